@@ -1,0 +1,3 @@
+"""Small-scale pretraining under data constraints: corpora, training, evaluation and BabyLM submissions."""
+
+__version__ = "0.1.0"

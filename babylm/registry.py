@@ -1,0 +1,36 @@
+"""Plug-ins by file name: ``babylm/objectives/hybrid.py`` is the objective ``hybrid``.
+
+A folder's plug-ins are its modules whose name does not start with an underscore, so that listing them (and refusing an
+unknown name with the nearest ones) needs no import of torch, and adding one is adding a file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+
+PACKAGE = Path(__file__).parent
+
+
+def names(folder: str) -> list[str]:
+    """The plug-ins of ``babylm/<folder>``, sorted."""
+    return sorted(file.stem for file in (PACKAGE / folder).glob("[!_]*.py"))
+
+
+def check(value: str, choices: Iterable[str], key: str) -> str:
+    """``value`` if it is one of ``choices``; else a ``ValueError`` naming the key, the nearest choices and all of them."""
+    known = sorted(choices)
+    if value in known:
+        return value
+    nearest = difflib.get_close_matches(str(value), known, n=2, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(nearest)}?" if nearest else ""
+    raise ValueError(f"{key}: unknown value {value!r}{hint} (one of: {', '.join(known)})")
+
+
+def load(folder: str, name: str) -> ModuleType:
+    """Import the plug-in ``name`` of ``babylm/<folder>``; ``ValueError`` with the nearest names when there is none."""
+    check(name, names(folder), f"{folder}.name")
+    return importlib.import_module(f"babylm.{folder.replace('/', '.')}.{name}")

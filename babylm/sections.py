@@ -1,0 +1,281 @@
+"""Every setting of a run, with its meaning, unit and default: the manual of the configuration files.
+
+A configuration file sets any of these keys; a command line overrides them (``optimizer.lr=0.01``). Nothing else is a
+setting. Values are checked in :mod:`babylm.config`; this module holds no logic and imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass
+class CorpusConfig:
+    """The training text and the held-out text beside it."""
+
+    source: Literal["files", "hub", "toy"] = "files"
+    """``files``: local ``*.train``; ``hub``: the same folder, filled from the Hub when empty; ``toy``: the bundled grammar."""
+    path: str = "corpora/strict_small"
+    """Folder of the ``*.train`` files (``files``, ``hub``), relative to the working directory."""
+    hub: str | None = None
+    """Hub dataset for ``hub``: an official name (``2026-strict-small``, see ``babylm/corpora/sources.py``) or ``owner/name``."""
+    dev: str | None = None
+    """Held-out file, or folder of files, for the loss by milestone; never trained on, never counted."""
+    test: str | None = None
+    """Held-out file, or folder of files, for the final loss by source."""
+    words: int = 200_000
+    """``toy``: number of words to write (the last story may pass it by a few)."""
+    seed: int = 0
+    """``toy``: seed of the generated text."""
+    cleaning: list[str] = field(default_factory=list)
+    """Names of cleaning functions applied in this order (``babylm/corpora/cleaning.py``); none for official corpora."""
+    document_words: int = 1000
+    """Longer documents are cut, at line ends where there are any, into documents of at most this many words."""
+    prepared: str = "corpora/prepared"
+    """Folder that receives the packed corpus, one sub-folder a fingerprint."""
+
+
+@dataclass
+class TokenizerConfig:
+    """A byte-level BPE trained on the training words alone."""
+
+    vocabulary: int = 16_384
+    """Entries, the special tokens included."""
+    normalization: Literal["nfkc", "nfc", "none"] = "nfkc"
+    """Unicode normalisation before splitting; a space is put before the text and after each newline in any case."""
+    min_frequency: int = 2
+    """A pair seen less often is not merged."""
+    path: str | None = None
+    """Use this ``tokenizer.json`` instead of training one (its training text counts against the budget)."""
+
+
+@dataclass
+class ModelConfig:
+    """The transformer; the same names as in the exported ``config.json`` (see ``babylm/models/configuration.py``)."""
+
+    preset: str | None = "small"
+    """A shape from ``babylm/presets.py``; keys set beside it win."""
+    hidden_size: int = 384
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 6
+    intermediate_size: int = 1024
+    """Inner width of the feed-forward part (of each half, when gated)."""
+    max_position_embeddings: int = 512
+    """Longest sequence; a rotary model accepts longer input, a ``relative`` one clips distances."""
+    norm: Literal["rms", "layer"] = "rms"
+    norm_affine: bool = False
+    """Learned gains (and biases for ``layer``) in the norms."""
+    norm_eps: float = 1e-5
+    position: Literal["rotary", "half_rotary", "relative"] = "half_rotary"
+    """``half_rotary`` turns half of each head's dimensions; ``relative`` is the bucketed bias of LTG-BERT."""
+    rotary_base: float = 10_000.0
+    position_buckets: int = 32
+    qk_norm: bool = True
+    activation: Literal["geglu", "swiglu", "relu2"] = "geglu"
+    inner_norm: bool = False
+    """A norm before the output projections of attention and feed-forward (as in GPT-BERT)."""
+    attention_gate: Literal["none", "head", "element"] = "head"
+    """Sigmoid gate on the attention output: one value a head, or one a channel."""
+    value_residual: bool = True
+    """Mix the first layer's values into later layers with a learned weight."""
+    input_skip: bool = True
+    """Add the embedding to the stream before each layer with a learned weight (x0 skip)."""
+    depth: Literal["plain", "unet", "average"] = "plain"
+    """``unet``: skips from the first to the second half; ``average``: learned average over all earlier outputs."""
+    tie_embeddings: bool = True
+    head_transform: bool = False
+    """Linear, GELU and norm before the output embedding."""
+    soft_cap: float = 0.0
+    """Logits become ``cap * tanh(logits / cap)``; 0 for none."""
+    dropout: float = 0.1
+    attention_dropout: float = 0.0
+    """Dropout on attention weights; only the plain backend can do it."""
+    initializer: Literal["scaled", "zero"] = "scaled"
+    """Output projections of each branch: 1/sqrt(2 layers) smaller, or zero."""
+
+
+@dataclass
+class ObjectiveConfig:
+    """What is predicted."""
+
+    name: str = "hybrid"
+    """``causal``, ``masked`` or ``hybrid`` (a plug-in of ``babylm/objectives``)."""
+    causal_ratio: float = 0.5
+    """``hybrid``: share of rows read causally; the others are masked."""
+    reading: Literal["mntp", "mlm"] = "mntp"
+    """Masked token k is predicted from position k-1 (``mntp``) or k (``mlm``)."""
+    mask_rate: list[float] = field(default_factory=lambda: [0.30, 0.15])
+    """Share of masked tokens at the start and the end of training; linear between."""
+    span: int = 3
+    """Masked spans are 1 to this many tokens (or words) long, uniformly."""
+    whole_words: bool = False
+    """Spans cover whole words."""
+    keep: float = 0.1
+    """Share of the masked tokens that stay as they are."""
+    random: float = 0.1
+    """Share of the masked tokens that become a random token; the rest become the mask token."""
+    z_loss: float = 1e-4
+    """Weight of the squared log-normaliser; 0 for none."""
+
+
+@dataclass
+class OptimizerConfig:
+    """Matrices of the body by ``name``; embeddings, head, gains and biases by Adam when ``name`` is ``muon``."""
+
+    name: str = "muon"
+    """``muon``, ``adamw`` or ``lamb`` (a plug-in of ``babylm/optimizers``)."""
+    lr: float = 0.02
+    weight_decay: float = 0.1
+    """Decoupled and multiplied by the learning rate; never on gains and biases."""
+    cautious: bool = True
+    """``muon``: decay only where update and weight agree in sign."""
+    normalized: bool = True
+    """``muon``: rows of the update brought to one norm (NorMuon)."""
+    momentum: float = 0.95
+    momentum_warmup: int = 300
+    """``muon``: steps over which the momentum rises from 0.85."""
+    newton_schulz_steps: int = 5
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.95])
+    eps: float = 1e-10
+    adam_lr: float = 0.006
+    """``muon``: learning rate of the Adam part."""
+    adam_weight_decay: float = 0.0
+    clip: float = 2.0
+    """Largest global gradient norm; 0 for no clipping."""
+
+
+@dataclass
+class ScheduleConfig:
+    """Learning rate as a factor, a pure function of progress (``babylm/schedules.py``)."""
+
+    name: Literal["trapezoid", "cosine", "linear", "constant"] = "trapezoid"
+    warmup: float = 0.016
+    """Share of all steps over which the rate rises from zero."""
+    cooldown: float = 0.5
+    """``trapezoid``: share of all steps over which it falls to ``final``."""
+    final: float = 0.0
+    """Factor at the end."""
+
+
+@dataclass
+class AveragingConfig:
+    """Averages of the weights; revisions hold the average when there is one."""
+
+    name: Literal["none", "ema", "tail"] = "none"
+    decay: float = 0.999
+    """``ema``: decay per step."""
+    tail: float = 0.2
+    """``tail``: share of all steps, at the end, that is averaged uniformly."""
+    every: int = 5
+    """Steps between updates of the average."""
+
+
+@dataclass
+class PhaseConfig:
+    """A stretch of training with one shape."""
+
+    until: float = 1.0
+    """Ends when this share of the run's tokens has been read; the last phase has 1."""
+    sequence_length: int = 128
+    """Tokens a row, the BOS in front included."""
+    tokens: int = 16_384
+    """Tokens a step, over all ranks and accumulated batches: a multiple of the sequence length."""
+
+
+@dataclass
+class BudgetConfig:
+    """How much is read; the smallest one given ends the run. All empty: the track's word budget."""
+
+    words: int | None = None
+    """Words, repetitions counted."""
+    epochs: float | None = None
+    """Passes over the corpus."""
+    flops: float | None = None
+    """Training FLOPs, by the formula of ``babylm/models/flops.py``."""
+
+
+@dataclass
+class TrainingConfig:
+    """How the loop runs; none of it changes what is learnt, up to rounding."""
+
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    devices: int = 1
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """``auto``: bf16 on a GPU that has it or a CPU where a probe finds it faster, else fp32."""
+    accumulate: int = 1
+    """Batches a step is cut into, to save memory."""
+    attention: str = "auto"
+    """Attention backend: ``auto`` measures the usable ones, or a name from ``babylm/models/attention.py``."""
+    compile: bool = False
+    """Compile the model in place with torch.compile."""
+    workers: int = 0
+    """Loader processes."""
+    threads: int | None = None
+    """CPU threads for torch; none: torch's own choice."""
+    log_every: int = 50
+    """Steps between two lines of the log."""
+    save_minutes: float = 10.0
+    """Minutes between two writes of ``last.ckpt``."""
+    revisions: Literal["all", "none"] = "all"
+    """Write the revisions at milestones, or (for sweeps) only ``main``."""
+    plan_only: bool = False
+    """Print the plan, run one batch, and stop."""
+    deterministic: bool = False
+    """Ask torch for deterministic kernels only (slower on a GPU; a CPU is deterministic anyway)."""
+
+
+@dataclass
+class EvaluationConfig:
+    """What is measured inside training."""
+
+    at: Literal["none", "milestones", "end"] = "end"
+    """When ``tasks`` are scored: never, at every milestone and the end, or at the end."""
+    loss_at: Literal["none", "milestones", "end"] = "milestones"
+    """When the loss on ``corpus.dev`` is measured (``corpus.test`` at the end alone)."""
+    tasks: list[str] = field(default_factory=list)
+    """Tasks by name (``babylm/evaluation/tasks``)."""
+    data: str = "evaluation_data"
+    """Folder of the official evaluation data."""
+    scorer: Literal["auto", "causal", "mntp", "mlm"] = "auto"
+    """How sentences are scored; ``auto``: causally unless the objective is masked only."""
+    limit: int | None = None
+    """At most this many items a file (evenly spaced), for a quick look inside training."""
+
+
+@dataclass
+class LoggingConfig:
+    """Loggers beside ``metrics.jsonl``, which is always written."""
+
+    tensorboard: bool = False
+    wandb: str | None = None
+    """Project name."""
+
+
+@dataclass
+class Config:
+    """One run."""
+
+    name: str = "run"
+    """Folder under ``checkpoints``; no dots (the official code cuts a model's name at the last one)."""
+    track: str = "strict-small"
+    """``strict-small``, ``strict``, ``multimodal``, ``interaction`` or ``free`` (``babylm/tracks.py``)."""
+    rules: Literal[2025, 2026] = 2026
+    """Year of the rules."""
+    seed: int = 1
+    checkpoints: str = "checkpoints"
+    """Parent of the run's folder."""
+    milestones: list[int] = field(default_factory=list)
+    """Words read at each revision; empty: the track's list."""
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    averaging: AveragingConfig = field(default_factory=AveragingConfig)
+    phases: list[PhaseConfig] = field(default_factory=lambda: [PhaseConfig()])
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    logging: LoggingConfig = field(default_factory=LoggingConfig)
