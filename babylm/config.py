@@ -1,0 +1,234 @@
+"""Load, check and write the configuration of a run, and start the commands.
+
+Three layers, later ones win: the defaults of :mod:`babylm.sections` (with the model's preset), the file (with the one it names
+under ``base:``), the command line (``optimizer.lr=0.01``). A wrong key, value or combination ends with one line that names
+the key path and the nearest key, before torch is imported.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from . import presets, registry, tracks
+from .sections import Config
+
+EXIT_CONFIG = 2
+"""Exit code of a wrong command line, configuration or plan; nothing was started."""
+
+
+class ConfigError(ValueError):
+    """A mistake in a configuration: the message names the key and says what to do."""
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """The checked configuration of a file and ``key=value`` overrides; ``ConfigError`` for anything wrong in them."""
+    layers = _file_layers(Path(path))
+    changes = [_parse(word) for word in overrides]
+    try:
+        given = OmegaConf.merge(*layers)
+        base = OmegaConf.structured(Config)
+        preset = dict(changes).get("model.preset", OmegaConf.select(given, "model.preset", default=base.model.preset))
+        if preset is not None:
+            registry.check(preset, presets.PRESETS, "model.preset")
+            base = OmegaConf.merge(base, {"model": presets.PRESETS[preset]})
+        merged = OmegaConf.merge(base, *layers)
+        for key, value in changes:
+            OmegaConf.update(merged, key, value)
+        config = OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:
+        raise ConfigError(_explain(error)) from None
+    except (TypeError, ValueError) as error:  # a list where keys belong, an unknown preset
+        raise ConfigError(f"{path}: {error}" if isinstance(error, TypeError) else str(error)) from None
+    assert isinstance(config, Config)
+    check(config)
+    return config
+
+
+def dump(config: Config) -> str:
+    """The whole configuration as YAML; loading it gives the same configuration."""
+    return OmegaConf.to_yaml(OmegaConf.structured(config))
+
+
+def as_dict(config: Any) -> dict[str, Any]:
+    """A section as plain dictionaries and lists."""
+    result = OmegaConf.to_container(OmegaConf.structured(config))
+    assert isinstance(result, dict)
+    return {str(key): value for key, value in result.items()}
+
+
+def check(config: Config) -> None:
+    """Raise ``ConfigError`` for values that are wrong by themselves or together; the plan checks the budget."""
+    try:
+        _check_run(config)
+        _check_model(config)
+        _check_learning(config)
+        _check_phases(config)
+    except ConfigError:
+        raise
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _check_run(config: Config) -> None:
+    registry.check(config.track, tracks.TRACKS, "track")
+    _require(bool(config.name), "name", "must not be empty")
+    _require("." not in config.name and "/" not in config.name, "name",
+             f"{config.name!r} must not contain a dot or a slash: the official code cuts a model's name at its last dot")  # fmt: skip
+    _require(config.milestones == sorted(set(config.milestones)) and all(m > 0 for m in config.milestones),
+             "milestones", "must be ascending positive word counts")  # fmt: skip
+    if config.milestones and config.track != "free":
+        raise ConfigError(f"milestones: track {config.track} has its own list; choose track=free to set them")
+    for key in ("words", "epochs", "flops"):
+        value = getattr(config.budget, key)
+        _require(value is None or value > 0, f"budget.{key}", "must be positive")
+    _require(config.corpus.document_words >= 8, "corpus.document_words", "must be at least 8")
+    _require(config.tokenizer.vocabulary >= 300, "tokenizer.vocabulary", "must be at least 300 (256 bytes and the special tokens)")  # fmt: skip
+    _require(config.corpus.source != "hub" or config.corpus.hub is not None, "corpus.hub", "must name a data set when corpus.source=hub")  # fmt: skip
+    training = config.training
+    for key in ("devices", "accumulate", "log_every"):
+        _require(getattr(training, key) >= 1, f"training.{key}", "must be at least 1")
+    _require(training.workers >= 0, "training.workers", "must not be negative")
+    _require(training.save_minutes > 0, "training.save_minutes", "must be positive")
+
+
+def _check_model(config: Config) -> None:
+    model = config.model
+    _require(model.hidden_size % model.num_attention_heads == 0, "model.num_attention_heads",
+             f"{model.num_attention_heads} must divide model.hidden_size={model.hidden_size}")  # fmt: skip
+    head = model.hidden_size // model.num_attention_heads
+    _require(head % 4 == 0, "model.num_attention_heads", f"heads of {head} channels cannot be rotated: use a multiple of 4")
+    for key in ("dropout", "attention_dropout"):
+        _require(0 <= getattr(model, key) < 1, f"model.{key}", "must be in [0, 1)")
+    _require(model.soft_cap >= 0, "model.soft_cap", "must not be negative")
+    longest = max(phase.sequence_length for phase in config.phases)
+    _require(longest <= model.max_position_embeddings, "phases",
+             f"sequence_length {longest} exceeds model.max_position_embeddings={model.max_position_embeddings}")  # fmt: skip
+
+
+def _check_learning(config: Config) -> None:
+    objective, optimizer, schedule = config.objective, config.optimizer, config.schedule
+    registry.check(objective.name, registry.names("objectives"), "objective.name")
+    registry.check(optimizer.name, registry.names("optimizers"), "optimizer.name")
+    _require(0 <= objective.causal_ratio <= 1, "objective.causal_ratio", "must be in [0, 1]")
+    _require(len(objective.mask_rate) == 2 and all(0 < r < 1 for r in objective.mask_rate), "objective.mask_rate", "must be two shares in (0, 1): start and end")  # fmt: skip
+    _require(objective.span >= 1, "objective.span", "must be at least 1")
+    _require(objective.keep >= 0 and objective.random >= 0 and objective.keep + objective.random <= 1,
+             "objective.keep", "keep and random are shares with a sum of at most 1")  # fmt: skip
+    _require(optimizer.lr > 0 and optimizer.adam_lr > 0, "optimizer.lr", "learning rates must be positive")
+    _require(optimizer.weight_decay >= 0, "optimizer.weight_decay", "must not be negative")
+    _require(len(optimizer.betas) == 2 and all(0 <= b < 1 for b in optimizer.betas), "optimizer.betas", "must be two numbers in [0, 1)")  # fmt: skip
+    _require(optimizer.clip >= 0, "optimizer.clip", "must not be negative (0: no clipping)")
+    _require(schedule.warmup >= 0 and schedule.cooldown >= 0 and schedule.warmup + schedule.cooldown <= 1,
+             "schedule.warmup", "warmup and cooldown are shares with a sum of at most 1")  # fmt: skip
+    averaging = config.averaging
+    _require(0 <= averaging.decay < 1, "averaging.decay", "must be in [0, 1)")
+    _require(0 < averaging.tail <= 1, "averaging.tail", "must be in (0, 1]")
+    _require(averaging.every >= 1, "averaging.every", "must be at least 1")
+
+
+def _check_phases(config: Config) -> None:
+    _require(bool(config.phases), "phases", "must hold at least one phase")
+    ends = [phase.until for phase in config.phases]
+    _require(ends == sorted(set(ends)) and ends[0] > 0 and ends[-1] == 1, "phases", f"until must ascend and end with 1, not {ends}")
+    cut = config.training.accumulate * config.training.devices
+    for index, phase in enumerate(config.phases):
+        key = f"phases[{index}]"
+        _require(phase.sequence_length >= 8, f"{key}.sequence_length", "must be at least 8")
+        _require(phase.tokens % phase.sequence_length == 0, f"{key}.tokens",
+                 f"{phase.tokens} must be a multiple of sequence_length={phase.sequence_length}")  # fmt: skip
+        rows = phase.tokens // phase.sequence_length
+        _require(rows % cut == 0, f"{key}.tokens",
+                 f"{rows} rows a step cannot be cut into training.accumulate x training.devices = {cut} equal batches")  # fmt: skip
+
+
+def _require(condition: bool, key: str, message: str) -> None:
+    if not condition:
+        raise ConfigError(f"{key}: {message}")
+
+
+def _file_layers(path: Path) -> list[DictConfig]:
+    layer = _read(path)
+    base = layer.pop("base", None)
+    if base is None:
+        return [layer]
+    base_path = path.parent / str(base)
+    base_layer = _read(base_path)
+    if "base" in base_layer:
+        raise ConfigError(f"{base_path}: a base file cannot have a base of its own")
+    return [base_layer, layer]
+
+
+def _read(path: Path) -> DictConfig:
+    if not path.is_file():
+        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.yaml")], n=1, cutoff=0.4)
+        hint = f"; did you mean {path.parent / near[0]}?" if near else ""
+        raise ConfigError(f"no configuration file {path}{hint}")
+    try:
+        layer = OmegaConf.load(path)
+    except (yaml.YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+    if isinstance(layer, ListConfig):
+        raise ConfigError(f"{path}: must hold keys and values, not a list")
+    return layer if layer else OmegaConf.create({})
+
+
+def _parse(word: str) -> tuple[str, Any]:
+    """``optimizer.lr=1e-3`` -> key and value, the value read as YAML."""
+    key, equals, text = word.partition("=")
+    if not equals or not key or key.startswith("-"):
+        raise ConfigError(f"{word!r}: an override is written key=value, for example optimizer.lr=0.01")
+    try:
+        return key, OmegaConf.create({"value": OmegaConf.create(f"value: {text}")}).value.value
+    except (yaml.YAMLError, OmegaConfBaseException) as error:
+        raise ConfigError(f"{word!r}: the value is not valid YAML: {error}") from None
+
+
+def _explain(error: OmegaConfBaseException) -> str:
+    """One line: the key path, what is wrong, and the nearest key."""
+    reason = str(error.msg or error).split("\n")[0]
+    key = str(error.full_key or error.key or "")
+    known = _known_keys(Config)
+    if "not in" in reason and key not in known:
+        section, _, last = key.rpartition(".")
+        owner = error.object_type if is_dataclass(error.object_type) else Config
+        near = difflib.get_close_matches(last, [field.name for field in fields(owner)], n=1, cutoff=0.6)
+        near = [f"{section}.{near[0]}" if section else near[0]] if near else []
+        if not near:  # right name, wrong section: `lr` for `optimizer.lr`
+            near = [name for name in known if name.split(".")[-1] == last][:1]
+        return f"{key}: unknown key" + (f"; did you mean {near[0]}?" if near else "")
+    return f"{key}: {reason}" if key else reason
+
+
+def _known_keys(section: type, prefix: str = "") -> list[str]:
+    keys = []
+    for field in fields(section):
+        keys.append(prefix + field.name)
+        factory = field.default_factory
+        if isinstance(factory, type) and is_dataclass(factory):
+            keys.extend(_known_keys(factory, f"{prefix}{field.name}."))
+    return keys
+
+
+def command(doc: str | None, run: Callable[[Config], int | None], argv: Sequence[str] | None = None) -> int:
+    """Run a command written ``python -m babylm.X CONFIG [key=value ...]``; returns the process's exit code.
+
+    ``--help`` prints ``doc``. A ``ValueError`` (the user's mistake) becomes one line on stderr and exit code 2.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help"):
+        print((doc or "").strip())
+        return 0 if words else EXIT_CONFIG
+    try:
+        return run(load(words[0], words[1:])) or 0
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_CONFIG
