@@ -1,0 +1,228 @@
+"""The plan of a run: which words at which step, in which shape, and where each milestone falls.
+
+A pure function of configuration and prepared corpus. Resuming, counting words, stopping at the budget and placing
+milestones therefore need no saved state but the number of the step; and a plan that breaks the rules of its track is refused
+before the first step, with the sum shown.
+
+A phase reads a stretch of the stream (:mod:`babylm.packing`) in rows of one length. Within each epoch of a phase the rows are
+shuffled once more, so that the rows of a long document are spread over many steps. The last row ends exactly at the
+last word of the budget; what is left of the last step is padding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .packing import Rows, Stream, permutation
+from .sections import Config
+from .tracks import TRACKS, milestone_name
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of steps with one shape."""
+
+    index: int
+    sequence_length: int
+    rows: int
+    """Rows a step, over all ranks."""
+    first_step: int
+    steps: int
+    start: int
+    """Position in the stream of its first row."""
+    row_count: int
+    """Rows that hold text; the last step may have fewer than ``rows``."""
+    first_row: int
+    """Rows of all earlier phases, padding included."""
+
+    @property
+    def positions(self) -> int:
+        """Stream positions a step reads: the constant that sums of losses are divided by."""
+        return self.rows * (self.sequence_length - 1)
+
+
+@dataclass(frozen=True)
+class Milestone:
+    """A revision that is due after ``step`` steps, when ``words`` words have been read."""
+
+    name: str
+    nominal: int
+    step: int
+    words: int
+
+
+@dataclass(frozen=True)
+class StepRows:
+    """Rows of one step, or a slice of them."""
+
+    rows: Rows
+    first_row: int
+    """Number of the first of them, counted over the whole run."""
+
+
+class Plan:
+    """Built with :func:`build`; see the module's docstring."""
+
+    def __init__(self, stream: Stream, config: Config, words: int, flops_per_token: Callable[[int], float]) -> None:
+        self.stream, self.words, self.seed = stream, words, config.seed
+        self.end = stream.position_after(words)
+        self.phases = _phases(config, self.end)
+        self.steps = self.phases[-1].first_step + self.phases[-1].steps
+        self.epochs = words / stream.epoch_words
+        self._blocks = lru_cache(maxsize=4)(self._block_order)
+        self.words_at = self._words_by_step()
+        """(steps + 1,) words read after each number of steps."""
+        assert self.words_at[-1] == words, (self.words_at[-1], words)
+        self.flops = sum(p.steps * p.rows * p.sequence_length * flops_per_token(p.sequence_length) for p in self.phases)
+        """Training FLOPs of the run by the model's formula."""
+        self.milestones = self._milestones(config)
+
+    def phase_of(self, step: int) -> Phase:
+        """The phase that step ``step`` (from 0) belongs to."""
+        if not 0 <= step < self.steps:
+            raise IndexError(f"step {step} of {self.steps}")
+        return next(phase for phase in reversed(self.phases) if phase.first_step <= step)
+
+    def batch(self, step: int, first: int = 0, count: int | None = None) -> StepRows:
+        """Rows ``first`` to ``first + count`` of step ``step`` (all of them by default)."""
+        phase = self.phase_of(step)
+        starts, row = self._row_starts(step, first, count)
+        return StepRows(self.stream.rows(starts, phase.sequence_length, self.end), row)
+
+    def documents_of(self, step: int) -> NDArray[np.int64]:
+        """The corpus's documents that step ``step`` reads, to name them when something goes wrong."""
+        starts, _ = self._row_starts(step)
+        return self.stream.documents_in(starts[starts < self.end], self.phase_of(step).sequence_length)
+
+    def _row_starts(self, step: int, first: int = 0, count: int | None = None) -> tuple[NDArray[np.int64], int]:
+        phase = self.phase_of(step)
+        begin = (step - phase.first_step) * phase.rows + first
+        rows = np.arange(begin, begin + (phase.rows - first if count is None else count))
+        stream_rows = rows.copy()  # rows past the last one with text are padding and stay where they are
+        for index, (low, high) in enumerate(self._bounds(phase)):
+            mine = (rows >= low) & (rows < high)
+            if mine.any():
+                stream_rows[mine] = self._blocks(phase.index, index)[rows[mine] - low] + low
+        return phase.start + stream_rows * (phase.sequence_length - 1), phase.first_row + begin
+
+    def _bounds(self, phase: Phase) -> list[tuple[int, int]]:
+        """The rows of the phase by epoch: a row belongs to the epoch in which it begins."""
+        width, length = phase.sequence_length - 1, self.stream.epoch_length
+        last = phase.start + (phase.row_count - 1) * width
+        edges = [0]
+        for epoch in range(phase.start // length + 1, last // length + 1):
+            edges.append(-(-(epoch * length - phase.start) // width))
+        edges.append(phase.row_count)
+        return list(zip(edges[:-1], edges[1:], strict=True))
+
+    def _block_order(self, phase_index: int, block: int) -> NDArray[np.int64]:
+        low, high = self._bounds(self.phases[phase_index])[block]
+        return permutation(high - low, self.seed, 2, phase_index, block)
+
+    def _words_by_step(self) -> NDArray[np.int64]:
+        counts = [np.zeros(1, dtype=np.int64)]
+        for phase in self.phases:
+            width = phase.sequence_length - 1
+            by_row = np.zeros(phase.steps * phase.rows, dtype=np.int64)
+            for index, (low, high) in enumerate(self._bounds(phase)):
+                edges = np.minimum(phase.start + np.arange(low, high + 1) * width, self.end)
+                by_row[low:high] = np.diff(self.stream.words_before(edges))[self._blocks(phase.index, index)]
+            counts.append(by_row.reshape(phase.steps, phase.rows).sum(axis=1))
+        return np.cumsum(np.concatenate(counts))
+
+    def _milestones(self, config: Config) -> list[Milestone]:
+        due = config.milestones or TRACKS[config.track].milestones
+        steps = np.searchsorted(self.words_at, due, side="left")
+        return [
+            Milestone(milestone_name(words), words, int(step), int(self.words_at[step]))
+            for words, step in zip(due, steps, strict=True)
+            if words <= self.words
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The plan's facts, for ``plan.json``."""
+        return {
+            "words": self.words,
+            "epochs": self.epochs,
+            "steps": self.steps,
+            "flops": self.flops,
+            "corpus_words": self.stream.epoch_words,
+            "corpus_documents": self.stream.documents,
+            "phases": [{k: getattr(p, k) for k in ("sequence_length", "rows", "first_step", "steps")} for p in self.phases],
+            "milestones": [{"name": m.name, "step": m.step, "words": m.words} for m in self.milestones],
+        }
+
+
+def build(config: Config, stream: Stream, flops_per_token: Callable[[int], float]) -> Plan:
+    """The plan of a configuration over a corpus.
+
+    ``flops_per_token(sequence_length)`` are the training FLOPs of one position. ``ValueError``, with the sum, for a plan over
+    the track's budget, for a corpus over its limit, and for one without any budget.
+    """
+    track, budget, corpus_words = TRACKS[config.track], config.budget, stream.epoch_words
+    if corpus_words == 0:
+        raise ValueError("corpus: the training text holds no words")
+    if track.unique_words is not None and corpus_words > track.unique_words:
+        raise ValueError(
+            f"corpus: {corpus_words:,} words, {corpus_words - track.unique_words:,} more than the {track.unique_words:,} "
+            f"that track {config.track} allows; remove text, or choose track=free for a run outside the challenge"
+        )
+    limits: dict[str, int] = {}
+    if budget.words is not None:
+        limits[f"budget.words={budget.words:,}"] = budget.words
+    if budget.epochs is not None:
+        limits[f"budget.epochs={budget.epochs:g} x {corpus_words:,} words"] = round(budget.epochs * corpus_words)
+    if budget.flops is not None:
+        limits[f"budget.flops={budget.flops:.3g}"] = _words_for_flops(config, stream, budget.flops, flops_per_token)
+    if not limits and track.exposure_words is not None:
+        limits["the track's budget"] = track.exposure_words
+    if not limits:
+        raise ValueError("budget: set budget.words, budget.epochs or budget.flops (track free has no budget of its own)")
+    source, words = min(limits.items(), key=lambda item: item[1])
+    if track.exposure_words is not None and words > track.exposure_words:
+        raise ValueError(
+            f"budget: {source} = {words:,} words, {words - track.exposure_words:,} more than the {track.exposure_words:,} "
+            f"that track {config.track} allows; lower it, or choose track=free for a run outside the challenge"
+        )
+    if words < 1:
+        raise ValueError(f"budget: {source} is less than one word")
+    return Plan(stream, config, words, flops_per_token)
+
+
+def _words_for_flops(config: Config, stream: Stream, flops: float, flops_per_token: Callable[[int], float]) -> int:
+    """Words whose reading costs at most ``flops``, with the phases in their shares."""
+    begin, cost = 0.0, 0.0
+    for phase in config.phases:
+        share, length = phase.until - begin, phase.sequence_length
+        cost += share * flops_per_token(length) * length / (length - 1)
+        begin = phase.until
+    return int(stream.words_before(np.array([int(flops / cost)]))[0])
+
+
+def _phases(config: Config, end: int) -> list[Phase]:
+    """The phases by their shares of ``end`` stream positions; all but the last are whole steps."""
+    phases: list[Phase] = []
+    start = step = row = 0
+    for index, section in enumerate(config.phases):
+        rows = section.tokens // section.sequence_length
+        width = section.sequence_length - 1
+        if index == len(config.phases) - 1:
+            row_count = -(-(end - start) // width)
+            steps = -(-row_count // rows)
+        else:
+            steps = round((section.until * end - start) / (rows * width))
+            row_count = steps * rows
+        if steps < 1 or start >= end:
+            raise ValueError(
+                f"phases[{index}]: no step is left for it in {end:,} tokens with {section.tokens:,} tokens a step; "
+                "lower phases[].tokens or raise the budget"
+            )
+        phases.append(Phase(index, section.sequence_length, rows, step, steps, start, row_count, row))
+        start, step, row = start + row_count * width, step + steps, row + steps * rows
+    return phases
