@@ -1,0 +1,32 @@
+"""Next-token prediction with causal attention."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from babylm.objectives import _rows
+from babylm.objectives._contract import Batch, Example, Objective, Special
+from babylm.sections import ObjectiveConfig
+
+
+class Causal(Objective):
+    """Every row is read from left to right and nothing is corrupted."""
+
+    kinds = ("causal",)
+
+    def corrupt(self, batch: Batch, noise: Tensor, progress: float) -> Example:
+        """See `Objective.corrupt`; ``noise`` is empty and ``progress`` is ignored."""
+        rows, length = batch.tokens.shape
+        slots = _rows.causal(batch.tokens, batch.documents, self.special)
+        start = torch.arange(0, rows * length, length, device=batch.tokens.device)[:, None]
+        bidirectional = torch.zeros(rows, dtype=torch.bool, device=batch.tokens.device)
+        targets, weights = slots.targets.flatten(), slots.weights.flatten()
+        at = (start + slots.at).flatten()
+        no = torch.zeros_like(weights, dtype=torch.bool)
+        return Example(batch.tokens, batch.documents, bidirectional, at, targets, weights, no)
+
+
+def build(config: ObjectiveConfig, special: Special) -> Causal:
+    """The objective; it has no settings but the z-loss."""
+    return Causal(config, special)

@@ -1,0 +1,55 @@
+"""Causal and masked rows in one batch, at any ratio: GPT-BERT's objective without splitting devices between modes.
+
+Which rows are causal is a fixed, evenly spread pattern over the run's row numbers (rows come in random order already),
+so the ratio is exact over any stretch and a batch's number of causal rows is known without asking the device.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+
+from babylm import schedules
+from babylm.objectives import _rows
+from babylm.objectives._contract import Batch, Example, Objective, Special
+from babylm.sections import ObjectiveConfig
+
+
+class Hybrid(Objective):
+    """Row i is causal where floor((i + 1) * ratio) > floor(i * ratio); the others are masked."""
+
+    channels = _rows.CHANNELS
+
+    def __init__(self, config: ObjectiveConfig, special: Special) -> None:
+        super().__init__(config, special)
+        # An exact ratio in integers: no rounding at row 10^7, and the same on host and device.
+        self.ratio = Fraction(config.causal_ratio).limit_denominator(10_000)
+
+    def corrupt(self, batch: Batch, noise: Tensor, progress: float) -> Example:
+        """See `Objective.corrupt`. The slots of the causal rows come first, then those of the masked ones."""
+        rows, length = batch.tokens.shape
+        up, down = self.ratio.numerator, self.ratio.denominator
+        number = torch.arange(batch.first_row, batch.first_row + rows, device=batch.tokens.device)
+        is_causal = (number + 1) * up // down > number * up // down
+        n_causal = (batch.first_row + rows) * up // down - batch.first_row * up // down
+        order = torch.argsort(~is_causal, stable=True)
+        first, rest = order[:n_causal], order[n_causal:]
+
+        asked = _rows.causal(batch.tokens[first], batch.documents[first], self.special)
+        rate = schedules.mask_rate(self.config, progress)
+        corrupted, hidden = _rows.masked(
+            batch.tokens[rest], batch.documents[rest], batch.words[rest], noise[rest], rate, self.config, self.special
+        )
+        tokens = batch.tokens.index_copy(0, rest, corrupted)
+        at = [(rows_at[:, None] * length + s.at).flatten() for rows_at, s in ((first, asked), (rest, hidden))]
+        targets = torch.cat([asked.targets.flatten(), hidden.targets.flatten()])
+        weights = torch.cat([asked.weights.flatten(), hidden.weights.flatten()])
+        masked = torch.arange(len(weights), device=tokens.device) >= asked.at.numel()
+        return Example(tokens, batch.documents, ~is_causal, torch.cat(at), targets, weights, masked)
+
+
+def build(config: ObjectiveConfig, special: Special) -> Hybrid:
+    """The objective; ``objective.causal_ratio`` is the share of causal rows."""
+    return Hybrid(config, special)

@@ -1,0 +1,39 @@
+"""Masked prediction with full attention: MLM, or MNTP, which reads the answer one position earlier.
+
+MNTP (masked next-token prediction, GPT-BERT, arXiv 2410.24159) makes the masked reading share the causal one's offset,
+and so its head; see `babylm.objectives.hybrid`.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from babylm import schedules
+from babylm.objectives import _rows
+from babylm.objectives._contract import Batch, Example, Objective, Special
+from babylm.sections import ObjectiveConfig
+
+
+class Masked(Objective):
+    """Every row is masked by random spans whose share follows the schedule of the mask rate."""
+
+    channels = _rows.CHANNELS
+    kinds = ("masked",)
+
+    def corrupt(self, batch: Batch, noise: Tensor, progress: float) -> Example:
+        """See `Objective.corrupt`; ``progress`` (0 to 1) sets the mask rate."""
+        rows, length = batch.tokens.shape
+        rate = schedules.mask_rate(self.config, progress)
+        tokens, slots = _rows.masked(batch.tokens, batch.documents, batch.words, noise, rate, self.config, self.special)
+        start = torch.arange(0, rows * length, length, device=tokens.device)[:, None]
+        bidirectional = torch.ones(rows, dtype=torch.bool, device=tokens.device)
+        targets, weights = slots.targets.flatten(), slots.weights.flatten()
+        at = (start + slots.at).flatten()
+        yes = torch.ones_like(weights, dtype=torch.bool)
+        return Example(tokens, batch.documents, bidirectional, at, targets, weights, yes)
+
+
+def build(config: ObjectiveConfig, special: Special) -> Masked:
+    """The objective; ``objective.reading`` chooses between MLM and MNTP."""
+    return Masked(config, special)

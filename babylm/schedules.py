@@ -1,0 +1,66 @@
+"""What changes during training, as pure functions of the step: learning rate, momentum, mask rate.
+
+Nothing here has state, so a resumed run needs only its step number. Steps count from 0; the rate of a step is the
+shape's value at the middle of the step, so neither the first nor the last step is wasted on a rate of zero.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from babylm.sections import ObjectiveConfig, OptimizerConfig, ScheduleConfig
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+
+MOMENTUM_START = 0.85
+"""Where the momentum of Muon begins (modded-nanogpt's value)."""
+
+
+def shape(config: ScheduleConfig, progress: float) -> float:
+    """The learning-rate factor at ``progress`` (0 to 1): continuous, 0 at the start when there is a warm-up.
+
+    All shapes rise linearly over the share ``warmup``. Then ``trapezoid`` holds 1 and falls linearly over the last
+    share ``cooldown``; ``linear`` and ``cosine`` fall over all the rest; each ends at ``final``.
+    """
+    progress = min(max(progress, 0.0), 1.0)
+    rise = min(1.0, progress / config.warmup) if config.warmup > 0 else 1.0
+    if config.name == "constant":
+        return rise
+    if config.name == "trapezoid":
+        left = min(1.0, (1.0 - progress) / config.cooldown) if config.cooldown > 0 else 1.0
+    else:
+        left = min(1.0, (1.0 - progress) / (1.0 - config.warmup)) if config.warmup < 1 else 1.0
+        if config.name == "cosine":
+            left = 0.5 - 0.5 * math.cos(math.pi * left)
+    # The smaller of the two keeps the shape continuous where a long warm-up meets a long cool-down.
+    return min(rise, config.final + (1.0 - config.final) * left)
+
+
+def factor(config: ScheduleConfig, step: int, steps: int) -> float:
+    """The learning-rate factor of ``step`` (from 0) of ``steps``."""
+    return shape(config, (step + 0.5) / steps)
+
+
+def mask_rate(config: ObjectiveConfig, progress: float) -> float:
+    """The share of masked tokens at ``progress`` (0 to 1): linear between the two values of ``objective.mask_rate``."""
+    start, end = config.mask_rate
+    return start + (end - start) * min(max(progress, 0.0), 1.0)
+
+
+def momentum(config: OptimizerConfig, step: int) -> float:
+    """Muon's momentum at ``step``: linear from 0.85 to ``momentum`` over ``momentum_warmup`` steps."""
+    start = min(MOMENTUM_START, config.momentum)
+    done = min(1.0, step / config.momentum_warmup) if config.momentum_warmup > 0 else 1.0
+    return start + (config.momentum - start) * done
+
+
+def apply(optimizer: Optimizer, schedule: ScheduleConfig, config: OptimizerConfig, step: int, steps: int) -> float:
+    """Set every group's learning rate (and momentum, where it has one) for ``step``; returns the factor."""
+    now = factor(schedule, step, steps)
+    for group in optimizer.param_groups:
+        group["lr"] = group["base_lr"] * now
+        if "momentum" in group:
+            group["momentum"] = momentum(config, step)
+    return now
