@@ -1,0 +1,131 @@
+"""What a corpus is made of, by source: counts, types, lengths, duplicates, checksums; as JSON and as markdown.
+
+Figures are of the raw text, before cleaning, as it streams by.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from babylm.corpora.sources import Document, SourceFile
+
+
+class _Counts:
+    def __init__(self) -> None:
+        self.words = self.characters = 0
+        self.types: set[str] = set()
+        self.lines = array("Q")  # a 64-bit digest a line
+        self.line_words = array("I")
+        self.document_words = array("I")
+
+    def add(self, text: str) -> None:
+        """Count one document."""
+        words = text.split()
+        self.words += len(words)
+        self.characters += len(text)
+        self.types.update(words)
+        self.document_words.append(len(words))
+        for line in text.split("\n"):
+            in_line = len(line.split())
+            if in_line:
+                self.line_words.append(in_line)
+                digest = hashlib.blake2b(line.strip().encode(), digest_size=8).digest()
+                self.lines.append(int.from_bytes(digest, "little"))
+
+    def figures(self) -> dict[str, Any]:
+        """The table's row."""
+        lines = len(self.lines)
+        distinct = len(np.unique(np.frombuffer(self.lines, dtype=np.uint64))) if lines else 0
+        return {
+            "words": self.words,
+            "lines": lines,
+            "documents": len(self.document_words),
+            "characters": self.characters,
+            "types": len(self.types),
+            "type_token_ratio": round(len(self.types) / max(self.words, 1), 5),
+            "words_per_line": _lengths(self.line_words),
+            "words_per_document": _lengths(self.document_words),
+            "characters_per_word": round(self.characters / max(self.words, 1), 3),
+            "duplicate_lines": lines - distinct,
+            "duplicate_line_share": round((lines - distinct) / max(lines, 1), 5),
+        }
+
+
+class Datasheet:
+    """Counts documents on their way from the source to the tokenizer."""
+
+    def __init__(self, files: Iterable[SourceFile] = ()) -> None:
+        self._files = {file.name: file for file in files}
+        self._counts: dict[str, _Counts] = {name: _Counts() for name in self._files}
+
+    def watch(self, documents: Iterable[Document]) -> Iterator[Document]:
+        """Pass documents through, counting them."""
+        for document in documents:
+            self._counts.setdefault(document.source, _Counts()).add(document.text)
+            yield document
+
+    @property
+    def words(self) -> int:
+        """Words counted so far."""
+        return sum(counts.words for counts in self._counts.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """``{"sources": {name: figures}, "total": figures}``; types of the total are those of all sources together."""
+        sources: dict[str, Any] = {}
+        total = _Counts()
+        for name, counts in self._counts.items():
+            file = self._files.get(name)
+            origin = {"file": file.path.name, "bytes": file.bytes, "sha256": file.sha256} if file else {}
+            sources[name] = {**counts.figures(), **origin}
+            total.words += counts.words
+            total.characters += counts.characters
+            total.types |= counts.types
+            total.lines.extend(counts.lines)
+            total.line_words.extend(counts.line_words)
+            total.document_words.extend(counts.document_words)
+        return {"sources": sources, "total": total.figures()}
+
+
+def as_markdown(sheet: dict[str, Any]) -> str:
+    """The datasheet as a markdown table, one row a source."""
+    header = ("source", "words", "share", "lines", "documents", "types", "type/token", "words/line", "duplicate lines")
+    rows = [header, ("---", *["---:"] * (len(header) - 1))]
+    total = sheet["total"]
+    for name, row in [*sheet["sources"].items(), ("total", total)]:
+        rows.append(
+            (
+                name,
+                f"{row['words']:,}",
+                f"{row['words'] / max(total['words'], 1):.1%}",
+                f"{row['lines']:,}",
+                f"{row['documents']:,}",
+                f"{row['types']:,}",
+                f"{row['type_token_ratio']:.4f}",
+                f"{row['words_per_line']['mean']:.1f}",
+                f"{row['duplicate_line_share']:.1%}",
+            )
+        )
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    hashes = [
+        f"- `{row['file']}`: {row['bytes']:,} bytes, SHA-256 `{row['sha256']}`"
+        for row in sheet["sources"].values()
+        if "sha256" in row
+    ]
+    notes = (
+        "Words are whitespace-separated units of the raw text, before any cleaning. Types are distinct such units, "
+        "case and punctuation included. A duplicate line occurred before in the same source (in any, for the total)."
+    )
+    return "\n\n".join(["# Datasheet", table, notes, *(["\n".join(hashes)] if hashes else [])]) + "\n"
+
+
+def _lengths(values: array[int]) -> dict[str, float | int]:
+    if not values:
+        return {"mean": 0.0, "median": 0, "p95": 0, "max": 0}
+    numbers = np.frombuffer(values, dtype=np.uint32)
+    median, p95 = np.percentile(numbers, [50, 95])
+    return {"mean": round(float(numbers.mean()), 3), "median": int(median), "p95": int(p95), "max": int(numbers.max())}

@@ -1,0 +1,199 @@
+"""Where text comes from, behind one interface: local ``*.train`` files, the Hub, or the bundled toy grammar.
+
+A source streams documents: no corpus is ever held in memory. The official files have no document marks of their own,
+so a document is a block between blank lines, a wiki heading opens a new one, and what is longer than
+``document_words`` is cut at line ends. Words are never lost, doubled or joined by any of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from babylm import run
+from babylm.sections import CorpusConfig
+
+TRAIN_ENDINGS = (".train", ".train.txt")
+OFFICIAL_FILES = ("bnc_spoken", "childes", "gutenberg", "open_subtitles", "simple_wiki", "switchboard")
+_BLOCK_BYTES = 1 << 20
+_HEADING = re.compile(r"= (?:= )+.* =(?: =)+\s*")
+_WORD = re.compile(r"\S+")
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text to be read as one piece; never seen together with its neighbours in one attention window."""
+
+    source: str
+    text: str
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A raw file of a corpus; ``name`` is the source's name (``childes``)."""
+
+    name: str
+    path: Path
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A corpus: its files (none for the toy grammar), what identifies its text, and its documents in a fixed order."""
+
+    files: tuple[SourceFile, ...]
+    identity: dict[str, Any]
+    stream: Callable[[], Iterator[Document]]
+
+    def documents(self) -> Iterator[Document]:
+        """The documents, streamed anew at each call; ``ValueError`` names file and byte where a file is not UTF-8
+        text.
+        """
+        return self.stream()
+
+
+def read(config: CorpusConfig) -> Source:
+    """The source a config asks for; ``ValueError`` says which files to put where when there are none."""
+    if config.document_words < 1:
+        raise ValueError(f"corpus.document_words: {config.document_words} is not a positive number of words")
+    if config.source == "toy":
+        return _toy(config)
+    folder = Path(config.path)
+    if config.source == "hub" and not _train_files(folder):
+        from babylm.corpora import hub
+
+        hub.download(config.hub, folder)
+    found = _train_files(folder)
+    if not found:
+        wanted = ", ".join(f"{name}.train" for name in OFFICIAL_FILES)
+        raise ValueError(
+            f"corpus.path: no *.train files in {folder}. Put the corpus there (the official files are {wanted}), "
+            "or set corpus.source=hub to download it, or corpus.source=toy for the bundled corpus"
+        )
+    return _from_files(found, config.document_words)
+
+
+def held_out(path: str | Path, document_words: int = 1000) -> Source:
+    """The text of ``corpus.dev`` or ``corpus.test``: one file, or all visible files of a folder, named by their
+    stems.
+    """
+    path = Path(path)
+    if path.is_file():
+        return _from_files({path.name.split(".")[0]: path}, document_words)
+    files = sorted(f for f in path.glob("*") if f.is_file() and not f.name.startswith(".")) if path.is_dir() else []
+    if not files:
+        raise ValueError(f"{path}: neither a text file nor a folder of text files (corpus.dev, corpus.test)")
+    return _from_files(_named(files, lambda file: file.name.split(".")[0]), document_words)
+
+
+def _toy(config: CorpusConfig) -> Source:
+    from babylm.corpora import toy
+
+    if config.words < 1:
+        raise ValueError(f"corpus.words: {config.words} is not a positive number of words")
+    identity = {"toy": toy.version(), "words": config.words, "seed": config.seed}
+    return Source((), identity, lambda: _cut(toy.write(config.words, config.seed), config.document_words))
+
+
+def _train_files(folder: Path) -> dict[str, Path]:
+    files = [file for ending in TRAIN_ENDINGS for file in folder.glob(f"*{ending}")]
+    return _named(sorted(files), lambda file: file.name.removesuffix(".txt").removesuffix(".train"))
+
+
+def _named(files: list[Path], name_of: Callable[[Path], str]) -> dict[str, Path]:
+    named: dict[str, Path] = {}
+    for file in files:
+        name = name_of(file)
+        if name in named:
+            raise ValueError(f"{named[name]} and {file}: two files for the source {name!r}; keep one of them")
+        named[name] = file
+    return named
+
+
+def _from_files(paths: dict[str, Path], document_words: int) -> Source:
+    files = tuple(
+        SourceFile(name, path, path.stat().st_size, run.sha256_file(path)) for name, path in sorted(paths.items())
+    )
+    identity = {"files": [[file.name, file.bytes, file.sha256] for file in files]}
+
+    def stream() -> Iterator[Document]:
+        for file in files:
+            for text in split_documents(read_lines(file.path), document_words):
+                yield Document(file.name, text)
+
+    return Source(files, identity, stream)
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """The lines of a UTF-8 file without their ends (``\\n``, ``\\r\\n`` or ``\\r``), a leading byte-order mark dropped.
+
+    ``ValueError`` with the byte offset where the file is not UTF-8, or holds a NUL byte (then it is no plain text).
+    """
+    with open(path, "rb") as file:
+        position = 0
+        # A block ends at a line end, so that no character and no \r\n is cut.
+        while block := file.read(_BLOCK_BYTES) + file.readline():
+            try:
+                text = block.decode("utf-8")
+            except UnicodeDecodeError as error:
+                offset = position + error.start
+                raise ValueError(
+                    f"{path}: byte {offset} is not UTF-8 ({error.reason}); convert the file, for example with "
+                    f"iconv -f LATIN1 -t UTF-8"
+                ) from error
+            if "\0" in text:
+                offset = position + block.index(b"\0")
+                raise ValueError(
+                    f"{path}: NUL byte at offset {offset}; this is not plain text (UTF-16? a damaged copy?)"
+                )
+            if position == 0:
+                text = text.removeprefix("\ufeff")
+            if "\r" in text:
+                text = text.replace("\r\n", "\n").replace("\r", "\n")
+            yield from text.removesuffix("\n").split("\n")
+            position += len(block)
+
+
+def split_documents(lines: Iterable[str], limit: int) -> Iterator[str]:
+    """Join lines into documents of at most ``limit`` words, none of them empty.
+
+    A blank line ends a document and a wiki heading begins one; a heading is never left alone by a blank line after it.
+    """
+    block: list[str] = []
+    words = 0
+    heading_only = False
+    for line in lines:
+        in_line = len(line.split())
+        heading = in_line > 0 and line.startswith("= ") and _HEADING.fullmatch(line) is not None
+        full = words + in_line > limit
+        if block and (heading or full or (in_line == 0 and not heading_only)):
+            yield "\n".join(block)
+            block, words = [], 0
+        if in_line == 0:
+            continue
+        while in_line > limit:
+            start = _start_of_word(line, limit)
+            yield line[:start].rstrip()
+            line, in_line = line[start:], in_line - limit
+        heading_only = heading and not block
+        block.append(line)
+        words += in_line
+    if block:
+        yield "\n".join(block)
+
+
+def _cut(documents: Iterable[Document], limit: int) -> Iterator[Document]:
+    for document in documents:
+        for text in split_documents(document.text.split("\n"), limit):
+            yield Document(document.source, text)
+
+
+def _start_of_word(line: str, index: int) -> int:
+    for number, match in enumerate(_WORD.finditer(line)):
+        if number == index:
+            return match.start()
+    raise AssertionError(f"line has no word {index}")

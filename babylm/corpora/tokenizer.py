@@ -1,0 +1,156 @@
+"""Byte-level BPE: trained on the training words alone, deterministic to the byte, saved as a Hugging Face folder.
+
+Unusual: the space before a word is put there by the *normaliser*, which lives in ``tokenizer.json``. So "cup" alone,
+after a newline and in "the cup" is one and the same piece, whatever a loading class does to the options of ByteLevel
+(some reset ``add_prefix_space``), and scores of bare words (reading times) are right. Decoded text therefore begins
+with a space. A tab is read as a space: in transcripts it stands between speaker and utterance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+from babylm import run
+from babylm.sections import TokenizerConfig
+
+BOS, EOS, PAD, MASK, UNK = "<s>", "</s>", "<pad>", "<mask>", "<unk>"
+RESERVED = tuple(f"<extra_{i}>" for i in range(11))
+"""Entries kept free for later use (images, turns of a dialogue), so that a trained model need not grow."""
+SPECIAL_TOKENS = (BOS, EOS, PAD, MASK, UNK, *RESERVED)
+MODEL_MAX_LENGTH = 1_000_000
+"""No limit of the tokenizer's own: the model's configuration says how long its input may be."""
+
+# Letters with the space before them; contractions; each digit alone; punctuation; white space, whose last space goes
+# to the word.
+SPLIT = r"['’](?i:s|t|re|ve|m|ll|d)(?!\p{L})| ?[\p{L}\p{M}]+| ?\p{N}| ?[^\s\p{L}\p{M}\p{N}]+|\s+(?!\S)|\s+"
+_SMALLEST = len(SPECIAL_TOKENS) + 256
+
+
+def train(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
+    """Train on ``texts`` (streamed once). Few texts give fewer entries than ``config.vocabulary``, never more."""
+    if config.vocabulary < _SMALLEST:
+        raise ValueError(
+            f"tokenizer.vocabulary: {config.vocabulary} is too small; the {len(SPECIAL_TOKENS)} special tokens and the "
+            f"256 bytes alone need {_SMALLEST}"
+        )
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = _normalizer(config.normalization)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(SPLIT), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=config.vocabulary,
+        min_frequency=config.min_frequency,
+        # A mask takes the space before it along: "the <mask>" and "the<mask>" are the same tokens.
+        special_tokens=[AddedToken(t, special=True, normalized=False, lstrip=t == MASK) for t in SPECIAL_TOKENS],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    bos, eos = tokenizer.token_to_id(BOS), tokenizer.token_to_id(EOS)
+    # No EOS at the end: causal scoring reads the logits after the last token of a prefix.
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{BOS} $A", pair=f"{BOS} $A {EOS} $B:1", special_tokens=[(BOS, bos), (EOS, eos)]
+    )
+    return tokenizer
+
+
+def _normalizer(unicode_form: str) -> normalizers.Normalizer:
+    steps: list[normalizers.Normalizer] = []
+    if unicode_form != "none":
+        steps.append({"nfkc": normalizers.NFKC, "nfc": normalizers.NFC}[unicode_form]())
+    steps += [
+        normalizers.Replace("\t", " "),
+        normalizers.Replace(Regex(r"\n(?=\S)"), "\n "),
+        # Prepend, then undo it where the text began with white space: a decoded piece read again keeps its identity.
+        normalizers.Prepend(" "),
+        normalizers.Replace(Regex(r"\A (?=\s)"), ""),
+    ]
+    return normalizers.Sequence(steps)
+
+
+def save(tokenizer: Tokenizer, folder: Path) -> None:
+    """Write ``tokenizer.json``, ``tokenizer_config.json`` and ``special_tokens_map.json``, read by transformers 4
+    and 5.
+    """
+    folder = Path(folder)
+    special = {"bos_token": BOS, "eos_token": EOS, "pad_token": PAD, "mask_token": MASK, "unk_token": UNK}
+    special |= {"cls_token": BOS, "sep_token": EOS}
+    known = {name: token for name, token in special.items() if tokenizer.token_to_id(token) is not None}
+    added = tokenizer.get_added_tokens_decoder()
+    config: dict[str, Any] = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        **known,
+        "additional_special_tokens": [token for token in RESERVED if tokenizer.token_to_id(token) is not None],
+        "added_tokens_decoder": {str(i): added[i].__getstate__() for i in sorted(added)},
+        "clean_up_tokenization_spaces": False,
+        "model_input_names": ["input_ids", "attention_mask"],
+        "model_max_length": MODEL_MAX_LENGTH,
+        "padding_side": "right",
+    }
+    run.write_text(folder / "tokenizer.json", tokenizer.to_str(pretty=True))
+    run.write_json(folder / "tokenizer_config.json", config)
+    run.write_json(folder / "special_tokens_map.json", known)
+
+
+def load(path: str | Path) -> Tokenizer:
+    """Read a ``tokenizer.json``, or the one of a folder; ``ValueError`` when there is none or it is unreadable."""
+    path = Path(path)
+    file = path / "tokenizer.json" if path.is_dir() else path
+    if not file.is_file():
+        raise ValueError(f"{file}: no such tokenizer file (tokenizer.path)")
+    try:
+        return Tokenizer.from_file(str(file))
+    except Exception as error:  # the library raises bare Exception for whatever is wrong with the file
+        raise ValueError(f"{file}: not a readable tokenizer.json: {error}") from error
+
+
+def special_id(tokenizer: Tokenizer, token: str) -> int:
+    """The id of a special token; ``ValueError`` when the tokenizer (a user's own) lacks it."""
+    found = tokenizer.token_to_id(token)
+    if found is None:
+        raise ValueError(f"tokenizer.path: this tokenizer has no {token} token")
+    return found
+
+
+def quality(tokenizer: Tokenizer, texts: Sequence[str]) -> dict[str, float | int]:
+    """How well the vocabulary fits ``texts``: tokens a word, share of words kept whole, unused entries, single-byte
+    share.
+    """
+    import numpy as np
+
+    words = sum(len(text.split()) for text in texts)
+    counts = np.zeros(tokenizer.get_vocab_size(), dtype=np.int64)
+    for encoding in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False):
+        counts += np.bincount(encoding.ids, minlength=len(counts))
+    return describe(tokenizer, counts, words)
+
+
+def describe(tokenizer: Tokenizer, counts: Any, words: int) -> dict[str, float | int]:
+    """:func:`quality` from the number of occurrences of each entry, an array of the vocabulary's length.
+
+    ``single_byte_share`` is of pieces that are one letter or one byte of a longer character: what the vocabulary could
+    not spell in larger parts. Punctuation, digits and white space are left aside.
+    """
+    tokens = int(counts.sum())
+    special = {tokenizer.token_to_id(token) for token in SPECIAL_TOKENS}
+    pieces = [i for i in range(len(counts)) if i not in special]
+    alphabet = set(pre_tokenizers.ByteLevel.alphabet())
+    single = [i for i in pieces if (piece := tokenizer.id_to_token(i)) in alphabet and (piece.isalpha() or piece > "~")]
+    return {
+        "vocabulary": len(counts),
+        "words": words,
+        "tokens": tokens,
+        "tokens_per_word": round(tokens / max(words, 1), 4),
+        "unused_entries": int(sum(counts[i] == 0 for i in pieces)),
+        "rare_entries": int(sum(0 < counts[i] < 20 for i in pieces)),
+        "single_byte_share": round(float(counts[single].sum()) / max(tokens, 1), 5),
+    }
