@@ -82,7 +82,7 @@ class Loss:
 
     total: Tensor
     metrics: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
-    """Name -> (sum, count), detached and unweighted: ``causal``, ``masked`` in nats; ``z`` the squared log-normaliser."""
+    """Name -> (sum, count), detached and unweighted: ``causal``, ``masked`` (nats), ``z`` (squared log-normaliser)."""
 
 
 class Objective:
@@ -102,7 +102,7 @@ class Objective:
         return torch.rand(shape, generator=generator, device=generator.device, dtype=torch.float32)
 
     def corrupt(self, batch: Batch, noise: Tensor, progress: float) -> Example:
-        """The example of ``batch``, a deterministic function of the arguments; ``noise`` is of the batch's rows only."""
+        """The example of ``batch``, a deterministic function of the arguments; ``noise`` is the batch's rows of it."""
         raise NotImplementedError
 
     def loss(self, network: Network, example: Example) -> Loss:

@@ -108,9 +108,12 @@ def _chosen(
     length = arrival.shape[1]
     share = (rate * candidates.sum(1, keepdim=True)).round().long()
     slots = min(length, round(rate * (length - 1)) + slack)
-    # Stable, so that tokens of one span, which arrive together, are taken from the left on every device.
-    at = arrival.masked_fill(~candidates, torch.inf).argsort(dim=1, stable=True)
+    # Tokens of one span arrive together: a second coin says from which end it is cut, since always the same end would
+    # favour the tokens that can only be at that end, those after a BOS. Uniforms are multiples of 2**-24.
     rank = torch.arange(length, device=arrival.device)
+    turn = arrival.double() + (2 * (2 * coin).floor() - 1) * rank * 2.0**-40
+    coin = (2 * coin).frac()
+    at = turn.masked_fill(~candidates, torch.inf).argsort(dim=1, stable=True)
     unit = unit.where(candidates, -1).gather(1, at)
     last = unit == unit.gather(1, (share - 1).clamp(min=0))
     size = last.sum(1, keepdim=True)
