@@ -79,8 +79,9 @@ class Plan:
         self.words_at = self._words_by_step()
         """(steps + 1,) words read after each number of steps."""
         assert self.words_at[-1] == words, (self.words_at[-1], words)
-        self.flops = sum(p.steps * p.rows * p.sequence_length * flops_per_token(p.sequence_length) for p in self.phases)
-        """Training FLOPs of the run by the model's formula."""
+        costs = [np.full(p.steps, p.rows * p.sequence_length * flops_per_token(p.sequence_length)) for p in self.phases]
+        self.flops_at = np.concatenate([[0.0], np.cumsum(np.concatenate(costs))])
+        """(steps + 1,) training FLOPs after each number of steps, by the model's formula."""
         self.milestones = self._milestones(config)
 
     def phase_of(self, step: int) -> Phase:
@@ -151,7 +152,7 @@ class Plan:
             "words": self.words,
             "epochs": self.epochs,
             "steps": self.steps,
-            "flops": self.flops,
+            "flops": float(self.flops_at[-1]),
             "corpus_words": self.stream.epoch_words,
             "corpus_documents": self.stream.documents,
             "phases": [{k: getattr(p, k) for k in ("sequence_length", "rows", "first_step", "steps")} for p in self.phases],

@@ -164,3 +164,52 @@ def _sync_file(path: Path) -> None:
 def _sync_folder(path: Path) -> None:
     with suppress(OSError):  # some file systems refuse fsync on a folder
         _sync_file(path)
+
+
+class RunFolder:
+    """``checkpoints/<name>/``: made for a new run, or opened again when the same command is repeated."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.log = path / "log.txt"
+        self.metrics = path / "metrics.jsonl"
+        self.main = path / "main"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the final revision is there."""
+        return (self.main / MANIFEST).exists()
+
+    def open(self, config_yaml: str, identity: dict[str, Any]) -> bool:
+        """Make the folder, or check that it holds the same run; returns whether it was there.
+
+        ``identity`` is what must be equal for a run to be continued. ``ValueError`` names the first keys that differ, and
+        what to do; nothing is touched then.
+        """
+        stored = self.path / "identity.json"
+        if stored.exists():
+            old = json.loads(stored.read_text(encoding="utf-8"))
+            differing = [key for key in sorted(old.keys() | identity.keys()) if old.get(key) != identity.get(key)]
+            if differing:
+                shown = "; ".join(f"{key} was {old.get(key)!r}, now {identity.get(key)!r}" for key in differing[:5])
+                raise ValueError(
+                    f"{self.path} holds a run with another configuration or other data: {shown}. "
+                    "Choose another name=..., or remove the folder to start anew"
+                )
+            remove_partial(self.path)
+            return True
+        if self.path.exists() and any(self.path.iterdir()):
+            raise ValueError(f"{self.path} is not empty and holds no run: choose another name=..., or remove it")
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_text(self.path / "config.yaml", config_yaml)
+        write_json(self.path / "environment.json", environment())
+        write_json(stored, identity)  # last: its presence says the folder is whole
+        return False
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes free where ``path`` lies or will lie."""
+    place = path.resolve()
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free

@@ -1,0 +1,69 @@
+"""Train a model: prepare the text where needed, plan, train through the milestones, evaluate.
+
+    python -m babylm.train CONFIG [key=value ...]
+
+    python -m babylm.train configs/smoke.yaml                        the bundled corpus, in a minute or two
+    python -m babylm.train configs/strict_small.yaml seed=2 name=s2  a file, then changes
+    python -m babylm.train CONFIG training.plan_only=true            print the plan, try one batch, stop
+
+Repeating the command continues the run where it stopped. Results lie in checkpoints/<name>/.
+
+Exit codes: 0 done; 1 an unexpected error; 2 wrong configuration, corpus or plan (nothing was started); 3 the loss or the
+gradient was not finite; 75 stopped by a signal with the state saved: repeat the command to go on.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from babylm import config as configuration
+from babylm.console import Log, duration
+from babylm.sections import Config
+
+EXIT_NOT_FINITE = 3
+EXIT_STOPPED = 75
+"""EX_TEMPFAIL of sysexits.h: try again."""
+
+
+def main(config: Config) -> int:
+    """Train as configured; returns the exit code."""
+    import os
+
+    log = Log(quiet=int(os.environ.get("LOCAL_RANK", 0)) > 0)
+    log(f"babylm: starting {config.name} ...")
+    from babylm.corpora.pipeline import prepare
+
+    shards = prepare(config.corpus, config.tokenizer, log)
+    from babylm.training import finish, session, trainer
+    from babylm.training.module import NonFiniteError
+
+    opened = session.open_session(config, shards, log)
+    if opened is None:
+        return 0
+    module = trainer.build_module(opened)
+    seconds = trainer.dry_run(opened, module)
+    log(f"one batch of each phase works; the run takes about {duration(seconds)} here")
+    if config.training.plan_only:
+        return 0
+    begin = time.perf_counter()
+    loop, resume = trainer.build_trainer(opened, module)
+    first = opened.saved["step"] if opened.saved is not None else 0
+    if first:
+        log(f"going on after step {first:,}")
+    try:
+        loop.fit(module, trainer.loader(opened, first))
+    except NonFiniteError as error:
+        log(f"error: {error}; the last saved state is in {opened.folder.path}")
+        return EXIT_NOT_FINITE
+    if resume.stopped_by is not None:
+        log(f"stopped by {resume.stopped_by} after step {module.completed:,}, state saved: repeat the command to go on")
+        return EXIT_STOPPED
+    if loop.is_global_zero:
+        finish.finish(opened, module)
+        log(f"done in {duration(time.perf_counter() - begin)}: {opened.folder.path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(configuration.command(__doc__, main))

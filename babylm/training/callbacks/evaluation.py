@@ -1,0 +1,118 @@
+"""Evaluation inside training: held-out loss and tasks at milestones and at the end, on a copy of the weights.
+
+The weights that are scored are those that a revision would hold. Training is not disturbed: the copy is another network,
+every step makes its random numbers anew, and the meters leave the time out.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import lightning as L
+import torch
+
+from babylm import objectives
+from babylm.console import duration
+from babylm.corpora import shards
+from babylm.corpora import tokenizer as tokenizers
+from babylm.corpora.sources import read_files
+from babylm.evaluation import suite
+from babylm.training.callbacks.meters import Meters
+from babylm.training.callbacks.steps import StepCallback
+from babylm.training.heldout import HeldOut, files
+from babylm.training.module import Pretraining
+
+if TYPE_CHECKING:
+    from babylm.training.session import Session
+
+
+class Evaluation(StepCallback):
+    """Scores the network when it is due; the results go to the loggers as curves over words."""
+
+    def __init__(self, session: Session, meters: Meters | None) -> None:
+        self.session, self.meters = session, meters
+        config = session.config
+        self.steps = {m.step for m in session.plan.milestones} | {session.plan.steps}
+        self.tasks_at = _due(config.evaluation.at, self.steps, session.plan.steps) if config.evaluation.tasks else set()
+        self.loss_at = _due(config.evaluation.loss_at, self.steps, session.plan.steps)
+        self.dev = held_out(session, "dev")
+        if self.dev is None:
+            self.loss_at = set()
+        self.modes = modes(session)
+        self.seconds = 0.0
+
+    @classmethod
+    def build(cls, session: Session, meters: Meters | None) -> Evaluation | None:
+        """The callback, or ``None`` when nothing is to be measured inside training."""
+        callback = cls(session, meters)
+        return callback if callback.tasks_at or callback.loss_at else None
+
+    def after_step(self, trainer: L.Trainer, module: Pretraining, step: int) -> None:
+        """Score, log, and tell the meters how long it took. The other ranks wait."""
+        if step not in self.tasks_at | self.loss_at:
+            return
+        begin = time.perf_counter()
+        if trainer.is_global_zero:
+            values = self.measure(module, step)
+            for logger in trainer.loggers:
+                logger.log_metrics({"words": int(module.plan.words_at[step]), **values}, step)
+        trainer.strategy.barrier()
+        self.seconds += time.perf_counter() - begin
+        if self.meters is not None:
+            self.meters.go_on(begin)
+
+    def measure(self, module: Pretraining, step: int) -> dict[str, float]:
+        """Held-out loss and task scores of the weights after ``step`` steps, as flat metrics."""
+        begin = time.perf_counter()
+        network = self.session.network().to(self.session.device)
+        network.load_state_dict(module.weights())
+        values: dict[str, float] = {}
+        if step in self.loss_at and self.dev is not None:
+            values |= {f"dev/{mode}": value for mode, value in self.loss(network, self.dev)["all"].items()}
+        if step in self.tasks_at:
+            for task, result in score(self.session, network).items():
+                values[f"task/{task}"] = result.official
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+        self.session.log(f"measured at {int(module.plan.words_at[step]):,} words: {shown}  ({duration(time.perf_counter() - begin)})")
+        return values
+
+    def loss(self, network: torch.nn.Module, text: HeldOut) -> dict[str, dict[str, float]]:
+        """Held-out loss by source in the run's precision."""
+        device = self.session.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.session.precision == "bf16"):
+            return text.loss(network, self.modes, device)
+
+
+def score(session: Session, network: Any) -> dict[str, Any]:
+    """Results by task of a network in memory, in fp32."""
+    wanted = session.config.evaluation
+    scorer = wanted.scorer
+    if scorer == "auto":
+        scorer = session.config.objective.reading if session.config.objective.name == "masked" else "causal"
+    return suite.run(network, session.shards.tokenizer_folder, wanted.tasks, backend=scorer, data=wanted.data, limit=wanted.limit)
+
+
+def modes(session: Session) -> dict[str, objectives.Objective]:
+    """The pure objectives that the run's objective is made of, by the name of their metric."""
+    wanted = session.config.objective
+    names = {"causal": ["causal"], "masked": ["masked"]}.get(wanted.name, ["causal", "masked"])
+    from dataclasses import replace
+
+    return {name: objectives.build(replace(wanted, name=name), session.special) for name in names}
+
+
+def held_out(session: Session, which: str) -> HeldOut | None:
+    """The ``dev`` or ``test`` text of the configuration, encoded and packed; ``None`` when there is none."""
+    path = getattr(session.config.corpus, which)
+    if path is None:
+        return None
+    tokenizer = tokenizers.load(session.shards.tokenizer_folder)
+    documents = read_files(files(path, f"corpus.{which}"), session.config.corpus)
+    special = session.special
+    longest = session.config.phases[-1].sequence_length
+    return HeldOut(which, shards.encode(tokenizer, documents), bos=special.bos, pad=special.pad, sequence_length=longest)
+
+
+def _due(when: str, milestones: set[int], last: int) -> set[int]:
+    return {"none": set(), "milestones": milestones, "end": {last}}[when]

@@ -1,0 +1,144 @@
+"""The line of the log and the numbers behind it: losses, rate, speed, FLOPs spent, MFU, memory, energy.
+
+MFU is against our own table of dense bf16 peaks: vendors' (and Lightning's) figures for some GPUs are those of sparse
+matrices, twice as high. A GPU that is not in the table has no MFU rather than a guessed one.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import lightning as L
+import torch
+
+from babylm.console import count, duration
+from babylm.training.callbacks.steps import StepCallback
+from babylm.training.module import Pretraining
+
+DENSE_BF16_PEAK = {
+    "H200": 989e12, "H100 PCIe": 756e12, "H100": 989e12, "B200": 2250e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12,
+    "RTX 5090": 209.5e12, "RTX 4090": 165.2e12, "RTX 3090": 71e12, "A6000": 155e12, "A10": 125e12, "V100": 125e12,
+}  # fmt: skip
+"""Dense bf16 (V100: fp16) FLOP/s by a part of the device's name, from the vendor's datasheets; longer names first."""
+
+
+def peak_flops(device: torch.device) -> float | None:
+    """The dense bf16 peak of a GPU, ``None`` for CPUs and unknown GPUs."""
+    if device.type != "cuda":
+        return None
+    name = torch.cuda.get_device_name(device)
+    return next((peak for part, peak in DENSE_BF16_PEAK.items() if part in name), None)
+
+
+class Meters(StepCallback):
+    """Every ``every`` steps: one line to the log, one record to the loggers."""
+
+    def __init__(self, every: int, log: Callable[[str], None]) -> None:
+        self.every, self.log = every, log
+        self._header = False
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start the clocks and spread the plan's FLOPs over its steps."""
+        assert isinstance(pl_module, Pretraining)
+        self._flops = pl_module.plan.flops_at
+        self._device = trainer.strategy.root_device
+        self._peak = peak_flops(self._device)
+        self._energy = EnergyMeter(self._device)
+        self._begin(pl_module.completed)
+
+    def _begin(self, step: int) -> None:
+        self._step, self._time = step, time.perf_counter()
+
+    def pause(self) -> float:
+        """The moment before something that is not training; give it to :meth:`go_on`."""
+        return time.perf_counter()
+
+    def go_on(self, paused: float) -> None:
+        """Leave out the time since ``paused``."""
+        self._time += time.perf_counter() - paused
+
+    def after_step(self, trainer: L.Trainer, module: Pretraining, step: int) -> None:
+        """Take the sums at the interval's end and at the last step."""
+        plan = module.plan
+        if step % self.every and step != plan.steps:
+            return
+        sums = module.take_sums()  # also waits for the device
+        seconds = max(time.perf_counter() - self._time, 1e-9)
+        values = self._values(trainer, module, step, sums, seconds)
+        if trainer.is_global_zero:
+            for logger in trainer.loggers:
+                logger.log_metrics(values, step)
+            self._print(module, step, values)
+        self._begin(step)
+
+    def _values(self, trainer: L.Trainer, module: Pretraining, step: int, sums: dict[str, tuple[float, float]], seconds: float) -> dict[str, float]:
+        plan = module.plan
+        tokens = sum(plan.phase_of(s).rows * plan.phase_of(s).sequence_length for s in range(self._step, step))
+        spent = float(self._flops[step])
+        values = {"words": int(plan.words_at[step]), "epoch": float(plan.words_at[step] / plan.stream.epoch_words)}
+        values |= {name: total / number for name, (total, number) in sums.items() if number}
+        values["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
+        values["grad_norm"] = float(module.grad_norm) if module.grad_norm is not None else float("nan")
+        values["tokens_per_second"] = tokens / seconds
+        values["words_per_second"] = float(plan.words_at[step] - plan.words_at[self._step]) / seconds
+        values["flops"] = spent
+        if self._peak is not None:
+            done = spent - float(self._flops[self._step])
+            values["mfu"] = done / seconds / (self._peak * trainer.world_size)
+        values["memory_gb"] = memory(self._device) / 1e9
+        if (joules := self._energy.joules()) is not None:
+            values["gpu_joules"] = joules
+        return values
+
+    def _print(self, module: Pretraining, step: int, values: dict[str, Any]) -> None:
+        parts = [name for name in ("causal", "masked") if name in values]
+        if not self._header:
+            names = "".join(f"{name:>9}" for name in parts)
+            self.log(f"{'step':>13} {'words':>8} {'epoch':>6} {'loss':>8}{names} {'lr':>9} {'tokens/s':>9} {'left':>7}")
+            self._header = True
+        remaining = float(self._flops[-1] - self._flops[step])
+        done = float(self._flops[step] - self._flops[self._step])
+        left = remaining / done * (time.perf_counter() - self._time) if done else 0.0
+        place = f"{step}/{module.plan.steps}"
+        losses = "".join(f"{values[name]:9.4f}" for name in parts)
+        self.log(
+            f"{place:>13} {count(values['words']):>8} {values['epoch']:6.2f} {values['loss']:8.4f}{losses} "
+            f"{values['lr']:9.2e} {count(values['tokens_per_second']):>9} {duration(left):>7}"
+        )
+
+
+def memory(device: torch.device) -> float:
+    """Peak bytes so far: allocated on the GPU, else resident in this process."""
+    if device.type == "cuda":
+        return float(torch.cuda.max_memory_allocated(device))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(peak if sys.platform == "darwin" else peak * 1024)
+
+
+class EnergyMeter:
+    """GPU energy since its making, by NVML's counter: the card alone, not the machine. Absent where NVML is."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._handle: Any = None
+        if device.type != "cuda":
+            return
+        with suppress(ImportError):
+            import pynvml
+
+            with suppress(pynvml.NVMLError):
+                pynvml.nvmlInit()
+                self._nvml = pynvml
+                handle = pynvml.nvmlDeviceGetHandleByIndex(device.index or 0)
+                self._start = pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
+                self._handle = handle
+
+    def joules(self) -> float | None:
+        """Joules so far, ``None`` where there is no counter."""
+        if self._handle is None:
+            return None
+        return (self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle) - self._start) / 1000

@@ -1,0 +1,95 @@
+"""Keep ``last.ckpt``: by time, at milestones, at the end, and when SIGTERM, SIGINT or SIGUSR1 asks to stop.
+
+A signal only sets a flag; the state is saved at the next step boundary and the run stops with its own exit code. No
+state is ever written inside a signal handler.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+
+from babylm.training import state
+from babylm.training.callbacks.steps import StepCallback
+from babylm.training.module import Pretraining
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+
+
+class Resume(StepCallback):
+    """Saves the state of a run; after a signal ``stopped_by`` holds its name.
+
+    ``extra`` is plain data stored beside the state (identity of the run, choices made at its start).
+    """
+
+    def __init__(self, folder: Path, *, minutes: float, milestones: set[int], extra: dict[str, Any], clock: Callable[[], float] = time.monotonic) -> None:
+        self.folder, self.minutes, self.milestones, self.extra, self.clock = folder, minutes, milestones, extra, clock
+        self.stopped_by: str | None = None
+        self._asked: str | None = None
+        self._saved_at = clock()
+        self._handlers: dict[int, Any] = {}
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Take the signals over from Lightning, whose own handler would stop in the middle of a step."""
+        self._saved_at = self.clock()
+        for number in SIGNALS:
+            self._handlers[number] = signal.signal(number, self._ask)
+
+    def _ask(self, number: int, frame: Any) -> None:
+        if self._asked is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt  # a second Ctrl-C does not wait
+        self._asked = signal.Signals(number).name
+
+    def release(self) -> None:
+        """Give the signals back."""
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers = {}
+
+    def after_step(self, trainer: L.Trainer, module: Pretraining, step: int) -> None:
+        """Save when it is time, at a milestone, or when asked to stop."""
+        asked = self._asked
+        late = self.clock() - self._saved_at >= self.minutes * 60
+        if trainer.world_size > 1:  # all ranks must agree, and only the first one's clock counts
+            late = trainer.strategy.broadcast(late)
+            asked = asked or ("a signal" if trainer.strategy.reduce_boolean_decision(asked is not None, all=False) else None)
+        if asked is not None or late or step in self.milestones:
+            self.save(trainer, module)
+        if asked is not None:
+            self.stopped_by = asked
+            trainer.should_stop = True
+
+    def save(self, trainer: L.Trainer, module: Pretraining) -> None:
+        """Write ``last.ckpt`` now (on the first rank)."""
+        if trainer.is_global_zero:
+            state.save(self.folder, {**self.extra, **snapshot(trainer, module)})
+        trainer.strategy.barrier()
+        self._saved_at = self.clock()
+
+
+def snapshot(trainer: L.Trainer, module: Pretraining) -> dict[str, Any]:
+    """What must be restored to go on exactly: tensors and plain data."""
+    average = module.average.state_dict() if module.average is not None else None
+    optimizer = trainer.optimizers[0].state_dict()
+    return {"step": module.completed, "network": dict(module.network.state_dict()), "optimizer": optimizer, "average": average}
+
+
+class Restore(L.Callback):
+    """Put a saved state into module and optimizer once Lightning has made them."""
+
+    def __init__(self, saved: dict[str, Any]) -> None:
+        self.saved = saved
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Before the first step."""
+        assert isinstance(pl_module, Pretraining)
+        pl_module.network.load_state_dict(self.saved["network"])
+        trainer.optimizers[0].load_state_dict(self.saved["optimizer"])
+        if pl_module.average is not None:
+            pl_module.average.load_state_dict(self.saved["average"])
+        pl_module.completed = self.saved["step"]

@@ -1,0 +1,34 @@
+"""After the last step: the loss on the test text by source, the grammar table, and the final revision ``main``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from babylm import console, run
+from babylm.training.callbacks.evaluation import Evaluation, held_out, score
+from babylm.training.module import Pretraining
+from babylm.training.session import Session
+
+
+def finish(session: Session, module: Pretraining) -> None:
+    """Measure, print, and write ``main`` last: its presence says that the run is finished."""
+    network = session.network().to(session.device)
+    network.load_state_dict(module.weights())
+    facts: dict[str, Any] = {"milestone": "main", "words": session.plan.words, "step": module.completed}
+    text = held_out(session, "test")
+    if text is not None:
+        losses = Evaluation(session, None).loss(network, text)
+        run.write_json(session.folder.path / "evaluation" / "test_loss.json", losses)
+        names = list(losses["all"])
+        rows = [(source, *(f"{values[name]:.4f}" for name in names)) for source, values in losses.items()]
+        session.log("loss on the test text, nats a target (causal_word: a word)\n" + console.table(("source", *names), rows))
+    wanted = session.config.evaluation
+    if wanted.tasks and wanted.at != "none":
+        trained, untrained = score(session, network), score(session, session.network().to(session.device))
+        rows = [
+            (name, f"{100 * untrained[name].official:.1f}", f"{100 * trained[name].official:.1f}", trained[name].n)
+            for name in trained
+        ]
+        session.log("accuracy in %\n" + console.table(("task", "untrained", "trained", "items"), rows))
+    session.save_revision(session.folder.main, module.weights(), facts)
+    session.log(f"saved main: {session.plan.words:,} words; revisions, metrics.jsonl and log.txt are in {session.folder.path}")

@@ -1,0 +1,88 @@
+"""The loss on held-out text, by the objective's own modes and by source: the signal that choices are made on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from babylm.objectives import Batch, Objective
+from babylm.packing import Stream
+from babylm.training.module import NOISE, seed_of
+
+ROWS = 32
+"""Rows a batch; the mask of a row depends on its number alone, so the loss does not depend on this."""
+
+
+class HeldOut:
+    """Held-out documents, packed once in their order; ``loss`` is a deterministic function of the weights."""
+
+    def __init__(self, name: str, encoded: Any, *, bos: int, pad: int, sequence_length: int) -> None:
+        self.name, self.sources = name, list(encoded.source_names)
+        self.parts: dict[str, Any] = {}
+        for index, source in enumerate(self.sources):
+            stream = Stream(_only(encoded, index), bos=bos, pad=pad, seed=None)
+            starts = np.arange(0, stream.epoch_length, sequence_length - 1)
+            self.parts[source] = (stream.rows(starts, sequence_length, stream.epoch_length), stream.epoch_words)
+        self.words = sum(words for _, words in self.parts.values())
+
+    @torch.no_grad()
+    def loss(self, network: torch.nn.Module, modes: dict[str, Objective], device: torch.device) -> dict[str, dict[str, float]]:
+        """Source (and ``all``) -> ``<mode>`` in nats a target, and for the causal mode ``causal_word`` in nats a word."""
+        training = network.training
+        network.eval()
+        results: dict[str, dict[str, float]] = {}
+        whole: dict[str, list[float]] = {mode: [0.0, 0.0] for mode in modes}
+        try:
+            for source, (rows, words) in self.parts.items():
+                results[source] = {}
+                for mode, objective in modes.items():
+                    total, targets = self._sum(network, objective, mode, rows, device)
+                    whole[mode] = [whole[mode][0] + total, whole[mode][1] + targets]
+                    results[source][mode] = total / max(targets, 1)
+                    if mode == "causal":
+                        results[source]["causal_word"] = total / max(words, 1)
+        finally:
+            network.train(training)
+        results["all"] = {mode: total / max(targets, 1) for mode, (total, targets) in whole.items()}
+        if "causal" in whole:
+            results["all"]["causal_word"] = whole["causal"][0] / max(self.words, 1)
+        return results
+
+    def _sum(self, network: Any, objective: Objective, mode: str, rows: Any, device: torch.device) -> tuple[float, float]:
+        total = targets = 0.0
+        for first in range(0, len(rows.tokens), ROWS):
+            part = slice(first, first + ROWS)
+            tokens, documents, words = (torch.from_numpy(a[part]).to(device) for a in (rows.tokens, rows.documents, rows.words))
+            generator = torch.Generator(device).manual_seed(seed_of(0, NOISE, first))
+            noise = objective.noise(len(tokens), tokens.shape[1], generator)
+            example = objective.corrupt(Batch(tokens, documents, words, first), noise, 1.0)
+            summed, number = objective.loss(network, example).metrics[mode]
+            total, targets = total + float(summed), targets + float(number)
+        return total, targets
+
+
+def _only(encoded: Any, source: int) -> Any:
+    """The documents of one source, as a corpus of their own."""
+    offsets = np.asarray(encoded.offsets)
+    mine = np.flatnonzero(np.asarray(encoded.document_sources) == source)
+    spans = [np.arange(offsets[i], offsets[i + 1]) for i in mine]
+    at = np.concatenate(spans) if spans else np.zeros(0, dtype=np.int64)
+    lengths = np.array([len(span) for span in spans], dtype=np.int64)
+    return _Part(np.asarray(encoded.tokens)[at], np.asarray(encoded.words)[at], np.concatenate(([0], np.cumsum(lengths))))
+
+
+class _Part:
+    def __init__(self, tokens: Any, words: Any, offsets: Any) -> None:
+        self.tokens, self.words, self.offsets = tokens, words, offsets
+
+
+def files(path: str, key: str) -> list[Path]:
+    """The held-out files of a folder (or the one file), sorted; ``ValueError`` naming ``key`` when there are none."""
+    place = Path(path)
+    found = [place] if place.is_file() else sorted(p for p in place.glob("*") if p.is_file() and p.suffix in (".txt", ".dev", ".test"))
+    if not found:
+        raise ValueError(f"{key}: no file {path} and no *.dev, *.test or *.txt in it")
+    return found

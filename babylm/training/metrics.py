@@ -1,0 +1,62 @@
+"""``metrics.jsonl``: one JSON object a line, ``step`` and ``words`` in each, always written; other loggers come beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import Logger
+
+from babylm import run
+
+
+class JsonLines(Logger):
+    """A Lightning logger that appends to a file; a resumed run first drops what lies past its step."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        """The file's stem."""
+        return self.path.stem
+
+    @property
+    def version(self) -> str:
+        """There is one."""
+        return ""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Append one line."""
+        line = json.dumps({"step": step, **{key: _plain(value) for key, value in metrics.items()}})
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """The run's ``config.yaml`` holds them."""
+
+    def cut(self, step: int) -> None:
+        """Keep the lines of the first ``step`` steps: the others will be written again."""
+        kept = [line for line in read(self.path) if line["step"] <= step]
+        run.write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The lines of a ``metrics.jsonl``; a last line cut by a kill is left out. Empty when there is no file."""
+    if not path.exists():
+        return []
+    lines = []
+    for text in path.read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            continue  # a kill in the middle of a write; the resumed run writes that step again
+    return lines
+
+
+def _plain(value: Any) -> Any:
+    number = value.item() if hasattr(value, "item") else value
+    return round(number, 6) if isinstance(number, float) and abs(number) >= 1e-3 else number

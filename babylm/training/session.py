@@ -1,0 +1,176 @@
+"""A run before its loop: the plan over the prepared corpus, the folder, the choices of device, precision and attention."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from babylm import console, objectives, plan, run
+from babylm import config as configuration
+from babylm.corpora import tokenizer as tokenizers
+from babylm.corpora.shards import Shards
+from babylm.models import flops
+from babylm.models.attention import choose as choose_attention
+from babylm.models.configuration import BabyLMConfig
+from babylm.models.modeling import BabyLMForCausalLM
+from babylm.packing import Stream
+from babylm.sections import Config
+from babylm.submission import revision
+from babylm.training import precision, state
+from babylm.training.module import seed_of
+from babylm.training.printout import describe, disk_needed
+
+INIT = 3
+"""Purpose of the numbers that the weights start from."""
+NOT_IDENTITY = ("checkpoints", "name", "training", "evaluation", "logging")
+"""Sections that do not change what is learnt (but for training.precision, .attention and .deterministic)."""
+CORPUS_PLACES = ("path", "prepared", "dev", "test", "hub")
+"""Where text lies is not what it says: the fingerprint stands for the training text."""
+
+
+@dataclass
+class Session:
+    """Everything of one run."""
+
+    config: Config
+    shards: Shards
+    plan: plan.Plan
+    folder: run.RunFolder
+    log: console.Log
+    device: torch.device
+    precision: str
+    attention: str
+    saved: dict[str, Any] | None
+
+    @property
+    def special(self) -> objectives.Special:
+        """Token ids of the prepared tokenizer."""
+        return special_ids(self.shards)
+
+    def network(self) -> BabyLMForCausalLM:
+        """A new network with the weights that this run starts from: a function of seed and configuration."""
+        torch.manual_seed(seed_of(self.config.seed, INIT))
+        network = BabyLMForCausalLM(model_config(self.config, self.shards))
+        network.set_attention(self.attention)
+        return network
+
+    def facts(self) -> dict[str, Any]:
+        """What every revision records."""
+        return {
+            "run": self.config.name,
+            "track": self.config.track,
+            "rules": self.config.rules,
+            "seed": self.config.seed,
+            "corpus": self.shards.fingerprint,
+            "corpus_words": self.shards.word_count,
+            "code": run.code_revision(),
+            "objective": self.config.objective.name,
+        }
+
+    def save_revision(self, folder: Path, weights: dict[str, Tensor], facts: dict[str, Any]) -> None:
+        """Write a complete Hugging Face folder."""
+        network = BabyLMForCausalLM(model_config(self.config, self.shards))
+        revision.save(folder, network, self.shards.tokenizer_folder, {**self.facts(), **facts}, state_dict=weights)
+
+
+def special_ids(shards: Shards) -> objectives.Special:
+    """The ids that objectives and packing need, from the prepared tokenizer."""
+    tokenizer = tokenizers.load(shards.tokenizer_folder)
+    ids = {name: tokenizer.token_to_id(token) for name, token in tokenizers.SPECIAL.items()}
+    return objectives.Special(ids["bos"], ids["pad"], ids["mask"], tokenizer.get_vocab_size(), len(tokenizers.SPECIAL_TOKENS))
+
+
+def model_config(config: Config, shards: Shards) -> BabyLMConfig:
+    """The model section with the prepared tokenizer's sizes and ids."""
+    fields = configuration.as_dict(config.model)
+    fields.pop("preset")
+    special = special_ids(shards)
+    tokenizer = tokenizers.load(shards.tokenizer_folder)
+    return BabyLMConfig(
+        **fields,
+        vocab_size=special.vocabulary,
+        bos_token_id=special.bos,
+        eos_token_id=tokenizer.token_to_id(tokenizers.SPECIAL["eos"]),
+        pad_token_id=special.pad,
+        mask_token_id=special.mask,
+        reading=config.objective.reading,
+    )
+
+
+def identity(config: Config, shards: Shards) -> dict[str, Any]:
+    """What must be equal for a run to be continued, as flat keys."""
+    sections = configuration.as_dict(config)
+    kept = {key: value for key, value in sections.items() if key not in NOT_IDENTITY}
+    kept["corpus"] = {k: v for k, v in kept["corpus"].items() if k not in CORPUS_PLACES}
+    kept["training"] = {k: sections["training"][k] for k in ("precision", "attention", "deterministic")}
+    flat = {}
+    for section, value in kept.items():
+        if isinstance(value, dict):
+            flat.update({f"{section}.{key}": inner for key, inner in value.items()})
+        else:
+            flat[section] = value
+    return {**flat, "corpus fingerprint": shards.fingerprint}
+
+
+def open_session(config: Config, shards: Shards, log: console.Log) -> Session | None:
+    """Plan the run, print the plan, and open its folder; ``None`` when it is finished already."""
+    if config.training.threads is not None:
+        torch.set_num_threads(config.training.threads)
+    device = pick_device(config.training.accelerator)
+    special = special_ids(shards)
+    stream = Stream(shards, bos=special.bos, pad=special.pad, seed=config.seed)
+    shape = model_config(config, shards)
+    planned = plan.build(config, stream, lambda length: flops.training_flops_per_token(shape, length))
+    folder = run.RunFolder(Path(config.checkpoints) / config.name)
+    need = disk_needed(config, shape, planned)
+    free = run.free_bytes(folder.path)
+    log(describe(config, planned, flops.parameter_count(shape), need, free))
+    if need > free:
+        raise ValueError(f"{folder.path}: the run needs {console.size(need)} of disk, {console.size(free)} are free")
+    if config.training.plan_only:
+        folder = run.RunFolder(Path(config.checkpoints) / f".{config.name}.plan")
+        saved = None
+    else:
+        known = folder.open(configuration.dump(config), identity(config, shards))
+        if known and folder.finished:
+            log.attach(folder.log)
+            log(f"{folder.path} is finished: nothing to do (choose another name=... for another run)")
+            return None
+        run.write_json(folder.path / "plan.json", planned.as_dict())
+        log.attach(folder.log)
+        saved = state.load(folder.path, log.warn) if known else None
+    chosen, why = choose_precision(config, device, saved)
+    log(f"precision {chosen}: {why}")
+    attention, why = choose_attention_backend(config, device, chosen, shape, saved)
+    log(f"attention {attention}: {why}")
+    return Session(config, shards, planned, folder, log, device, chosen, attention, saved)
+
+
+def pick_device(accelerator: str) -> torch.device:
+    """The device of this process; ``ValueError`` when a GPU is asked for and there is none."""
+    if accelerator == "gpu" and not torch.cuda.is_available():
+        raise ValueError("training.accelerator=gpu: torch sees no GPU; use auto or cpu")
+    use_gpu = accelerator == "gpu" or (accelerator == "auto" and torch.cuda.is_available())
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if use_gpu else torch.device("cpu")
+
+
+def choose_precision(config: Config, device: torch.device, saved: dict[str, Any] | None) -> tuple[str, str]:
+    """The saved choice of a resumed run, else what the probe says."""
+    if saved is not None:
+        return saved["precision"], "as the run began"
+    return precision.choose(config.training.precision, device)
+
+
+def choose_attention_backend(config: Config, device: torch.device, chosen: str, shape: BabyLMConfig, saved: dict[str, Any] | None) -> tuple[str, str]:
+    """The saved choice of a resumed run, else what the probe measures on the run's shape."""
+    if saved is not None:
+        return saved["attention"], "as the run began"
+    phase = config.phases[0]
+    dtype = torch.bfloat16 if chosen == "bf16" else torch.float32
+    rows = phase.tokens // phase.sequence_length // config.training.accumulate // config.training.devices
+    return choose_attention(shape, device, dtype, wanted=config.training.attention, rows=rows, length=phase.sequence_length)

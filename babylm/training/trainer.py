@@ -1,0 +1,121 @@
+"""Lightning's trainer for a session: module, loader, callbacks, loggers, and the dry run that comes first."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.plugins.environments import SLURMEnvironment
+
+from babylm import averaging, objectives
+from babylm.training import precision
+from babylm.training.callbacks.evaluation import Evaluation
+from babylm.training.callbacks.meters import Meters
+from babylm.training.callbacks.milestones import Milestones
+from babylm.training.callbacks.resume import Restore, Resume
+from babylm.training.data import PlanData, PlanDataset
+from babylm.training.metrics import JsonLines
+from babylm.training.module import Pretraining
+from babylm.training.session import Session
+
+
+def build_module(session: Session) -> Pretraining:
+    """Network, objective and average of the run, in the LightningModule."""
+    config = session.config
+    network = session.network()
+    objective = objectives.build(config.objective, session.special)
+    average = averaging.build(config.averaging, network, session.plan.steps)
+    module = Pretraining(network, objective, session.plan, config, average)
+    if config.training.compile:
+        network.compile_blocks()
+    return module
+
+
+def build_trainer(session: Session, module: Pretraining) -> tuple[L.Trainer, Resume]:
+    """Lightning's trainer with our callbacks; nothing of it saves, samples or requeues by itself."""
+    config, saved = session.config, session.saved
+    meters = Meters(config.training.log_every, session.log)
+    milestones = session.plan.milestones if config.training.revisions == "all" else []
+    resume = Resume(
+        session.folder.path,
+        minutes=config.training.save_minutes,
+        milestones={m.step for m in session.plan.milestones},
+        extra={"precision": session.precision, "attention": session.attention},
+    )
+    callbacks: list[L.Callback] = [Restore(saved)] if saved is not None else []
+    callbacks += [meters, resume, Milestones(session.folder.path, milestones, session.save_revision, session.log)]
+    if (evaluation := Evaluation.build(session, meters)) is not None:
+        callbacks.append(evaluation)
+    trainer = L.Trainer(
+        accelerator="gpu" if session.device.type == "cuda" else "cpu",
+        devices=config.training.devices,
+        strategy="ddp" if config.training.devices > 1 else "auto",
+        precision=precision.lightning_name(session.precision),  # type: ignore[arg-type]
+        max_epochs=1,
+        accumulate_grad_batches=config.training.accumulate,
+        logger=loggers(session),
+        callbacks=callbacks,
+        plugins=[SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None,
+        default_root_dir=session.folder.path,
+        deterministic=config.training.deterministic,
+        use_distributed_sampler=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        log_every_n_steps=config.training.log_every,
+    )
+    return trainer, resume
+
+
+def loggers(session: Session) -> list[Any]:
+    """``metrics.jsonl`` always; TensorBoard and W&B when asked for."""
+    wanted = session.config.logging
+    lines = JsonLines(session.folder.metrics)
+    if session.saved is not None:
+        lines.cut(session.saved["step"])
+    result: list[Any] = [lines]
+    if wanted.tensorboard:
+        from lightning.pytorch.loggers import TensorBoardLogger
+
+        result.append(TensorBoardLogger(session.folder.path, name="tensorboard", version=""))
+    if wanted.wandb is not None:
+        from lightning.pytorch.loggers import WandbLogger
+
+        result.append(WandbLogger(project=wanted.wandb, name=session.config.name, save_dir=session.folder.path))
+    return result
+
+
+def loader(session: Session, first_step: int) -> PlanData:
+    """The batches from ``first_step`` on."""
+    training = session.config.training
+    return PlanData(session.plan, first_step=first_step, accumulate=training.accumulate, workers=training.workers)
+
+
+def dry_run(session: Session, module: Pretraining) -> float:
+    """Seconds the whole run would take: one batch of each phase forward and backward, timed after a first one.
+
+    Out-of-memory and compile errors show here, in the first minute. Weights and random numbers are as before.
+    """
+    seconds = 0.0
+    training = session.config.training
+    dataset = PlanDataset(session.plan, accumulate=training.accumulate * training.devices)
+    module.network.to(session.device).train()
+    objective = module.objective
+    for phase in session.plan.phases:
+        batch = dataset[phase.first_step * dataset.accumulate]
+        moved = objectives.Batch(*(t.to(session.device) for t in batch[:3]), batch.first_row)
+        generator = torch.Generator(session.device).manual_seed(0)
+        noise = objective.noise(phase.rows, phase.sequence_length, generator)[: len(moved.tokens)]
+        for _ in range(2):
+            begin = time.perf_counter()
+            with torch.autocast(session.device.type, torch.bfloat16, enabled=session.precision == "bf16"):
+                loss = objective.loss(module.network, objective.corrupt(moved, noise, 0.0))
+            loss.total.backward()
+            if session.device.type == "cuda":
+                torch.cuda.synchronize()
+            took = time.perf_counter() - begin
+            module.network.zero_grad(set_to_none=True)
+        seconds += took * training.accumulate * phase.steps
+    return seconds
