@@ -1,0 +1,40 @@
+"""Adam with decoupled decay for parameter groups of another optimizer: torch's own kernels on state of our keeping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.adamw import adamw
+
+
+@torch.no_grad()
+def step(group: dict[str, Any], state: Callable[[Tensor], dict[str, Tensor]]) -> None:
+    """One step of AdamW on ``group`` (``lr``, ``betas``, ``eps``, ``weight_decay``); ``state`` finds a parameter's."""
+    parameters = [p for p in group["params"] if p.grad is not None]
+    if not parameters:
+        return
+    states = [state(p) for p in parameters]
+    for parameter, own in zip(parameters, states, strict=True):
+        if not own:
+            own["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
+            own["exp_avg"] = torch.zeros_like(parameter)
+            own["exp_avg_sq"] = torch.zeros_like(parameter)
+    adamw(
+        parameters,
+        [p.grad for p in parameters],
+        [s["exp_avg"] for s in states],
+        [s["exp_avg_sq"] for s in states],
+        [],
+        [s["step"] for s in states],
+        fused=True,
+        amsgrad=False,
+        beta1=group["betas"][0],
+        beta2=group["betas"][1],
+        lr=group["lr"],
+        weight_decay=group["weight_decay"],
+        eps=group["eps"],
+        maximize=False,
+    )
