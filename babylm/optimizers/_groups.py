@@ -12,7 +12,7 @@ from torch.nn import Parameter
 
 TABLES = ("embedding", "embed_", "lm_head", "head.", "classifier", "score", "relative", "position", "lambda", "average")
 """Parts of a name that mark lookup tables, output layers and tables of scalars, whatever their shape."""
-SMALLEST_SIDE = 8
+SMALLEST_SIDE = 32
 """A narrower matrix is a list of vectors (a gate a head, weights over layers): orthogonalising it makes no sense."""
 
 

@@ -10,7 +10,7 @@ same gradients, so nothing depends on the number of ranks.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -53,7 +53,7 @@ class Muon(Optimizer):
                 self._step_bucket(parameters, group)
         return loss
 
-    def _step_bucket(self, parameters: list[Parameter], group: dict[str, Any]) -> None:
+    def _step_bucket(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         """Step matrices of one shape up to transposition, stacked with their shorter side first."""
         states = [self.state[p] for p in parameters]
         for parameter, state in zip(parameters, states, strict=True):
@@ -61,7 +61,8 @@ class Muon(Optimizer):
                 state["momentum_buffer"] = torch.zeros_like(parameter)
                 if group["normalized"]:
                     state["mean_square"] = parameter.new_zeros(max(parameter.shape))
-        gradients, momenta = [p.grad for p in parameters], [s["momentum_buffer"] for s in states]
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        momenta = [s["momentum_buffer"] for s in states]
         torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
         nesterov = torch._foreach_lerp(gradients, momenta, group["momentum"])
 
@@ -95,7 +96,7 @@ def _turn(matrix: Tensor, parameter: Tensor) -> Tensor:
     return matrix.mT if parameter.shape[0] >= parameter.shape[1] else matrix
 
 
-def _stack(matrices: list[Any]) -> Tensor:
+def _stack(matrices: Sequence[Tensor]) -> Tensor:
     return torch.stack([_turn(m, m) for m in matrices])
 
 

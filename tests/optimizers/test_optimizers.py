@@ -19,12 +19,12 @@ class Net(nn.Module):
     def __init__(self, seed=0):
         super().__init__()
         torch.manual_seed(seed)
-        self.embedding = nn.Embedding(40, 16)
-        self.up, self.down = nn.Linear(16, 48, bias=False), nn.Linear(48, 16, bias=False)
-        self.square, self.other = nn.Linear(16, 16), nn.Linear(16, 16)
-        self.gate = nn.Linear(16, 2)
+        self.embedding = nn.Embedding(40, 32)
+        self.up, self.down = nn.Linear(32, 48, bias=False), nn.Linear(48, 32, bias=False)
+        self.square, self.other = nn.Linear(32, 32), nn.Linear(32, 32)
+        self.gate = nn.Linear(32, 2)
         self.scale = nn.Parameter(torch.ones(()))
-        self.lm_head = nn.Linear(16, 40)
+        self.lm_head = nn.Linear(32, 40)
         self.frozen = nn.Parameter(torch.ones(3), requires_grad=False)
 
     def forward(self, tokens):
@@ -85,8 +85,8 @@ def test_learns(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_reduces_a_quadratic(name):
     torch.manual_seed(0)
-    target, weight = torch.randn(16, 24), nn.Parameter(torch.randn(16, 24))
-    lr = 0.2 if name == "muon" else 0.05  # a singular value moves by lr a step, and the largest here has 12 to go
+    target, weight = torch.randn(32, 40), nn.Parameter(torch.randn(32, 40))
+    lr = 0.2 if name == "muon" else 0.05  # a singular value moves by lr a step, and the largest here has 17 to go
     optimizer = optimizers.build(OptimizerConfig(name=name, lr=lr, weight_decay=0.0), [("layer.weight", weight)])
     for step in range(200):
         for group in optimizer.param_groups:
@@ -167,7 +167,7 @@ def test_muon_batched_equals_one_matrix_at_a_time(normalized, cautious, monkeypa
     monkeypatch.setattr(_newton_schulz, "dtype_for", lambda device: torch.float32)
     config = OptimizerConfig(lr=0.05, weight_decay=0.4, normalized=normalized, cautious=cautious)
     generator = np.random.default_rng(0)
-    shapes = [(16, 48), (48, 16), (16, 16), (16, 48), (48, 16), (16, 16), (24, 16)]
+    shapes = [(32, 48), (48, 32), (32, 32), (32, 48), (48, 32), (32, 32), (40, 32)]
     start = [generator.normal(size=shape).astype(np.float32) * 0.2 for shape in shapes]
     gradients = [[generator.normal(size=shape).astype(np.float32) for _ in range(4)] for shape in shapes]
     parameters = [nn.Parameter(torch.from_numpy(weight.copy())) for weight in start]
