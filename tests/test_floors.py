@@ -1,0 +1,133 @@
+"""The floors of the house: imports only go down, never sideways between plug-ins, and the lowest floors stay light."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "babylm"
+# Longest match wins. Floor 5 starts things, floor 0 is imported by everybody.
+FLOORS = {
+    "prepare": 5, "train": 5, "evaluate": 5, "interact": 5, "submit": 5, "report": 5,
+    "training": 4, "evaluation.suite": 4, "interaction": 4, "submission": 4, "reporting": 4,
+    "evaluation": 3, "interaction.teachers": 3, "interaction.environments": 3,
+    "objectives": 2, "optimizers": 2, "models": 2, "plan": 2, "packing": 2, "schedules": 2, "averaging": 2,
+    "corpora": 1,
+    "config": 0, "sections": 0, "presets": 0, "tracks": 0, "registry": 0, "run": 0, "console": 0, "files": 0, "": 0,
+}  # fmt: skip
+PLUGINS = ("objectives", "optimizers", "evaluation.tasks", "interaction.teachers", "interaction.environments")
+FAMILIES = ("objectives", "optimizers", "models", "training", "submission", "reporting", "corpora", "interaction.teachers", "interaction.environments", "evaluation.tasks")
+HEAVY = {"torch", "lightning", "transformers", "datasets"}
+
+
+def modules() -> list[str]:
+    return [".".join(p.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__").replace("__init__", "") for p in sorted(PACKAGE.rglob("*.py"))]
+
+
+def path_of(module: str) -> Path:
+    place = PACKAGE / module.replace(".", "/") if module else PACKAGE
+    return place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+
+
+def floor(module: str) -> int:
+    parts = module.split(".") if module else [""]
+    for length in range(len(parts), 0, -1):
+        if (name := ".".join(parts[:length])) in FLOORS:
+            return FLOORS[name]
+    raise AssertionError(f"{module} has no floor: add it to FLOORS")
+
+
+def imports(module: str) -> list[tuple[str, bool]]:
+    """(imported module, whether at the top level) of the package's own and of others."""
+    tree = ast.parse(path_of(module).read_text(encoding="utf-8"))
+    package = module if path_of(module).name == "__init__.py" else module.rpartition(".")[0]
+    typing_only = {id(n) for block in ast.walk(tree) if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.dump(block.test) for n in ast.walk(block)}
+    top = {id(n) for n in tree.body} | {id(n) for block in tree.body if isinstance(block, ast.Try) for n in ast.walk(block)}
+    found = []
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            found += [(alias.name, id(node) in top) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                base = package.split(".")[: len(package.split(".")) - node.level + 1] if package else []
+                stem = ".".join(["babylm", *filter(None, base), *([node.module] if node.module else [])])
+            else:
+                stem = node.module or ""
+            for alias in node.names:
+                inner = f"{stem}.{alias.name}".removeprefix("babylm.")
+                is_module = stem.split(".")[0] == "babylm" and (PACKAGE / inner.replace(".", "/")).with_suffix(".py").exists() or (stem.split(".")[0] == "babylm" and (PACKAGE / inner.replace(".", "/")).is_dir())
+                found.append((f"{stem}.{alias.name}" if is_module else stem, id(node) in top))
+    return found
+
+
+def own(name: str) -> str | None:
+    if name == "babylm":
+        return ""
+    return name.removeprefix("babylm.") if name.startswith("babylm.") else None
+
+
+def family(module: str, families: tuple[str, ...]) -> str | None:
+    return next((f for f in families if module == f or module.startswith(f + ".")), None)
+
+
+@pytest.mark.parametrize("module", modules())
+def test_imports_go_down(module):
+    wrong = []
+    for name, _ in imports(module):
+        target = own(name)
+        if not target or target == module:
+            continue
+        same_family = family(module, FAMILIES) is not None and family(module, FAMILIES) == family(target, FAMILIES)
+        down = floor(target) < floor(module)
+        level = floor(target) == floor(module)
+        if not (down or (level and (same_family or not family(target, PLUGINS)))):
+            wrong.append(f"{module} (floor {floor(module)}) imports {target} (floor {floor(target)})")
+    assert not wrong
+
+
+@pytest.mark.parametrize("module", [m for m in modules() if family(m, PLUGINS)])
+def test_plugins_do_not_know_each_other(module):
+    folder = family(module, PLUGINS)
+    siblings = [own(name) for name, _ in imports(module) if own(name) and family(own(name), (folder,))]
+    shared = {folder}
+    wrong = [s for s in siblings if s not in shared and not s.split(".")[-1].startswith("_") and module != folder]
+    assert not wrong
+
+
+@pytest.mark.parametrize("module", [m for m in modules() if floor(m) <= 1 or floor(m) == 5])
+def test_light_floors_import_nothing_heavy_at_the_top(module):
+    tops = {name.split(".")[0] for name, top in imports(module) if top}
+    assert not tops & HEAVY
+    if floor(module) == 0:
+        assert not {name.split(".")[0] for name, _ in imports(module)} & HEAVY
+
+
+@pytest.mark.parametrize("module", [m for m in modules() if m.startswith("models")])
+def test_models_import_nothing_of_the_package(module):
+    assert all((own(name) or "models").startswith("models") for name, _ in imports(module))
+
+
+def test_there_is_no_cycle():
+    graph = {m: {t for name, top in imports(m) if top and (t := own(name)) is not None and t in set(modules())} - {m, ""} for m in modules()}
+    state: dict[str, int] = {}
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        assert state.get(module) != 1, f"cycle: {' -> '.join((*trail, module))}"
+        if state.get(module) == 2:
+            return
+        state[module] = 1
+        for target in graph[module]:
+            visit(target, (*trail, module))
+        state[module] = 2
+
+    for module in graph:
+        visit(module, ())
+
+
+def test_files_are_about_one_thing():
+    long = {str(p.relative_to(PACKAGE)): n for p in PACKAGE.rglob("*.py") if (n := len(p.read_text(encoding="utf-8").splitlines())) > 350}
+    assert not long

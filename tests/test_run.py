@@ -1,0 +1,98 @@
+"""Files appear whole or not at all; a run's folder is continued only by the same run."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from babylm import run
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_debris(tmp_path):
+    path = tmp_path / "a.txt"
+    run.write_text(path, "old")
+    with pytest.raises(RuntimeError, match="halfway"), run.atomic_file(path, "w") as file:
+        file.write("new")
+        raise RuntimeError("halfway")
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_failed_folder_leaves_the_old_one(tmp_path):
+    path = tmp_path / "folder"
+    for content in ("old", "new"):
+        with run.atomic_folder(path) as work:
+            (work / "file").write_text(content)
+        assert (path / "file").read_text() == content
+    with pytest.raises(RuntimeError), run.atomic_folder(path) as work:
+        (work / "file").write_text("broken")
+        raise RuntimeError
+    assert (path / "file").read_text() == "new"
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_a_killed_writer_leaves_no_folder_and_the_next_one_clears_up(tmp_path):
+    program = (
+        "import sys, time, pathlib; from babylm import run\n"
+        "with run.atomic_folder(pathlib.Path(sys.argv[1])) as work:\n"
+        "    (work / 'file').write_text('half'); print('ready', flush=True); time.sleep(60)"
+    )
+    writer = subprocess.Popen([sys.executable, "-c", program, tmp_path / "folder"], stdout=subprocess.PIPE)
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == b"ready\n"
+    writer.send_signal(signal.SIGKILL)
+    writer.wait()
+    assert not (tmp_path / "folder").exists()
+    assert len(os.listdir(tmp_path)) == 1
+    with run.atomic_folder(tmp_path / "folder") as work:
+        (work / "file").write_text("whole")
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_a_full_disk_keeps_the_old_file(tmp_path):
+    program = (
+        "import resource, sys, pathlib; from babylm import run\n"
+        "path = pathlib.Path(sys.argv[1]); run.write_text(path, 'old')\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try: run.write_text(path, 'x' * 5000)\n"
+        "except OSError as error: print(type(error).__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, tmp_path / "a"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "OSError"
+    assert (tmp_path / "a").read_text() == "old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_json_refuses_nan(tmp_path):
+    with pytest.raises(ValueError, match="nan|NaN|JSON"):
+        run.write_json(tmp_path / "a.json", {"loss": float("nan")})
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_same_run_is_continued_and_another_refused(tmp_path):
+    folder = run.RunFolder(tmp_path / "r")
+    assert folder.open("seed: 1\n", {"seed": 1, "optimizer.lr": 0.1}) is False
+    assert folder.open("seed: 1\n", {"seed": 1, "optimizer.lr": 0.1}) is True
+    with pytest.raises(ValueError, match=r"optimizer\.lr was 0\.1, now 0\.2"):
+        folder.open("seed: 1\n", {"seed": 1, "optimizer.lr": 0.2})
+    assert json.loads((folder.path / "identity.json").read_text())["optimizer.lr"] == 0.1
+
+
+def test_a_foreign_folder_is_not_touched(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(ValueError, match="is not empty and holds no run"):
+        run.RunFolder(tmp_path).open("", {})
+    assert os.listdir(tmp_path) == ["thesis.tex"]
+
+
+def test_environment_names_code_and_versions():
+    facts = run.environment()
+    assert facts["packages"]["torch"]
+    assert facts["cores"] >= 1
+    began = time.monotonic()
+    run.code_revision()
+    assert time.monotonic() - began < 10
