@@ -1,0 +1,1 @@
+"""The transformer. This folder imports nothing of the package: it is copied as it stands into every revision."""

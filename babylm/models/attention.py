@@ -1,0 +1,324 @@
+"""Attention behind one call, and the choice of the kernel that does it.
+
+``attend(q, k, v, layout)`` takes (rows, length, heads, head_dim) and follows a :class:`Layout`, which says who sees whom
+and is built once a forward for all layers: by :func:`packed_layout` for training rows in which several documents lie
+(never seeing each other, causal or both ways by row), by :func:`padded_layout` for Hugging Face's attention masks.
+
+Backends: ``naive`` (plain products; the reference), ``sdpa`` (torch's scaled_dot_product_attention), ``flex``
+(FlexAttention, compiled), ``varlen`` (torch's own variable-length flash attention, torch >= 2.10) and ``flash`` (the
+flash-attn package). The last three want CUDA. :func:`choose` tries them on a tiny problem and measures those that run.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .configuration import BabyLMConfig
+
+try:  # an optional package, and one whose import can succeed where its kernels fail: choose() runs it
+    from flash_attn import flash_attn_varlen_func
+except ImportError:
+    flash_attn_varlen_func = None
+
+
+class Part(NamedTuple):
+    """Rows ``start`` to ``stop`` of a varlen layout, all causal or all both ways; ``offsets`` (sequences + 1) int32."""
+
+    start: int
+    stop: int
+    causal: bool
+    offsets: Tensor
+
+
+class Layout(NamedTuple):
+    """Who sees whom, for one forward."""
+
+    backend: str
+    causal: bool = False
+    """``naive``, ``sdpa``: no mask but the causal one."""
+    mask: Tensor | None = None
+    """``naive``, ``sdpa``: (rows, 1, queries, keys), 0 where seen and -inf where not, in the compute dtype."""
+    blocks: Any = None
+    """``flex``: a BlockMask."""
+    parts: tuple[Part, ...] = ()
+    """``varlen``, ``flash``: the rows, causal ones first."""
+    order: Tensor | None = None
+    """``varlen``, ``flash``: permutation of the rows that brings the causal ones to the front; none when not needed."""
+
+
+def packed_layout(documents: Tensor, bidirectional: Tensor, backend: str, dtype: torch.dtype) -> Layout:
+    """The layout of packed rows.
+
+    ``documents``: (rows, length), non-decreasing numbers of the document each token belongs to; ``bidirectional``:
+    (rows,) bool. Both may lie on the CPU while the model is on a GPU: ``varlen`` and ``flash`` read them on the host, which
+    otherwise costs a synchronisation a forward.
+    """
+    if backend in ("varlen", "flash"):
+        return _varlen_layout(documents, bidirectional, backend)
+    if backend == "flex":
+        return Layout("flex", blocks=_block_mask(documents, bidirectional))
+    if documents.device.type == "cpu" and not bidirectional.any() and not documents.diff(dim=1).any():
+        return Layout(backend, causal=True)
+    same = documents[:, :, None] == documents[:, None, :]
+    length = documents.shape[1]
+    before = torch.ones(length, length, dtype=torch.bool, device=documents.device).tril()
+    return Layout(backend, mask=_additive(same & (before | bidirectional[:, None, None]), dtype))
+
+
+def padded_layout(mask: Tensor | None, queries: int, keys: int, causal: bool, backend: str, like: Tensor) -> Layout:
+    """The layout of a Hugging Face call: the queries are the last of the keys; the others lie in the cache.
+
+    ``mask``: none, (rows, keys) with 1 for tokens and 0 for padding, or (rows, queries, keys) (also (rows, 1, queries,
+    keys)) with 1 where seen. A query that would see nothing sees itself, so padding gives no NaN. ``like`` gives dtype and device.
+    """
+    backend = backend if backend == "naive" else "sdpa"
+    if mask is not None and mask.dim() == 2 and bool(mask.all()):
+        mask = None
+    if mask is None:
+        if not causal or queries == 1:
+            return Layout(backend)
+        if queries == keys:
+            return Layout(backend, causal=True)
+    places = torch.arange(keys, device=like.device)
+    here = places[keys - queries :, None]
+    seen = (places <= here) if causal else torch.ones_like(places <= here)
+    if mask is not None:
+        mask = mask.to(like.device) > 0
+        mask = mask.squeeze(1) if mask.dim() == 4 else mask[:, None, :] if mask.dim() == 2 else mask
+        if mask.dim() != 3 or mask.shape[-1] != keys:
+            raise ValueError(f"attention_mask has the shape {tuple(mask.shape)}; it must cover {keys} tokens")
+        seen = (seen & mask) | (places == here)
+    return Layout(backend, mask=_additive(seen if seen.dim() == 3 else seen[None], like.dtype))
+
+
+def attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    layout: Layout,
+    *,
+    scale: float | None = None,
+    dropout: float = 0.0,
+    bias: Tensor | None = None,
+) -> Tensor:
+    """Softmax attention, (rows, length, heads, head_dim) to the same.
+
+    ``scale`` defaults to 1 / sqrt(head_dim); ``bias`` (rows, heads, queries, keys) is added to the scores before scaling;
+    ``dropout`` acts on the weights. The last two work with ``naive`` and ``sdpa`` alone.
+    """
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
+    assert layout.backend in ("naive", "sdpa") or (bias is None and dropout == 0.0)
+    return _KERNELS[layout.backend](query, key, value, layout, scale, dropout, bias)
+
+
+def _naive(
+    query: Tensor, key: Tensor, value: Tensor, layout: Layout, scale: float, dropout: float, bias: Tensor | None
+) -> Tensor:
+    scores = torch.einsum("rqhd,rkhd->rhqk", query, key)
+    scores = (scores if bias is None else scores + bias).float() * scale
+    if layout.causal:
+        queries, keys = scores.shape[-2:]
+        ahead = torch.ones(queries, keys, dtype=torch.bool, device=scores.device).triu(1 + keys - queries)
+        scores = scores.masked_fill(ahead, -math.inf)
+    elif layout.mask is not None:
+        scores = scores + layout.mask
+    weights = F.dropout(scores.softmax(-1), dropout).to(value.dtype)
+    return torch.einsum("rhqk,rkhd->rqhd", weights, value)
+
+
+def _sdpa(
+    query: Tensor, key: Tensor, value: Tensor, layout: Layout, scale: float, dropout: float, bias: Tensor | None
+) -> Tensor:
+    mask, causal = layout.mask, layout.causal
+    if bias is not None:
+        if causal:
+            mask, causal = torch.full_like(bias, -math.inf).triu(1), False
+        mask = bias * scale if mask is None else bias * scale + mask
+    query, key, value = query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
+    out = F.scaled_dot_product_attention(query, key, value, mask, dropout, causal, scale=scale)
+    return out.transpose(1, 2)
+
+
+def _flex(query: Tensor, key: Tensor, value: Tensor, layout: Layout, scale: float, *_: Any) -> Tensor:
+    query, key, value = query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
+    return _flex_kernel(query.device.type)(query, key, value, block_mask=layout.blocks, scale=scale).transpose(1, 2)
+
+
+def _varlen(query: Tensor, key: Tensor, value: Tensor, layout: Layout, scale: float, *_: Any) -> Tensor:
+    outs = []
+    for part in layout.parts:
+        flat = [x[part.start : part.stop].flatten(0, 1) for x in (query, key, value)]
+        longest = query.shape[1]
+        if layout.backend == "flash":
+            out = flash_attn_varlen_func(
+                *flat, part.offsets, part.offsets, longest, longest, softmax_scale=scale, causal=part.causal
+            )
+        else:
+            from torch.nn.attention.varlen import varlen_attn  # torch >= 2.10
+
+            window = (-1, 0) if part.causal else (-1, -1)
+            out = varlen_attn(*flat, part.offsets, part.offsets, longest, longest, scale=scale, window_size=window)
+        outs.append(out)
+    return (outs[0] if len(outs) == 1 else torch.cat(outs)).view_as(query)
+
+
+_KERNELS: dict[str, Callable[..., Tensor]] = {
+    "naive": _naive,
+    "sdpa": _sdpa,
+    "flex": _flex,
+    "varlen": _varlen,
+    "flash": _varlen,
+}
+BACKENDS: tuple[str, ...] = tuple(_KERNELS)
+"""Names for ``training.attention`` beside ``auto``."""
+
+
+def _additive(seen: Tensor, dtype: torch.dtype) -> Tensor:
+    return torch.zeros_like(seen, dtype=dtype).masked_fill_(~seen, -math.inf)[:, None]
+
+
+def _varlen_layout(documents: Tensor, bidirectional: Tensor, backend: str) -> Layout:
+    device = documents.device
+    both_ways = bidirectional.tolist()
+    causal_rows = both_ways.count(False)
+    order = None
+    if sorted(both_ways) != both_ways:
+        order = torch.tensor(sorted(range(len(both_ways)), key=both_ways.__getitem__), device=device)
+        documents = documents[order]
+    starts = torch.ones_like(documents, dtype=torch.bool)
+    starts[:, 1:] = documents[:, 1:] != documents[:, :-1]
+    parts = []
+    for start, stop, causal in ((0, causal_rows, True), (causal_rows, len(both_ways), False)):
+        if stop > start:
+            begins = starts[start:stop].flatten().nonzero().squeeze(1).int()
+            # A power of two of sequences, empty ones at the end: few shapes, so that nothing compiled sees many.
+            padding = (1 << (len(begins) - 1).bit_length()) + 1 - len(begins)
+            end = (stop - start) * documents.shape[1]
+            parts.append(Part(start, stop, causal, F.pad(begins, (0, padding), value=end)))
+    return Layout(backend, parts=tuple(parts), order=order)
+
+
+def _block_mask(documents: Tensor, bidirectional: Tensor) -> Any:
+    from torch.nn.attention.flex_attention import create_block_mask
+
+    def seen(row: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        return (documents[row, query] == documents[row, key]) & (bidirectional[row] | (key <= query))
+
+    rows, length = documents.shape
+    return create_block_mask(seen, rows, None, length, length, device=str(documents.device))
+
+
+def _flex_kernel(device: str) -> Callable[..., Tensor]:
+    from torch.nn.attention.flex_attention import flex_attention
+
+    if device == "cpu":  # runs there without being compiled alone, and slowly: for tests
+        return flex_attention
+    if "flex" not in _COMPILED:
+        _COMPILED["flex"] = torch.compile(flex_attention, dynamic=False)
+    return _COMPILED["flex"]
+
+
+_COMPILED: dict[str, Callable[..., Tensor]] = {}
+
+
+class Choice(NamedTuple):
+    """A backend and one line that says why it was taken."""
+
+    name: str
+    reason: str
+
+
+def choose(
+    config: BabyLMConfig,
+    device: torch.device,
+    dtype: torch.dtype,
+    wanted: str = "auto",
+    *,
+    rows: int = 32,
+    length: int = 128,
+) -> Choice:
+    """The backend to use for packed rows of this shape, and why.
+
+    Each candidate is run forward and backward on a tiny problem; those that survive are timed on ``rows`` of ``length`` tokens
+    and the fastest is taken. A ``wanted`` backend is taken if it runs; ``ValueError`` with the cause if it does not.
+    """
+    head_dim, heads = config.head_dim, config.num_attention_heads
+    dense = config.position == "relative" or config.attention_dropout > 0
+    if wanted != "auto":
+        if wanted not in BACKENDS:
+            raise ValueError(f"training.attention: unknown backend {wanted!r} (one of: auto, {', '.join(BACKENDS)})")
+        if dense and wanted not in ("naive", "sdpa"):
+            raise ValueError(
+                f"training.attention={wanted} cannot do a relative bias or attention dropout; use sdpa or naive"
+            )
+        problem = _probe(wanted, device, dtype, head_dim)
+        if problem:
+            raise ValueError(f"training.attention={wanted} does not run here: {problem}; use auto")
+        return Choice(wanted, "as asked for, and it runs here")
+    candidates = ["sdpa", "naive"] if dense or device.type != "cuda" else ["flash", "varlen", "sdpa"]
+    refused = {name: _probe(name, device, dtype, head_dim) for name in candidates}
+    usable = [name for name in candidates if not refused[name]]
+    if device.type == "cuda" and not dense and not {"flash", "varlen"} & set(usable):
+        usable += [] if _probe("flex", device, dtype, head_dim) else ["flex"]
+    assert usable, f"no attention backend runs on {device}: {refused}"
+    times = {name: _measure(name, device, dtype, rows, length, heads, head_dim, repeat=5) for name in usable}
+    best = min(times, key=times.__getitem__)
+    measured = ", ".join(
+        f"{name} {1e3 * seconds:.2f} ms" for name, seconds in sorted(times.items(), key=lambda x: x[1])
+    )
+    failed = "".join(f"; {name} does not run ({problem})" for name, problem in refused.items() if problem)
+    return Choice(best, f"fastest of {measured} for {rows}x{length}{failed}")
+
+
+def _probe(name: str, device: torch.device, dtype: torch.dtype, head_dim: int) -> str:
+    """Why the backend does not run here, forward and backward; empty if it does."""
+    try:
+        _measure(name, device, dtype, rows=2, length=128, heads=2, head_dim=head_dim, repeat=1)
+    except Exception as error:  # whatever a kernel raises is the answer
+        return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:120] if str(error).strip() else ''}"
+    return ""
+
+
+def _measure(
+    name: str,
+    device: torch.device,
+    dtype: torch.dtype,
+    rows: int,
+    length: int,
+    heads: int,
+    head_dim: int,
+    repeat: int,
+) -> float:
+    """Median seconds of a forward and backward over rows of two documents, every second row both ways."""
+    documents = (torch.arange(length) >= length // 3).int().expand(rows, length).contiguous()
+    bidirectional = torch.arange(rows) % 2 == 1
+    if name not in ("varlen", "flash"):
+        documents, bidirectional = documents.to(device), bidirectional.to(device)
+    layout = packed_layout(documents, bidirectional, name, dtype)
+    layout = layout._replace(parts=tuple(part._replace(offsets=part.offsets.to(device)) for part in layout.parts))
+    # Strided as in the model, where the three are slices of one product.
+    packed = torch.randn(rows, length, 3, heads, head_dim, device=device).to(dtype).requires_grad_()
+    seconds = []
+    for _ in range(repeat + 1):
+        packed.grad = None
+        _synchronize(device)
+        start = time.perf_counter()
+        out = attend(*packed.unbind(2), layout)
+        out.backward(torch.ones_like(out))
+        _synchronize(device)
+        seconds.append(time.perf_counter() - start)
+    if not (torch.isfinite(out).all() and packed.grad is not None and torch.isfinite(packed.grad).all()):
+        raise RuntimeError("not finite")
+    return sorted(seconds[1:] or seconds)[(len(seconds) - 1) // 2]
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

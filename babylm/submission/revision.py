@@ -1,0 +1,137 @@
+"""A revision: a complete Hugging Face folder of one moment of a run.
+
+``model.safetensors`` (fp32, tied weights once), ``config.json``, the model's code as it trained (remote code), the tokenizer's
+files, ``babylm.json`` (what it is: words, step, hash of the weights) and, written last, ``manifest.json`` with size and hash
+of every file. It appears under its name whole or not at all, and loads with ``trust_remote_code`` under transformers 4 and 5.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from babylm import models, run
+from babylm.models.configuration import AUTO_MAP
+from babylm.models.modeling import BabyLMForCausalLM
+
+WEIGHTS = "model.safetensors"
+FACTS = "babylm.json"
+CODE = Path(models.__file__).parent
+
+
+def save(
+    folder: Path,
+    model: BabyLMForCausalLM,
+    tokenizer_folder: Path,
+    facts: dict[str, Any],
+    state_dict: dict[str, Tensor] | None = None,
+) -> None:
+    """Write the revision of ``model``, or of ``state_dict`` (averaged weights) in its shape; an older one is replaced.
+
+    ``facts`` go into ``babylm.json`` beside the weights' hash. ``ValueError`` when a weight is missing, unknown, of another
+    shape or not finite: a broken revision is never written.
+    """
+    weights = _checked(model, model.state_dict() if state_dict is None else state_dict)
+    with run.atomic_folder(Path(folder)) as work:
+        save_file(weights, work / WEIGHTS, metadata={"format": "pt"})
+        run.write_json(work / "config.json", _config(model))
+        for file in sorted(CODE.glob("*.py")):
+            if file.name != "__init__.py":
+                shutil.copyfile(file, work / file.name)
+        for file in sorted(Path(tokenizer_folder).iterdir()):
+            if file.is_file():
+                shutil.copyfile(file, work / file.name)
+        described = {"parameters": sum(w.numel() for w in weights.values()), **facts}
+        run.write_json(work / FACTS, {**described, "weights_sha256": run.sha256_file(work / WEIGHTS)})
+        files = {
+            file.name: {"bytes": file.stat().st_size, "sha256": run.sha256_file(file)}
+            for file in sorted(work.iterdir())
+        }
+        run.write_json(work / run.MANIFEST, {"files": files})
+
+
+def load(folder: Path) -> tuple[BabyLMForCausalLM, Any]:
+    """The model, in evaluation mode, and its tokenizer; ``ValueError`` when the revision is not complete."""
+    from transformers import AutoTokenizer
+
+    folder = Path(folder)
+    if not (folder / run.MANIFEST).is_file():
+        raise ValueError(f"{folder} is not a complete revision: it has no {run.MANIFEST}")
+    model, report = BabyLMForCausalLM.from_pretrained(folder, output_loading_info=True)
+    wrong = [f"{kind}: {', '.join(map(str, keys))}" for kind, keys in report.items() if kind != "error_msgs" and keys]
+    if wrong:
+        raise ValueError(f"{folder / WEIGHTS} does not fit its config.json ({'; '.join(wrong)})")
+    return model.eval(), AutoTokenizer.from_pretrained(folder)
+
+
+def facts(folder: Path) -> dict[str, Any]:
+    """What ``babylm.json`` says of the revision."""
+    return json.loads((Path(folder) / FACTS).read_text())
+
+
+def verify(folder: Path) -> list[str]:
+    """Everything wrong with a revision: missing or altered files, weights that are not finite; empty when sound."""
+    folder = Path(folder)
+    try:
+        files = json.loads((folder / run.MANIFEST).read_text())["files"]
+    except (OSError, ValueError, KeyError) as error:
+        return [f"{folder / run.MANIFEST}: missing or not readable ({error})"]
+    problems = []
+    for name in {
+        WEIGHTS,
+        "config.json",
+        "tokenizer.json",
+        FACTS,
+        *(path.split(".")[0] + ".py" for path in AUTO_MAP.values()),
+    }:
+        if name not in files:
+            problems.append(f"{folder / name}: not in the manifest")
+    for name, expected in files.items():
+        file = folder / name
+        if not file.is_file():
+            problems.append(f"{file}: missing")
+        elif file.stat().st_size != expected["bytes"]:
+            problems.append(f"{file}: {file.stat().st_size} bytes, not {expected['bytes']}")
+        elif run.sha256_file(file) != expected["sha256"]:
+            problems.append(f"{file}: its hash is not the manifest's")
+    if not problems:
+        with safe_open(folder / WEIGHTS, framework="pt") as stored:
+            problems += [
+                f"{folder / WEIGHTS}: {name} is not finite"
+                for name in stored.keys()  # noqa: SIM118 (not a dict)
+                if not torch.isfinite(stored.get_tensor(name)).all()
+            ]
+    return sorted(problems)
+
+
+def _checked(model: BabyLMForCausalLM, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights to store, fp32 on the CPU, tied ones once."""
+    expected = dict(model.named_parameters())
+    aliases = set(model._tied_weights_keys) if model.config.tie_embeddings else set()
+    unknown = sorted(set(state) - set(expected) - aliases)
+    missing = sorted(set(expected) - set(state))
+    if unknown or missing:
+        raise ValueError(f"weights do not fit the model: missing {missing or 'none'}, unknown {unknown or 'none'}")
+    weights = {}
+    for name, parameter in expected.items():
+        weight = state[name].detach().to("cpu", torch.float32).contiguous()
+        if weight.shape != parameter.shape:
+            raise ValueError(f"{name} has the shape {tuple(weight.shape)}, the model wants {tuple(parameter.shape)}")
+        if not torch.isfinite(weight).all():
+            raise ValueError(f"{name} is not finite: no revision written")
+        weights[name] = weight
+    return weights
+
+
+def _config(model: BabyLMForCausalLM) -> dict[str, Any]:
+    config = json.loads(model.config.to_json_string())
+    config.update(architectures=["BabyLMForCausalLM"], auto_map=dict(AUTO_MAP), torch_dtype="float32")
+    config.pop("dtype", None)
+    return config
