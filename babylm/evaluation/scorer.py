@@ -1,0 +1,197 @@
+"""Log-probabilities of text under a causal or masked model: what every task and every psycholinguist asks for.
+
+The tokens that count, and the three backends, are those of the official pipeline:
+
+* a token is scored when it ends after the completion begins, so special tokens (which end at 0) never are;
+* ``causal``: a token given the ones before it; the first of a text without BOS has no score;
+* ``mlm``: a token given all others, itself replaced by the mask (pseudo-log-likelihood, one copy of the text a token);
+* ``mntp``: the same copies, read one position earlier (masked next-token prediction).
+
+Unusual: texts with the same tokens are scored once, so a tie is a tie to the bit. Rows are sorted by length and batched
+by tokens, and only the positions asked go through the softmax, in fp32 whatever the model computes in.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from babylm import registry
+
+BACKENDS = ("causal", "mntp", "mlm")
+BATCH_TOKENS = {"cpu": 2048, "cuda": 32_768}
+"""Tokens a batch: enough to fill the machine, little enough for the logits of a model that gives them all."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One entry a text."""
+
+    log_probability: np.ndarray
+    """(texts,) float64: sum over the scored tokens, in nats; NaN where the model gave NaN."""
+    tokens: np.ndarray
+    """(texts,) int64: how many tokens were scored."""
+
+
+@dataclass(frozen=True)
+class Surprisal:
+    """Negative log-probability of each token of a text."""
+
+    tokens: list[str]
+    offsets: list[tuple[int, int]]
+    """First and past-the-last character of each token in the text."""
+    nats: np.ndarray
+    """(tokens,) float64; NaN where the backend gives no score (special tokens, a first token without BOS)."""
+
+
+class _Text(NamedTuple):
+    """What decides a score: the tokens, and which of them are scored."""
+
+    ids: tuple[int, ...]
+    positions: tuple[int, ...]
+
+
+class _Batch(NamedTuple):
+    """Rows of about one length, and what is asked of them."""
+
+    ids: np.ndarray
+    lengths: np.ndarray
+    at: np.ndarray
+    targets: np.ndarray
+    asked: np.ndarray
+    """Index of each answer among all that are asked."""
+
+
+class Scorer:
+    """Scores text with a Hugging Face style model and a fast tokenizer.
+
+    ``model(input_ids=, attention_mask=)`` gives ``["logits"]`` (rows, length, vocabulary); where its forward also knows
+    ``at`` (flat positions), only those are computed. The model stays on its device and its mode is restored.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, backend: str = "causal", batch_tokens: int | None = None) -> None:
+        self.backend = registry.check(backend, BACKENDS, "evaluation.scorer")
+        self.model, self.tokenizer = model, tokenizer
+        self.device = next(model.parameters()).device
+        self.batch_tokens = batch_tokens or BATCH_TOKENS.get(self.device.type, 2048)
+        self.takes_at = "at" in inspect.signature(model.forward).parameters
+        if not getattr(tokenizer, "is_fast", False):
+            raise ValueError("scoring needs a fast tokenizer: token offsets say which tokens count")
+        if backend != "causal" and tokenizer.mask_token_id is None:
+            raise ValueError(f"evaluation.scorer={backend}: the tokenizer has no mask token")
+        spare = tokenizer.eos_token_id if backend == "causal" else tokenizer.cls_token_id
+        ids = (tokenizer.pad_token_id, spare, 0)
+        self.pad = next(i for i in ids if i is not None)
+
+    def score(self, items: Sequence[tuple[str, str]]) -> Scores:
+        """Scores of (sentence, completion) pairs: the completion is the end of the sentence whose tokens count."""
+        for sentence, completion in items:
+            assert sentence.endswith(completion), (sentence, completion)
+        starts = [len(sentence) - len(completion) for sentence, completion in items]
+        texts = self._encode([sentence for sentence, _ in items], starts)[0]
+        unique = list(dict.fromkeys(texts))
+        sums = {text: float(values.sum()) for text, values in zip(unique, self._log_probs(unique), strict=True)}
+        total = np.array([sums[text] for text in texts], dtype=np.float64)
+        return Scores(total, np.array([len(text.positions) for text in texts], dtype=np.int64))
+
+    def surprisals(self, sentences: Sequence[str]) -> list[Surprisal]:
+        """The surprisal of every token of each sentence."""
+        texts, offsets = self._encode(sentences, [0] * len(sentences))
+        result = []
+        for text, places, values in zip(texts, offsets, self._log_probs(texts), strict=True):
+            nats = np.full(len(text.ids), np.nan)
+            nats[list(text.positions)] = -values
+            tokens = self.tokenizer.convert_ids_to_tokens(list(text.ids))
+            result.append(Surprisal(tokens, [tuple(place) for place in places], nats))
+        return result
+
+    def _encode(self, sentences: Sequence[str], starts: Sequence[int]) -> tuple[list[_Text], list[Any]]:
+        if not sentences:
+            return [], []
+        encoded = self.tokenizer(list(sentences), return_offsets_mapping=True)
+        # Nothing stands before the first token. (The official MNTP reader takes the row's end there when a BOS is
+        # defined but not inserted; that is its bug, not a score.)
+        first = 0 if self.backend == "mlm" else 1
+        texts = []
+        for ids, offsets, start in zip(encoded["input_ids"], encoded["offset_mapping"], starts, strict=True):
+            positions = tuple(k for k, (_, end) in enumerate(offsets) if end > start and k >= first)
+            texts.append(_Text(tuple(ids), positions))
+        return texts, encoded["offset_mapping"]
+
+    def _log_probs(self, texts: Sequence[_Text]) -> list[np.ndarray]:
+        """Log-probability of each scored token of each text."""
+        counts = [len(text.positions) for text in texts]
+        values = np.zeros(sum(counts), dtype=np.float64)
+        training = self.model.training
+        self.model.eval()
+        try:
+            for batch in self._batches(texts):
+                values[batch.asked] = self._ask(batch)
+        finally:
+            self.model.train(training)
+        return np.split(values, np.cumsum(counts)[:-1])
+
+    def _batches(self, texts: Sequence[_Text]) -> Iterator[_Batch]:
+        """Rows sorted by length, as many at once as have ``batch_tokens`` tokens with the padding."""
+        causal = self.backend == "causal"
+        # A causal model need not read the last token: nothing is predicted from it.
+        lengths = np.array([len(text.ids) - causal for text in texts], dtype=np.int64)
+        counts = np.array([len(text.positions) for text in texts], dtype=np.int64)
+        flat = np.array([token for text in texts for token in text.ids], dtype=np.int64)
+        starts = np.concatenate([[0], np.cumsum(lengths + causal)])[:-1]
+        position = np.array([k for text in texts for k in text.positions], dtype=np.int64)
+        owner = np.repeat(np.arange(len(texts)), counts)
+        # A causal row answers for all its positions; a masked row is a copy for one.
+        rows = np.flatnonzero(counts) if causal else owner
+        order = np.argsort(lengths[rows], kind="stable")
+        asked_from = np.concatenate([[0], np.cumsum(counts)])
+        for chosen in _cut(order, lengths[rows], self.batch_tokens):
+            text = rows[chosen]
+            width = int(lengths[text].max())
+            column = np.arange(width)
+            real = column < lengths[text][:, None]
+            ids = np.where(real, flat[np.minimum(starts[text][:, None] + column, len(flat) - 1)], self.pad)
+            if causal:
+                asked = np.concatenate([np.arange(asked_from[t], asked_from[t + 1]) for t in text])
+                row = np.repeat(np.arange(len(text)), counts[text])
+            else:
+                asked, row = chosen, np.arange(len(text))
+                ids[row, position[asked]] = self.tokenizer.mask_token_id
+            place = position[asked] - (self.backend != "mlm")
+            targets = flat[starts[owner[asked]] + position[asked]]
+            yield _Batch(ids, lengths[text], row * width + place, targets, asked)
+
+    @torch.no_grad()
+    def _ask(self, batch: _Batch) -> np.ndarray:
+        ids, at, targets, lengths = (
+            torch.from_numpy(np.ascontiguousarray(x)).to(self.device)
+            for x in (batch.ids, batch.at, batch.targets, batch.lengths)
+        )
+        mask = (torch.arange(ids.shape[1], device=self.device) < lengths[:, None]).long()
+        if self.takes_at:
+            logits = self.model(input_ids=ids, attention_mask=mask, at=at)["logits"]
+        else:
+            logits = _logits(self.model(input_ids=ids, attention_mask=mask)).flatten(0, 1)[at]
+        return -F.cross_entropy(logits.float(), targets, reduction="none").double().cpu().numpy()
+
+
+def _logits(output: Any) -> Tensor:
+    return output[0] if isinstance(output, tuple) else output["logits"]
+
+
+def _cut(order: np.ndarray, lengths: np.ndarray, batch_tokens: int) -> Iterator[np.ndarray]:
+    """Pieces of ``order``, whose lengths rise, with at most ``batch_tokens`` tokens each, padding counted."""
+    begin = 0
+    while begin < len(order):
+        # The longest row of a piece is its last one.
+        padded = lengths[order[begin:]] * np.arange(1, len(order) - begin + 1)
+        size = max(1, int(np.searchsorted(padded, batch_tokens, side="right")))
+        yield order[begin : begin + size]
+        begin += size
