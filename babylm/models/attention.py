@@ -1,8 +1,9 @@
 """Attention behind one call, and the choice of the kernel that does it.
 
-``attend(q, k, v, layout)`` takes (rows, length, heads, head_dim) and follows a :class:`Layout`, which says who sees whom
-and is built once a forward for all layers: by :func:`packed_layout` for training rows in which several documents lie
-(never seeing each other, causal or both ways by row), by :func:`padded_layout` for Hugging Face's attention masks.
+``attend(q, k, v, layout)`` takes (rows, length, heads, head_dim) and follows a :class:`Layout`, which says who sees
+whom and is built once a forward for all layers: by :func:`packed_layout` for training rows in which several documents
+lie (never seeing each other, causal or both ways by row), by :func:`padded_layout` for Hugging Face's attention
+masks.
 
 Backends: ``naive`` (plain products; the reference), ``sdpa`` (torch's scaled_dot_product_attention), ``flex``
 (FlexAttention, compiled), ``varlen`` (torch's own variable-length flash attention, torch >= 2.10) and ``flash`` (the
@@ -53,30 +54,32 @@ class Layout(NamedTuple):
     """``varlen``, ``flash``: permutation of the rows that brings the causal ones to the front; none when not needed."""
 
 
-def packed_layout(documents: Tensor, bidirectional: Tensor, backend: str, dtype: torch.dtype) -> Layout:
+def packed_layout(documents: Tensor, bidirectional: Tensor, backend: str, like: Tensor) -> Layout:
     """The layout of packed rows.
 
     ``documents``: (rows, length), non-decreasing numbers of the document each token belongs to; ``bidirectional``:
-    (rows,) bool. Both may lie on the CPU while the model is on a GPU: ``varlen`` and ``flash`` read them on the host, which
-    otherwise costs a synchronisation a forward.
+    (rows,) bool; ``like`` gives dtype and device. Both may lie on the CPU while the model is on a GPU: ``varlen`` and
+    ``flash`` read them on the host, which otherwise costs a synchronisation a forward.
     """
     if backend in ("varlen", "flash"):
-        return _varlen_layout(documents, bidirectional, backend)
+        return _varlen_layout(documents, bidirectional, backend, like.device)
     if backend == "flex":
-        return Layout("flex", blocks=_block_mask(documents, bidirectional))
+        return Layout("flex", blocks=_block_mask(documents.to(like.device), bidirectional.to(like.device)))
     if documents.device.type == "cpu" and not bidirectional.any() and not documents.diff(dim=1).any():
         return Layout(backend, causal=True)
+    documents, bidirectional = documents.to(like.device), bidirectional.to(like.device)
     same = documents[:, :, None] == documents[:, None, :]
     length = documents.shape[1]
     before = torch.ones(length, length, dtype=torch.bool, device=documents.device).tril()
-    return Layout(backend, mask=_additive(same & (before | bidirectional[:, None, None]), dtype))
+    return Layout(backend, mask=_additive(same & (before | bidirectional[:, None, None]), like.dtype))
 
 
 def padded_layout(mask: Tensor | None, queries: int, keys: int, causal: bool, backend: str, like: Tensor) -> Layout:
     """The layout of a Hugging Face call: the queries are the last of the keys; the others lie in the cache.
 
-    ``mask``: none, (rows, keys) with 1 for tokens and 0 for padding, or (rows, queries, keys) (also (rows, 1, queries,
-    keys)) with 1 where seen. A query that would see nothing sees itself, so padding gives no NaN. ``like`` gives dtype and device.
+    ``mask``: none, (rows, keys) with 1 for tokens and 0 for padding, or (rows, queries, keys) (also (rows, 1,
+    queries, keys)) with 1 where seen. A query that would see nothing sees itself, so padding gives no NaN. ``like``
+    gives dtype and device.
     """
     backend = backend if backend == "naive" else "sdpa"
     if mask is not None and mask.dim() == 2 and bool(mask.all()):
@@ -110,8 +113,8 @@ def attend(
 ) -> Tensor:
     """Softmax attention, (rows, length, heads, head_dim) to the same.
 
-    ``scale`` defaults to 1 / sqrt(head_dim); ``bias`` (rows, heads, queries, keys) is added to the scores before scaling;
-    ``dropout`` acts on the weights. The last two work with ``naive`` and ``sdpa`` alone.
+    ``scale`` defaults to 1 / sqrt(head_dim); ``bias`` (rows, heads, queries, keys) is added to the scores before
+    scaling; ``dropout`` acts on the weights. The last two work with ``naive`` and ``sdpa`` alone.
     """
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     assert layout.backend in ("naive", "sdpa") or (bias is None and dropout == 0.0)
@@ -153,18 +156,17 @@ def _flex(query: Tensor, key: Tensor, value: Tensor, layout: Layout, scale: floa
 
 def _varlen(query: Tensor, key: Tensor, value: Tensor, layout: Layout, scale: float, *_: Any) -> Tensor:
     outs = []
+    longest = query.shape[1]
     for part in layout.parts:
-        flat = [x[part.start : part.stop].flatten(0, 1) for x in (query, key, value)]
-        longest = query.shape[1]
+        q, k, v = (x[part.start : part.stop].flatten(0, 1) for x in (query, key, value))
+        ends = part.offsets
         if layout.backend == "flash":
-            out = flash_attn_varlen_func(
-                *flat, part.offsets, part.offsets, longest, longest, softmax_scale=scale, causal=part.causal
-            )
+            out = flash_attn_varlen_func(q, k, v, ends, ends, longest, longest, softmax_scale=scale, causal=part.causal)
         else:
             from torch.nn.attention.varlen import varlen_attn  # torch >= 2.10
 
             window = (-1, 0) if part.causal else (-1, -1)
-            out = varlen_attn(*flat, part.offsets, part.offsets, longest, longest, scale=scale, window_size=window)
+            out = varlen_attn(q, k, v, ends, ends, longest, longest, scale=scale, window_size=window)
         outs.append(out)
     return (outs[0] if len(outs) == 1 else torch.cat(outs)).view_as(query)
 
@@ -184,14 +186,14 @@ def _additive(seen: Tensor, dtype: torch.dtype) -> Tensor:
     return torch.zeros_like(seen, dtype=dtype).masked_fill_(~seen, -math.inf)[:, None]
 
 
-def _varlen_layout(documents: Tensor, bidirectional: Tensor, backend: str) -> Layout:
-    device = documents.device
+def _varlen_layout(documents: Tensor, bidirectional: Tensor, backend: str, device: torch.device) -> Layout:
     both_ways = bidirectional.tolist()
     causal_rows = both_ways.count(False)
     order = None
     if sorted(both_ways) != both_ways:
-        order = torch.tensor(sorted(range(len(both_ways)), key=both_ways.__getitem__), device=device)
-        documents = documents[order]
+        order = torch.tensor(sorted(range(len(both_ways)), key=both_ways.__getitem__))
+        documents = documents[order.to(documents.device)]
+        order = order.to(device)
     starts = torch.ones_like(documents, dtype=torch.bool)
     starts[:, 1:] = documents[:, 1:] != documents[:, :-1]
     parts = []
@@ -201,7 +203,7 @@ def _varlen_layout(documents: Tensor, bidirectional: Tensor, backend: str) -> La
             # A power of two of sequences, empty ones at the end: few shapes, so that nothing compiled sees many.
             padding = (1 << (len(begins) - 1).bit_length()) + 1 - len(begins)
             end = (stop - start) * documents.shape[1]
-            parts.append(Part(start, stop, causal, F.pad(begins, (0, padding), value=end)))
+            parts.append(Part(start, stop, causal, F.pad(begins, (0, padding), value=end).to(device)))
     return Layout(backend, parts=tuple(parts), order=order)
 
 
@@ -246,8 +248,9 @@ def choose(
 ) -> Choice:
     """The backend to use for packed rows of this shape, and why.
 
-    Each candidate is run forward and backward on a tiny problem; those that survive are timed on ``rows`` of ``length`` tokens
-    and the fastest is taken. A ``wanted`` backend is taken if it runs; ``ValueError`` with the cause if it does not.
+    Each candidate is run forward and backward on a tiny problem; those that survive are timed on ``rows`` of
+    ``length`` tokens and the fastest is taken. A ``wanted`` backend is taken if it runs; ``ValueError`` with the
+    cause if it does not.
     """
     head_dim, heads = config.head_dim, config.num_attention_heads
     dense = config.position == "relative" or config.attention_dropout > 0
@@ -299,10 +302,7 @@ def _measure(
     """Median seconds of a forward and backward over rows of two documents, every second row both ways."""
     documents = (torch.arange(length) >= length // 3).int().expand(rows, length).contiguous()
     bidirectional = torch.arange(rows) % 2 == 1
-    if name not in ("varlen", "flash"):
-        documents, bidirectional = documents.to(device), bidirectional.to(device)
-    layout = packed_layout(documents, bidirectional, name, dtype)
-    layout = layout._replace(parts=tuple(part._replace(offsets=part.offsets.to(device)) for part in layout.parts))
+    layout = packed_layout(documents, bidirectional, name, torch.empty(0, device=device, dtype=dtype))
     # Strided as in the model, where the three are slices of one product.
     packed = torch.randn(rows, length, 3, heads, head_dim, device=device).to(dtype).requires_grad_()
     seconds = []
@@ -310,7 +310,8 @@ def _measure(
         packed.grad = None
         _synchronize(device)
         start = time.perf_counter()
-        out = attend(*packed.unbind(2), layout)
+        query, key, value = packed.unbind(2)
+        out = attend(query, key, value, layout)
         out.backward(torch.ones_like(out))
         _synchronize(device)
         seconds.append(time.perf_counter() - start)

@@ -1,4 +1,4 @@
-"""One layer of the transformer: an attention branch and a feed-forward branch, each normed in front and added to the stream."""
+"""One layer: an attention and a feed-forward branch, each normed in front and added to the stream."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Context(NamedTuple):
     """Cosines and sines of ``rotary`` positions."""
     relative: Tensor | None = None
     """Normed table of ``relative`` positions, (2 * buckets - 1, hidden)."""
-    index: Tensor | None = None
+    buckets: Tensor | None = None
     """Row of that table by (query, key)."""
     cache: Any = None
     """Keys and values of earlier tokens (a Hugging Face cache)."""
@@ -68,8 +68,8 @@ class Attention(nn.Module):
             pair = context.cache.update(key.transpose(1, 2), value.transpose(1, 2), self.layer)
             key, value = (x.transpose(1, 2) for x in pair)
         bias, scale = None, None
-        if context.relative is not None and context.index is not None:
-            bias, scale = self._relative(query, key, context.relative, context.index), (3 * self.head_dim) ** -0.5
+        if context.relative is not None and context.buckets is not None:
+            bias, scale = self._relative(query, key, context.relative, context.buckets), (3 * self.head_dim) ** -0.5
         dropout = self.dropout if self.training else 0.0
         mixed = attend(query, key, value, context.layout, scale=scale, dropout=dropout, bias=bias)
         mixed = self._gated(mixed, x)
@@ -110,8 +110,8 @@ class Block(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """The stream after this layer, and its values.
 
-        ``inputs`` is the embedded text, ``first_value`` the first layer's values, ``skip`` the stream after the mirrored layer
-        of the first half (``depth: unet``).
+        ``inputs`` is the embedded text, ``first_value`` the first layer's values, ``skip`` the stream after the
+        mirrored layer of the first half (``depth: unet``).
         """
         x, value = self.attend(x, inputs, first_value, skip, context)
         return self.feed(x), value

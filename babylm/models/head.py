@@ -1,8 +1,9 @@
 """From hidden states to logits, and to the loss without a second copy of the logits.
 
-The loss is an autograd function of its own: one product gives the logits of all targets in the compute dtype; normalisers
-are taken in fp32, a few rows at a time; and the backward turns the stored logits into their gradient in place. So the
-peak is one (targets, vocabulary) matrix in bf16, where cross entropy under autocast holds several in fp32.
+The loss is an autograd function of its own: one product gives the logits of all targets in the compute dtype;
+normalisers are taken in fp32, a few rows at a time; and the backward turns the stored logits into their gradient in
+place. So the peak is one (targets, vocabulary) matrix in bf16, where cross entropy under autocast holds several in
+fp32.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class TokenLoss(NamedTuple):
 
 
 class Head(nn.Module):
-    """Optional transform (linear, GELU, norm, dropout), then the output embedding with a bias and an optional soft cap."""
+    """Optional transform (linear, GELU, norm, dropout), then the output embedding with a bias and a soft cap."""
 
     def __init__(self, config: BabyLMConfig) -> None:
         super().__init__()
@@ -60,8 +61,8 @@ class Head(nn.Module):
 def token_loss(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, soft_cap: float = 0.0) -> TokenLoss:
     """Cross entropy of ``hidden @ weight.T + bias`` per target, and the log-normaliser; both differentiable.
 
-    ``hidden``: (n, width) in the compute dtype; ``weight``: (vocabulary, width); ``bias``: (vocabulary,); ``targets``: (n,).
-    The backward may run once only (it reuses the logits' memory).
+    ``hidden``: (n, width) in the compute dtype; ``weight``: (vocabulary, width); ``bias``: (vocabulary,);
+    ``targets``: (n,). The backward may run once only (it reuses the logits' memory).
     """
     nll, log_z = _TokenLoss.apply(hidden, weight.to(hidden.dtype), bias.to(hidden.dtype), targets, soft_cap)
     return TokenLoss(nll, log_z)

@@ -1,8 +1,8 @@
 """Small parts: dtype-following linear layers, norms, dropout, feed-forward, and the one table of initial values.
 
-Weights stay in fp32; the stream flows in the compute dtype (bf16 inside ``torch.autocast``, else the weights' own), and
-each layer casts its weight to the stream's dtype once a forward. So elementwise work between two products moves half the
-bytes that autocast's fp32 islands would.
+Weights stay in fp32; the stream flows in the compute dtype (bf16 inside ``torch.autocast``, else the weights' own),
+and each layer casts its weight to the stream's dtype once a forward. So elementwise work between two products moves
+half the bytes that autocast's fp32 islands would.
 
 Initial values (``initialise``); d = hidden size, L = layers, sigma = sqrt(2 / (5 d)) as in LTG-BERT:
 
@@ -35,6 +35,7 @@ class Linear(nn.Linear):
         self.role = role
 
     def forward(self, x: Tensor) -> Tensor:
+        """(..., inputs) to (..., outputs)."""
         bias = None if self.bias is None else self.bias.to(x.dtype)
         return F.linear(x, self.weight.to(x.dtype), bias)
 
@@ -51,6 +52,7 @@ class Norm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(size)) if config.norm_affine and self.centred else None
 
     def forward(self, x: Tensor) -> Tensor:
+        """(..., size) to the same, in its dtype."""
         weight = None if self.weight is None else self.weight.to(x.dtype)
         if self.centred:
             bias = None if self.bias is None else self.bias.to(x.dtype)
@@ -100,7 +102,7 @@ def initialise(module: nn.Module, config: BabyLMConfig) -> None:
         else:
             scale = 1 / math.sqrt(2 * config.num_hidden_layers) if role == "output" else 1.0
             nn.init.trunc_normal_(module.weight, std=std * scale, a=-2 * std * scale, b=2 * std * scale)
-        if getattr(module, "bias", None) is not None:
+        if isinstance(module, nn.Linear) and module.bias is not None:
             nn.init.zeros_(module.bias)
     elif isinstance(module, Norm):
         if module.weight is not None:
@@ -108,5 +110,5 @@ def initialise(module: nn.Module, config: BabyLMConfig) -> None:
         if module.bias is not None:
             nn.init.zeros_(module.bias)
     else:
-        for parameter in module.parameters(recurse=False):
+        for parameter in module.parameters(recurse=False):  # mixing weights
             nn.init.zeros_(parameter)

@@ -1,10 +1,7 @@
-"""The Hugging Face classes: base model, causal LM, masked LM and sequence classifier over one trunk.
+"""The Hugging Face classes over the trunk: causal LM, masked LM and sequence classifier.
 
-The causal LM is also the network that trains: ``network(tokens, documents, bidirectional, at, targets)`` reads packed rows and
-returns the loss of each target (see ``BabyLMForCausalLM.forward``). Hugging Face's arguments are keywords.
-
-Every module of the folder is imported here by name, because transformers 4 copies only the modules that the file named in
-``auto_map`` imports itself.
+The causal LM is also the network that trains: ``network(tokens, documents, bidirectional, at, targets)`` reads packed
+rows and returns the loss of each target. Hugging Face's own arguments are keywords.
 """
 
 from __future__ import annotations
@@ -13,191 +10,18 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-from transformers import DynamicCache, GenerationMixin, PreTrainedModel
-from transformers.modeling_outputs import (
-    BaseModelOutputWithPast,
-    CausalLMOutputWithPast,
-    MaskedLMOutput,
-    SequenceClassifierOutput,
-)
+from torch import Tensor
+from transformers import GenerationMixin
+from transformers.modeling_outputs import CausalLMOutputWithPast, MaskedLMOutput, SequenceClassifierOutput
 
-from .attention import BACKENDS, Layout, packed_layout, padded_layout
-from .blocks import Block, Context
+# Also the modules that only the trunk needs: transformers 4 copies those that the file in auto_map imports itself.
+from .attention import attend  # noqa: F401
+from .blocks import Block  # noqa: F401
 from .configuration import BabyLMConfig
 from .head import Head, TokenLoss
-from .layers import Linear, Norm, initialise
-from .position import bucket_index, rotary_table
-
-
-class BabyLMPreTrainedModel(PreTrainedModel):
-    """What the classes share: configuration, initial values, choice of the attention backend."""
-
-    config_class = BabyLMConfig
-    base_model_prefix = "model"
-    _no_split_modules = ["Block"]  # noqa: RUF012 (transformers reads plain lists here)
-    _supports_sdpa = True
-    _supports_cache_class = True
-    _supports_static_cache = False
-
-    def _init_weights(self, module: nn.Module) -> None:
-        initialise(module, self.config)
-
-    def set_attention(self, backend: str) -> None:
-        """Use this backend (see ``attention.py``) for packed rows; not stored in the configuration."""
-        if backend not in BACKENDS:
-            raise ValueError(f"unknown attention backend {backend!r} (one of: {', '.join(BACKENDS)})")
-        for module in self.modules():
-            if isinstance(module, BabyLMModel):
-                module.backend = backend
-
-    def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Compile in place, block by block: one graph serves all layers alike, so it takes a fraction of the time."""
-        kwargs.setdefault("dynamic", False)
-        for module in self.modules():
-            if isinstance(module, Block) and self.config.depth != "average":
-                nn.Module.compile(module, *args, **kwargs)
-
-
-class BabyLMModel(BabyLMPreTrainedModel):
-    """The transformer without a head: ``last_hidden_state`` (rows, length, hidden), no logits.
-
-    Called by itself it attends both ways, unless the weights were trained causally only (``config.reading: causal``).
-    """
-
-    _keys_to_ignore_on_load_unexpected = [r"^head\."]  # noqa: RUF012
-
-    def __init__(self, config: BabyLMConfig) -> None:
-        super().__init__(config)
-        self.backend = "sdpa"
-        self.embedding = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.embedding_norm = Norm(config.hidden_size, config)
-        self.relative = self.relative_norm = None
-        if config.position == "relative":
-            self.relative = nn.Embedding(2 * config.position_buckets - 1, config.hidden_size)
-            self.relative_norm = Norm(config.hidden_size, config)
-        self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.num_hidden_layers))
-        self.depth_mix = None
-        if config.depth == "average":
-            # Before branch k: the stream, plus a learned share of each of the k earlier outputs.
-            counts = range(1, 2 * config.num_hidden_layers)
-            self.depth_mix = nn.ParameterList(nn.Parameter(torch.zeros(count)) for count in counts)
-        self.norm = Norm(config.hidden_size, config)
-        self.post_init()
-
-    def get_input_embeddings(self) -> nn.Embedding:
-        """The token embedding."""
-        return self.embedding
-
-    def set_input_embeddings(self, value: nn.Embedding) -> None:
-        """Replace the token embedding."""
-        self.embedding = value
-
-    def forward(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        past_key_values: Any = None,
-        inputs_embeds: Tensor | None = None,
-        use_cache: bool | None = None,
-        output_hidden_states: bool | None = None,
-        return_dict: bool | None = None,
-        causal: bool | None = None,
-        **_: Any,
-    ) -> BaseModelOutputWithPast | tuple[Any, ...]:
-        """Hidden states of padded rows; ``attention_mask`` (rows, length) is 1 for tokens, 0 for padding on either side."""
-        causal = self.config.reading == "causal" if causal is None else causal
-        embeds = self._embed(input_ids, inputs_embeds)
-        if use_cache and past_key_values is None:
-            past_key_values = DynamicCache()
-        past = 0 if past_key_values is None else past_key_values.get_seq_length()
-        queries = embeds.shape[1]
-        stream = embeds.to(_compute_dtype(embeds))
-        layout = padded_layout(attention_mask, queries, past + queries, causal, self.backend, like=stream)
-        if position_ids is None:
-            position_ids = torch.arange(past, past + queries, device=embeds.device)[None]
-        hidden, states = self.run(stream, layout, position_ids, past_key_values, bool(output_hidden_states))
-        output = BaseModelOutputWithPast(
-            last_hidden_state=hidden, past_key_values=past_key_values if use_cache else None, hidden_states=states
-        )
-        return output.to_tuple() if return_dict is False else output
-
-    def packed(self, tokens: Tensor, documents: Tensor, bidirectional: Tensor) -> Tensor:
-        """Hidden states (rows, length, hidden) of packed rows, in the compute dtype; see ``attention.packed_layout``."""
-        embeds = self.embedding(tokens)
-        dtype = _compute_dtype(embeds)
-        layout = packed_layout(documents, bidirectional, self.backend, dtype)
-        stream = embeds.to(dtype)
-        if layout.order is not None:
-            stream = stream[layout.order]
-        positions = torch.arange(tokens.shape[1], device=tokens.device)[None]
-        hidden, _ = self.run(stream, layout, positions)
-        return hidden if layout.order is None else hidden[layout.order.argsort()]
-
-    def run(
-        self, stream: Tensor, layout: Layout, positions: Tensor, cache: Any = None, keep: bool = False
-    ) -> tuple[Tensor, tuple[Tensor, ...] | None]:
-        """Embedded text (rows, length, hidden) through all layers; with ``keep``, also the stream before and after each."""
-        # The stream's dtype is chosen already; autocast would only add casts.
-        with torch.autocast(stream.device.type, enabled=False):
-            context = self._context(stream, layout, positions, cache)
-            dropout = self.config.dropout if self.training else 0.0
-            inputs = F.dropout(self.embedding_norm(stream), dropout)
-            states = [inputs]
-            if self.depth_mix is not None:
-                states = self._averaged(inputs, context)
-            else:
-                self._stacked(states, context)
-            hidden = self.norm(states[-1])
-        return hidden, (*states[:-1], hidden) if keep else None
-
-    def _stacked(self, states: list[Tensor], context: Context) -> None:
-        first_value = None
-        last = len(self.blocks) - 1
-        for layer, block in enumerate(self.blocks):
-            skip = states[last - layer + 1] if block.skip_mix is not None else None
-            stream, value = block(states[-1], states[0], first_value, skip, context)
-            first_value = value if first_value is None else first_value
-            states.append(stream)
-
-    def _averaged(self, inputs: Tensor, context: Context) -> list[Tensor]:
-        first_value = None
-        outputs = [inputs]
-        for layer, block in enumerate(self.blocks):
-            stream, value = block.attend(self._mixed(outputs), inputs, first_value, None, context)
-            first_value = value if first_value is None else first_value
-            outputs.append(stream)
-            outputs.append(block.feed(self._mixed(outputs)))
-            assert len(outputs) == 2 * layer + 3
-        return outputs[::2]
-
-    def _mixed(self, outputs: list[Tensor]) -> Tensor:
-        """The last output, plus a learned share of each of all so far (DenseFormer, arXiv 2402.02622)."""
-        if len(outputs) == 1 or self.depth_mix is None:
-            return outputs[-1]
-        weights = self.depth_mix[len(outputs) - 2].to(outputs[-1].dtype)
-        mixed = outputs[-1]
-        for weight, output in zip(weights, outputs[:-1], strict=True):
-            mixed = mixed + weight * output
-        return mixed
-
-    def _context(self, stream: Tensor, layout: Layout, positions: Tensor, cache: Any) -> Context:
-        config = self.config
-        if self.relative is not None and self.relative_norm is not None:
-            queries = stream.shape[1]
-            keys = queries + (cache.get_seq_length() if cache is not None else 0)
-            longest = config.max_position_embeddings
-            index = bucket_index(queries, keys, config.position_buckets, longest, stream.device)
-            return Context(layout, None, self.relative_norm(self.relative.weight.to(stream.dtype)), index, cache)
-        half = config.position == "half_rotary"
-        table = rotary_table(positions, config.head_dim, config.rotary_base, half, stream.dtype)
-        return Context(layout, table, cache=cache)
-
-    def _embed(self, input_ids: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
-        if (input_ids is None) == (inputs_embeds is None):
-            raise ValueError("give either input_ids or inputs_embeds")
-        return self.embedding(input_ids) if inputs_embeds is None else inputs_embeds
+from .layers import Linear, Norm
+from .position import rotate  # noqa: F401
+from .trunk import BabyLMModel, BabyLMPreTrainedModel
 
 
 class BabyLMForCausalLM(BabyLMPreTrainedModel, GenerationMixin):
@@ -240,15 +64,17 @@ class BabyLMForCausalLM(BabyLMPreTrainedModel, GenerationMixin):
     ) -> TokenLoss | Tensor | CausalLMOutputWithPast | tuple[Any, ...]:
         """Packed rows when ``documents`` is given, else Hugging Face's call.
 
-        Packed: ``input_ids`` (rows, length) int64, ``documents`` (rows, length) non-decreasing numbers of documents, which never
-        see each other, ``bidirectional`` (rows,) bool (none: all causal), ``at`` (n,) flat positions into rows * length,
-        ``targets`` (n,). Returns the :class:`TokenLoss` of each target, or float32 logits (n, vocabulary) without targets.
+        Packed: ``input_ids`` (rows, length) int64, ``documents`` (rows, length) non-decreasing numbers of documents,
+        which never see each other, ``bidirectional`` (rows,) bool (none: all causal), ``at`` (n,) flat positions into
+        rows * length, ``targets`` (n,). Returns the :class:`TokenLoss` of each target, or float32 logits (n,
+        vocabulary) without targets.
 
-        Hugging Face: float32 logits (rows, length, vocabulary), or (n, vocabulary) with ``at``; ``labels`` (-100 ignored) give the mean
-        loss of the next tokens.
+        Hugging Face: float32 logits (rows, length, vocabulary), or (n, vocabulary) with ``at``; ``labels`` (-100
+        ignored) give the mean loss of the next tokens.
         """
         if documents is not None:
-            assert input_ids is not None and at is not None
+            assert input_ids is not None
+            assert at is not None
             if bidirectional is None:
                 bidirectional = torch.zeros(len(input_ids), dtype=torch.bool)
             hidden = self.model.packed(input_ids, documents, bidirectional).flatten(0, 1)[at]
@@ -275,8 +101,8 @@ class BabyLMForCausalLM(BabyLMPreTrainedModel, GenerationMixin):
 class BabyLMForMaskedLM(BabyLMPreTrainedModel):
     """The same weights with attention both ways; raw logits.
 
-    ``config.reading`` says where the prediction of a mask at position k stands: at k - 1 (``mntp``) or k (``mlm``). ``labels``
-    lie at the masks' own positions in both cases.
+    ``config.reading`` says where the prediction of a mask at position k stands: at k - 1 (``mntp``) or k (``mlm``).
+    ``labels`` lie at the masks' own positions in both cases.
     """
 
     _tied_weights_keys = {"head.output.weight": "model.embedding.weight"}  # noqa: RUF012
@@ -327,17 +153,17 @@ class BabyLMForMaskedLM(BabyLMPreTrainedModel):
 
 
 class BabyLMForSequenceClassification(BabyLMPreTrainedModel):
-    """A two-layer classifier over the mean of a text's states: no position is special, so padding can be on either side."""
+    """A two-layer classifier over the mean of a text's states, so padding can be on either side."""
 
     _keys_to_ignore_on_load_unexpected = [r"^head\."]  # noqa: RUF012
 
     def __init__(self, config: BabyLMConfig) -> None:
         super().__init__(config)
-        self.num_labels = config.num_labels
+        self.num_labels = int(config.num_labels or 2)
         self.model = BabyLMModel(config)
         self.dense = Linear(config.hidden_size, config.hidden_size, bias=True)
         self.norm = Norm(config.hidden_size, config)
-        self.classifier = Linear(config.hidden_size, config.num_labels, bias=True)
+        self.classifier = Linear(config.hidden_size, self.num_labels, bias=True)
         self.post_init()
 
     def forward(
@@ -350,7 +176,7 @@ class BabyLMForSequenceClassification(BabyLMPreTrainedModel):
         return_dict: bool | None = None,
         **_: Any,
     ) -> SequenceClassifierOutput | tuple[Any, ...]:
-        """Float32 logits (rows, labels); ``labels`` (rows,) give the cross entropy, or the squared error of one label."""
+        """Float32 logits (rows, labels); ``labels`` (rows,) give the cross entropy, or squared error of one label."""
         output = self.model(
             input_ids, attention_mask=attention_mask, position_ids=position_ids, inputs_embeds=inputs_embeds
         )
@@ -367,11 +193,6 @@ class BabyLMForSequenceClassification(BabyLMPreTrainedModel):
             loss = F.mse_loss(logits.squeeze(-1), labels.float()) if one else F.cross_entropy(logits, labels)
         result = SequenceClassifierOutput(loss=loss, logits=logits)
         return result.to_tuple() if return_dict is False else result
-
-
-def _compute_dtype(embeds: Tensor) -> torch.dtype:
-    device = embeds.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else embeds.dtype
 
 
 def _logits(head: Head, hidden: Tensor, at: Tensor | None, keep: int) -> Tensor:

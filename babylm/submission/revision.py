@@ -1,8 +1,9 @@
 """A revision: a complete Hugging Face folder of one moment of a run.
 
-``model.safetensors`` (fp32, tied weights once), ``config.json``, the model's code as it trained (remote code), the tokenizer's
-files, ``babylm.json`` (what it is: words, step, hash of the weights) and, written last, ``manifest.json`` with size and hash
-of every file. It appears under its name whole or not at all, and loads with ``trust_remote_code`` under transformers 4 and 5.
+``model.safetensors`` (fp32, tied weights once), ``config.json``, the model's code as it trained (remote code), the
+tokenizer's files, ``babylm.json`` (what it is: words, step, hash of the weights) and, written last, ``manifest.json``
+with size and hash of every file. It appears under its name whole or not at all, and loads with ``trust_remote_code``
+under transformers 4 and 5.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from babylm import models, run
-from babylm.models.configuration import AUTO_MAP
+from babylm.models.configuration import AUTO_MAP, BabyLMConfig
 from babylm.models.modeling import BabyLMForCausalLM
 
 WEIGHTS = "model.safetensors"
@@ -35,13 +36,14 @@ def save(
 ) -> None:
     """Write the revision of ``model``, or of ``state_dict`` (averaged weights) in its shape; an older one is replaced.
 
-    ``facts`` go into ``babylm.json`` beside the weights' hash. ``ValueError`` when a weight is missing, unknown, of another
-    shape or not finite: a broken revision is never written.
+    ``facts`` go into ``babylm.json`` beside the weights' hash. ``ValueError`` when a weight is missing, unknown, of
+    another shape or not finite: a broken revision is never written.
     """
     weights = _checked(model, model.state_dict() if state_dict is None else state_dict)
     with run.atomic_folder(Path(folder)) as work:
         save_file(weights, work / WEIGHTS, metadata={"format": "pt"})
         run.write_json(work / "config.json", _config(model))
+        shutil.copymode(work / "config.json", work / WEIGHTS)  # safetensors gives no one else the right to read
         for file in sorted(CODE.glob("*.py")):
             if file.name != "__init__.py":
                 shutil.copyfile(file, work / file.name)
@@ -59,16 +61,18 @@ def save(
 
 def load(folder: Path) -> tuple[BabyLMForCausalLM, Any]:
     """The model, in evaluation mode, and its tokenizer; ``ValueError`` when the revision is not complete."""
-    from transformers import AutoTokenizer
+    from transformers import PreTrainedTokenizerFast  # the auto class would ask whether to trust the remote code
 
     folder = Path(folder)
     if not (folder / run.MANIFEST).is_file():
         raise ValueError(f"{folder} is not a complete revision: it has no {run.MANIFEST}")
-    model, report = BabyLMForCausalLM.from_pretrained(folder, output_loading_info=True)
-    wrong = [f"{kind}: {', '.join(map(str, keys))}" for kind, keys in report.items() if kind != "error_msgs" and keys]
-    if wrong:
-        raise ValueError(f"{folder / WEIGHTS} does not fit its config.json ({'; '.join(wrong)})")
-    return model.eval(), AutoTokenizer.from_pretrained(folder)
+    model = BabyLMForCausalLM(BabyLMConfig.from_pretrained(folder))
+    try:
+        weights = _checked(model, load_file(folder / WEIGHTS))
+    except ValueError as error:
+        raise ValueError(f"{folder / WEIGHTS}: {error}") from error
+    model.load_state_dict(weights, strict=False)  # _checked has seen that only tied names are absent
+    return model.eval(), PreTrainedTokenizerFast.from_pretrained(folder)
 
 
 def facts(folder: Path) -> dict[str, Any]:
@@ -125,7 +129,7 @@ def _checked(model: BabyLMForCausalLM, state: dict[str, Tensor]) -> dict[str, Te
         if weight.shape != parameter.shape:
             raise ValueError(f"{name} has the shape {tuple(weight.shape)}, the model wants {tuple(parameter.shape)}")
         if not torch.isfinite(weight).all():
-            raise ValueError(f"{name} is not finite: no revision written")
+            raise ValueError(f"{name} is not finite")
         weights[name] = weight
     return weights
 

@@ -1,0 +1,195 @@
+"""The transformer without a head, and what all classes share: embedding, layers, connections over depth, final norm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import DynamicCache, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutputWithPast
+
+from .attention import BACKENDS, Layout, packed_layout, padded_layout
+from .blocks import Block, Context
+from .configuration import BabyLMConfig
+from .layers import Norm, initialise
+from .position import bucket_index, rotary_table
+
+
+class BabyLMPreTrainedModel(PreTrainedModel):
+    """What the classes share: configuration, initial values, choice of the attention backend."""
+
+    config_class = BabyLMConfig
+    config: BabyLMConfig
+    base_model_prefix = "model"
+    _no_split_modules = ["Block"]  # noqa: RUF012 (transformers reads plain lists here)
+    _supports_sdpa = True
+    _supports_cache_class = True
+    _supports_static_cache = False
+
+    def _init_weights(self, module: nn.Module) -> None:
+        initialise(module, self.config)
+
+    def set_attention(self, backend: str) -> None:
+        """Use this backend (see ``attention.py``) for packed rows; not stored in the configuration."""
+        if backend not in BACKENDS:
+            raise ValueError(f"unknown attention backend {backend!r} (one of: {', '.join(BACKENDS)})")
+        for module in self.modules():
+            if isinstance(module, BabyLMModel):
+                module.backend = backend
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compile in place, block by block: one graph serves all layers alike, so it takes a fraction of the time."""
+        kwargs.setdefault("dynamic", False)
+        for module in self.modules():
+            if isinstance(module, Block) and self.config.depth != "average":
+                nn.Module.compile(module, *args, **kwargs)
+
+
+class BabyLMModel(BabyLMPreTrainedModel):
+    """The transformer without a head: ``last_hidden_state`` (rows, length, hidden), no logits.
+
+    Called by itself it attends both ways, unless the weights were trained causally only (``config.reading: causal``).
+    """
+
+    _keys_to_ignore_on_load_unexpected = [r"^head\."]  # noqa: RUF012
+
+    def __init__(self, config: BabyLMConfig) -> None:
+        super().__init__(config)
+        self.backend = "sdpa"
+        self.embedding = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.embedding_norm = Norm(config.hidden_size, config)
+        self.relative = self.relative_norm = None
+        if config.position == "relative":
+            self.relative = nn.Embedding(2 * config.position_buckets - 1, config.hidden_size)
+            self.relative_norm = Norm(config.hidden_size, config)
+        self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.num_hidden_layers))
+        self.depth_mix = None
+        if config.depth == "average":
+            # Before branch k: the stream, plus a learned share of each of the k earlier outputs.
+            counts = range(1, 2 * config.num_hidden_layers)
+            self.depth_mix = nn.ParameterList(nn.Parameter(torch.zeros(count)) for count in counts)
+        self.norm = Norm(config.hidden_size, config)
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        """The token embedding."""
+        return self.embedding
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replace the token embedding."""
+        assert isinstance(value, nn.Embedding)
+        self.embedding = value
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        past_key_values: Any = None,
+        inputs_embeds: Tensor | None = None,
+        use_cache: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        causal: bool | None = None,
+        **_: Any,
+    ) -> BaseModelOutputWithPast | tuple[Any, ...]:
+        """Hidden states of rows; ``attention_mask`` (rows, length) is 1 for tokens, 0 for padding on either side."""
+        causal = self.config.reading == "causal" if causal is None else causal
+        embeds = self._embed(input_ids, inputs_embeds)
+        if use_cache and past_key_values is None:
+            past_key_values = DynamicCache()
+        past = 0 if past_key_values is None else past_key_values.get_seq_length()
+        queries = embeds.shape[1]
+        stream = embeds.to(_compute_dtype(embeds))
+        layout = padded_layout(attention_mask, queries, past + queries, causal, self.backend, like=stream)
+        if position_ids is None:
+            position_ids = torch.arange(past, past + queries, device=embeds.device)[None]
+        hidden, states = self.run(stream, layout, position_ids, past_key_values, bool(output_hidden_states))
+        output = BaseModelOutputWithPast(
+            last_hidden_state=hidden, past_key_values=past_key_values if use_cache else None, hidden_states=states
+        )
+        return output.to_tuple() if return_dict is False else output
+
+    def packed(self, tokens: Tensor, documents: Tensor, bidirectional: Tensor) -> Tensor:
+        """Hidden states (rows, length, hidden) of packed rows, in the compute dtype; see ``packed_layout``."""
+        embeds = self.embedding(tokens)
+        stream = embeds.to(_compute_dtype(embeds))
+        layout = packed_layout(documents, bidirectional, self.backend, like=stream)
+        if layout.order is not None:
+            stream = stream[layout.order]
+        positions = torch.arange(tokens.shape[1], device=tokens.device)[None]
+        hidden, _ = self.run(stream, layout, positions)
+        return hidden if layout.order is None else hidden[layout.order.argsort()]
+
+    def run(
+        self, stream: Tensor, layout: Layout, positions: Tensor, cache: Any = None, keep: bool = False
+    ) -> tuple[Tensor, tuple[Tensor, ...] | None]:
+        """Embedded text (rows, length, hidden) through all layers; ``keep``: also the stream before and after each."""
+        # The stream's dtype is chosen already; autocast would only add casts.
+        with torch.autocast(stream.device.type, enabled=False):
+            context = self._context(stream, layout, positions, cache)
+            dropout = self.config.dropout if self.training else 0.0
+            inputs = F.dropout(self.embedding_norm(stream), dropout)
+            states = [inputs]
+            if self.depth_mix is not None:
+                states = self._averaged(inputs, context)
+            else:
+                self._stacked(states, context)
+            hidden = self.norm(states[-1])
+        return hidden, (*states[:-1], hidden) if keep else None
+
+    def _stacked(self, states: list[Tensor], context: Context) -> None:
+        first_value = None
+        last = len(self.blocks) - 1
+        for layer, block in enumerate(self.blocks):
+            assert isinstance(block, Block)
+            skip = states[last - layer + 1] if block.skip_mix is not None else None
+            stream, value = block(states[-1], states[0], first_value, skip, context)
+            first_value = value if first_value is None else first_value
+            states.append(stream)
+
+    def _averaged(self, inputs: Tensor, context: Context) -> list[Tensor]:
+        first_value = None
+        outputs = [inputs]
+        for layer, block in enumerate(self.blocks):
+            assert isinstance(block, Block)
+            stream, value = block.attend(self._mixed(outputs), inputs, first_value, None, context)
+            first_value = value if first_value is None else first_value
+            outputs.append(stream)
+            outputs.append(block.feed(self._mixed(outputs)))
+            assert len(outputs) == 2 * layer + 3
+        return outputs[::2]
+
+    def _mixed(self, outputs: list[Tensor]) -> Tensor:
+        """The last output, plus a learned share of each of all so far (DenseFormer, arXiv 2402.02622)."""
+        if len(outputs) == 1 or self.depth_mix is None:
+            return outputs[-1]
+        weights = self.depth_mix[len(outputs) - 2].to(outputs[-1].dtype)
+        mixed = outputs[-1]
+        for weight, output in zip(weights, outputs[:-1], strict=True):
+            mixed = mixed + weight * output
+        return mixed
+
+    def _context(self, stream: Tensor, layout: Layout, positions: Tensor, cache: Any) -> Context:
+        config = self.config
+        if self.relative is not None and self.relative_norm is not None:
+            queries = stream.shape[1]
+            keys = queries + (cache.get_seq_length() if cache is not None else 0)
+            longest = config.max_position_embeddings
+            index = bucket_index(queries, keys, config.position_buckets, longest, stream.device)
+            return Context(layout, None, self.relative_norm(self.relative.weight.to(stream.dtype)), index, cache)
+        half = config.position == "half_rotary"
+        table = rotary_table(positions, config.head_dim, config.rotary_base, half, stream.dtype)
+        return Context(layout, table, cache=cache)
+
+    def _embed(self, input_ids: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("give either input_ids or inputs_embeds")
+        return self.embedding(input_ids) if inputs_embeds is None else inputs_embeds
+
+
+def _compute_dtype(embeds: Tensor) -> torch.dtype:
+    device = embeds.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else embeds.dtype
