@@ -19,6 +19,7 @@ from babylm.sections import CorpusConfig
 TRAIN_ENDINGS = (".train", ".train.txt")
 OFFICIAL_FILES = ("bnc_spoken", "childes", "gutenberg", "open_subtitles", "simple_wiki", "switchboard")
 _BLOCK_BYTES = 1 << 20
+_KEPT_WORDS = 1_000_000
 _HEADING = re.compile(r"= (?:= )+.* =(?: =)+\s*")
 _WORD = re.compile(r"\S+")
 
@@ -96,7 +97,17 @@ def _toy(config: CorpusConfig) -> Source:
     if config.words < 1:
         raise ValueError(f"corpus.words: {config.words} is not a positive number of words")
     identity = {"toy": toy.version(), "words": config.words, "seed": config.seed}
-    return Source((), identity, lambda: _cut(toy.write(config.words, config.seed), config.document_words))
+    kept: list[Document] = []
+
+    def stream() -> Iterator[Document]:
+        if config.words > _KEPT_WORDS:
+            yield from _cut(toy.write(config.words, config.seed), config.document_words)
+            return
+        if not kept:  # read twice, by the tokenizer's training and by the encoding: writing it is the slow part
+            kept.extend(_cut(toy.write(config.words, config.seed), config.document_words))
+        yield from kept
+
+    return Source((), identity, stream)
 
 
 def _train_files(folder: Path) -> dict[str, Path]:

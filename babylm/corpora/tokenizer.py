@@ -144,7 +144,7 @@ def describe(tokenizer: Tokenizer, counts: Any, words: int) -> dict[str, float |
     special = {tokenizer.token_to_id(token) for token in SPECIAL_TOKENS}
     pieces = [i for i in range(len(counts)) if i not in special]
     alphabet = set(pre_tokenizers.ByteLevel.alphabet())
-    single = [i for i in pieces if (piece := tokenizer.id_to_token(i)) in alphabet and (piece.isalpha() or piece > "~")]
+    single = [i for i in pieces if (piece := tokenizer.id_to_token(i)) in alphabet and _is_letter_byte(piece)]
     return {
         "vocabulary": len(counts),
         "words": words,
@@ -154,3 +154,8 @@ def describe(tokenizer: Tokenizer, counts: Any, words: int) -> dict[str, float |
         "rare_entries": int(sum(0 < counts[i] < 20 for i in pieces)),
         "single_byte_share": round(float(counts[single].sum()) / max(tokens, 1), 5),
     }
+
+
+def _is_letter_byte(piece: str) -> bool:
+    """Whether a piece of one byte, as byte-level vocabularies write it, is an ASCII letter or part of a longer character."""
+    return (piece.isascii() and piece.isalpha()) or (piece > "~" and not "Ā" <= piece <= "Ġ")

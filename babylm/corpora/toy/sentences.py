@@ -1,0 +1,468 @@
+"""Single sentences of every construction the bundled corpus teaches, as functions of a :class:`Grammar`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from babylm.corpora.toy import lexicon
+from babylm.corpora.toy.grammar import (
+    FORMS,
+    MODALS,
+    PEOPLE,
+    THINGS,
+    Grammar,
+    Phrase,
+    Predicate,
+    auxiliary,
+    finite,
+    join,
+    main_verb,
+    natural,
+    question,
+    statement,
+)
+from babylm.corpora.toy.inflection import article, capitalize, possessive
+from babylm.corpora.toy.vocabulary import NOUNS, REFLEXIVE, VERBS, Noun
+
+Maker = Callable[[Grammar], str]
+
+FREQUENCY = ("often", "always", "sometimes", "usually")
+ATTRACTOR = ("near", "behind", "beside", "with", "next to")
+
+
+def sentence(text: str, end: str = ".") -> str:
+    """Capital and end mark."""
+    return f"{capitalize(text)}{end}"
+
+
+def simple(g: Grammar, subject: Phrase | None = None, form: str = "") -> str:
+    """The dog chased a cat in the garden."""
+    subject = subject or g.animate()
+    predicate = g.predicate(subject)
+    form = form or g.pick(("present", "present", "past", "past", "progressive", "was progressive", "perfect", "will"))
+    form = natural(form, predicate.verb)
+    if form == "present" and g.chance(0.3):
+        adverb = g.pick(FREQUENCY)
+        return sentence(join(subject.text, adverb, predicate.after(finite(subject, predicate.verb, form))))
+    time = g.time(form) if g.chance(0.4) else ""
+    if time and g.chance(0.35):
+        return sentence(
+            f"{time}, {statement(subject, predicate, form)}"
+            if form != "progressive"
+            else statement(subject, predicate, form)
+        )
+    return sentence(join(statement(subject, predicate, form), time))
+
+
+def negated(g: Grammar, subject: Phrase | None = None) -> str:
+    """The cats did not eat the soup."""
+    subject = subject or g.animate()
+    form = g.pick(FORMS)
+    return sentence(statement(subject, g.predicate(subject), form, g.pick(("not", "not", "n't"))))
+
+
+def modal(g: Grammar, subject: Phrase | None = None) -> str:
+    """Tom could find the key."""
+    subject = subject or g.animate()
+    return sentence(statement(subject, g.predicate(subject), g.pick(MODALS), g.pick(("", "", "not"))))
+
+
+def modified(g: Grammar, plural: bool, attractor_plural: bool) -> Phrase:
+    """A subject with a noun between its head and the verb: the girl near the horses."""
+    head = g.phrase(g.pick((PEOPLE, ("animal",))), plural, g.pick(("the", "the", "these" if plural else "this")))
+    other = g.phrase(g.pick((("animal",), PEOPLE, THINGS)), attractor_plural, "the", 0.1)
+    return Phrase(f"{head.text} {g.pick(ATTRACTOR)} {other.text}", head.plural, head.gender, head.noun)
+
+
+def across_phrase(g: Grammar) -> str:
+    """The girl near the horses smiles."""
+    subject = modified(g, g.chance(0.5), g.chance(0.5))
+    form = g.pick(("present", "present", "progressive", "was progressive", "perfect", "past"))
+    return sentence(statement(subject, g.predicate(subject, 0.2, g.pick(("alone", ""))), form))
+
+
+def relativized(g: Grammar, plural: bool, attractor_plural: bool) -> Phrase:
+    """A subject with a relative clause: the boy who sees the ducks, the boys that the duck sees."""
+    head = g.phrase(g.pick((PEOPLE, ("animal",))), plural, "the", 0.1)
+    other = g.phrase(g.pick((("animal",), PEOPLE)), attractor_plural, "the", 0.1)
+    verb = g.common(VERBS["animate meets"])
+    form = g.pick(("present", "past"))
+    assert head.noun is not None
+    pronoun = "that" if head.noun.kind == "animal" or g.chance(0.3) else "who"
+    if g.chance(0.65):
+        clause = f"{pronoun} {finite(head, verb, form)} {other.text}"
+    else:
+        clause = f"that {other.text} {finite(other, verb, form)}"
+    return Phrase(f"{head.text} {clause}", plural, head.gender, head.noun)
+
+
+def across_relative(g: Grammar) -> str:
+    """The boy who sees the ducks is smiling."""
+    subject = relativized(g, g.chance(0.5), g.chance(0.5))
+    form = g.pick(("present", "present", "progressive", "was progressive", "perfect", "past"))
+    return sentence(statement(subject, g.predicate(subject, 0.15, g.pick(("alone", ""))), form))
+
+
+def object_relative(g: Grammar) -> str:
+    """The cake that Mia baked was sweet."""
+    maker = g.animate()
+    predicate = g.predicate(maker, 0, "object")
+    thing = predicate.object
+    if thing is None or thing.noun is None or thing.noun.kind == "name":
+        return simple(g, maker)
+    head = g.phrase_of(thing.noun, thing.plural, "the", 0.1)
+    tense = g.pick(("past", "past", "present"))
+    be = auxiliary(head, "was progressive" if tense == "past" else "progressive")
+    return sentence(
+        f"{head.text} that {maker.text} {finite(maker, predicate.verb, tense)} {be} {quality(g, thing.noun)}"
+    )
+
+
+def quality(g: Grammar, noun: Noun) -> str:
+    """very big, not hungry, round."""
+    return join(g.pick(("", "", "", "very", "so", "not", "too")), g.adjective(noun, 0.5).base)
+
+
+def predicative(g: Grammar, subject: Phrase | None = None) -> str:
+    """These apples are sweet."""
+    subject = subject or (g.animate() if g.chance(0.5) else g.phrase((*THINGS, "mass")))
+    assert subject.noun is not None
+    be = auxiliary(subject, g.pick(("progressive", "was progressive")))
+    return sentence(f"{subject.text} {be} {quality(g, subject.noun)}")
+
+
+def quantified(g: Grammar) -> str:
+    """Every rabbit hops. Most children like cookies. No dog was hungry."""
+    singular = g.chance(0.5)
+    determiner = g.pick(
+        ("every", "each", "no", "every") if singular else ("all", "some", "no", "many", "few", "most", "both")
+    )
+    subject = g.phrase(g.pick((PEOPLE, ("animal",), ("animal",))), not singular, determiner, 0.15)
+    if g.chance(0.25):
+        assert subject.noun is not None
+        be = auxiliary(subject, g.pick(("progressive", "was progressive")))
+        return sentence(f"{subject.text} {be} {g.adjective(subject.noun).base}")
+    return sentence(statement(subject, g.predicate(subject, 0.3), g.pick(("present", "present", "past", "perfect"))))
+
+
+def gendered(g: Grammar, gender: str = "", plural: bool = False) -> Phrase:
+    """Somebody whose gender is plain: Mia, the king, the girls."""
+    gender = gender or g.pick(("m", "f"))
+    if not plural and g.chance(0.55):
+        return g.name(gender)
+    return g.phrase(
+        ("male" if gender == "m" else "female",), plural, g.pick(("the", "the", "these" if plural else "this")), 0.15
+    )
+
+
+def reflexive(g: Grammar) -> str:
+    """The princess saw herself in the mirror. The boys washed themselves."""
+    subject = gendered(g, plural=g.chance(0.4))
+    verb = g.common(REFLEXIVE)
+    tail = g.pick(("", "in the mirror", g.place(), g.common(lexicon.ADVERBS.split())))
+    form = g.pick(("past", "past", "present", "can", "was progressive", "will"))
+    return sentence(join(subject.text, finite(subject, verb, form), subject.pronoun("reflexive"), tail))
+
+
+def embedded_reflexive(g: Grammar) -> str:
+    """Anna thinks that the boy hurt himself."""
+    outer, inner = gendered(g), gendered(g, plural=g.chance(0.3))
+    thinks, verb = g.common(VERBS["thinks"]), g.common(REFLEXIVE)
+    clause = f"{inner.text} {finite(inner, verb, g.pick(('past', 'will')))} {inner.pronoun('reflexive')}"
+    return sentence(f"{outer.text} {finite(outer, thinks, g.pick(('present', 'past')))} that {clause}")
+
+
+def licensed(g: Grammar) -> str:
+    """No bear has ever danced. Tom has never seen any whales. Nobody found any keys."""
+    choice = g.between(0, 3)
+    if choice == 0:
+        singular = g.chance(0.6)
+        subject = g.phrase(g.pick((PEOPLE, ("animal",))), not singular, "no", 0.1) if g.chance(0.6) else NOBODY
+        predicate = g.predicate(subject if subject.noun else g.name(), 0.2)
+        return sentence(
+            f"{subject.text} {auxiliary(subject, 'perfect')} ever {predicate.after(predicate.verb.participle)}"
+        )
+    if choice == 1:
+        subject = g.phrase(
+            g.pick((PEOPLE, ("animal",))), g.chance(0.4), g.pick(("some", "every", "the", "the", "most")), 0.1
+        )
+        if subject.text.startswith(("every", "some", "most")):
+            assert subject.noun is not None
+            subject = g.phrase_of(subject.noun, not subject.text.startswith("every"), subject.text.split()[0], 0.1)
+        predicate = g.predicate(subject, 0.2)
+        adverb = g.pick(("always", "already", "often", "once"))
+        return sentence(
+            f"{subject.text} {auxiliary(subject, 'perfect')} {adverb} {predicate.after(predicate.verb.participle)}"
+        )
+    if choice == 2:
+        subject = NOBODY if g.chance(0.3) else g.animate()
+        negative = "" if subject is NOBODY else g.pick(("not", "never", "n't", "not"))
+        verb, what = wanted(g, subject)
+        return sentence(
+            join(
+                statement(
+                    subject, Predicate(verb, any_of(g, what, "any")), g.pick(("past", "present", "past")), negative
+                )
+            )
+        )
+    subject = EVERYBODY if g.chance(0.2) else g.animate()
+    verb, what = wanted(g, subject)
+    return sentence(
+        statement(
+            subject, Predicate(verb, any_of(g, what, g.pick(("some", "some", "many")))), g.pick(("past", "present"))
+        )
+    )
+
+
+NOBODY = Phrase("nobody", False, "?")
+EVERYBODY = Phrase("everybody", False, "?")
+SOMEBODY = Phrase("somebody", False, "?")
+
+
+def wanted(g: Grammar, subject: Phrase) -> tuple:
+    """A verb and the noun of its object."""
+    if subject.noun is not None and subject.noun.kind == "animal":
+        return g.common(VERBS["animal uses"]), g.noun(("toy", "object"))
+    group, kinds = g.pick((("animate wants", THINGS), ("person uses", ("toy", "object")), ("person eats", ("food",))))
+    return g.common(VERBS[group]), g.noun(kinds)
+
+
+def any_of(g: Grammar, noun: Noun, determiner: str) -> Phrase:
+    """any red balls."""
+    return g.phrase_of(noun, noun.kind != "mass", determiner, 0.15)
+
+
+def that_clause(g: Grammar) -> str:
+    """Ben knows that the ducks found the bread."""
+    outer, inner = g.animate(names=0.6), g.animate()
+    clause = statement(inner, g.predicate(inner, 0.1, "object"), g.pick(("past", "past", "present", "will")))
+    thinks = g.common(VERBS["thinks"])
+    return sentence(f"{outer.text} {finite(outer, thinks, g.pick(('present', 'past')))} that {clause}")
+
+
+def wh_clause(g: Grammar) -> str:
+    """Ben knows what the ducks found. Mia remembers who the baker met. They wonder where Tom slept."""
+    outer, inner = g.animate(names=0.6), g.animate()
+    form = g.pick(("past", "past", "present"))
+    thinks = g.common(VERBS["thinks"][:1] + VERBS["thinks"][4:6])
+    if g.chance(0.75):
+        predicate = g.predicate(inner, 0, "object")
+        what = predicate.object
+        people = what is not None and what.noun is not None and what.noun.kind in (*PEOPLE, "name")
+        clause = join("who" if people else "what", inner.text, finite(inner, predicate.verb, form))
+    else:
+        predicate = g.predicate(inner, 0, "alone")
+        clause = f"{g.pick(('why', 'where', 'when'))} {statement(inner, predicate, form)}"
+    return sentence(f"{outer.text} {finite(outer, thinks, g.pick(('present', 'past')))} {clause}")
+
+
+def existential(g: Grammar) -> str:
+    """There are two cups on the table. There was no bear in the cave."""
+    plural = g.chance(0.5)
+    determiner = g.pick(("some", "many", "two", "three", "no", "four") if plural else ("a", "a", "no", "a"))
+    what = g.phrase(g.pick((("animal",), THINGS, PEOPLE)), plural, determiner, 0.4)
+    be = auxiliary(what, g.pick(("progressive", "was progressive")))
+    return sentence(f"there {be} {what.text} {g.place() if g.chance(0.6) else g.near_thing()}")
+
+
+def comparison(g: Grammar) -> str:
+    """The bear is bigger than the fox. The soup is as hot as the tea. Mia is the fastest girl."""
+    kinds = g.pick((("animal",), THINGS, PEOPLE))
+    one, other = g.phrase(kinds, None, "the", 0), g.phrase(kinds, None, "the", 0)
+    if kinds == PEOPLE and g.chance(0.5):
+        one, other = g.name(), g.name()
+    assert one.noun is not None
+    adjective = g.adjective(one.noun, 0.6)
+    be = auxiliary(one, g.pick(("progressive", "progressive", "was progressive")))
+    choice = g.between(0, 4)
+    if choice < 2:
+        return sentence(f"{one.text} {be} {adjective.comparative} than {other.text}")
+    if choice < 4:
+        return sentence(f"{one.text} {be} {g.pick(('as', 'as', 'not as'))} {adjective.base} as {other.text}")
+    return sentence(f"{one.text} {be} the {adjective.superlative} of all")
+
+
+def passive(g: Grammar) -> str:
+    """The ball was thrown by Tom. The cakes were eaten."""
+    agent = g.animate()
+    predicate = g.predicate(agent, 0, "object")
+    patient = predicate.object
+    if patient is None:
+        return sentence(statement(agent, predicate, "past"))
+    be = auxiliary(patient, g.pick(("was progressive", "was progressive", "progressive")))
+    by = f"by {agent.text}" if g.chance(0.7) else g.tail()
+    return sentence(f"{patient.text} {be} {predicate.verb.participle} {by}")
+
+
+def joined(g: Grammar) -> str:
+    """Mia sang and the birds listened. When the dog barked, the cat ran."""
+    one, other = g.animate(), g.animate()
+    form = g.pick(("past", "past", "present"))
+    first = statement(one, g.predicate(one, 0.1, g.pick(("", "alone"))), form)
+    second = statement(other, g.predicate(other, 0.1, "alone"), form)
+    if g.chance(0.35):
+        return sentence(f"{g.pick(('when', 'because', 'after', 'while'))} {first}, {second}")
+    return sentence(f"{first} {g.pick(('and', 'but', 'because', 'when', 'while', 'so'))} {second}")
+
+
+def gave(g: Grammar) -> str:
+    """Anna gave the horse an apple. Tom showed his map to her."""
+    giver, taker = g.animate(names=0.6), g.animate()
+    what = g.phrase(("toy", "food", "object", "clothing"), None, g.pick(("a", "the")) if g.chance(0.5) else "")
+    taker_text = taker.text if g.chance(0.7) else taker.pronoun("object") if taker.gender != "?" else "me"
+    verb = finite(giver, g.common(VERBS["gives"]), g.pick(("past", "past", "present", "will")))
+    if g.chance(0.5) and not verb.endswith(("offer", "offered")):
+        return sentence(f"{giver.text} {verb} {what.text} to {taker_text}")
+    return sentence(f"{giver.text} {verb} {taker_text} {what.text}")
+
+
+def cases(g: Grammar) -> str:
+    """He likes her. The queen thanked them. We followed him."""
+    pronouns = ("he", "she", "they", "we", "I")
+    objects = ("him", "her", "them", "us", "me")
+    verb = g.common(VERBS["animate meets"])
+    one, other = g.between(0, 4), g.between(0, 4)
+    form = g.pick(("past", "present", "will", "past"))
+    subject = Phrase(pronouns[one], one in (2, 3), "?", person=3 if one < 3 else 1)
+    if g.chance(0.45):
+        named = gendered(g, plural=g.chance(0.3))
+        return sentence(
+            join(named.text, finite(named, verb, form), objects[other], g.pick(("", g.time(form), g.tail())))
+        )
+    what = objects[other] if other != one and g.chance(0.5) else g.animate().text
+    return sentence(join(subject.text, finite(subject, verb, form), what, g.pick(("", g.time(form), g.tail()))))
+
+
+def owned(g: Grammar) -> str:
+    """Lily lost her blue hat. The farmer's tractor is old."""
+    owner = gendered(g, plural=g.chance(0.2))
+    thing = g.phrase(("toy", "object", "clothing"), None, owner.pronoun("possessive"), 0.3)
+    if g.chance(0.25):
+        assert thing.noun is not None
+        named = g.phrase_of(thing.noun, thing.plural, possessive(owner.text), 0)
+        return sentence(
+            f"{named.text} {auxiliary(named, g.pick(('progressive', 'was progressive')))} {quality(g, thing.noun)}"
+        )
+    predicate = Predicate(g.common(VERBS["person uses"]), thing, g.tail() if g.chance(0.3) else "")
+    return sentence(statement(owner, predicate, g.pick(("past", "past", "present", "perfect"))))
+
+
+def amounts(g: Grammar) -> str:
+    """There is too much salt in the soup. Many children want an orange. He buys much bread and many eggs."""
+    who = g.animate(names=0.7)
+    verb = g.common(VERBS["animate wants"][1:4])
+    some, things = g.noun(("mass",)), g.noun(("food", "object", "toy"))
+    form = g.pick(("present", "past"))
+    if g.chance(0.4):
+        if g.chance(0.5):
+            return sentence(f"how much {some.singular} {question(who, Predicate(verb), form)}", "?")
+        return sentence(f"how many {things.plural} {question(who, Predicate(verb), form)}", "?")
+    amount = f"too much {some.singular}" if g.chance(0.5) else f"too many {things.plural}"
+    return sentence(f"{who.text} {finite(who, verb, form)} {amount}")
+
+
+def asked(g: Grammar) -> str:
+    """Does the dog like bones? Where are the boys sleeping? What did Mia find? Who ate the cake?"""
+    subject = g.animate()
+    form = g.pick(("present", "present", "past", "past", "progressive", "progressive", "perfect", "can", "will"))
+    choice = g.between(0, 9)
+    if choice < 4:
+        return sentence(question(subject, g.predicate(subject, 0.2), form), "?")
+    if choice < 6:
+        predicate = g.predicate(subject, 0, "object")
+        what = predicate.object
+        people = what is not None and what.noun is not None and what.noun.kind in (*PEOPLE, "name")
+        return sentence(question(subject, predicate, form, "who" if people else "what"), "?")
+    if choice < 8:
+        return sentence(
+            question(subject, g.predicate(subject, 0, "alone"), form, g.pick(("where", "why", "when"))), "?"
+        )
+    if choice == 8:
+        predicate = g.predicate(subject, 0.2)
+        who = Phrase("who" if subject.noun is None or subject.noun.kind != "animal" else "which animal", False, "?")
+        tense = g.pick(("past", "past", "present", "progressive", "can"))
+        return sentence(predicate_question(who, predicate, tense), "?")
+    return sentence(
+        f"where {auxiliary(thing := g.thing(), g.pick(('progressive', 'was progressive')))} {thing.text}", "?"
+    )
+
+
+def predicate_question(who: Phrase, predicate: Predicate, form: str) -> str:
+    """A question for the subject: who ate the cake."""
+    if form in ("past", "present"):
+        return join(who.text, predicate.after(finite(who, predicate.verb, form)))
+    return join(who.text, auxiliary(who, form), predicate.after(main_verb(predicate.verb, form)))
+
+
+def listed(g: Grammar) -> str:
+    """Mia bought an apple, two pears and some milk."""
+    who = g.animate(names=0.7)
+    foods = [g.phrase(("food",), None, g.pick(("a", "a", "")), 0) for _ in range(2)]
+    foods = [
+        f if f.text.split()[0] not in ("a", "an") or not f.plural else g.phrase_of(f.noun, True, "some", 0)
+        for f in foods
+        if f.noun
+    ]
+    more = g.phrase(("mass",), False, "some", 0)
+    verb = g.common(VERBS["person eats"] if who.noun and who.noun.kind != "animal" else VERBS["animal eats"])
+    return sentence(
+        f"{who.text} {finite(who, verb, g.pick(('past', 'past', 'present', 'will')))} {foods[0].text}, {foods[1].text} and {more.text}"
+    )
+
+
+def happens(g: Grammar) -> str:
+    """The candle glowed in the kitchen. Two balls are rolling."""
+    what = g.phrase(("toy", "object", "vehicle"))
+    form = g.pick(("past", "present", "progressive", "was progressive", "past"))
+    return sentence(statement(what, Predicate(g.common(VERBS["thing alone"]), None, g.pick(("", g.place()))), form))
+
+
+def is_a(g: Grammar) -> str:
+    """That is an umbrella. These are two red boats."""
+    plural = g.chance(0.4)
+    what = g.phrase(
+        (*THINGS, "animal"),
+        plural,
+        g.pick(("my", "your", "some", "the")) if plural else g.pick(("a", "a", "the", "my")),
+        0.4,
+    )
+    subject, be = (
+        g.pick((("these", "are"), ("those", "are")))
+        if plural
+        else g.pick((("this", "is"), ("that", "is"), ("it", "is")))
+    )
+    return sentence(f"{subject} {be} {what.text}")
+
+
+def weather(g: Grammar) -> str:
+    """It was snowy on Monday. In summer it is hot."""
+    kind = g.pick(lexicon.WEATHER.split())
+    if g.chance(0.5):
+        return sentence(f"it was {kind} on {g.pick(lexicon.DAYS.split())}")
+    when = g.pick((f"in {g.pick(lexicon.SEASONS.split())}", f"in {g.pick(lexicon.MONTHS.split())}"))
+    return sentence(f"{when} it is often {kind}")
+
+
+def counted(g: Grammar) -> str:
+    """The shepherd has thirty sheep."""
+    who = g.animate(names=0.5)
+    noun = NOUNS[g.pick(("toy", "object", "animal"))]
+    have = {"present": ("has", "have"), "past": ("had", "had")}[g.pick(("present", "past"))][not who.singular_agreement]
+    return sentence(f"{who.text} {have} {g.pick(lexicon.NUMBERS.split())} {g.common(noun).plural}")
+
+
+def has_one(g: Grammar) -> str:
+    """Kim has an orange umbrella. The rabbits have a home."""
+    who = g.animate(names=0.5)
+    what = g.common(NOUNS[g.pick(("toy", "object", "clothing", "food"))])
+    words = join(g.adjective(what).base if g.chance(0.6) else "", what.singular)
+    return sentence(f"{who.text} {'has' if who.singular_agreement else 'have'} {article(words)} {words}")
+
+
+MAKERS: tuple[tuple[Maker, int], ...] = (
+    (simple, 14), (negated, 5), (modal, 3), (across_phrase, 5), (across_relative, 6), (object_relative, 3),
+    (predicative, 4), (quantified, 6), (reflexive, 6), (embedded_reflexive, 3), (licensed, 8), (that_clause, 5),
+    (wh_clause, 6), (existential, 5), (comparison, 6), (passive, 4), (joined, 5), (gave, 3), (cases, 5), (owned, 4),
+    (amounts, 4), (asked, 9), (listed, 2), (happens, 2), (is_a, 3), (weather, 1), (counted, 1), (has_one, 2),
+)  # fmt: skip
+"""Every construction with its weight in running text."""
