@@ -50,3 +50,12 @@ def milestone_name(words: int) -> str:
     if words % MILLION == 0:
         return f"chck_{words // MILLION}M"
     return f"chck_{words // 1000}K" if words % 1000 == 0 else f"chck_{words}"
+
+
+def milestone_words(name: str) -> float:
+    """The words in a revision's name, for sorting: ``chck_7M`` -> 7,000,000; infinity for any other name (``main``)."""
+    number = name.removeprefix("chck_")
+    digits = number.rstrip("KM")
+    if not digits.isdigit() or number == name:
+        return float("inf")
+    return float(digits) * {"K": 1_000, "M": MILLION}.get(number[len(digits) :], 1)

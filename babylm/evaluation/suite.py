@@ -6,18 +6,23 @@ A task is a plug-in of ``babylm/evaluation/tasks``, or the path of a folder of m
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from babylm import registry
-from babylm.evaluation.results import Result
+from babylm import run as files
+from babylm.evaluation.results import Item, Result, fingerprint
 from babylm.evaluation.scorer import BACKENDS, Scorer
 from babylm.evaluation.tasks import _minimal_pairs
 from babylm.models.modeling import BabyLMForCausalLM, BabyLMForMaskedLM
 
 FOLDER = "evaluation/tasks"
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
 def task(name: str) -> Any:
@@ -62,25 +67,71 @@ def scorer_for(network: BabyLMForCausalLM, tokenizer_folder: Path, backend: str)
     return Scorer(model, AutoTokenizer.from_pretrained(tokenizer_folder), backend)
 
 
+def evaluate(model: Path, questions: Mapping[str, Sequence[Item]], backend: str, results: Path) -> list[dict[str, Any]]:
+    """Results of one model folder by task, each written to ``results/<model>/<task>.<backend>.json`` once it is there.
+
+    A file of the same weights, tokenizer, task version, items and backend is read, not computed.
+    """
+    backend = resolve(model, backend)
+    weights = next((file for name in WEIGHTS if (file := model / name).is_file()), None)
+    if weights is None:
+        raise ValueError(f"{model} has no {WEIGHTS[0]}")
+    about = {
+        "model": model.name,
+        "scorer": backend,
+        "weights_sha256": files.sha256_file(weights),
+        "tokenizer_sha256": files.sha256_file(model / "tokenizer.json"),
+    }
+    facts = _read_json(model / "babylm.json") if (model / "babylm.json").is_file() else {}
+    scorer, found = None, []
+    for name, items in questions.items():
+        chosen = task(name)
+        file = results / model.name / f"{name.strip('/').replace('/', '_')}.{backend}.json"
+        key = {"task": name, "version": chosen.VERSION, "items_sha256": fingerprint(items), **about}
+        stored = _read_json(file) if file.is_file() else {}
+        if any(stored.get(k) != value for k, value in key.items()):
+            scorer = scorer or load_scorer(model, backend)
+            begin = time.perf_counter()
+            result = chosen.score(scorer, items).as_dict()
+            stored = {
+                **key,
+                "words": facts.get("words"),
+                "dtype": str(scorer.model.dtype).removeprefix("torch."),
+                **result,
+            }
+            stored |= {"code": files.code_revision(), "seconds": round(time.perf_counter() - begin, 3)}
+            files.write_json(file, {**stored, "time": datetime.now(UTC).isoformat(timespec="seconds")})
+        found.append(stored)
+    return found
+
+
+def resolve(folder: Path, backend: str) -> str:
+    """``auto`` as the backend the model's class asks for; any other name as it is, checked."""
+    registry.check(backend, (*BACKENDS, "auto"), "evaluation.scorer")
+    if backend != "auto":
+        return backend
+    architectures = _read_json(folder / "config.json").get("architectures") or []
+    return "mlm" if any("MaskedLM" in name for name in architectures) else "causal"
+
+
 def load_scorer(folder: Path, backend: str) -> Scorer:
     """A scorer of a model folder: a revision of ours, or any local Hugging Face model without code of its own.
 
-    ``backend`` ``auto``: as the model was trained, causal where it can be both.
+    ``backend``: one of `BACKENDS`, or ``auto`` (see `resolve`).
     """
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
+    from transformers.utils import logging
 
-    registry.check(backend, (*BACKENDS, "auto"), "evaluation.scorer")
+    if not sys.stderr.isatty():
+        logging.disable_progress_bar()
+    causal = resolve(folder, backend) == "causal"
     described = _read_json(folder / "config.json")
-    if backend == "auto":
-        masked = any("MaskedLM" in name for name in described.get("architectures") or [])
-        backend = "mlm" if masked else "causal"
-    causal = backend == "causal"
     if described.get("model_type") == "babylm":
         loader: Any = BabyLMForCausalLM if causal else BabyLMForMaskedLM
     else:
         loader = AutoModelForCausalLM if causal else AutoModelForMaskedLM
     model = loader.from_pretrained(folder)
-    return Scorer(model.eval(), AutoTokenizer.from_pretrained(folder), backend)
+    return Scorer(model.eval(), AutoTokenizer.from_pretrained(folder), resolve(folder, backend))
 
 
 def _read_json(file: Path) -> dict[str, Any]:
