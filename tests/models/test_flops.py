@@ -1,0 +1,46 @@
+"""Formulas against counting."""
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from babylm.models import flops
+from babylm.models.modeling import BabyLMForCausalLM
+from babylm.presets import PRESETS
+
+from .variants import VARIANTS, config, tokens
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_parameter_count(variant):
+    shape = config(**VARIANTS[variant])
+    assert flops.parameter_count(shape) == sum(p.numel() for p in BabyLMForCausalLM(shape).parameters())
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_have_the_sizes_they_claim(preset):
+    from babylm.models.configuration import BabyLMConfig
+
+    with torch.device("meta"):
+        model = BabyLMForCausalLM(BabyLMConfig(**PRESETS[preset]))
+    count = flops.parameter_count(model.config)
+    assert count == sum(p.numel() for p in model.parameters())
+    low, high = {"smoke": (0.8, 3.2), "tiny": (8, 10), "small": (26, 30), "medium": (44, 50), "base": (95, 105)}.get(
+        preset, (28, 125)
+    )
+    assert low <= count / 1e6 <= high
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("fraction", [1.0, 0.25])
+def test_training_flops_within_two_percent(variant, fraction):
+    shape = config(**{**VARIANTS[variant], "hidden_size": 64, "intermediate_size": 128, "vocab_size": 512})
+    model = BabyLMForCausalLM(shape)
+    model.set_attention("naive")
+    length, rows = 64, 8
+    batch = tokens(rows, length)
+    at = torch.arange(int(rows * length * fraction))
+    with FlopCounterMode(display=False) as counter:
+        model(batch, batch * 0, torch.ones(rows, dtype=torch.bool), at, batch.flatten()[at]).nll.sum().backward()
+    expected = flops.training_flops_per_token(shape, length, fraction)
+    assert counter.get_total_flops() / batch.numel() == pytest.approx(expected, rel=0.02)

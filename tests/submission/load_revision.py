@@ -1,0 +1,61 @@
+"""Run in a process of its own by ``test_revision.py``: load revisions as a stranger would, and say what comes out.
+
+``python load_revision.py OUT FOLDER...``: writes the logits of each auto class for a fixed text to OUT (a torch file).
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import torch
+import transformers
+from transformers import (
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+    AutoProcessor,
+    AutoTokenizer,
+)
+
+
+def main() -> None:
+    out, *folders = sys.argv[1:]
+    torch.set_num_threads(1)
+    torch.save({"version": transformers.__version__, **{folder: outputs(folder) for folder in folders}}, out)
+
+
+def outputs(folder: str) -> dict[str, Any]:
+    remote = {"trust_remote_code": True}
+    processor = AutoProcessor.from_pretrained(folder, padding_side="right", **remote)
+    tokenizer = AutoTokenizer.from_pretrained(folder, **remote)
+    texts = ["the cat sat on the mat.", "a dog saw"]
+    inputs = processor(text=texts, return_tensors="pt", padding=True, return_offsets_mapping=True)
+    inputs.pop("offset_mapping")
+    assert torch.equal(inputs["input_ids"], tokenizer(texts, return_tensors="pt", padding=True)["input_ids"])
+    loaded = {
+        kind.__name__: kind.from_pretrained(folder, **remote).eval()
+        for kind in (AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSequenceClassification)
+    }
+    assert "babylm.models" not in sys.modules, "the revision must not need the package"
+    causal = loaded["AutoModelForCausalLM"]
+    assert causal.get_output_embeddings().weight is causal.get_input_embeddings().weight
+    with torch.no_grad():
+        results = {name: model(**inputs) for name, model in loaded.items()}
+        generated = causal.generate(
+            inputs["input_ids"][:1], attention_mask=inputs["attention_mask"][:1], max_new_tokens=6, do_sample=False
+        )
+    assert results["AutoModelForSequenceClassification"]["logits"].shape == (2, 2)
+    return {
+        "ids": inputs["input_ids"],
+        "mask": inputs["attention_mask"],
+        "hidden": results["AutoModel"]["last_hidden_state"],
+        "causal": results["AutoModelForCausalLM"]["logits"],
+        "masked": results["AutoModelForMaskedLM"]["logits"],
+        "generated": generated,
+    }
+
+
+if __name__ == "__main__":
+    main()
