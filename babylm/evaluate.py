@@ -28,7 +28,7 @@ KEYS = ("tasks", "revisions", "scorer", "data", "limit")
 
 def main(folder: Path, given: dict[str, str], log: Log) -> int:
     """Score what is asked; returns the exit code."""
-    wanted = defaults(folder)
+    wanted, own_backend = defaults(folder)
     tasks = _words(given["tasks"]) if "tasks" in given else wanted.tasks
     known = registry.names("evaluation/tasks")
     if not tasks:
@@ -37,7 +37,7 @@ def main(folder: Path, given: dict[str, str], log: Log) -> int:
         if "/" not in name and not Path(name).is_dir():
             registry.check(name, known, "tasks")
     limit = int(given["limit"]) if given.get("limit", "none") != "none" else None
-    backend = given.get("scorer", "auto")
+    backend = given.get("scorer", own_backend)
     registry.check(backend, ("auto", "causal", "mntp", "mlm"), "scorer")
     models = revisions(folder, _words(given.get("revisions", "")))
 
@@ -47,8 +47,7 @@ def main(folder: Path, given: dict[str, str], log: Log) -> int:
     questions = {name: suite.task(name).items(Path(given.get("data", wanted.data)), limit) for name in tasks}
     rows = []
     for model in models:
-        backend_here = wanted.scorer if backend == "auto" else backend
-        for found in suite.evaluate(model, questions, backend_here, folder / "evaluation"):
+        for found in suite.evaluate(model, questions, backend, folder / "evaluation"):
             low, high = found["interval"]
             words = f"{found['words']:,}" if found.get("words") is not None else "-"
             shares = [f"{100 * found[key]:.2f}" for key in ("official", "tie_aware")]
@@ -62,16 +61,14 @@ def main(folder: Path, given: dict[str, str], log: Log) -> int:
     return 0
 
 
-def defaults(folder: Path) -> EvaluationConfig:
-    """The evaluation section of the run; without a run, the defaults."""
+def defaults(folder: Path) -> tuple[EvaluationConfig, str]:
+    """The evaluation section of the run and how its model is scored; without a run, the defaults and ``auto``."""
     file = folder / "config.yaml"
     if not file.is_file():
-        return EvaluationConfig()
+        return EvaluationConfig(), "auto"
     config = configuration.load(file)
-    wanted = config.evaluation
-    if wanted.scorer == "auto":
-        wanted.scorer = trained_reading(config)
-    return wanted
+    wanted = config.evaluation.scorer
+    return config.evaluation, trained_reading(config) if wanted == "auto" else wanted
 
 
 def trained_reading(config: Config) -> str:

@@ -127,6 +127,8 @@ class Scorer:
 
     def _log_probs(self, texts: Sequence[_Text]) -> list[np.ndarray]:
         """Log-probability of each scored token of each text."""
+        if not texts:
+            return []
         counts = [len(text.positions) for text in texts]
         values = np.zeros(sum(counts), dtype=np.float64)
         training = self.model.training

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import torch
+
 from babylm import registry
 from babylm import run as files
 from babylm.evaluation.results import Item, Result, fingerprint
@@ -56,14 +58,16 @@ def run(
 
 
 def scorer_for(network: BabyLMForCausalLM, tokenizer_folder: Path, backend: str) -> Scorer:
-    """A scorer of our own network in memory; masked backends get the masked class with a copy of the weights."""
+    """A scorer of our own network in memory; masked backends get the masked class around the same modules."""
     from transformers import AutoTokenizer
 
     registry.check(backend, BACKENDS, "evaluation.scorer")
     model: Any = network
     if backend != "causal":
-        model = BabyLMForMaskedLM(network.config).to(next(network.parameters()).device)
-        model.load_state_dict(network.state_dict())
+        with torch.device("meta"):  # takes no memory and, above all, no random numbers from the run
+            model = BabyLMForMaskedLM(network.config)
+        model.model, model.head = network.model, network.head
+        model.train(network.training)
     return Scorer(model, AutoTokenizer.from_pretrained(tokenizer_folder), backend)
 
 

@@ -1,0 +1,131 @@
+"""Tasks by name, models by folder, results as files that are not made twice."""
+
+import json
+
+import pytest
+import torch
+
+from babylm import evaluate
+from babylm.corpora import toy
+from babylm.evaluation import suite
+from babylm.evaluation.tasks import _minimal_pairs
+from babylm.submission import revision
+
+
+def write_pairs(folder, files=("first", "second"), n=6):
+    folder.mkdir(parents=True)
+    for name in files:
+        lines = [
+            {"sentence_good": f"The cat {i} sees.", "sentence_bad": f"The cat {i} see.", "UID": "x"} for i in range(n)
+        ]
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+@pytest.fixture
+def run_folder(tmp_path, causal_model, tokenizer_folder):
+    """A run with two revisions."""
+    for name, words in (("chck_2K", 2000), ("chck_10K", 10_000), ("main", 10_500)):
+        revision.save(tmp_path / "run" / name, causal_model, tokenizer_folder, {"words": words})
+    write_pairs(tmp_path / "pairs")
+    return tmp_path / "run"
+
+
+def test_a_folder_of_pairs(tmp_path):
+    write_pairs(tmp_path / "pairs", n=9)
+    items = suite.task(str(tmp_path / "pairs")).items(None, 5)
+    # Without a `field` the file's name is the UID, as in the official reader.
+    assert [item.uid for item in items] == ["first"] * 5 + ["second"] * 5
+    assert [item.sentences[0] for item in items[:5]] == [f"The cat {i} sees." for i in (0, 2, 4, 6, 8)]
+    assert len(_minimal_pairs.read(tmp_path / "pairs")) == 18
+
+
+def test_broken_pairs_name_their_place(tmp_path):
+    write_pairs(tmp_path / "pairs")
+    with open(tmp_path / "pairs/second.jsonl", "a") as file:
+        file.write('{"sentence_good": "a"}\n')
+    with pytest.raises(ValueError, match=r"second.jsonl:7: not a minimal pair.*sentence_bad"):
+        _minimal_pairs.read(tmp_path / "pairs")
+    with pytest.raises(ValueError, match="no minimal pairs"):
+        _minimal_pairs.read(tmp_path)
+    with pytest.raises(ValueError, match="no folder"):
+        suite.task("no/such")
+
+
+@pytest.mark.parametrize(("name", "folder"), [("blimp", "blimp_fast"), ("supplement", "supplement_fast")])
+def test_official_folders(tmp_path, name, folder):
+    with pytest.raises(ValueError, match=rf"evaluation.data.*fast_eval/{folder}"):
+        suite.task(name).items(tmp_path)
+    write_pairs(tmp_path / "fast_eval" / folder)
+    assert len(suite.task(name).items(tmp_path, limit=4)) == 8
+
+
+@pytest.mark.skipif(not hasattr(toy, "minimal_pairs"), reason="the bundled corpus has no pairs yet")
+def test_grammar_needs_no_data():
+    items = suite.task("grammar").items(None)
+    assert len({item.uid for item in items}) >= 12
+    assert items == suite.task("grammar").items(None)
+
+
+def test_unknown_task_suggests():
+    with pytest.raises(ValueError, match=r"evaluation.tasks.*did you mean blimp"):
+        suite.task("blmp")
+
+
+@pytest.mark.parametrize("backend", ["causal", "mntp", "mlm"])
+def test_in_memory_equals_from_disk_and_changes_nothing(tmp_path, causal_model, tokenizer_folder, run_folder, backend):
+    before = {name: value.clone() for name, value in causal_model.state_dict().items()}
+    causal_model.train()
+    task = str(tmp_path / "pairs")
+    random = torch.random.get_rng_state()
+    result = suite.run(causal_model, tokenizer_folder, [task], backend=backend)[task]
+    assert torch.equal(torch.random.get_rng_state(), random)
+    assert causal_model.training
+    causal_model.eval()
+    assert all(torch.equal(value, before[name]) for name, value in causal_model.state_dict().items())
+    [stored] = suite.evaluate(run_folder / "main", {task: suite.task(task).items(None)}, backend, tmp_path / "results")
+    assert stored["official"] == result.official
+    assert stored["scorer"] == backend
+    assert stored["dtype"] == "float32"
+
+
+def test_command_writes_results_once(tmp_path, run_folder, capsys, monkeypatch):
+    words = [str(run_folder), f"tasks={tmp_path / 'pairs'}", "limit=3"]
+    assert evaluate._command(words) == 0
+    shown = capsys.readouterr().out
+    table = shown[shown.index("  revision") :]
+    assert [line.split()[0] for line in table.splitlines()[1:4]] == ["chck_2K", "chck_10K", "main"]
+    assert "10,500" in table
+    files = sorted(run_folder.glob("evaluation/*/*.json"))
+    assert [file.parent.name for file in files] == ["chck_10K", "chck_2K", "main"]
+    stored = json.loads(files[0].read_text())
+    assert stored["n"] == 6
+    assert set(stored["by_uid"]) == {"first", "second"}
+    assert stored["weights_sha256"] == revision.facts(run_folder / "main")["weights_sha256"]
+
+    monkeypatch.setattr(suite, "load_scorer", lambda *_: pytest.fail("scored twice"))
+    assert evaluate._command(words) == 0
+    with pytest.raises(pytest.fail.Exception):
+        evaluate._command([*words[:2], "limit=4"])
+
+
+def test_command_takes_a_model_folder(tmp_path, run_folder, capsys):
+    assert evaluate._command([str(run_folder / "main"), f"tasks={tmp_path / 'pairs'}", "scorer=mntp"]) == 0
+    assert "mntp" in capsys.readouterr().out
+    assert list((run_folder / "main/evaluation/main").glob("*.mntp.json"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["{run}", "task=grammar"], "did you mean tasks"),
+        (["{run}", "tasks"], "key=value"),
+        (["{run}", "tasks=gramar"], "did you mean grammar"),
+        (["{run}", "tasks=grammar", "revisions=man"], "did you mean main"),
+        (["{run}", "tasks=grammar", "scorer=casual"], "did you mean causal"),
+        (["{run}/nothing", "tasks=grammar"], "no folder"),
+        (["{run}"], "tasks: none given"),
+    ],
+)
+def test_mistakes_answer_with_exit_code_2(run_folder, capsys, words, message):
+    assert evaluate._command([word.format(run=run_folder) for word in words]) == 2
+    assert message in capsys.readouterr().err
