@@ -233,6 +233,8 @@ class EvaluationConfig:
     """When ``tasks`` are scored: never, at every milestone and the end, or at the end."""
     loss_at: Literal["none", "milestones", "end"] = "milestones"
     """When the loss on ``corpus.dev`` is measured (``corpus.test`` at the end alone)."""
+    loss_tokens: int = 65_536
+    """Tokens of ``corpus.dev``, in evenly spaced rows, that the loss is measured on at a milestone; at the end all of it."""
     tasks: list[str] = field(default_factory=list)
     """Tasks by name (``babylm/evaluation/tasks``)."""
     data: str = "evaluation_data"

@@ -52,7 +52,7 @@ def main(config: Config) -> int:
     if first:
         log(f"going on after step {first:,}")
     try:
-        loop.fit(module, trainer.loader(opened, first))
+        trainer.fit(loop, opened, module)
     except NonFiniteError as error:
         log(f"error: {error}; the last saved state is in {opened.folder.path}")
         return EXIT_NOT_FINITE

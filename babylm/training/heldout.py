@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from babylm.objectives import Batch, Objective
-from babylm.packing import Stream
+from babylm.packing import Rows, Stream
 from babylm.training.module import NOISE, seed_of
 
 ROWS = 32
@@ -21,22 +20,32 @@ class HeldOut:
 
     def __init__(self, name: str, encoded: Any, *, bos: int, pad: int, sequence_length: int) -> None:
         self.name, self.sources = name, list(encoded.source_names)
-        self.parts: dict[str, Any] = {}
+        self.parts: dict[str, Rows] = {}
         for index, source in enumerate(self.sources):
             stream = Stream(_only(encoded, index), bos=bos, pad=pad, seed=None)
             starts = np.arange(0, stream.epoch_length, sequence_length - 1)
-            self.parts[source] = (stream.rows(starts, sequence_length, stream.epoch_length), stream.epoch_words)
-        self.words = sum(words for _, words in self.parts.values())
+            self.parts[source] = stream.rows(starts, sequence_length, stream.epoch_length)
+        self.tokens = sum(rows.tokens.size for rows in self.parts.values())
 
     @torch.no_grad()
-    def loss(self, network: torch.nn.Module, modes: dict[str, Objective], device: torch.device) -> dict[str, dict[str, float]]:
-        """Source (and ``all``) -> ``<mode>`` in nats a target, and for the causal mode ``causal_word`` in nats a word."""
+    def loss(
+        self, network: torch.nn.Module, modes: dict[str, Objective], device: torch.device, tokens: int | None = None
+    ) -> dict[str, dict[str, float]]:
+        """Source (and ``all``) -> ``<mode>`` in nats a target, and for the causal mode ``causal_word`` in nats a word.
+
+        ``tokens``: read about this many, in evenly spaced rows of each source; all of them by default.
+        """
+        every = 1 if tokens is None else max(1, round(self.tokens / tokens))
         training = network.training
         network.eval()
         results: dict[str, dict[str, float]] = {}
         whole: dict[str, list[float]] = {mode: [0.0, 0.0] for mode in modes}
         try:
-            for source, (rows, words) in self.parts.items():
+            read = 0
+            for source, whole_part in self.parts.items():
+                rows = Rows(*(array[::every] for array in (whole_part.tokens, whole_part.documents, whole_part.words)))
+                words = int(rows.words.sum())
+                read += words
                 results[source] = {}
                 for mode, objective in modes.items():
                     total, targets = self._sum(network, objective, mode, rows, device)
@@ -48,10 +57,10 @@ class HeldOut:
             network.train(training)
         results["all"] = {mode: total / max(targets, 1) for mode, (total, targets) in whole.items()}
         if "causal" in whole:
-            results["all"]["causal_word"] = whole["causal"][0] / max(self.words, 1)
+            results["all"]["causal_word"] = whole["causal"][0] / max(read, 1)
         return results
 
-    def _sum(self, network: Any, objective: Objective, mode: str, rows: Any, device: torch.device) -> tuple[float, float]:
+    def _sum(self, network: Any, objective: Objective, mode: str, rows: Rows, device: torch.device) -> tuple[float, float]:
         total = targets = 0.0
         for first in range(0, len(rows.tokens), ROWS):
             part = slice(first, first + ROWS)
@@ -77,12 +86,3 @@ def _only(encoded: Any, source: int) -> Any:
 class _Part:
     def __init__(self, tokens: Any, words: Any, offsets: Any) -> None:
         self.tokens, self.words, self.offsets = tokens, words, offsets
-
-
-def files(path: str, key: str) -> list[Path]:
-    """The held-out files of a folder (or the one file), sorted; ``ValueError`` naming ``key`` when there are none."""
-    place = Path(path)
-    found = [place] if place.is_file() else sorted(p for p in place.glob("*") if p.is_file() and p.suffix in (".txt", ".dev", ".test"))
-    if not found:
-        raise ValueError(f"{key}: no file {path} and no *.dev, *.test or *.txt in it")
-    return found

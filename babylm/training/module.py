@@ -67,7 +67,7 @@ class Pretraining(L.LightningModule):
         rows = Batch(batch.tokens, batch.documents, batch.words, batch.first_row)
         example = self.objective.corrupt(rows, noise, batch.step / self.plan.steps)
         loss = self.objective.loss(self.network, example)
-        self._add("loss", loss.total.detach(), torch.tensor(phase.positions / (accumulate * world), device=device))
+        self._add("loss", loss.total.detach(), example.weights.sum())
         for name, (total, count) in loss.metrics.items():
             self._add(name, total, count)
         return loss.total * (accumulate * world / phase.positions)
@@ -108,9 +108,13 @@ class Pretraining(L.LightningModule):
         optimizer.step(closure=optimizer_closure)
         self.completed += 1
         if self.average is not None:
-            self.average.update(self.completed)
+            self.average.update(self.completed - 1)
 
     def weights(self) -> dict[str, Tensor]:
         """The weights a revision holds: the average where there is one, else the live ones."""
+        state = dict(self.network.state_dict())
         averaged = self.average.averaged_state() if self.average is not None else None
-        return averaged if averaged is not None else dict(self.network.state_dict())
+        if averaged is None:
+            return state
+        names = {parameter.data_ptr(): name for name, parameter in self.network.named_parameters()}
+        return {key: averaged[names[value.data_ptr()]] for key, value in state.items()}  # tied weights share one average

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from babylm import console, objectives, plan, run
 from babylm import config as configuration
-from babylm.corpora import tokenizer as tokenizers
+from babylm.corpora import tokenizer
 from babylm.corpora.shards import Shards
 from babylm.models import flops
 from babylm.models.attention import choose as choose_attention
@@ -80,9 +81,9 @@ class Session:
 
 def special_ids(shards: Shards) -> objectives.Special:
     """The ids that objectives and packing need, from the prepared tokenizer."""
-    tokenizer = tokenizers.load(shards.tokenizer_folder)
-    ids = {name: tokenizer.token_to_id(token) for name, token in tokenizers.SPECIAL.items()}
-    return objectives.Special(ids["bos"], ids["pad"], ids["mask"], tokenizer.get_vocab_size(), len(tokenizers.SPECIAL_TOKENS))
+    loaded = tokenizer.load(shards.tokenizer_folder)
+    bos, pad, mask = (tokenizer.special_id(loaded, t) for t in (tokenizer.BOS, tokenizer.PAD, tokenizer.MASK))
+    return objectives.Special(bos, pad, mask, loaded.get_vocab_size(), len(tokenizer.SPECIAL_TOKENS))
 
 
 def model_config(config: Config, shards: Shards) -> BabyLMConfig:
@@ -90,16 +91,23 @@ def model_config(config: Config, shards: Shards) -> BabyLMConfig:
     fields = configuration.as_dict(config.model)
     fields.pop("preset")
     special = special_ids(shards)
-    tokenizer = tokenizers.load(shards.tokenizer_folder)
     return BabyLMConfig(
         **fields,
         vocab_size=special.vocabulary,
         bos_token_id=special.bos,
-        eos_token_id=tokenizer.token_to_id(tokenizers.SPECIAL["eos"]),
+        eos_token_id=tokenizer.special_id(tokenizer.load(shards.tokenizer_folder), tokenizer.EOS),
         pad_token_id=special.pad,
         mask_token_id=special.mask,
-        reading=config.objective.reading,
+        reading="causal" if config.objective.name == "causal" else config.objective.reading,
     )
+
+
+def flops_per_token(config: Config, shape: BabyLMConfig) -> Callable[[int], float]:
+    """Training FLOPs of one token by sequence length; masked rows ask the head for the masked positions alone."""
+    rate = sum(config.objective.mask_rate) / 2
+    causal = {"causal": 1.0, "masked": 0.0}.get(config.objective.name, config.objective.causal_ratio)
+    asked = causal + (1 - causal) * rate
+    return lambda length: flops.training_flops_per_token(shape, length, asked)
 
 
 def identity(config: Config, shards: Shards) -> dict[str, Any]:
@@ -125,7 +133,7 @@ def open_session(config: Config, shards: Shards, log: console.Log) -> Session | 
     special = special_ids(shards)
     stream = Stream(shards, bos=special.bos, pad=special.pad, seed=config.seed)
     shape = model_config(config, shards)
-    planned = plan.build(config, stream, lambda length: flops.training_flops_per_token(shape, length))
+    planned = plan.build(config, stream, flops_per_token(config, shape))
     folder = run.RunFolder(Path(config.checkpoints) / config.name)
     need = disk_needed(config, shape, planned)
     free = run.free_bytes(folder.path)

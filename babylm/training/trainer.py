@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
+import warnings
 from typing import Any
 
 import lightning as L
@@ -14,7 +16,7 @@ from babylm.training import precision
 from babylm.training.callbacks.evaluation import Evaluation
 from babylm.training.callbacks.meters import Meters
 from babylm.training.callbacks.milestones import Milestones
-from babylm.training.callbacks.resume import Restore, Resume
+from babylm.training.callbacks.resume import Restore, Resume, restore
 from babylm.training.data import PlanData, PlanDataset
 from babylm.training.metrics import JsonLines
 from babylm.training.module import Pretraining
@@ -26,15 +28,27 @@ def build_module(session: Session) -> Pretraining:
     config = session.config
     network = session.network()
     objective = objectives.build(config.objective, session.special)
-    average = averaging.build(config.averaging, network, session.plan.steps)
+    average = None
+    if config.averaging.name != "none":
+        average = averaging.Average(config.averaging, network.named_parameters(), session.plan.steps)
     module = Pretraining(network, objective, session.plan, config, average)
     if config.training.compile:
-        network.compile_blocks()
+        for block in network.model.blocks:
+            block.compile()
     return module
+
+
+def quiet() -> None:
+    """Keep Lightning's greetings, and its warnings about its own code, out of the log."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module=r"lightning\..*")
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*srun.*")
 
 
 def build_trainer(session: Session, module: Pretraining) -> tuple[L.Trainer, Resume]:
     """Lightning's trainer with our callbacks; nothing of it saves, samples or requeues by itself."""
+    quiet()
     config, saved = session.config, session.saved
     meters = Meters(config.training.log_every, session.log)
     milestones = session.plan.milestones if config.training.revisions == "all" else []
@@ -87,10 +101,14 @@ def loggers(session: Session) -> list[Any]:
     return result
 
 
-def loader(session: Session, first_step: int) -> PlanData:
-    """The batches from ``first_step`` on."""
+def fit(loop: L.Trainer, session: Session, module: Pretraining) -> None:
+    """Run the steps that are left; with none left (a kill after the last one), only put the saved weights back."""
+    first = session.saved["step"] if session.saved is not None else 0
+    if session.saved is not None and first == session.plan.steps:
+        restore(module, session.saved)
+        return
     training = session.config.training
-    return PlanData(session.plan, first_step=first_step, accumulate=training.accumulate, workers=training.workers)
+    loop.fit(module, PlanData(session.plan, first_step=first, accumulate=training.accumulate, workers=training.workers))
 
 
 def dry_run(session: Session, module: Pretraining) -> float:

@@ -7,6 +7,7 @@ every step makes its random numbers anew, and the meters leave the time out.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import lightning as L
@@ -14,13 +15,10 @@ import torch
 
 from babylm import objectives
 from babylm.console import duration
-from babylm.corpora import shards
-from babylm.corpora import tokenizer as tokenizers
-from babylm.corpora.sources import read_files
-from babylm.evaluation import suite
+from babylm.corpora import encoding, sources, tokenizer
 from babylm.training.callbacks.meters import Meters
 from babylm.training.callbacks.steps import StepCallback
-from babylm.training.heldout import HeldOut, files
+from babylm.training.heldout import HeldOut
 from babylm.training.module import Pretraining
 
 if TYPE_CHECKING:
@@ -69,7 +67,8 @@ class Evaluation(StepCallback):
         network.load_state_dict(module.weights())
         values: dict[str, float] = {}
         if step in self.loss_at and self.dev is not None:
-            values |= {f"dev/{mode}": value for mode, value in self.loss(network, self.dev)["all"].items()}
+            tokens = None if step == module.plan.steps else self.session.config.evaluation.loss_tokens
+            values |= {f"dev/{mode}": value for mode, value in self.loss(network, self.dev, tokens)["all"].items()}
         if step in self.tasks_at:
             for task, result in score(self.session, network).items():
                 values[f"task/{task}"] = result.official
@@ -77,15 +76,17 @@ class Evaluation(StepCallback):
         self.session.log(f"measured at {int(module.plan.words_at[step]):,} words: {shown}  ({duration(time.perf_counter() - begin)})")
         return values
 
-    def loss(self, network: torch.nn.Module, text: HeldOut) -> dict[str, dict[str, float]]:
-        """Held-out loss by source in the run's precision."""
+    def loss(self, network: torch.nn.Module, text: HeldOut, tokens: int | None = None) -> dict[str, dict[str, float]]:
+        """Held-out loss by source in the run's precision, on about ``tokens`` tokens or all of the text."""
         device = self.session.device
         with torch.autocast(device.type, torch.bfloat16, enabled=self.session.precision == "bf16"):
-            return text.loss(network, self.modes, device)
+            return text.loss(network, self.modes, device, tokens)
 
 
 def score(session: Session, network: Any) -> dict[str, Any]:
     """Results by task of a network in memory, in fp32."""
+    from babylm.evaluation import suite
+
     wanted = session.config.evaluation
     scorer = wanted.scorer
     if scorer == "auto":
@@ -97,8 +98,6 @@ def modes(session: Session) -> dict[str, objectives.Objective]:
     """The pure objectives that the run's objective is made of, by the name of their metric."""
     wanted = session.config.objective
     names = {"causal": ["causal"], "masked": ["masked"]}.get(wanted.name, ["causal", "masked"])
-    from dataclasses import replace
-
     return {name: objectives.build(replace(wanted, name=name), session.special) for name in names}
 
 
@@ -107,11 +106,11 @@ def held_out(session: Session, which: str) -> HeldOut | None:
     path = getattr(session.config.corpus, which)
     if path is None:
         return None
-    tokenizer = tokenizers.load(session.shards.tokenizer_folder)
-    documents = read_files(files(path, f"corpus.{which}"), session.config.corpus)
+    source = sources.held_out(path, session.config.corpus.document_words)
+    encoded = encoding.encode(tokenizer.load(session.shards.tokenizer_folder), source.documents())
     special = session.special
     longest = session.config.phases[-1].sequence_length
-    return HeldOut(which, shards.encode(tokenizer, documents), bos=special.bos, pad=special.pad, sequence_length=longest)
+    return HeldOut(which, encoded, bos=special.bos, pad=special.pad, sequence_length=longest)
 
 
 def _due(when: str, milestones: set[int], last: int) -> set[int]:

@@ -38,8 +38,8 @@ def peak_flops(device: torch.device) -> float | None:
 class Meters(StepCallback):
     """Every ``every`` steps: one line to the log, one record to the loggers."""
 
-    def __init__(self, every: int, log: Callable[[str], None]) -> None:
-        self.every, self.log = every, log
+    def __init__(self, every: int, tell: Callable[[str], None]) -> None:
+        self.every, self.tell = every, tell
         self._header = False
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -99,14 +99,14 @@ class Meters(StepCallback):
         parts = [name for name in ("causal", "masked") if name in values]
         if not self._header:
             names = "".join(f"{name:>9}" for name in parts)
-            self.log(f"{'step':>13} {'words':>8} {'epoch':>6} {'loss':>8}{names} {'lr':>9} {'tokens/s':>9} {'left':>7}")
+            self.tell(f"{'step':>13} {'words':>8} {'epoch':>6} {'loss':>8}{names} {'lr':>9} {'tokens/s':>9} {'left':>7}")
             self._header = True
         remaining = float(self._flops[-1] - self._flops[step])
         done = float(self._flops[step] - self._flops[self._step])
         left = remaining / done * (time.perf_counter() - self._time) if done else 0.0
         place = f"{step}/{module.plan.steps}"
         losses = "".join(f"{values[name]:9.4f}" for name in parts)
-        self.log(
+        self.tell(
             f"{place:>13} {count(values['words']):>8} {values['epoch']:6.2f} {values['loss']:8.4f}{losses} "
             f"{values['lr']:9.2e} {count(values['tokens_per_second']):>9} {duration(left):>7}"
         )

@@ -20,8 +20,8 @@ Save = Callable[[Path, dict[str, Tensor], dict[str, Any]], None]
 class Milestones(StepCallback):
     """Saves the revisions that are due; after a resume also those whose step is the resumed one and that are missing."""
 
-    def __init__(self, folder: Path, milestones: list[Milestone], save: Save, log: Callable[[str], None]) -> None:
-        self.folder, self.save, self.log = folder, save, log
+    def __init__(self, folder: Path, milestones: list[Milestone], save: Save, tell: Callable[[str], None]) -> None:
+        self.folder, self.save, self.tell = folder, save, tell
         self.due: dict[int, list[Milestone]] = {}
         for milestone in milestones:
             self.due.setdefault(milestone.step, []).append(milestone)
@@ -39,5 +39,5 @@ class Milestones(StepCallback):
             if not trainer.is_global_zero or (path / "manifest.json").exists():
                 continue
             self.save(path, module.weights(), {"milestone": milestone.name, "words": milestone.words, "step": step})
-            self.log(f"saved {milestone.name}: {milestone.words:,} words, step {step:,}")
+            self.tell(f"saved {milestone.name}: {milestone.words:,} words, step {step:,}")
         trainer.strategy.barrier()

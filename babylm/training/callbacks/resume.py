@@ -58,7 +58,7 @@ class Resume(StepCallback):
         if trainer.world_size > 1:  # all ranks must agree, and only the first one's clock counts
             late = trainer.strategy.broadcast(late)
             asked = asked or ("a signal" if trainer.strategy.reduce_boolean_decision(asked is not None, all=False) else None)
-        if asked is not None or late or step in self.milestones:
+        if asked is not None or late or step in self.milestones or step == module.plan.steps:
             self.save(trainer, module)
         if asked is not None:
             self.stopped_by = asked
@@ -88,8 +88,13 @@ class Restore(L.Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Before the first step."""
         assert isinstance(pl_module, Pretraining)
-        pl_module.network.load_state_dict(self.saved["network"])
+        restore(pl_module, self.saved)
         trainer.optimizers[0].load_state_dict(self.saved["optimizer"])
-        if pl_module.average is not None:
-            pl_module.average.load_state_dict(self.saved["average"])
-        pl_module.completed = self.saved["step"]
+
+
+def restore(module: Pretraining, saved: dict[str, Any]) -> None:
+    """Weights, average and step of a saved state; the optimizer's part is Lightning's to place."""
+    module.network.load_state_dict(saved["network"])
+    if module.average is not None:
+        module.average.load_state_dict(saved["average"])
+    module.completed = saved["step"]

@@ -1,0 +1,186 @@
+"""An interrupted run gives the same model, to the bit on a CPU, whenever and however it was interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import random
+import shutil
+import signal
+import sys
+import time
+
+import pytest
+import torch
+
+from babylm import train
+from babylm.submission import revision
+from babylm.training import state
+from babylm.training.module import Pretraining
+
+from . import runs
+
+
+def stop_at(monkeypatch, step: int, number: int) -> None:
+    """Send this process a signal in the middle of step ``step``."""
+    original = Pretraining.training_step
+
+    def training_step(self, batch, batch_idx=0):
+        if self.completed == step and not getattr(self, "_sent", False):
+            self._sent = True
+            os.kill(os.getpid(), number)
+        return original(self, batch, batch_idx)
+
+    monkeypatch.setattr(Pretraining, "training_step", training_step)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """An uninterrupted run: dropout, masking, two phases, accumulation, an average of the weights."""
+    return runs.run(tmp_path_factory.mktemp("whole"))
+
+
+def same_run(one, other) -> None:
+    assert runs.digest(runs.state(one)) == runs.digest(runs.state(other))
+    for name in ("chck_400", "chck_900", "main"):
+        hashes = [json.loads((folder / name / "babylm.json").read_text())["weights_sha256"] for folder in (one, other)]
+        assert hashes[0] == hashes[1], name
+    lines = [[{k: v for k, v in json.loads(line).items() if "second" not in k and k != "memory_gb"} for line in (folder / "metrics.jsonl").read_text().splitlines()] for folder in (one, other)]
+    assert [line["step"] for line in lines[0]] == [line["step"] for line in lines[1]]
+    assert lines[0][-1]["grad_norm"] == lines[1][-1]["grad_norm"]
+
+
+@pytest.mark.parametrize(
+    ("step", "number", "workers"),
+    [(5, signal.SIGTERM, 0), (13, signal.SIGUSR1, 0), (13, signal.SIGUSR1, 2), (16, signal.SIGINT, 0)],
+)
+def test_resume_is_bit_exact(tmp_path, monkeypatch, whole, step, number, workers):
+    made = runs.make(tmp_path, f"training.workers={workers}")
+    with monkeypatch.context() as patch:
+        stop_at(patch, step, number)
+        assert train.main(made) == train.EXIT_STOPPED
+    folder = tmp_path / "checkpoints" / "run"
+    assert runs.state(folder)["step"] == step + 1, "the step in which the signal came is finished, no other is begun"
+    assert not (folder / "main").exists()
+    assert train.main(made) == 0
+    same_run(folder, whole)
+
+
+def test_the_same_config_gives_the_same_model(tmp_path, whole):
+    same_run(runs.run(tmp_path), whole)
+
+
+def test_a_finished_run_is_left_alone(whole, capsys):
+    before = {p: p.stat().st_mtime_ns for p in whole.rglob("*") if p.is_file() and p.name != "log.txt"}
+    assert train.main(runs.make(whole.parent.parent)) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert before == {p: p.stat().st_mtime_ns for p in whole.rglob("*") if p.is_file() and p.name != "log.txt"}
+
+
+def test_another_config_is_refused(whole):
+    with pytest.raises(ValueError, match=r"optimizer\.lr was 0\.01, now 0\.02.*name="):
+        train.main(runs.make(whole.parent.parent, "optimizer.lr=0.02"))
+
+
+def test_other_data_is_refused(tmp_path):
+    folder = runs.run(tmp_path)
+    with pytest.raises(ValueError, match="corpus fingerprint was"):
+        train.main(runs.make(tmp_path, text=runs.sentences(149)))
+    assert (folder / "main").exists()
+
+
+def test_what_does_not_change_learning_may_change(whole):
+    assert train.main(runs.make(whole.parent.parent, "training.log_every=3", "training.workers=1")) == 0
+
+
+@pytest.fixture
+def child(monkeypatch):
+    """Run a function in a forked process (imports are paid once); returns its process id."""
+
+    def start(function) -> int:
+        sys.stdout.flush()
+        process = os.fork()
+        if process == 0:
+            code = 1
+            try:
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, 1)
+                os.dup2(null, 2)
+                code = function()
+            finally:
+                os._exit(code)
+        return process
+
+    return start
+
+
+def test_kill_at_20_random_moments_ends_at_the_same_model(tmp_path, whole, child):
+    """SIGKILL while training, while saving the state, while writing revisions: there is always a state to go on from."""
+    made = runs.make(tmp_path, "training.save_minutes=0.000001")  # a state after every step: most kills fall into a save
+    folder = tmp_path / "checkpoints" / "run"
+    generator = random.Random(0)
+    begin = time.monotonic()
+    process = child(lambda: train.main(made))
+    os.waitpid(process, 0)
+    seconds = time.monotonic() - begin
+    for path in (folder, tmp_path / "prepared"):
+        shutil.rmtree(path)
+    kills = 0
+    for attempt in range(400):
+        process = child(lambda: train.main(made))
+        time.sleep(generator.uniform(0, seconds * (1.0 if attempt % 4 else 0.4)))
+        done, status = os.waitpid(process, os.WNOHANG)
+        if done == 0:
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+            kills += 1
+            loaded = state.load(folder) if folder.exists() else None
+            assert loaded is None or 0 < loaded["step"] <= 100
+            for path in folder.glob("chck_*"):
+                assert revision.verify(path) == []
+        else:
+            assert os.waitstatus_to_exitcode(status) == 0
+            if kills >= 20:
+                break
+            shutil.rmtree(folder)  # finished too early: again from the start
+    assert kills >= 20
+    assert train.main(made) == 0
+    same_run(folder, whole)
+
+
+def test_a_truncated_state_falls_back_to_its_predecessor(tmp_path, monkeypatch, whole, capsys):
+    made = runs.make(tmp_path)
+    with monkeypatch.context() as patch:
+        stop_at(patch, 16, signal.SIGTERM)
+        train.main(made)
+    last = tmp_path / "checkpoints" / "run" / "last.ckpt"
+    last.write_bytes(last.read_bytes()[: last.stat().st_size // 2])
+    assert train.main(made) == 0
+    assert "is passed over" in capsys.readouterr().out
+    same_run(last.parent, whole)
+
+
+def test_a_malicious_state_is_not_executed(tmp_path, whole):
+    class Payload:
+        def __reduce__(self):
+            return os.system, (f"touch {tmp_path}/owned",)
+
+    (tmp_path / "last.ckpt").write_bytes(pickle.dumps({"format": 1, "x": Payload()}))
+    torch.save({"format": 1, "x": Payload()}, tmp_path / "previous.ckpt")
+    with pytest.raises(ValueError, match="no readable state"):
+        state.load(tmp_path, warn=lambda text: None)
+    assert not (tmp_path / "owned").exists()
+
+
+def test_a_missing_revision_of_the_resumed_step_is_written(tmp_path, monkeypatch, whole):
+    """A kill between the state and the revision of one step."""
+    made = runs.make(tmp_path)
+    folder = tmp_path / "checkpoints" / "run"
+    step = json.loads((whole / "plan.json").read_text())["milestones"][0]["step"]
+    with monkeypatch.context() as patch:
+        stop_at(patch, step - 1, signal.SIGTERM)
+        train.main(made)
+    shutil.rmtree(folder / "chck_400")
+    assert train.main(made) == 0
+    same_run(folder, whole)
