@@ -120,10 +120,9 @@ class Encoder:
         words = (next_begins_white & ~self._all_white[tokens]).astype(np.uint8)
         counts = np.array([rule.count(text) for text in texts], dtype=np.int64)
         found = np.add.reduceat(words, ends - lengths, dtype=np.int64)
-        for index in np.flatnonzero(found != counts):
-            words[ends[index] - lengths[index] : ends[index]] = self._words_by_offsets(
-                texts[index], int(lengths[index])
-            )
+        for index in np.flatnonzero(found != counts).tolist():
+            start, end = int(ends[index] - lengths[index]), int(ends[index])
+            words[start:end] = self._words_by_offsets(texts[index], end - start)
         return Batch(tokens, words, lengths, counts)
 
     def _words_by_offsets(self, text: str, length: int) -> NDArray[np.uint8]:

@@ -1,8 +1,8 @@
 """The bundled corpus: a grammar that writes child-level English, any number of words from a seed, and tests on it.
 
-:func:`write` gives dialogues, stories and facts; :func:`minimal_pairs` gives pairs of a right and a wrong sentence built on word
-combinations that no text of any seed holds (``vocabulary.held_out``). Everything is a pure function of the seed: the same on
-every machine, in every process and Python version.
+:func:`write` gives dialogues, stories and facts; :func:`minimal_pairs` gives pairs of a right and a wrong sentence
+built on word combinations that no text of any seed holds (see ``vocabulary.py``). Everything is a pure function of the
+seed: the same on every machine, in every process and Python version.
 """
 
 from __future__ import annotations

@@ -28,9 +28,7 @@ TIMES = {
     "past": ("yesterday", "last night", "this morning", "last week", "yesterday morning", "last summer"),
     "future": ("tomorrow", "soon", "tonight", "next week", "after lunch"),
 }
-STATIVE = frozenset(
-    "see like want need love remember forget notice prefer hate dislike know hear own miss trust understand".split()
-)
+STATIVE = frozenset(lexicon.STATIVE.split())
 """Verbs that are not used in the progressive."""
 MODALS = ("will", "can", "must", "should", "could", "would", "may", "might")
 FORMS = ("present", "past", "progressive", "was progressive", "perfect", "will", "can", "must", "should")
@@ -156,7 +154,7 @@ def question(subject: Phrase, predicate: Predicate, form: str, wh: str = "") -> 
 
 @cache
 def _weights(size: int) -> list[float]:
-    return list(accumulate((rank + 6) ** -0.8 for rank in range(size)))
+    return list(accumulate(1 / (rank + 5) for rank in range(size)))
 
 
 class Grammar:

@@ -180,6 +180,13 @@ REFLEXIVE = """
 """
 """Verbs that people do to themselves."""
 
+STATIVE = "see like want need love remember forget notice prefer hate dislike know hear own miss trust understand"
+"""Verbs that are not used in the progressive."""
+
+TRANSITIVE = "chase catch hug greet scare thank kiss tickle tease surprise find meet"
+INTRANSITIVE = "sleep smile laugh sneeze yawn giggle cough snore wait arrive shiver fall"
+"""Verbs that always, and that never, take an object."""
+
 ADJECTIVES: dict[str, str] = {
     "size": "big small little tiny large huge long short tall wide narrow thick thin giant enormous",
     "color": "red blue green yellow white black brown pink purple orange gray golden silver violet",
@@ -237,6 +244,16 @@ NAMES: dict[str, str] = {
         Martha Nadia
         Ophelia Phoebe Rosalind Sylvia Thea Valentina""",
 }
+
+LANDS = """
+    Norway France Italy Spain Greece Egypt India China Japan Brazil Peru Mexico Canada Kenya Ghana Turkey Poland Sweden
+    Finland Denmark Iceland Ireland Scotland Wales England Germany Austria Hungary Portugal Morocco Nigeria Ethiopia
+    Chile Cuba Argentina Bolivia Korea Vietnam Thailand Nepal Australia Rome Paris London Berlin Vienna Madrid Athens
+    Cairo Tokyo Oslo Lima Dublin Prague Boston Chicago Texas Alaska Florida Lisbon Venice Delhi Moscow Sydney Toronto
+    Amsterdam Stockholm Helsinki Budapest Warsaw Istanbul Nairobi Lagos Havana Seattle Denver Dallas Hawaii Africa Asia
+    Europe America
+"""
+"""Countries, cities and continents."""
 
 NUMBERS = "two three four five six seven eight nine ten eleven twelve twenty thirty fifty"
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday"

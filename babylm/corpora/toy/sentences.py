@@ -1,4 +1,4 @@
-"""Single sentences of every construction the bundled corpus teaches, as functions of a :class:`Grammar`."""
+"""Every construction of the bundled corpus with its weight: statements, embedding, questions, cases, amounts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Callable
 
 from babylm.corpora.toy import lexicon
 from babylm.corpora.toy.grammar import (
-    FORMS,
-    MODALS,
     PEOPLE,
     THINGS,
     Grammar,
@@ -17,159 +15,33 @@ from babylm.corpora.toy.grammar import (
     finite,
     join,
     main_verb,
-    natural,
     question,
     statement,
 )
-from babylm.corpora.toy.inflection import article, capitalize, possessive
-from babylm.corpora.toy.vocabulary import NOUNS, REFLEXIVE, VERBS, Noun
+from babylm.corpora.toy.inflection import article, possessive
+from babylm.corpora.toy.statements import (
+    Maker,
+    across_phrase,
+    across_relative,
+    comparison,
+    embedded_reflexive,
+    existential,
+    gendered,
+    modal,
+    negated,
+    object_relative,
+    passive,
+    predicative,
+    quality,
+    quantified,
+    reflexive,
+    sentence,
+    simple,
+)
+from babylm.corpora.toy.vocabulary import NOUNS, VERBS, Noun, held_out
 
-Maker = Callable[[Grammar], str]
-
-FREQUENCY = ("often", "always", "sometimes", "usually")
-ATTRACTOR = ("near", "behind", "beside", "with", "next to")
-
-
-def sentence(text: str, end: str = ".") -> str:
-    """Capital and end mark."""
-    return f"{capitalize(text)}{end}"
-
-
-def simple(g: Grammar, subject: Phrase | None = None, form: str = "") -> str:
-    """The dog chased a cat in the garden."""
-    subject = subject or g.animate()
-    predicate = g.predicate(subject)
-    form = form or g.pick(("present", "present", "past", "past", "progressive", "was progressive", "perfect", "will"))
-    form = natural(form, predicate.verb)
-    if form == "present" and g.chance(0.3):
-        adverb = g.pick(FREQUENCY)
-        return sentence(join(subject.text, adverb, predicate.after(finite(subject, predicate.verb, form))))
-    time = g.time(form) if g.chance(0.4) else ""
-    if time and g.chance(0.35):
-        return sentence(
-            f"{time}, {statement(subject, predicate, form)}"
-            if form != "progressive"
-            else statement(subject, predicate, form)
-        )
-    return sentence(join(statement(subject, predicate, form), time))
-
-
-def negated(g: Grammar, subject: Phrase | None = None) -> str:
-    """The cats did not eat the soup."""
-    subject = subject or g.animate()
-    form = g.pick(FORMS)
-    return sentence(statement(subject, g.predicate(subject), form, g.pick(("not", "not", "n't"))))
-
-
-def modal(g: Grammar, subject: Phrase | None = None) -> str:
-    """Tom could find the key."""
-    subject = subject or g.animate()
-    return sentence(statement(subject, g.predicate(subject), g.pick(MODALS), g.pick(("", "", "not"))))
-
-
-def modified(g: Grammar, plural: bool, attractor_plural: bool) -> Phrase:
-    """A subject with a noun between its head and the verb: the girl near the horses."""
-    head = g.phrase(g.pick((PEOPLE, ("animal",))), plural, g.pick(("the", "the", "these" if plural else "this")))
-    other = g.phrase(g.pick((("animal",), PEOPLE, THINGS)), attractor_plural, "the", 0.1)
-    return Phrase(f"{head.text} {g.pick(ATTRACTOR)} {other.text}", head.plural, head.gender, head.noun)
-
-
-def across_phrase(g: Grammar) -> str:
-    """The girl near the horses smiles."""
-    subject = modified(g, g.chance(0.5), g.chance(0.5))
-    form = g.pick(("present", "present", "progressive", "was progressive", "perfect", "past"))
-    return sentence(statement(subject, g.predicate(subject, 0.2, g.pick(("alone", ""))), form))
-
-
-def relativized(g: Grammar, plural: bool, attractor_plural: bool) -> Phrase:
-    """A subject with a relative clause: the boy who sees the ducks, the boys that the duck sees."""
-    head = g.phrase(g.pick((PEOPLE, ("animal",))), plural, "the", 0.1)
-    other = g.phrase(g.pick((("animal",), PEOPLE)), attractor_plural, "the", 0.1)
-    verb = g.common(VERBS["animate meets"])
-    form = g.pick(("present", "past"))
-    assert head.noun is not None
-    pronoun = "that" if head.noun.kind == "animal" or g.chance(0.3) else "who"
-    if g.chance(0.65):
-        clause = f"{pronoun} {finite(head, verb, form)} {other.text}"
-    else:
-        clause = f"that {other.text} {finite(other, verb, form)}"
-    return Phrase(f"{head.text} {clause}", plural, head.gender, head.noun)
-
-
-def across_relative(g: Grammar) -> str:
-    """The boy who sees the ducks is smiling."""
-    subject = relativized(g, g.chance(0.5), g.chance(0.5))
-    form = g.pick(("present", "present", "progressive", "was progressive", "perfect", "past"))
-    return sentence(statement(subject, g.predicate(subject, 0.15, g.pick(("alone", ""))), form))
-
-
-def object_relative(g: Grammar) -> str:
-    """The cake that Mia baked was sweet."""
-    maker = g.animate()
-    predicate = g.predicate(maker, 0, "object")
-    thing = predicate.object
-    if thing is None or thing.noun is None or thing.noun.kind == "name":
-        return simple(g, maker)
-    head = g.phrase_of(thing.noun, thing.plural, "the", 0.1)
-    tense = g.pick(("past", "past", "present"))
-    be = auxiliary(head, "was progressive" if tense == "past" else "progressive")
-    return sentence(
-        f"{head.text} that {maker.text} {finite(maker, predicate.verb, tense)} {be} {quality(g, thing.noun)}"
-    )
-
-
-def quality(g: Grammar, noun: Noun) -> str:
-    """very big, not hungry, round."""
-    return join(g.pick(("", "", "", "very", "so", "not", "too")), g.adjective(noun, 0.5).base)
-
-
-def predicative(g: Grammar, subject: Phrase | None = None) -> str:
-    """These apples are sweet."""
-    subject = subject or (g.animate() if g.chance(0.5) else g.phrase((*THINGS, "mass")))
-    assert subject.noun is not None
-    be = auxiliary(subject, g.pick(("progressive", "was progressive")))
-    return sentence(f"{subject.text} {be} {quality(g, subject.noun)}")
-
-
-def quantified(g: Grammar) -> str:
-    """Every rabbit hops. Most children like cookies. No dog was hungry."""
-    singular = g.chance(0.5)
-    determiner = g.pick(
-        ("every", "each", "no", "every") if singular else ("all", "some", "no", "many", "few", "most", "both")
-    )
-    subject = g.phrase(g.pick((PEOPLE, ("animal",), ("animal",))), not singular, determiner, 0.15)
-    if g.chance(0.25):
-        assert subject.noun is not None
-        be = auxiliary(subject, g.pick(("progressive", "was progressive")))
-        return sentence(f"{subject.text} {be} {g.adjective(subject.noun).base}")
-    return sentence(statement(subject, g.predicate(subject, 0.3), g.pick(("present", "present", "past", "perfect"))))
-
-
-def gendered(g: Grammar, gender: str = "", plural: bool = False) -> Phrase:
-    """Somebody whose gender is plain: Mia, the king, the girls."""
-    gender = gender or g.pick(("m", "f"))
-    if not plural and g.chance(0.55):
-        return g.name(gender)
-    return g.phrase(
-        ("male" if gender == "m" else "female",), plural, g.pick(("the", "the", "these" if plural else "this")), 0.15
-    )
-
-
-def reflexive(g: Grammar) -> str:
-    """The princess saw herself in the mirror. The boys washed themselves."""
-    subject = gendered(g, plural=g.chance(0.4))
-    verb = g.common(REFLEXIVE)
-    tail = g.pick(("", "in the mirror", g.place(), g.common(lexicon.ADVERBS.split())))
-    form = g.pick(("past", "past", "present", "can", "was progressive", "will"))
-    return sentence(join(subject.text, finite(subject, verb, form), subject.pronoun("reflexive"), tail))
-
-
-def embedded_reflexive(g: Grammar) -> str:
-    """Anna thinks that the boy hurt himself."""
-    outer, inner = gendered(g), gendered(g, plural=g.chance(0.3))
-    thinks, verb = g.common(VERBS["thinks"]), g.common(REFLEXIVE)
-    clause = f"{inner.text} {finite(inner, verb, g.pick(('past', 'will')))} {inner.pronoun('reflexive')}"
-    return sentence(f"{outer.text} {finite(outer, thinks, g.pick(('present', 'past')))} that {clause}")
+WONDER = (VERBS["thinks"][0], *VERBS["thinks"][5:7])
+"""know, remember, forget: verbs that take a question."""
 
 
 def licensed(g: Grammar) -> str:
@@ -215,7 +87,11 @@ def licensed(g: Grammar) -> str:
 
 
 NOBODY = Phrase("nobody", False, "?")
+
+
 EVERYBODY = Phrase("everybody", False, "?")
+
+
 SOMEBODY = Phrase("somebody", False, "?")
 
 
@@ -244,7 +120,7 @@ def wh_clause(g: Grammar) -> str:
     """Ben knows what the ducks found. Mia remembers who the baker met. They wonder where Tom slept."""
     outer, inner = g.animate(names=0.6), g.animate()
     form = g.pick(("past", "past", "present"))
-    thinks = g.common(VERBS["thinks"][:1] + VERBS["thinks"][4:6])
+    thinks = g.common(WONDER)
     if g.chance(0.75):
         predicate = g.predicate(inner, 0, "object")
         what = predicate.object
@@ -254,44 +130,6 @@ def wh_clause(g: Grammar) -> str:
         predicate = g.predicate(inner, 0, "alone")
         clause = f"{g.pick(('why', 'where', 'when'))} {statement(inner, predicate, form)}"
     return sentence(f"{outer.text} {finite(outer, thinks, g.pick(('present', 'past')))} {clause}")
-
-
-def existential(g: Grammar) -> str:
-    """There are two cups on the table. There was no bear in the cave."""
-    plural = g.chance(0.5)
-    determiner = g.pick(("some", "many", "two", "three", "no", "four") if plural else ("a", "a", "no", "a"))
-    what = g.phrase(g.pick((("animal",), THINGS, PEOPLE)), plural, determiner, 0.4)
-    be = auxiliary(what, g.pick(("progressive", "was progressive")))
-    return sentence(f"there {be} {what.text} {g.place() if g.chance(0.6) else g.near_thing()}")
-
-
-def comparison(g: Grammar) -> str:
-    """The bear is bigger than the fox. The soup is as hot as the tea. Mia is the fastest girl."""
-    kinds = g.pick((("animal",), THINGS, PEOPLE))
-    one, other = g.phrase(kinds, None, "the", 0), g.phrase(kinds, None, "the", 0)
-    if kinds == PEOPLE and g.chance(0.5):
-        one, other = g.name(), g.name()
-    assert one.noun is not None
-    adjective = g.adjective(one.noun, 0.6)
-    be = auxiliary(one, g.pick(("progressive", "progressive", "was progressive")))
-    choice = g.between(0, 4)
-    if choice < 2:
-        return sentence(f"{one.text} {be} {adjective.comparative} than {other.text}")
-    if choice < 4:
-        return sentence(f"{one.text} {be} {g.pick(('as', 'as', 'not as'))} {adjective.base} as {other.text}")
-    return sentence(f"{one.text} {be} the {adjective.superlative} of all")
-
-
-def passive(g: Grammar) -> str:
-    """The ball was thrown by Tom. The cakes were eaten."""
-    agent = g.animate()
-    predicate = g.predicate(agent, 0, "object")
-    patient = predicate.object
-    if patient is None:
-        return sentence(statement(agent, predicate, "past"))
-    be = auxiliary(patient, g.pick(("was progressive", "was progressive", "progressive")))
-    by = f"by {agent.text}" if g.chance(0.7) else g.tail()
-    return sentence(f"{patient.text} {be} {predicate.verb.participle} {by}")
 
 
 def joined(g: Grammar) -> str:
@@ -405,9 +243,8 @@ def listed(g: Grammar) -> str:
     ]
     more = g.phrase(("mass",), False, "some", 0)
     verb = g.common(VERBS["person eats"] if who.noun and who.noun.kind != "animal" else VERBS["animal eats"])
-    return sentence(
-        f"{who.text} {finite(who, verb, g.pick(('past', 'past', 'present', 'will')))} {foods[0].text}, {foods[1].text} and {more.text}"
-    )
+    eats = finite(who, verb, g.pick(("past", "past", "present", "will")))
+    return sentence(f"{who.text} {eats} {foods[0].text}, {foods[1].text} and {more.text}")
 
 
 def happens(g: Grammar) -> str:
@@ -443,6 +280,19 @@ def weather(g: Grammar) -> str:
     return sentence(f"{when} it is often {kind}")
 
 
+def far_away(g: Grammar) -> str:
+    """Nina comes from Peru. In April we traveled to Norway."""
+    who = g.animate(names=0.7)
+    land = g.pick(lexicon.LANDS.split())
+    if g.chance(0.4):
+        return sentence(f"{who.text} {'comes' if who.singular_agreement else 'come'} from {land}")
+    when = g.pick(
+        (f"in {g.pick(lexicon.MONTHS.split())}", f"on {g.pick(lexicon.DAYS.split())}", "last year", "next summer")
+    )
+    did = "will travel" if when.startswith("next") else g.pick(("traveled", "went", "came"))
+    return sentence(f"{when}, {who.text} {did} to {land}")
+
+
 def counted(g: Grammar) -> str:
     """The shepherd has thirty sheep."""
     who = g.animate(names=0.5)
@@ -460,9 +310,29 @@ def has_one(g: Grammar) -> str:
 
 
 MAKERS: tuple[tuple[Maker, int], ...] = (
-    (simple, 14), (negated, 5), (modal, 3), (across_phrase, 5), (across_relative, 6), (object_relative, 3),
-    (predicative, 4), (quantified, 6), (reflexive, 6), (embedded_reflexive, 3), (licensed, 8), (that_clause, 5),
+    (simple, 14), (negated, 5), (modal, 3), (across_phrase, 8), (across_relative, 9), (object_relative, 3),
+    (predicative, 4), (quantified, 6), (reflexive, 9), (embedded_reflexive, 5), (licensed, 11), (that_clause, 5),
     (wh_clause, 6), (existential, 5), (comparison, 6), (passive, 4), (joined, 5), (gave, 3), (cases, 5), (owned, 4),
-    (amounts, 4), (asked, 9), (listed, 2), (happens, 2), (is_a, 3), (weather, 1), (counted, 1), (has_one, 2),
+    (amounts, 4), (asked, 9), (listed, 2), (happens, 2), (is_a, 3), (weather, 1), (far_away, 2), (counted, 1),
+    (has_one, 2),
 )  # fmt: skip
+
+
 """Every construction with its weight in running text."""
+
+
+_TRIES = 40
+_MAKERS = tuple(maker for maker, weight in MAKERS for _ in range(weight))
+
+
+def allowed(make: Callable[[], str]) -> str:
+    """What ``make`` writes, made anew until it holds no reserved combination; empty when it never does."""
+    for _ in range(_TRIES):
+        if not held_out(text := make()):
+            return text
+    return ""
+
+
+def any_sentence(g: Grammar) -> str:
+    """A sentence of any construction."""
+    return allowed(lambda: g.pick(_MAKERS)(g))

@@ -1,0 +1,82 @@
+"""Corpora from the Hugging Face Hub, written as ``*.train`` files into a folder; used once, when the folder is empty.
+
+The 2026 corpora are repositories of text files, which are taken as they are. A repository without such files is read
+through ``datasets`` and its ``text`` rows become one file. What is downloaded is complete or absent.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from babylm import registry, run
+
+OFFICIAL = {
+    "2026-strict": "BabyLM-community/BabyLM-2026-Strict",
+    "2026-strict-small": "BabyLM-community/BabyLM-2026-Strict-Small",
+}
+"""Official corpora by our short names."""
+BY_HAND = {
+    "2025-strict": "the 100M-word training text",
+    "2025-strict-small": "the 10M-word training text",
+}
+"""Official corpora that are delivered as an archive on the Open Science Framework (project ryjfm), not as a Hub dataset."""
+_FILES = "*.train*"
+
+
+def download(name: str | None, folder: Path) -> None:
+    """Fill ``folder`` with the files of an official corpus or of a Hub dataset ``owner/name``.
+
+    ``ValueError`` for an unknown name, and with the files to put there by hand when the Hub cannot be reached.
+    """
+    repository = _repository(name, folder)
+    try:
+        _fetch(repository, folder)
+    except (OSError, ValueError) as error:  # what huggingface_hub and datasets raise offline, or for a wrong name
+        raise ValueError(
+            f"corpus.hub: cannot download {repository} ({_first_line(error)}). Without network, put its *.train files "
+            f"into {folder} by hand: https://huggingface.co/datasets/{repository}"
+        ) from error
+
+
+def _repository(name: str | None, folder: Path) -> str:
+    if name is None:
+        raise ValueError(f"corpus.hub: name a dataset ({', '.join(OFFICIAL)} or owner/name) to fill {folder}")
+    if name in BY_HAND:
+        raise ValueError(
+            f"corpus.hub: {name} is no Hub dataset; download {BY_HAND[name]} from https://osf.io/ryjfm and put its "
+            f"*.train files into {folder}"
+        )
+    return name if "/" in name else OFFICIAL[registry.check(name, OFFICIAL, "corpus.hub")]
+
+
+def _fetch(repository: str, folder: Path) -> None:
+    import huggingface_hub
+
+    names = huggingface_hub.list_repo_files(repository, repo_type="dataset")
+    files = [name for name in names if name.endswith((".train", ".train.txt"))]
+    if not files:
+        _write_rows(repository, folder)
+        return
+    for name in files:
+        cached = huggingface_hub.hf_hub_download(repository, name, repo_type="dataset")
+        with open(cached, "rb") as source, run.atomic_file(folder / Path(name).name) as target:
+            shutil.copyfileobj(source, target)
+
+
+def _write_rows(repository: str, folder: Path) -> None:
+    """The ``text`` rows of the training split as one file; a row that spans lines is a document of its own."""
+    import datasets
+
+    rows: Any = datasets.load_dataset(repository, split="train", streaming=True)
+    with run.atomic_file(folder / f"{repository.rpartition('/')[2]}.train", "w") as file:
+        for row in rows:
+            if "text" not in row:
+                raise ValueError(f"{repository} has no column 'text', only {', '.join(map(str, row))}")
+            text = str(row["text"]).rstrip("\n")
+            file.write(f"{text}\n\n" if "\n" in text else f"{text}\n")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
