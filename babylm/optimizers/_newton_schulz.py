@@ -24,20 +24,22 @@ SAFETY = 1.02
 def orthogonalize(
     matrices: Tensor, steps: int = 5, coefficients: tuple[tuple[float, float, float], ...] = POLAR_EXPRESS
 ) -> Tensor:
-    """The nearest orthogonal matrix to each of ``matrices`` (batch, rows, columns), rows <= columns, roughly.
+    """Roughly the nearest orthogonal matrix to each of ``matrices`` (batch, rows, columns).
 
     Singular values come out near 1 (within .7 to 1.2 after 5 steps, unless they are below about 1e-3 of the matrix's
     norm); the result has the dtype of `dtype_for`. The last coefficients are repeated where ``steps`` asks for more.
     """
     assert matrices.ndim == 3, matrices.shape
-    assert matrices.shape[1] <= matrices.shape[2], matrices.shape
-    x = matrices / (torch.linalg.matrix_norm(matrices, keepdim=True) * SAFETY + 1e-30)
-    x = x.to(dtype_for(matrices.device))
+    standing = matrices.shape[1] > matrices.shape[2]
+    x = matrices.to(dtype_for(matrices.device))
+    norm = torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True, dtype=torch.float32)
+    x = x / (norm * SAFETY + 1e-30).to(x.dtype)
     for step in range(steps):
         a, b, c = coefficients[min(step, len(coefficients) - 1)]
-        gram = x @ x.mT
+        # The smaller of the two products of x with itself does.
+        gram = x.mT @ x if standing else x @ x.mT
         polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
-        x = torch.baddbmm(x, polynomial, x, beta=a)
+        x = torch.baddbmm(x, x, polynomial, beta=a) if standing else torch.baddbmm(x, polynomial, x, beta=a)
     return x
 
 

@@ -1,7 +1,7 @@
 """Muon for the matrices of the body and Adam for everything else, in one optimizer.
 
-Muon (Jordan et al., 2024) replaces the momentum of a matrix by the nearest orthogonal matrix. Matrices of equal shape,
-standing or lying, are orthogonalised in one batch. With ``normalized`` the update's neurons are brought to one length
+Muon (Jordan et al., 2024) replaces the momentum of a matrix by the nearest orthogonal matrix; matrices of equal shape
+are orthogonalised in one batch. With ``normalized`` the update's neurons are brought to one length
 (NorMuon, arXiv 2510.05491), along the longer side, where orthogonality alone leaves their lengths free. With
 ``cautious`` a weight is decayed only where the update does not pull the other way. Every rank does the same work on the
 same gradients, so nothing depends on the number of ranks.
@@ -10,7 +10,7 @@ same gradients, so nothing depends on the number of ranks.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -21,6 +21,9 @@ from torch.optim import Optimizer
 from babylm.optimizers import _adam, _groups
 from babylm.optimizers._newton_schulz import orthogonalize
 from babylm.sections import OptimizerConfig
+
+CPU_NUMBERS = 1 << 20
+"""Numbers in a batch of matrices on a CPU (4 MB in fp32)."""
 
 
 class Muon(Optimizer):
@@ -45,59 +48,66 @@ class Muon(Optimizer):
             if "momentum" not in group:
                 _adam.step(group, self.state.__getitem__)
                 continue
-            buckets = defaultdict(list)
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    buckets[tuple(sorted(parameter.shape))].append(parameter)
-            for parameters in buckets.values():
+            for parameters in _buckets(group["params"]):
                 self._step_bucket(parameters, group)
         return loss
 
     def _step_bucket(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
-        """Step matrices of one shape up to transposition, stacked with their shorter side first."""
+        """Step matrices of one shape, which are orthogonalised as one batch."""
+        rows, columns = parameters[0].shape
         states = [self.state[p] for p in parameters]
         for parameter, state in zip(parameters, states, strict=True):
             if not state:
                 state["momentum_buffer"] = torch.zeros_like(parameter)
                 if group["normalized"]:
-                    state["mean_square"] = parameter.new_zeros(max(parameter.shape))
+                    state["mean_square"] = parameter.new_zeros(max(rows, columns))
         gradients = [p.grad for p in parameters if p.grad is not None]
         momenta = [s["momentum_buffer"] for s in states]
         torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
         nesterov = torch._foreach_lerp(gradients, momenta, group["momentum"])
+        directions = orthogonalize(torch.stack(nesterov), group["newton_schulz_steps"])
 
-        updates = orthogonalize(_stack(nesterov), group["newton_schulz_steps"]).to(nesterov[0].dtype)
-        if group["normalized"]:
-            updates = self._normalize(updates, states, group["beta2"])
         # Unit gain whatever the shape: a map to more dimensions than it comes from may be longer.
-        updates *= torch.tensor([max(1.0, p.shape[0] / p.shape[1]) ** 0.5 for p in parameters]).to(updates)[
-            :, None, None
-        ]
-        weights = _stack(parameters)
+        scale = torch.full((1, 1, 1), max(1.0, rows / columns) ** 0.5, device=directions.device)
+        if group["normalized"]:
+            scale = scale * _equal_lengths(directions, [s["mean_square"] for s in states], group["beta2"])
+        updates = list((directions * scale).unbind())
         decay = group["lr"] * group["weight_decay"]
-        if group["cautious"]:
-            kept = torch.where(updates * weights >= 0, weights * (1 - decay), weights)
-        else:
-            kept = weights * (1 - decay)
-        kept.sub_(updates, alpha=group["lr"])
-        torch._foreach_copy_(parameters, [_turn(w, p) for w, p in zip(kept.unbind(), parameters, strict=True)])
-
-    def _normalize(self, updates: Tensor, states: list[dict[str, Tensor]], beta2: float) -> Tensor:
-        """Divide each neuron (column of the stack) by its running root mean square; the whole keeps its norm."""
-        squares = [s["mean_square"] for s in states]
-        torch._foreach_lerp_(squares, list(updates.square().mean(dim=1).unbind()), 1 - beta2)
-        scaled = updates / (torch.stack(squares).sqrt() + 1e-10)[:, None, :]
-        norm, new_norm = (torch.linalg.matrix_norm(x, keepdim=True) for x in (updates, scaled))
-        return scaled * (norm / (new_norm + 1e-30))
+        if decay and group["cautious"]:
+            agree = torch._foreach_mul(updates, parameters)
+            torch._foreach_sign_(agree)  # 1, 0 or -1, then 1 where they agree or either is 0, else 0
+            torch._foreach_add_(agree, 1.0)
+            torch._foreach_clamp_max_(agree, 1.0)
+            torch._foreach_addcmul_(parameters, parameters, agree, value=-decay)
+        elif decay:
+            torch._foreach_mul_(parameters, 1 - decay)
+        torch._foreach_add_(parameters, updates, alpha=-group["lr"])
 
 
-def _turn(matrix: Tensor, parameter: Tensor) -> Tensor:
-    """Standing (and square) parameters are stacked transposed, so that rows (neurons) are on the long side."""
-    return matrix.mT if parameter.shape[0] >= parameter.shape[1] else matrix
+def _buckets(parameters: list[Tensor]) -> Iterator[list[Tensor]]:
+    """Parameters that have a gradient, by shape; on a CPU in pieces that stay in its cache."""
+    by_shape = defaultdict(list)
+    for parameter in parameters:
+        if parameter.grad is not None:
+            by_shape[parameter.shape].append(parameter)
+    for shape, alike in by_shape.items():
+        size = max(1, CPU_NUMBERS // shape.numel()) if alike[0].device.type == "cpu" else len(alike)
+        yield from (alike[start : start + size] for start in range(0, len(alike), size))
 
 
-def _stack(matrices: Sequence[Tensor]) -> Tensor:
-    return torch.stack([_turn(m, m) for m in matrices])
+def _equal_lengths(directions: Tensor, mean_squares: list[Tensor], beta2: float) -> Tensor:
+    """Factors that divide each neuron by its running root mean square (updated here) and keep each matrix's norm.
+
+    Neurons are rows of standing and square matrices, columns of lying ones: along the shorter side an orthogonal
+    matrix has unit vectors already. ``directions`` (n, rows, columns); the factors broadcast to it.
+    """
+    short = 2 if directions.shape[1] >= directions.shape[2] else 1
+    lengths = torch.linalg.vector_norm(directions, dim=short, dtype=torch.float32)
+    squares = lengths.square() / directions.shape[short]
+    torch._foreach_lerp_(mean_squares, list(squares.unbind()), 1 - beta2)
+    running = torch.stack(mean_squares).clamp(min=1e-30)
+    kept = squares.sum(1, keepdim=True) / (squares / running).sum(1, keepdim=True).clamp(min=1e-30)
+    return (kept / running).sqrt().unsqueeze(short)
 
 
 def build(config: OptimizerConfig, named_parameters: Iterable[tuple[str, Parameter]]) -> Optimizer:

@@ -120,12 +120,12 @@ def test_saved_and_loaded_continues_to_the_bit(name):
 
 @pytest.mark.parametrize("coefficients", ["POLAR_EXPRESS", "QUINTIC"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("shape", [(5, 64, 64), (3, 64, 200), (2, 128, 128)])
+@pytest.mark.parametrize("shape", [(5, 64, 64), (3, 64, 200), (3, 200, 64), (2, 128, 128)])
 def test_singular_values_come_out_near_one(coefficients, dtype, shape, monkeypatch):
     monkeypatch.setattr(_newton_schulz, "dtype_for", lambda device: dtype)
     generator = torch.Generator().manual_seed(0)
     matrices = torch.randn(shape, generator=generator)
-    spread = torch.logspace(0, -2, shape[1])
+    spread = torch.logspace(0, -2, min(shape[1:]))
     u, _, vh = torch.linalg.svd(matrices, full_matrices=False)
     matrices = u @ (spread[:, None] * vh)
     out = _newton_schulz.orthogonalize(matrices, 5, getattr(_newton_schulz, coefficients))
@@ -147,7 +147,7 @@ def slow_muon(weight, gradients, config, momentum=0.95):
     for gradient in gradients:
         buffer = momentum * buffer + (1 - momentum) * gradient
         look = momentum * buffer + (1 - momentum) * gradient
-        flat = torch.from_numpy(look.T.copy() if standing else look).float()
+        flat = torch.from_numpy(look.T.copy() if standing else look).float()  # a transposed matrix, to test that too
         update = _newton_schulz.orthogonalize(flat[None], config.newton_schulz_steps)[0].double().numpy()
         update = update.T if standing else update
         if config.normalized:
