@@ -21,8 +21,7 @@ BY_HAND = {
     "2025-strict": "the 100M-word training text",
     "2025-strict-small": "the 10M-word training text",
 }
-"""Official corpora that are delivered as an archive on the Open Science Framework (project ryjfm), not as a Hub dataset."""
-_FILES = "*.train*"
+"""Official corpora that we know only as archives of the Open Science Framework (project ryjfm)."""
 
 
 def download(name: str | None, folder: Path) -> None:
@@ -33,7 +32,7 @@ def download(name: str | None, folder: Path) -> None:
     repository = _repository(name, folder)
     try:
         _fetch(repository, folder)
-    except (OSError, ValueError) as error:  # what huggingface_hub and datasets raise offline, or for a wrong name
+    except Exception as error:  # offline, the libraries raise errors of three different network libraries
         raise ValueError(
             f"corpus.hub: cannot download {repository} ({_first_line(error)}). Without network, put its *.train files "
             f"into {folder} by hand: https://huggingface.co/datasets/{repository}"
@@ -54,13 +53,15 @@ def _repository(name: str | None, folder: Path) -> str:
 def _fetch(repository: str, folder: Path) -> None:
     import huggingface_hub
 
-    names = huggingface_hub.list_repo_files(repository, repo_type="dataset")
+    # dataset_info asks once; the listing calls try for half a minute before they say that there is no network.
+    info = huggingface_hub.HfApi().dataset_info(repository, timeout=20)
+    names = [sibling.rfilename for sibling in info.siblings or ()]
     files = [name for name in names if name.endswith((".train", ".train.txt"))]
     if not files:
         _write_rows(repository, folder)
         return
     for name in files:
-        cached = huggingface_hub.hf_hub_download(repository, name, repo_type="dataset")
+        cached = huggingface_hub.hf_hub_download(repository, name, repo_type="dataset", revision=info.sha)
         with open(cached, "rb") as source, run.atomic_file(folder / Path(name).name) as target:
             shutil.copyfileobj(source, target)
 

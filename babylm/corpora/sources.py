@@ -65,7 +65,7 @@ def read(config: CorpusConfig) -> Source:
         return _toy(config)
     folder = Path(config.path)
     if config.source == "hub" and not _train_files(folder):
-        from babylm.corpora import hub
+        from babylm.corpora import hub  # loads huggingface_hub
 
         hub.download(config.hub, folder)
     found = _train_files(folder)

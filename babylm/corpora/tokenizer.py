@@ -157,5 +157,5 @@ def describe(tokenizer: Tokenizer, counts: Any, words: int) -> dict[str, float |
 
 
 def _is_letter_byte(piece: str) -> bool:
-    """Whether a one-byte piece, as byte-level vocabularies write it, is an ASCII letter or part of a longer character."""
+    """Whether a one-byte piece of a byte-level vocabulary is an ASCII letter or part of a longer character."""
     return (piece.isascii() and piece.isalpha()) or (piece > "~" and not "Ā" <= piece <= "Ġ")

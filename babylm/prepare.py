@@ -1,0 +1,72 @@
+"""Prepare the text of a run: read, count words, train the tokenizer, encode, pack; training does it too where needed.
+
+    python -m babylm.prepare CONFIG [key=value ...]
+
+    python -m babylm.prepare configs/strict_small.yaml
+    python -m babylm.prepare configs/strict_small.yaml tokenizer.vocabulary=8192
+
+What is there already is checked byte by byte, and rebuilt when damaged. Prints the datasheet, how the tokenizer fits the
+text, and the folder, which is named after everything its content depends on.
+
+Exit codes: 0 done; 1 an unexpected error; 2 wrong configuration or corpus.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from babylm import config as configuration
+from babylm import console
+from babylm.sections import Config
+
+
+def main(config: Config) -> int:
+    """Prepare the corpus of a configuration and print what it is made of."""
+    from babylm.corpora.pipeline import prepare
+
+    log = console.Log()
+    shards = prepare(config.corpus, config.tokenizer, log, verify=True)
+    sheet = json.loads((shards.folder / "datasheet.json").read_text(encoding="utf-8"))
+    log()
+    log(_datasheet(sheet, shards.manifest))
+    if config.corpus.cleaning:
+        log(f"  words before cleaning: {shards.manifest['raw_words']:,}; after: {shards.word_count:,}")
+    log()
+    log(_tokenizer(shards.manifest["tokenizer"]["quality"]))
+    log()
+    log(f"prepared: {shards.folder}")
+    return 0
+
+
+def _datasheet(sheet: dict[str, Any], manifest: dict[str, Any]) -> str:
+    tokens = {source["name"]: source["tokens"] for source in manifest["sources"]}
+    tokens["total"] = manifest["tokens"]
+    rows = [
+        (
+            name,
+            f"{row['words']:,}",
+            f"{row['lines']:,}",
+            f"{row['documents']:,}",
+            f"{row['types']:,}",
+            f"{row['words_per_line']['mean']:.1f}",
+            f"{row['duplicate_line_share']:.1%}",
+            f"{tokens.get(name, 0) / max(row['words'], 1):.2f}",
+        )
+        for name, row in [*sheet["sources"].items(), ("total", sheet["total"])]
+    ]
+    header = ("source", "words", "lines", "documents", "types", "words/line", "duplicates", "tokens/word")
+    return console.table(header, rows)
+
+
+def _tokenizer(quality: dict[str, Any]) -> str:
+    return (
+        f"  tokenizer: {quality['vocabulary']:,} entries, {quality['tokens_per_word']:.3f} tokens a word, "
+        f"{quality['unused_entries']:,} unused and {quality['rare_entries']:,} rare (below 20) entries, "
+        f"{quality['single_byte_share']:.2%} single letters"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(configuration.command(__doc__, main))
