@@ -5,8 +5,8 @@
     python -m babylm.prepare configs/strict_small.yaml
     python -m babylm.prepare configs/strict_small.yaml tokenizer.vocabulary=8192
 
-What is there already is checked byte by byte, and rebuilt when damaged. Prints the datasheet, how the tokenizer fits the
-text, and the folder, which is named after everything its content depends on.
+What is there already is checked byte by byte, and rebuilt when damaged. Prints the datasheet, how the tokenizer fits
+the text, and the folder, which is named after everything its content depends on.
 
 Exit codes: 0 done; 1 an unexpected error; 2 wrong configuration or corpus.
 """

@@ -1,0 +1,121 @@
+"""The packed corpus: what is written is what is read, and damage is named."""
+
+import json
+
+import numpy as np
+import pytest
+
+from babylm.corpora import shards, toy
+from babylm.corpora import tokenizer as tokenization
+from babylm.corpora.encoding import encode
+from babylm.corpora.shards import Shards
+from babylm.corpora.sources import Document
+from babylm.sections import TokenizerConfig
+
+
+@pytest.fixture(scope="module")
+def documents():
+    return list(toy.write(4000, 0))
+
+
+@pytest.fixture(scope="module")
+def tokenizer(documents):
+    return tokenization.train((d.text for d in documents), TokenizerConfig(vocabulary=600))
+
+
+@pytest.fixture
+def folder(documents, tokenizer, tmp_path):
+    counts, occurrences = shards.write(tmp_path, tokenizer, documents)
+    assert occurrences.sum() == counts["tokens"]
+    tokenization.save(tokenizer, tmp_path / shards.TOKENIZER)
+    shards.finish(tmp_path, {"fingerprint": "f", **counts, "tokenizer": {"vocabulary": tokenizer.get_vocab_size()}})
+    return tmp_path
+
+
+def test_what_is_written_is_what_is_read(folder, documents, tokenizer):
+    opened = Shards.open(folder, verify=True)
+    expected = encode(tokenizer, documents)
+    for name in ("tokens", "words", "offsets", "document_sources"):
+        assert np.array_equal(getattr(opened, name), getattr(expected, name)), name
+    assert opened.source_names == expected.source_names
+    assert opened.tokens.dtype == np.uint16
+    assert opened.tokens.max() < opened.vocabulary == 600
+    assert opened.word_count == opened.words.sum() == sum(len(d.text.split()) for d in documents)
+    assert (opened.token_count, opened.document_count) == (len(opened.tokens), len(documents))
+    assert opened.fingerprint == "f"
+    texts = [
+        tokenizer.decode(opened.tokens[a:b].tolist()) for a, b in zip(opened.offsets, opened.offsets[1:], strict=False)
+    ]
+    assert [t.split() for t in texts] == [d.text.split() for d in documents]
+    by_source = {s["name"]: s["words"] for s in opened.manifest["sources"]}
+    assert by_source["facts"] == sum(len(d.text.split()) for d in documents if d.source == "facts")
+
+
+def test_arrays_cannot_be_written(folder):
+    with pytest.raises(ValueError, match="read-only"):
+        Shards.open(folder).tokens[0] = 1
+
+
+def test_more_than_65536_entries_need_four_bytes(documents, tokenizer, tmp_path, monkeypatch):
+    monkeypatch.setattr("babylm.corpora.encoding.token_dtype", lambda vocabulary: np.dtype(np.uint32))
+    counts, _ = shards.write(tmp_path, tokenizer, documents[:5])
+    assert counts["dtypes"]["tokens"] == "uint32"
+    assert (tmp_path / "tokens.bin").stat().st_size == 4 * counts["tokens"]
+
+
+@pytest.mark.parametrize(
+    "name", ["tokens.bin", "words.bin", "offsets.bin", "document_sources.bin", "tokenizer/tokenizer.json"]
+)
+def test_truncated_files_are_found_at_every_opening(folder, name):
+    file = folder / name
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=rf"{name} has \d+ bytes instead of \d+\. Rebuild .*python -m babylm\.prepare"):
+        Shards.open(folder)
+
+
+def test_a_missing_file_is_found(folder):
+    (folder / "words.bin").unlink()
+    with pytest.raises(ValueError, match=r"words\.bin is missing"):
+        Shards.open(folder)
+
+
+@pytest.mark.parametrize("name", ["tokens.bin", "words.bin", "tokenizer/tokenizer.json"])
+def test_a_flipped_bit_is_found_when_asked(folder, name):
+    data = bytearray((folder / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / name).write_bytes(bytes(data))
+    Shards.open(folder)
+    with pytest.raises(ValueError, match=rf"{name} does not have the checksum"):
+        Shards.open(folder, verify=True)
+
+
+def test_offsets_that_do_not_fit_are_found(folder):
+    offsets = np.fromfile(folder / "offsets.bin", dtype=np.int64)
+    offsets[-1] -= 1
+    offsets.tofile(folder / "offsets.bin")
+    with pytest.raises(ValueError, match=r"offsets\.bin does not fit the manifest"):
+        Shards.open(folder)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"format": 0}'])
+def test_a_bad_manifest_is_no_corpus(folder, content):
+    (folder / "manifest.json").write_text(content)
+    with pytest.raises(ValueError, match=r"manifest\.json .*Rebuild"):
+        Shards.open(folder)
+
+
+def test_without_a_manifest_nothing_is_there(folder):
+    (folder / "manifest.json").unlink()
+    with pytest.raises(ValueError, match=r"manifest\.json is missing"):
+        Shards.open(folder)
+
+
+def test_an_empty_corpus_is_refused(tokenizer, tmp_path):
+    with pytest.raises(ValueError, match="not a single word left"):
+        shards.write(tmp_path, tokenizer, [Document("a", " ")])
+
+
+def test_the_manifest_is_plain_json(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["format"] == shards.FORMAT
+    assert "manifest.json" not in manifest["files"]

@@ -1,0 +1,109 @@
+"""Files become documents without losing, doubling or joining a word."""
+
+import random
+
+import pytest
+
+from babylm.corpora import sources, words
+from babylm.sections import CorpusConfig
+
+
+def write(folder, name, content):
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def documents(folder, **settings):
+    return list(sources.read(CorpusConfig(path=str(folder), **settings)).documents())
+
+
+def test_no_word_is_lost_whatever_the_lines_are():
+    generator = random.Random(0)
+    kinds = [
+        "",
+        " ",
+        "\t",
+        "= = = A title = = =",
+        "one",
+        "two words",
+        "\x0b\u2003",
+        " ".join(f"w{i}" for i in range(37)),
+    ]
+    for trial in range(300):
+        lines = [generator.choice(kinds) for _ in range(generator.randrange(30))]
+        limit = generator.randrange(1, 12)
+        made = list(sources.split_documents(lines, limit))
+        assert [w for text in made for w in text.split()] == [w for line in lines for w in line.split()], trial
+        assert all(0 < words.count(text) <= limit for text in made)
+
+
+def test_blank_lines_end_and_headings_begin_documents():
+    lines = ["a b", "c", "", "d", "= = = T = = =", "e", "= = = U = = =", "", "f", "", "g"]
+    assert list(sources.split_documents(lines, 100)) == ["a b\nc", "d", "= = = T = = =\ne", "= = = U = = =\nf", "g"]
+
+
+def test_long_documents_are_cut_at_line_ends_and_long_lines_at_words():
+    assert list(sources.split_documents(["a b c", "d e", "f"], 4)) == ["a b c", "d e\nf"]
+    assert list(sources.split_documents(["x", "a  b\tc d e", "f"], 2)) == ["x", "a  b", "c d", "e\nf"]
+
+
+def test_line_ends_and_byte_order_marks(tmp_path):
+    write(tmp_path, "one.train", b"\xef\xbb\xbfa b\r\nc\r\rd")
+    assert [d.text for d in documents(tmp_path)] == ["a b\nc", "d"]
+
+
+def test_lines_are_whole_across_read_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "_BLOCK_BYTES", 7)
+    text = "héllo wörld\r\nzwei — drei\n\nvier\n"
+    path = write(tmp_path, "one.train", text)
+    assert list(sources.read_lines(path)) == ["héllo wörld", "zwei — drei", "", "vier"]
+
+
+def test_empty_files_give_no_documents_but_are_listed(tmp_path):
+    write(tmp_path, "empty.train", "")
+    write(tmp_path, "full.train", "a b\n")
+    source = sources.read(CorpusConfig(path=str(tmp_path)))
+    assert [f.name for f in source.files] == ["empty", "full"]
+    assert [d.source for d in source.documents()] == ["full"]
+
+
+def test_bad_bytes_are_refused_with_file_and_offset(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "_BLOCK_BYTES", 4)
+    write(tmp_path, "one.train", b"fine\nfine\nbad \xff here\n")
+    with pytest.raises(ValueError, match=r"one\.train: byte 14 is not UTF-8"):
+        documents(tmp_path)
+    write(tmp_path, "one.train", "é\nnul \0 here\n")
+    with pytest.raises(ValueError, match=r"one\.train: NUL byte at offset 7"):
+        documents(tmp_path)
+
+
+def test_both_official_endings_and_one_file_a_source(tmp_path):
+    write(tmp_path, "childes.train.txt", "a\n")
+    write(tmp_path, "bnc_spoken.train", "b\n")
+    write(tmp_path, "notes.txt", "not a corpus\n")
+    assert [d.source for d in documents(tmp_path)] == ["bnc_spoken", "childes"]
+    write(tmp_path, "childes.train", "c\n")
+    with pytest.raises(ValueError, match="two files for the source 'childes'"):
+        documents(tmp_path)
+
+
+def test_a_missing_corpus_says_which_files_to_put_where(tmp_path):
+    with pytest.raises(ValueError, match=r"corpus\.path: no \*\.train files in .*nowhere.*childes\.train"):
+        documents(tmp_path / "nowhere")
+
+
+def test_held_out_takes_a_file_or_a_folder(tmp_path):
+    write(tmp_path, "childes.test", "a b\n")
+    write(tmp_path, "wiki.dev", "c\n")
+    assert [(d.source, d.text) for d in sources.held_out(tmp_path).documents()] == [("childes", "a b"), ("wiki", "c")]
+    assert [d.source for d in sources.held_out(tmp_path / "wiki.dev").documents()] == ["wiki"]
+    with pytest.raises(ValueError, match="neither a text file nor a folder"):
+        sources.held_out(tmp_path / "absent")
+
+
+def test_identity_follows_the_bytes(tmp_path):
+    write(tmp_path, "one.train", "a\n")
+    before = sources.read(CorpusConfig(path=str(tmp_path))).identity
+    write(tmp_path, "one.train", "b\n")
+    assert sources.read(CorpusConfig(path=str(tmp_path))).identity != before
