@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 PEOPLE = ("male", "female", "person")
 THINGS = ("toy", "object", "clothing", "food", "vehicle")
+FRIENDS = 16
 PLACES = ("in", "on")
 TIMES = {
     "present": ("every day", "every morning", "in the morning", "at night", "every evening", "all the time"),
@@ -188,7 +189,9 @@ class Grammar:
 
     def name(self, gender: str = "") -> Phrase:
         """A person's name."""
-        noun = self.common(NAMES[{"m": "male", "f": "female"}.get(gender) or self.pick(("male", "female"))])
+        names = NAMES[{"m": "male", "f": "female"}.get(gender) or self.pick(("male", "female"))]
+        # A few friends come again and again, as in a real child's life; the others visit.
+        noun = self.common(names[:FRIENDS] if self.chance(0.6) else names)
         return Phrase(noun.singular, False, noun.gender, noun)
 
     def adjective(self, noun: Noun, size: float = 0.35) -> Adjective:

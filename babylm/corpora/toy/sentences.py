@@ -185,6 +185,17 @@ def owned(g: Grammar) -> str:
     return sentence(statement(owner, predicate, g.pick(("past", "past", "present", "perfect"))))
 
 
+def again(g: Grammar) -> str:
+    """Tom said that he was tired. The queen has a kite. She likes it."""
+    who = gendered(g, plural=g.chance(0.2))
+    pronoun = Phrase(who.pronoun("subject"), who.plural, who.gender, who.noun)
+    if g.chance(0.5):
+        says = finite(who, g.common(VERBS["thinks"]), "past")
+        return sentence(f"{who.text} {says} that {statement(pronoun, g.predicate(pronoun, 0.1), 'past')}")
+    first = sentence(statement(who, g.predicate(who, 0.2), "past"))
+    return f"{first} {sentence(statement(pronoun, g.predicate(pronoun, 0.2), 'past'))}"
+
+
 def amounts(g: Grammar) -> str:
     """There is too much salt in the soup. Many children want an orange. He buys much bread and many eggs."""
     who = g.animate(names=0.7)
@@ -310,10 +321,10 @@ def has_one(g: Grammar) -> str:
 
 
 MAKERS: tuple[tuple[Maker, int], ...] = (
-    (simple, 14), (negated, 5), (modal, 3), (across_phrase, 8), (across_relative, 9), (object_relative, 3),
+    (simple, 14), (negated, 5), (modal, 3), (across_phrase, 11), (across_relative, 12), (object_relative, 3),
     (predicative, 4), (quantified, 6), (reflexive, 9), (embedded_reflexive, 5), (licensed, 11), (that_clause, 5),
-    (wh_clause, 6), (existential, 5), (comparison, 6), (passive, 4), (joined, 5), (gave, 3), (cases, 5), (owned, 4),
-    (amounts, 4), (asked, 9), (listed, 2), (happens, 2), (is_a, 3), (weather, 1), (far_away, 2), (counted, 1),
+    (wh_clause, 6), (existential, 5), (comparison, 6), (passive, 4), (joined, 5), (gave, 3), (cases, 5), (owned, 5),
+    (again, 8), (amounts, 4), (asked, 9), (listed, 2), (happens, 2), (is_a, 3), (weather, 1), (far_away, 2), (counted, 1),
     (has_one, 2),
 )  # fmt: skip
 
