@@ -56,6 +56,9 @@ def main(folder: Path, given: dict[str, str], log: Log) -> int:
                 (model.name, words, found["task"], found["scorer"], found["n"], *shares, found["ties"], interval)
             )
             log(f"{model.name} {found['task']}: {shares[0]}")
+            if len(models) == 1:
+                parts = [(uid, t["n"], f"{100 * t['official']:.1f}", t["ties"]) for uid, t in found["by_uid"].items()]
+                log(table((found["task"], "items", "official %", "ties"), parts))
     log(table(("revision", "words", "task", "scorer", "items", "official %", "tie-aware %", "ties", "95 %"), rows))
     log(f"results are in {folder / 'evaluation'}")
     return 0

@@ -26,7 +26,7 @@ from torch import Tensor
 from babylm import registry
 
 BACKENDS = ("causal", "mntp", "mlm")
-BATCH_TOKENS = {"cpu": 1024, "cuda": 32_768}
+BATCH_TOKENS = {"cpu": 2048, "cuda": 32_768}
 """Tokens a batch: enough to fill the machine, little enough for the logits of a model that gives them all."""
 
 

@@ -59,7 +59,7 @@ def run(
 
 def scorer_for(network: BabyLMForCausalLM, tokenizer_folder: Path, backend: str) -> Scorer:
     """A scorer of our own network in memory; masked backends get the masked class around the same modules."""
-    from transformers import AutoTokenizer
+    from transformers import PreTrainedTokenizerFast
 
     registry.check(backend, BACKENDS, "evaluation.scorer")
     model: Any = network
@@ -68,7 +68,7 @@ def scorer_for(network: BabyLMForCausalLM, tokenizer_folder: Path, backend: str)
             model = BabyLMForMaskedLM(network.config)
         model.model, model.head = network.model, network.head
         model.train(network.training)
-    return Scorer(model, AutoTokenizer.from_pretrained(tokenizer_folder), backend)
+    return Scorer(model, PreTrainedTokenizerFast.from_pretrained(tokenizer_folder), backend)
 
 
 def evaluate(model: Path, questions: Mapping[str, Sequence[Item]], backend: str, results: Path) -> list[dict[str, Any]]:
@@ -123,19 +123,22 @@ def load_scorer(folder: Path, backend: str) -> Scorer:
 
     ``backend``: one of `BACKENDS`, or ``auto`` (see `resolve`).
     """
-    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer, PreTrainedTokenizerFast
     from transformers.utils import logging
 
     if not sys.stderr.isatty():
         logging.disable_progress_bar()
     causal = resolve(folder, backend) == "causal"
     described = _read_json(folder / "config.json")
+    loader: Any
+    reader: Any
     if described.get("model_type") == "babylm":
-        loader: Any = BabyLMForCausalLM if causal else BabyLMForMaskedLM
+        # The auto classes would ask whether to trust the code in the folder, which is ours and is imported already.
+        loader, reader = (BabyLMForCausalLM if causal else BabyLMForMaskedLM), PreTrainedTokenizerFast
     else:
-        loader = AutoModelForCausalLM if causal else AutoModelForMaskedLM
+        loader, reader = (AutoModelForCausalLM if causal else AutoModelForMaskedLM), AutoTokenizer
     model = loader.from_pretrained(folder)
-    return Scorer(model.eval(), AutoTokenizer.from_pretrained(folder), resolve(folder, backend))
+    return Scorer(model.eval(), reader.from_pretrained(folder), resolve(folder, backend))
 
 
 def _read_json(file: Path) -> dict[str, Any]:

@@ -92,6 +92,7 @@ def test_command_writes_results_once(tmp_path, run_folder, capsys, monkeypatch):
     words = [str(run_folder), f"tasks={tmp_path / 'pairs'}", "limit=3"]
     assert evaluate._command(words) == 0
     shown = capsys.readouterr().out
+    assert "custom code" not in shown  # no question on the way
     table = shown[shown.index("  revision") :]
     assert [line.split()[0] for line in table.splitlines()[1:4]] == ["chck_2K", "chck_10K", "main"]
     assert "10,500" in table
