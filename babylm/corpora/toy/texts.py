@@ -209,19 +209,14 @@ def _fact(g: Grammar, singular: str) -> str:
         noun, many, g.pick(("all", "some", "many", "most", "-", "no") if many else ("every", "a", "no", "each")), 0.1
     )
     predicate = g.predicate(subject, 0.2)
-    if many and g.chance(0.3) and not subject.text.startswith("no "):
+    if many and g.chance(0.3) and not subject.text.startswith(("no ", "all ")):
         return sentence(statement(subject, predicate, "present", "not"))
     if g.chance(0.3):
         other = g.phrase(("animal",), many, "-" if many else "a", 0)
         adjective = g.adjective(noun, 0.7)
         return sentence(f"{subject.text} {auxiliary(subject, 'progressive')} {adjective.comparative} than {other.text}")
-    return sentence(
-        join(
-            subject.text,
-            g.pick(("", "", "often", "sometimes", "always", "usually")),
-            predicate.after(finite(subject, predicate.verb, "present")),
-        )
-    )
+    adverb = "" if subject.text.startswith("no ") else g.pick(("", "", "often", "sometimes", "always", "usually"))
+    return sentence(join(subject.text, adverb, predicate.after(finite(subject, predicate.verb, "present"))))
 
 
 KINDS: tuple[tuple[str, Callable[[Grammar], str], int], ...] = (
