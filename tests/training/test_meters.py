@@ -1,0 +1,68 @@
+"""Numbers shown to people: throughput, FLOPs, precision, units."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from babylm import console
+from babylm.training import metrics, precision
+from babylm.training.callbacks import meters
+
+from . import runs
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0"), (950, "950"), (16384, "16.4K"), (9_949_721, "9.95M"), (999_999, "1M"), (1.64e9, "1.64B"), (0.5, "0.5")]
+)
+def test_count(number, text):
+    assert console.count(number) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0s"), (59.6, "1m00s"), (187, "3m07s"), (3720, "1h02m"), (183_600, "2d03h")])
+def test_duration(seconds, text):
+    assert console.duration(seconds) == text
+
+
+def test_table_aligns():
+    lines = console.table(("name", "n"), [("a", 1), ("long name", 1000)], indent="").split("\n")
+    assert lines == ["name          n", "a             1", "long name  1000"]
+
+
+def test_the_log_counts_every_token_once(tmp_path):
+    folder = runs.run(tmp_path)
+    records = metrics.read(folder / "metrics.jsonl")
+    plan = json.loads((folder / "plan.json").read_text())
+    assert records[-1]["step"] == plan["steps"]
+    assert records[-1]["words"] == plan["words"]
+    assert records[-1]["flops"] == pytest.approx(plan["flops"])
+    assert records[-1]["epoch"] == pytest.approx(2)
+    assert all(record["tokens_per_second"] > 0 for record in records)
+    assert [r["step"] for r in records] == [4, 8, 12, 16, 17]
+
+
+def test_a_cut_last_line_is_left_out_and_later_steps_are_dropped(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    lines = metrics.JsonLines(path)
+    for step in (1, 2, 3):
+        lines.log_metrics({"loss": 1.0 / step}, step)
+    path.write_text(path.read_text() + '{"step": 4, "lo')
+    assert [line["step"] for line in metrics.read(path)] == [1, 2, 3]
+    lines.cut(2)
+    assert [line["step"] for line in metrics.read(path)] == [1, 2]
+
+
+def test_mfu_uses_dense_peaks_and_never_guesses(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: name)
+    for name, peak in (("NVIDIA H200", 989e12), ("NVIDIA H100 80GB HBM3", 989e12), ("NVIDIA H100 PCIe", 756e12), ("Some GPU", None)):
+        assert meters.peak_flops(torch.device("cuda", 0)) == peak
+    assert meters.peak_flops(torch.device("cpu")) is None
+
+
+@pytest.mark.parametrize(("fast", "expected"), [(3.0, "bf16"), (1.1, "fp32")])
+def test_bf16_on_a_cpu_only_where_it_pays(monkeypatch, fast, expected):
+    monkeypatch.setattr(precision, "_seconds", lambda dtype: 1.0 if dtype == torch.float32 else 1.0 / fast)
+    assert precision.choose("auto", torch.device("cpu"))[0] == expected
+    assert precision.choose("fp32", torch.device("cpu"))[0] == "fp32"
