@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .attention import Layout, attend
 from .configuration import BabyLMConfig
-from .layers import FeedForward, Linear, Norm, add_branch
+from .layers import FeedForward, Linear, Norm, add_branch, project
 from .position import relative_bias, rotate
 
 
@@ -29,10 +28,7 @@ class Context(NamedTuple):
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention with QK-norm, a value residual and an output gate, all by configuration.
-
-    Query, key and value are matrices of their own (what Muon wants) and one product (what the machine wants).
-    """
+    """Multi-head self-attention with QK-norm, a value residual and an output gate, all by configuration."""
 
     def __init__(self, config: BabyLMConfig, layer: int) -> None:
         super().__init__()
@@ -55,8 +51,8 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, first_value: Tensor | None, context: Context) -> tuple[Tensor, Tensor]:
         """(rows, length, width) to the same, and this layer's values before mixing (rows, length, heads, head_dim)."""
-        weight = torch.cat((self.query.weight, self.key.weight, self.value.weight)).to(x.dtype)
-        query, key, value = F.linear(x, weight).unflatten(-1, (3, self.heads, self.head_dim)).unbind(2)
+        split = (self.heads, self.head_dim)
+        query, key, value = (y.unflatten(-1, split) for y in project(x, self.query, self.key, self.value))
         if self.query_norm is not None and self.key_norm is not None:
             query, key = self.query_norm(query), self.key_norm(key)
         if context.rotary is not None:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .configuration import BabyLMConfig
-from .layers import Linear, Norm
+from .layers import Linear, Norm, drop
 
 CHUNK = {"cpu": 64, "cuda": 4096}
 """Rows of logits brought to fp32 at a time: what stays in a core's cache, or what keeps kernels large."""
@@ -54,8 +54,7 @@ class Head(nn.Module):
         """What comes before the output embedding."""
         if self.dense is None or self.norm is None:
             return hidden
-        hidden = self.norm(F.gelu(self.dense(hidden), approximate="tanh"))
-        return F.dropout(hidden, self.dropout, self.training)
+        return drop(self.norm(F.gelu(self.dense(hidden))), self.dropout if self.training else 0.0)
 
 
 def token_loss(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, soft_cap: float = 0.0) -> TokenLoss:

@@ -19,6 +19,7 @@ biases; gains of norms                         zero; one
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -40,6 +41,17 @@ class Linear(nn.Linear):
         return F.linear(x, self.weight.to(x.dtype), bias)
 
 
+def project(x: Tensor, *layers: Linear) -> tuple[Tensor, ...]:
+    """``x`` through layers without bias: one product on a GPU; one each on a CPU, whose kernels want whole rows.
+
+    The weights are matrices of their own either way, since Muon makes each orthogonal by itself.
+    """
+    if x.device.type == "cpu":
+        return tuple(layer(x) for layer in layers)
+    weight = torch.cat([layer.weight for layer in layers]).to(x.dtype)
+    return F.linear(x, weight).split([layer.out_features for layer in layers], dim=-1)
+
+
 class Norm(nn.Module):
     """RMS or layer norm over the last dimension, with gain (and bias for ``layer``) when affine."""
 
@@ -57,16 +69,64 @@ class Norm(nn.Module):
         if self.centred:
             bias = None if self.bias is None else self.bias.to(x.dtype)
             return F.layer_norm(x, (self.size,), weight, bias, self.eps)
+        if x.device.type == "cpu" and not torch.compiler.is_compiling():
+            normed = _RMSNorm.apply(x, self.eps)
+            return normed if weight is None else normed * weight
         return F.rms_norm(x, (self.size,), weight, self.eps)
+
+
+class _RMSNorm(torch.autograd.Function):
+    """RMS norm without gain in a third of the passes that torch's own takes on a CPU, where it is not one kernel."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, eps: float) -> Tensor:
+        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
+        scale = (length.square_() / x.shape[-1]).add_(eps).rsqrt_().to(x.dtype)
+        normed = x * scale
+        ctx.save_for_backward(normed, scale)
+        return normed
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = gradients
+        normed, scale = ctx.saved_tensors
+        along = torch.linalg.vecdot(gradient, normed).unsqueeze(-1) / normed.shape[-1]
+        return torch.addcmul(gradient, normed, along, value=-1).mul_(scale), None
+
+
+def drop(x: Tensor, dropout: float) -> Tensor:
+    """``x`` with this share of its elements zeroed and the others scaled up."""
+    if dropout == 0.0:
+        return x
+    return x * _keep(x, dropout) if x.device.type == "cpu" else F.dropout(x, dropout)
 
 
 def add_branch(stream: Tensor, branch: Tensor, dropout: float) -> Tensor:
     """``stream + dropout(branch)``."""
+    if dropout == 0.0:
+        return stream + branch
+    if stream.device.type == "cpu":
+        return torch.addcmul(stream, branch, _keep(branch, dropout))
     return stream + F.dropout(branch, dropout)
 
 
+def _keep(like: Tensor, dropout: float) -> Tensor:
+    """A dropout mask on the CPU, 0 or 1 / (1 - p) in the shape and dtype of ``like``.
+
+    Sixteen random bits an element, four elements a number: torch's own draws a number each, which took longer than a
+    layer's products. The probability is rounded to a multiple of 2**-16.
+    """
+    count, steps = like.numel(), round(dropout * 65_536)
+    bits = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+    kept = bits.view(torch.int16)[:count].view(like.shape) >= steps - 32_768
+    return kept.to(like.dtype).mul_(65_536 / (65_536 - steps))
+
+
 class FeedForward(nn.Module):
-    """GEGLU (tanh GELU), SwiGLU or squared ReLU between two linear layers without bias."""
+    """GEGLU, SwiGLU or squared ReLU between two linear layers without bias.
+
+    The GELU is the exact one: on a CPU it takes a fifth of the tanh form's time, and differs from it by less than 5e-4.
+    """
 
     def __init__(self, config: BabyLMConfig) -> None:
         super().__init__()
@@ -82,10 +142,8 @@ class FeedForward(nn.Module):
         if self.gate is None:
             inner = F.relu(self.up(x)).square()
         else:
-            # One product for both halves; the weights are two matrices for the sake of Muon.
-            weight = torch.cat((self.gate.weight, self.up.weight)).to(x.dtype)
-            gate, up = F.linear(x, weight).chunk(2, dim=-1)
-            inner = (F.silu(gate) if self.activation == "swiglu" else F.gelu(gate, approximate="tanh")) * up
+            gate, up = project(x, self.gate, self.up)
+            inner = (F.silu(gate) if self.activation == "swiglu" else F.gelu(gate)) * up
         return self.down(inner if self.norm is None else self.norm(inner))
 
 

@@ -185,7 +185,7 @@ class BabyLMForSequenceClassification(BabyLMPreTrainedModel):
         if attention_mask is not None and attention_mask.dim() == 2:
             weights = attention_mask.to(weights)
         pooled = (hidden * weights[..., None]).sum(1) / weights.sum(1, keepdim=True)
-        inner = self.norm(F.gelu(self.dense(pooled), approximate="tanh"))
+        inner = self.norm(F.gelu(self.dense(pooled)))
         logits = self.classifier(F.dropout(inner, self.config.dropout, self.training))
         loss = None
         if labels is not None:

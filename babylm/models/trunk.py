@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPast
@@ -13,7 +12,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPast
 from .attention import BACKENDS, Layout, packed_layout, padded_layout
 from .blocks import Block, Context
 from .configuration import BabyLMConfig
-from .layers import Norm, initialise
+from .layers import Norm, drop, initialise
 from .position import bucket_index, rotary_table
 
 
@@ -131,7 +130,7 @@ class BabyLMModel(BabyLMPreTrainedModel):
         with torch.autocast(stream.device.type, enabled=False):
             context = self._context(stream, layout, positions, cache)
             dropout = self.config.dropout if self.training else 0.0
-            inputs = F.dropout(self.embedding_norm(stream), dropout)
+            inputs = drop(self.embedding_norm(stream), dropout)
             states = [inputs]
             if self.depth_mix is not None:
                 states = self._averaged(inputs, context)
