@@ -1,8 +1,8 @@
 """Load, check and write the configuration of a run, and start the commands.
 
-Three layers, later ones win: the defaults of :mod:`babylm.sections` (with the model's preset), the file (with the one it names
-under ``base:``), the command line (``optimizer.lr=0.01``). A wrong key, value or combination ends with one line that names
-the key path and the nearest key, before torch is imported.
+Three layers, later ones win: the defaults of :mod:`babylm.sections` (with the model's preset), the file (with the one
+it names under ``base:``), the command line (``optimizer.lr=0.01``). A wrong key, value or combination ends with one
+line that names the key path and the nearest key, before torch is imported.
 """
 
 from __future__ import annotations
@@ -81,18 +81,32 @@ def check(config: Config) -> None:
 def _check_run(config: Config) -> None:
     registry.check(config.track, tracks.TRACKS, "track")
     _require(bool(config.name), "name", "must not be empty")
-    _require("." not in config.name and "/" not in config.name, "name",
-             f"{config.name!r} must not contain a dot or a slash: the official code cuts a model's name at its last dot")  # fmt: skip
-    _require(config.milestones == sorted(set(config.milestones)) and all(m > 0 for m in config.milestones),
-             "milestones", "must be ascending positive word counts")  # fmt: skip
+    _require(
+        "." not in config.name and "/" not in config.name,
+        "name",
+        f"{config.name!r} must not contain a dot or a slash: the official code cuts a model's name at its last dot",
+    )
+    _require(
+        config.milestones == sorted(set(config.milestones)) and all(m > 0 for m in config.milestones),
+        "milestones",
+        "must be ascending positive word counts",
+    )
     if config.milestones and config.track != "free":
         raise ConfigError(f"milestones: track {config.track} has its own list; choose track=free to set them")
     for key in ("words", "epochs", "flops"):
         value = getattr(config.budget, key)
         _require(value is None or value > 0, f"budget.{key}", "must be positive")
     _require(config.corpus.document_words >= 8, "corpus.document_words", "must be at least 8")
-    _require(config.tokenizer.vocabulary >= 300, "tokenizer.vocabulary", "must be at least 300 (256 bytes and the special tokens)")  # fmt: skip
-    _require(config.corpus.source != "hub" or config.corpus.hub is not None, "corpus.hub", "must name a data set when corpus.source=hub")  # fmt: skip
+    _require(
+        config.tokenizer.vocabulary >= 300,
+        "tokenizer.vocabulary",
+        "must be at least 300 (256 bytes and the special tokens)",
+    )
+    _require(
+        config.corpus.source != "hub" or config.corpus.hub is not None,
+        "corpus.hub",
+        "must name a data set when corpus.source=hub",
+    )
     training = config.training
     for key in ("devices", "accumulate", "log_every"):
         _require(getattr(training, key) >= 1, f"training.{key}", "must be at least 1")
@@ -102,16 +116,24 @@ def _check_run(config: Config) -> None:
 
 def _check_model(config: Config) -> None:
     model = config.model
-    _require(model.hidden_size % model.num_attention_heads == 0, "model.num_attention_heads",
-             f"{model.num_attention_heads} must divide model.hidden_size={model.hidden_size}")  # fmt: skip
+    _require(
+        model.hidden_size % model.num_attention_heads == 0,
+        "model.num_attention_heads",
+        f"{model.num_attention_heads} must divide model.hidden_size={model.hidden_size}",
+    )
     head = model.hidden_size // model.num_attention_heads
-    _require(head % 4 == 0, "model.num_attention_heads", f"heads of {head} channels cannot be rotated: use a multiple of 4")
+    _require(
+        head % 4 == 0, "model.num_attention_heads", f"heads of {head} channels cannot be rotated: use a multiple of 4"
+    )
     for key in ("dropout", "attention_dropout"):
         _require(0 <= getattr(model, key) < 1, f"model.{key}", "must be in [0, 1)")
     _require(model.soft_cap >= 0, "model.soft_cap", "must not be negative")
     longest = max(phase.sequence_length for phase in config.phases)
-    _require(longest <= model.max_position_embeddings, "phases",
-             f"sequence_length {longest} exceeds model.max_position_embeddings={model.max_position_embeddings}")  # fmt: skip
+    _require(
+        longest <= model.max_position_embeddings,
+        "phases",
+        f"sequence_length {longest} exceeds model.max_position_embeddings={model.max_position_embeddings}",
+    )
 
 
 def _check_learning(config: Config) -> None:
@@ -119,16 +141,30 @@ def _check_learning(config: Config) -> None:
     registry.check(objective.name, registry.names("objectives"), "objective.name")
     registry.check(optimizer.name, registry.names("optimizers"), "optimizer.name")
     _require(0 <= objective.causal_ratio <= 1, "objective.causal_ratio", "must be in [0, 1]")
-    _require(len(objective.mask_rate) == 2 and all(0 < r < 1 for r in objective.mask_rate), "objective.mask_rate", "must be two shares in (0, 1): start and end")  # fmt: skip
+    _require(
+        len(objective.mask_rate) == 2 and all(0 < r < 1 for r in objective.mask_rate),
+        "objective.mask_rate",
+        "must be two shares in (0, 1): start and end",
+    )
     _require(objective.span >= 1, "objective.span", "must be at least 1")
-    _require(objective.keep >= 0 and objective.random >= 0 and objective.keep + objective.random <= 1,
-             "objective.keep", "keep and random are shares with a sum of at most 1")  # fmt: skip
+    _require(
+        objective.keep >= 0 and objective.random >= 0 and objective.keep + objective.random <= 1,
+        "objective.keep",
+        "keep and random are shares with a sum of at most 1",
+    )
     _require(optimizer.lr > 0 and optimizer.adam_lr > 0, "optimizer.lr", "learning rates must be positive")
     _require(optimizer.weight_decay >= 0, "optimizer.weight_decay", "must not be negative")
-    _require(len(optimizer.betas) == 2 and all(0 <= b < 1 for b in optimizer.betas), "optimizer.betas", "must be two numbers in [0, 1)")  # fmt: skip
+    _require(
+        len(optimizer.betas) == 2 and all(0 <= b < 1 for b in optimizer.betas),
+        "optimizer.betas",
+        "must be two numbers in [0, 1)",
+    )
     _require(optimizer.clip >= 0, "optimizer.clip", "must not be negative (0: no clipping)")
-    _require(schedule.warmup >= 0 and schedule.cooldown >= 0 and schedule.warmup + schedule.cooldown <= 1,
-             "schedule.warmup", "warmup and cooldown are shares with a sum of at most 1")  # fmt: skip
+    _require(
+        schedule.warmup >= 0 and schedule.cooldown >= 0 and schedule.warmup + schedule.cooldown <= 1,
+        "schedule.warmup",
+        "warmup and cooldown are shares with a sum of at most 1",
+    )
     averaging = config.averaging
     _require(0 <= averaging.decay < 1, "averaging.decay", "must be in [0, 1)")
     _require(0 < averaging.tail <= 1, "averaging.tail", "must be in (0, 1]")
@@ -138,16 +174,26 @@ def _check_learning(config: Config) -> None:
 def _check_phases(config: Config) -> None:
     _require(bool(config.phases), "phases", "must hold at least one phase")
     ends = [phase.until for phase in config.phases]
-    _require(ends == sorted(set(ends)) and ends[0] > 0 and ends[-1] == 1, "phases", f"until must ascend and end with 1, not {ends}")
+    _require(
+        ends == sorted(set(ends)) and ends[0] > 0 and ends[-1] == 1,
+        "phases",
+        f"until must ascend and end with 1, not {ends}",
+    )
     cut = config.training.accumulate * config.training.devices
     for index, phase in enumerate(config.phases):
         key = f"phases[{index}]"
         _require(phase.sequence_length >= 8, f"{key}.sequence_length", "must be at least 8")
-        _require(phase.tokens % phase.sequence_length == 0, f"{key}.tokens",
-                 f"{phase.tokens} must be a multiple of sequence_length={phase.sequence_length}")  # fmt: skip
+        _require(
+            phase.tokens % phase.sequence_length == 0,
+            f"{key}.tokens",
+            f"{phase.tokens} must be a multiple of sequence_length={phase.sequence_length}",
+        )
         rows = phase.tokens // phase.sequence_length
-        _require(rows % cut == 0, f"{key}.tokens",
-                 f"{rows} rows a step cannot be cut into training.accumulate x training.devices = {cut} equal batches")  # fmt: skip
+        _require(
+            rows % cut == 0,
+            f"{key}.tokens",
+            f"{rows} rows a step cannot be cut into training.accumulate x training.devices = {cut} equal batches",
+        )
 
 
 def _require(condition: bool, key: str, message: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class Log:
-    """Lines to the terminal and, once a run's folder is known, to its ``log.txt``; silent where ``quiet`` (other ranks)."""
+    """Lines to the terminal and, once a run's folder is known, to its ``log.txt``; silent where ``quiet``."""
 
     def __init__(self, path: Path | None = None, *, quiet: bool = False) -> None:
         self.path, self.quiet = path, quiet
@@ -41,7 +41,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], *, indent: st
     widths = [max(len(line[column]) for line in cells) for column in range(len(header))]
     lines = []
     for line in cells:
-        padded = [cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths, strict=True))]
+        padded = [
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
         lines.append(indent + "  ".join(padded).rstrip())
     return "\n".join(lines)
 

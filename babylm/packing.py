@@ -1,9 +1,10 @@
 """The stream of a run: documents in a fresh order each epoch, cut into rows of one length.
 
-Everything is a pure function of (prepared corpus, seed, position), so a batch can be asked for by its number and nothing
-needs saving. An epoch's stream is each document in that epoch's order, a BOS before it; epochs follow each other without a
-gap. A row is a BOS and the next ``length - 1`` positions of the stream, so each token is a target exactly once an epoch and
-no tail is dropped; a document cut by a row's end goes on in the next row as a document of its own.
+Everything is a pure function of (prepared corpus, seed, position), so a batch can be asked for by its number and
+nothing needs saving. An epoch's stream is each document in that epoch's order, a BOS before it; epochs follow each
+other without a gap. A row is a BOS and the next ``length - 1`` positions of the stream, so each token is a target
+exactly once an epoch and no tail is dropped; a document cut by a row's end goes on in the next row as a document of
+its own.
 
 A word belongs to the row that holds its last token.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,17 @@ from numpy.typing import NDArray
 class Corpus(Protocol):
     """What packing needs of a prepared corpus (:class:`babylm.corpora.shards.Shards` or text encoded in memory)."""
 
-    tokens: NDArray
-    """(tokens,) ids of all documents, one after the other, without BOS."""
-    words: NDArray
-    """(tokens,) how many words end in each token."""
-    offsets: NDArray
-    """(documents + 1,) where each document starts in ``tokens``."""
+    @property
+    def tokens(self) -> NDArray[Any]:
+        """(tokens,) ids of all documents, one after the other, without BOS."""
+
+    @property
+    def words(self) -> NDArray[Any]:
+        """(tokens,) how many words end in each token."""
+
+    @property
+    def offsets(self) -> NDArray[Any]:
+        """(documents + 1,) where each document starts in ``tokens``."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ def permutation(count: int, *key: int) -> NDArray[np.int64]:
 
     Sorts the SplitMix64 hash of (key, index): numpy does not promise that its generators keep their streams.
     """
-    state = np.uint64(0x9E3779B97F4A7C15)
+    state = np.array(0x9E3779B97F4A7C15, dtype=np.uint64)
     with np.errstate(over="ignore"):
         for part in key:
             state = _mix(state ^ np.uint64(part % 2**64) * np.uint64(0xD6E8FEB86659FD93))
@@ -54,12 +60,11 @@ def permutation(count: int, *key: int) -> NDArray[np.int64]:
     return np.argsort(hashes, kind="stable")
 
 
-def _mix(value: NDArray | np.uint64) -> NDArray:
+def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """The finaliser of SplitMix64 (Steele, Lea and Flood 2014)."""
-    value = np.asarray(value, dtype=np.uint64)
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
+    return np.asarray(value ^ (value >> np.uint64(31)))
 
 
 class Stream:

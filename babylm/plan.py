@@ -1,12 +1,12 @@
 """The plan of a run: which words at which step, in which shape, and where each milestone falls.
 
 A pure function of configuration and prepared corpus. Resuming, counting words, stopping at the budget and placing
-milestones therefore need no saved state but the number of the step; and a plan that breaks the rules of its track is refused
-before the first step, with the sum shown.
+milestones therefore need no saved state but the number of the step; and a plan that breaks the rules of its track is
+refused before the first step, with the sum shown.
 
-A phase reads a stretch of the stream (:mod:`babylm.packing`) in rows of one length. Within each epoch of a phase the rows are
-shuffled once more, so that the rows of a long document are spread over many steps. The last row ends exactly at the
-last word of the budget; what is left of the last step is padding.
+A phase reads a stretch of the stream (:mod:`babylm.packing`) in rows of one length. Within each epoch of a phase the
+rows are shuffled once more, so that the rows of a long document are spread over many steps. The last row ends exactly
+at the last word of the budget; what is left of the last step is padding.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -120,7 +121,7 @@ class Plan:
         for epoch in range(phase.start // length + 1, last // length + 1):
             edges.append(-(-(epoch * length - phase.start) // width))
         edges.append(phase.row_count)
-        return list(zip(edges[:-1], edges[1:], strict=True))
+        return list(pairwise(edges))
 
     def _block_order(self, phase_index: int, block: int) -> NDArray[np.int64]:
         low, high = self._bounds(self.phases[phase_index])[block]
@@ -155,7 +156,9 @@ class Plan:
             "flops": float(self.flops_at[-1]),
             "corpus_words": self.stream.epoch_words,
             "corpus_documents": self.stream.documents,
-            "phases": [{k: getattr(p, k) for k in ("sequence_length", "rows", "first_step", "steps")} for p in self.phases],
+            "phases": [
+                {k: getattr(p, k) for k in ("sequence_length", "rows", "first_step", "steps")} for p in self.phases
+            ],
             "milestones": [{"name": m.name, "step": m.step, "words": m.words} for m in self.milestones],
         }
 
@@ -163,16 +166,17 @@ class Plan:
 def build(config: Config, stream: Stream, flops_per_token: Callable[[int], float]) -> Plan:
     """The plan of a configuration over a corpus.
 
-    ``flops_per_token(sequence_length)`` are the training FLOPs of one position. ``ValueError``, with the sum, for a plan over
-    the track's budget, for a corpus over its limit, and for one without any budget.
+    ``flops_per_token(sequence_length)`` are the training FLOPs of one position. ``ValueError``, with the sum, for a
+    plan over the track's budget, for a corpus over its limit, and for one without any budget.
     """
     track, budget, corpus_words = TRACKS[config.track], config.budget, stream.epoch_words
     if corpus_words == 0:
         raise ValueError("corpus: the training text holds no words")
     if track.unique_words is not None and corpus_words > track.unique_words:
         raise ValueError(
-            f"corpus: {corpus_words:,} words, {corpus_words - track.unique_words:,} more than the {track.unique_words:,} "
-            f"that track {config.track} allows; remove text, or choose track=free for a run outside the challenge"
+            f"corpus: {corpus_words:,} words, {corpus_words - track.unique_words:,} more than the "
+            f"{track.unique_words:,} that track {config.track} allows; "
+            f"remove text, or choose track=free for a run outside the challenge"
         )
     limits: dict[str, int] = {}
     if budget.words is not None:
@@ -184,12 +188,15 @@ def build(config: Config, stream: Stream, flops_per_token: Callable[[int], float
     if not limits and track.exposure_words is not None:
         limits["the track's budget"] = track.exposure_words
     if not limits:
-        raise ValueError("budget: set budget.words, budget.epochs or budget.flops (track free has no budget of its own)")
+        raise ValueError(
+            "budget: set budget.words, budget.epochs or budget.flops (track free has no budget of its own)"
+        )
     source, words = min(limits.items(), key=lambda item: item[1])
     if track.exposure_words is not None and words > track.exposure_words:
         raise ValueError(
-            f"budget: {source} = {words:,} words, {words - track.exposure_words:,} more than the {track.exposure_words:,} "
-            f"that track {config.track} allows; lower it, or choose track=free for a run outside the challenge"
+            f"budget: {source} = {words:,} words, {words - track.exposure_words:,} more than the "
+            f"{track.exposure_words:,} that track {config.track} allows; "
+            f"lower it, or choose track=free for a run outside the challenge"
         )
     if words < 1:
         raise ValueError(f"budget: {source} is less than one word")

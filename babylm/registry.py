@@ -21,7 +21,7 @@ def names(folder: str) -> list[str]:
 
 
 def check(value: str, choices: Iterable[str], key: str) -> str:
-    """``value`` if it is one of ``choices``; else a ``ValueError`` naming the key, the nearest choices and all of them."""
+    """``value`` if it is one of ``choices``; else a ``ValueError`` with the key, the nearest and all choices."""
     known = sorted(choices)
     if value in known:
         return value

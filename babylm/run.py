@@ -1,8 +1,8 @@
 """A run's folder and the way files are written: whole or not at all.
 
-``checkpoints/<name>/`` holds ``config.yaml environment.json plan.json log.txt metrics.jsonl last.ckpt chck_*/ main/``. Files are
-written beside their final name, flushed to the disk and renamed; folders are complete when their manifest exists, which
-is written last. So whatever is killed and whenever, a name that exists is a whole file.
+``checkpoints/<name>/`` holds ``config.yaml environment.json plan.json log.txt metrics.jsonl last.ckpt chck_*/
+main/``. Files are written beside their final name, flushed to the disk and renamed; folders are complete when their
+manifest exists, which is written last. So whatever is killed and whenever, a name that exists is a whole file.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def atomic_file(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL)
     try:
-        with os.fdopen(handle, mode, **({} if "b" in mode else {"encoding": "utf-8"})) as file:
+        with open(handle, mode, encoding=None if "b" in mode else "utf-8") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -110,7 +110,16 @@ def sha256_json(value: Any) -> str:
 def environment() -> dict[str, Any]:
     """What the run ran on: code revision, versions, machine. Read without importing torch."""
     versions = {}
-    for package in ("torch", "lightning", "transformers", "tokenizers", "datasets", "omegaconf", "numpy", "safetensors"):
+    for package in (
+        "torch",
+        "lightning",
+        "transformers",
+        "tokenizers",
+        "datasets",
+        "omegaconf",
+        "numpy",
+        "safetensors",
+    ):
         with suppress(metadata.PackageNotFoundError):
             versions[package] = metadata.version(package)
     return {
@@ -132,7 +141,12 @@ def code_revision() -> str | None:
             ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True, timeout=10
         ).stdout.strip()
         changes = subprocess.run(
-            ["git", "status", "--porcelain", "--", "."], cwd=here, capture_output=True, text=True, check=True, timeout=10
+            ["git", "status", "--porcelain", "--", "."],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
@@ -183,8 +197,8 @@ class RunFolder:
     def open(self, config_yaml: str, identity: dict[str, Any]) -> bool:
         """Make the folder, or check that it holds the same run; returns whether it was there.
 
-        ``identity`` is what must be equal for a run to be continued. ``ValueError`` names the first keys that differ, and
-        what to do; nothing is touched then.
+        ``identity`` is what must be equal for a run to be continued. ``ValueError`` names the first keys that differ,
+        and what to do; nothing is touched then.
         """
         stored = self.path / "identity.json"
         if stored.exists():

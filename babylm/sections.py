@@ -15,11 +15,11 @@ class CorpusConfig:
     """The training text and the held-out text beside it."""
 
     source: Literal["files", "hub", "toy"] = "files"
-    """``files``: local ``*.train``; ``hub``: the same folder, filled from the Hub when empty; ``toy``: the bundled grammar."""
+    """``files``: local ``*.train``; ``hub``: the same, downloaded when empty; ``toy``: the bundled grammar."""
     path: str = "corpora/strict_small"
     """Folder of the ``*.train`` files (``files``, ``hub``), relative to the working directory."""
     hub: str | None = None
-    """Hub dataset for ``hub``: an official name (``2026-strict-small``, see ``babylm/corpora/sources.py``) or ``owner/name``."""
+    """Dataset for ``hub``: an official name (``2026-strict-small``; ``babylm/corpora/hub.py``) or ``owner/name``."""
     dev: str | None = None
     """Held-out file, or folder of files, for the loss by milestone; never trained on, never counted."""
     test: str | None = None
@@ -234,7 +234,7 @@ class EvaluationConfig:
     loss_at: Literal["none", "milestones", "end"] = "milestones"
     """When the loss on ``corpus.dev`` is measured (``corpus.test`` at the end alone)."""
     loss_tokens: int = 65_536
-    """Tokens of ``corpus.dev``, in evenly spaced rows, that the loss is measured on at a milestone; at the end all of it."""
+    """Tokens of ``corpus.dev``, in evenly spaced rows, that the loss is measured on at a milestone; at the end all."""
     tasks: list[str] = field(default_factory=list)
     """Tasks by name (``babylm/evaluation/tasks``)."""
     data: str = "evaluation_data"

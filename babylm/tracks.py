@@ -1,9 +1,9 @@
 """The tracks of the BabyLM challenge: word budgets and required checkpoints.
 
-Source: the calls for papers of 2025 (arXiv 2502.10645) and 2026 (arXiv 2602.20092) and the checkpoint lists hard-coded in
-the official evaluation pipeline. A word is a whitespace-separated unit of the raw text; exposure counts repetitions.
-The 2026 rules fold multimodal and interaction into strict; we keep the 2025 accounting for them, since the exact 2026
-wording was not published when this was written.
+Source: the calls for papers of 2025 (arXiv 2502.10645) and 2026 (arXiv 2602.20092) and the checkpoint lists
+hard-coded in the official evaluation pipeline. A word is a whitespace-separated unit of the raw text; exposure counts
+repetitions. The 2026 rules fold multimodal and interaction into strict; we keep the 2025 accounting for them, since
+the exact 2026 wording was not published when this was written.
 """
 
 from __future__ import annotations

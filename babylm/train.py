@@ -8,8 +8,8 @@
 
 Repeating the command continues the run where it stopped. Results lie in checkpoints/<name>/.
 
-Exit codes: 0 done; 1 an unexpected error; 2 wrong configuration, corpus or plan (nothing was started); 3 the loss or the
-gradient was not finite; 75 stopped by a signal with the state saved: repeat the command to go on.
+Exit codes: 0 done; 1 an unexpected error; 2 wrong configuration, corpus or plan (nothing was started); 3 the loss or
+the gradient was not finite; 75 stopped by a signal with the state saved: repeat the command to go on.
 """
 
 from __future__ import annotations

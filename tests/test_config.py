@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from dataclasses import fields, is_dataclass
 
 import pytest
@@ -124,7 +123,13 @@ def test_answers_in_under_a_second_without_torch(root, command, words, code):
     )
     best = float("inf")
     for _ in range(3):  # the best of three: the machine is shared
-        done = subprocess.run([sys.executable, "-c", program, f"babylm.{command}", *words], cwd=root, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", program, f"babylm.{command}", *words],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         seconds, torch_in, lightning_in, exit_code = done.stdout.split("\n")[-2].split()
         best = min(best, float(seconds))
         assert (torch_in, lightning_in) == ("False", "False")

@@ -18,12 +18,26 @@ FLOORS = {
     "config": 0, "sections": 0, "presets": 0, "tracks": 0, "registry": 0, "run": 0, "console": 0, "files": 0, "": 0,
 }  # fmt: skip
 PLUGINS = ("objectives", "optimizers", "evaluation.tasks", "interaction.teachers", "interaction.environments")
-FAMILIES = ("objectives", "optimizers", "models", "training", "submission", "reporting", "corpora", "interaction.teachers", "interaction.environments", "evaluation.tasks")
+FAMILIES = (
+    "objectives",
+    "optimizers",
+    "models",
+    "training",
+    "submission",
+    "reporting",
+    "corpora",
+    "interaction.teachers",
+    "interaction.environments",
+    "evaluation.tasks",
+)
 HEAVY = {"torch", "lightning", "transformers", "datasets"}
 
 
 def modules() -> list[str]:
-    return [".".join(p.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__").replace("__init__", "") for p in sorted(PACKAGE.rglob("*.py"))]
+    return [
+        ".".join(p.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__").replace("__init__", "")
+        for p in sorted(PACKAGE.rglob("*.py"))
+    ]
 
 
 def path_of(module: str) -> Path:
@@ -43,8 +57,15 @@ def imports(module: str) -> list[tuple[str, bool]]:
     """(imported module, whether at the top level) of the package's own and of others."""
     tree = ast.parse(path_of(module).read_text(encoding="utf-8"))
     package = module if path_of(module).name == "__init__.py" else module.rpartition(".")[0]
-    typing_only = {id(n) for block in ast.walk(tree) if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.dump(block.test) for n in ast.walk(block)}
-    top = {id(n) for n in tree.body} | {id(n) for block in tree.body if isinstance(block, ast.Try) for n in ast.walk(block)}
+    typing_only = {
+        id(n)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.dump(block.test)
+        for n in ast.walk(block)
+    }
+    top = {id(n) for n in tree.body} | {
+        id(n) for block in tree.body if isinstance(block, ast.Try) for n in ast.walk(block)
+    }
     found = []
     for node in ast.walk(tree):
         if id(node) in typing_only:
@@ -59,7 +80,9 @@ def imports(module: str) -> list[tuple[str, bool]]:
                 stem = node.module or ""
             for alias in node.names:
                 inner = f"{stem}.{alias.name}".removeprefix("babylm.")
-                is_module = stem.split(".")[0] == "babylm" and (PACKAGE / inner.replace(".", "/")).with_suffix(".py").exists() or (stem.split(".")[0] == "babylm" and (PACKAGE / inner.replace(".", "/")).is_dir())
+                is_module = (
+                    stem.split(".")[0] == "babylm" and (PACKAGE / inner.replace(".", "/")).with_suffix(".py").exists()
+                ) or (stem.split(".")[0] == "babylm" and (PACKAGE / inner.replace(".", "/")).is_dir())
                 found.append((f"{stem}.{alias.name}" if is_module else stem, id(node) in top))
     return found
 
@@ -112,7 +135,10 @@ def test_models_import_nothing_of_the_package(module):
 
 
 def test_there_is_no_cycle():
-    graph = {m: {t for name, top in imports(m) if top and (t := own(name)) is not None and t in set(modules())} - {m, ""} for m in modules()}
+    graph = {
+        m: {t for name, top in imports(m) if top and (t := own(name)) is not None and t in set(modules())} - {m, ""}
+        for m in modules()
+    }
     state: dict[str, int] = {}
 
     def visit(module: str, trail: tuple[str, ...]) -> None:
@@ -129,5 +155,9 @@ def test_there_is_no_cycle():
 
 
 def test_files_are_about_one_thing():
-    long = {str(p.relative_to(PACKAGE)): n for p in PACKAGE.rglob("*.py") if (n := len(p.read_text(encoding="utf-8").splitlines())) > 350}
+    long = {
+        str(p.relative_to(PACKAGE)): n
+        for p in PACKAGE.rglob("*.py")
+        if (n := len(p.read_text(encoding="utf-8").splitlines())) > 350
+    }
     assert not long

@@ -74,7 +74,15 @@ def test_the_budget_is_reached_exactly_and_is_a_milestone():
     assert made.milestones[-1].step == made.steps
 
 
-@pytest.mark.parametrize(("track", "count", "last"), [("strict-small", 19, "chck_100M"), ("strict", 28, "chck_1000M"), ("multimodal", 28, "chck_1000M"), ("interaction", 28, "chck_1000M")])
+@pytest.mark.parametrize(
+    ("track", "count", "last"),
+    [
+        ("strict-small", 19, "chck_100M"),
+        ("strict", 28, "chck_1000M"),
+        ("multimodal", 28, "chck_1000M"),
+        ("interaction", 28, "chck_1000M"),
+    ],
+)
 def test_official_milestones(track, count, last):
     names = [milestone_name(words) for words in TRACKS[track].milestones]
     assert len(names) == len(set(names)) == count
@@ -85,7 +93,10 @@ def test_official_milestones(track, count, last):
 def test_over_budget_is_refused_with_the_sum():
     source = small.stream()
     source.epoch_words = 9_949_721  # a strict-small corpus, as far as the budget is concerned
-    with pytest.raises(ValueError, match=r"budget\.epochs=12 x 9,949,721 words = 119,396,652 words, 19,396,652 more than the 100,000,000"):
+    with pytest.raises(
+        ValueError,
+        match=r"budget\.epochs=12 x 9,949,721 words = 119,396,652 words, 19,396,652 more than the 100,000,000",
+    ):
         small.build(small.config(track="strict-small", epochs=12), source)
     source.epoch_words = 10_500_000
     with pytest.raises(ValueError, match="500,000 more than the 10,000,000"):

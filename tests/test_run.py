@@ -15,9 +15,14 @@ from babylm import run
 def test_a_failed_write_leaves_the_old_file_and_no_debris(tmp_path):
     path = tmp_path / "a.txt"
     run.write_text(path, "old")
-    with pytest.raises(RuntimeError, match="halfway"), run.atomic_file(path, "w") as file:
-        file.write("new")
-        raise RuntimeError("halfway")
+
+    def fail() -> None:
+        with run.atomic_file(path, "w") as file:
+            file.write("new")
+            raise RuntimeError("halfway")
+
+    with pytest.raises(RuntimeError, match="halfway"):
+        fail()
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["a.txt"]
 
@@ -28,9 +33,14 @@ def test_a_failed_folder_leaves_the_old_one(tmp_path):
         with run.atomic_folder(path) as work:
             (work / "file").write_text(content)
         assert (path / "file").read_text() == content
-    with pytest.raises(RuntimeError), run.atomic_folder(path) as work:
-        (work / "file").write_text("broken")
-        raise RuntimeError
+
+    def fail() -> None:
+        with run.atomic_folder(path) as work:
+            (work / "file").write_text("broken")
+            raise RuntimeError("halfway")
+
+    with pytest.raises(RuntimeError, match="halfway"):
+        fail()
     assert (path / "file").read_text() == "new"
     assert os.listdir(tmp_path) == ["folder"]
 
@@ -68,7 +78,7 @@ def test_a_full_disk_keeps_the_old_file(tmp_path):
 
 
 def test_json_refuses_nan(tmp_path):
-    with pytest.raises(ValueError, match="nan|NaN|JSON"):
+    with pytest.raises(ValueError, match=r"nan|NaN|JSON"):
         run.write_json(tmp_path / "a.json", {"loss": float("nan")})
     assert os.listdir(tmp_path) == []
 

@@ -1,4 +1,4 @@
-"""Batches by number: what step s reads is asked of the plan, so the loader has no state and a resumed one starts anywhere."""
+"""Batches by number: the plan says what step s reads, so the loader has no state and a resumed one starts anywhere."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ class PlanDataset(Dataset[StepBatch]):
         count = self.plan.phase_of(step).rows // (self.accumulate * self.world)
         offset = (part * self.world + self.rank) * count
         batch = self.plan.batch(step, offset, count)
-        tokens, documents, words = (torch.from_numpy(a) for a in (batch.rows.tokens, batch.rows.documents, batch.rows.words))
+        tokens, documents, words = (
+            torch.from_numpy(a) for a in (batch.rows.tokens, batch.rows.documents, batch.rows.words)
+        )
         return StepBatch(tokens, documents, words, step, offset, batch.first_row)
 
 

@@ -12,7 +12,7 @@ from babylm.training.session import Session
 
 def finish(session: Session, module: Pretraining) -> None:
     """Measure, print, and write ``main`` last: its presence says that the run is finished."""
-    network = session.network().to(session.device)
+    network = session.network()
     network.load_state_dict(module.weights())
     facts: dict[str, Any] = {"milestone": "main", "words": session.plan.words, "step": module.completed}
     text = held_out(session, "test")
@@ -21,14 +21,18 @@ def finish(session: Session, module: Pretraining) -> None:
         run.write_json(session.folder.path / "evaluation" / "test_loss.json", losses)
         names = list(losses["all"])
         rows = [(source, *(f"{values[name]:.4f}" for name in names)) for source, values in losses.items()]
-        session.log("loss on the test text, nats a target (causal_word: a word)\n" + console.table(("source", *names), rows))
+        session.log(
+            "loss on the test text, nats a target (causal_word: a word)\n" + console.table(("source", *names), rows)
+        )
     wanted = session.config.evaluation
     if wanted.tasks and wanted.at != "none":
-        trained, untrained = score(session, network), score(session, session.network().to(session.device))
+        trained, untrained = score(session, network), score(session, session.network())
         rows = [
             (name, f"{100 * untrained[name].official:.1f}", f"{100 * trained[name].official:.1f}", trained[name].n)
             for name in trained
         ]
         session.log("accuracy in %\n" + console.table(("task", "untrained", "trained", "items"), rows))
     session.save_revision(session.folder.main, module.weights(), facts)
-    session.log(f"saved main: {session.plan.words:,} words; revisions, metrics.jsonl and log.txt are in {session.folder.path}")
+    session.log(
+        f"saved main: {session.plan.words:,} words; revisions, metrics.jsonl and log.txt are in {session.folder.path}"
+    )

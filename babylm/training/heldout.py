@@ -43,7 +43,7 @@ class HeldOut:
         try:
             read = 0
             for source, whole_part in self.parts.items():
-                rows = Rows(*(array[::every] for array in (whole_part.tokens, whole_part.documents, whole_part.words)))
+                rows = Rows(whole_part.tokens[::every], whole_part.documents[::every], whole_part.words[::every])
                 words = int(rows.words.sum())
                 read += words
                 results[source] = {}
@@ -60,11 +60,15 @@ class HeldOut:
             results["all"]["causal_word"] = whole["causal"][0] / max(read, 1)
         return results
 
-    def _sum(self, network: Any, objective: Objective, mode: str, rows: Rows, device: torch.device) -> tuple[float, float]:
+    def _sum(
+        self, network: Any, objective: Objective, mode: str, rows: Rows, device: torch.device
+    ) -> tuple[float, float]:
         total = targets = 0.0
         for first in range(0, len(rows.tokens), ROWS):
             part = slice(first, first + ROWS)
-            tokens, documents, words = (torch.from_numpy(a[part]).to(device) for a in (rows.tokens, rows.documents, rows.words))
+            tokens, documents, words = (
+                torch.from_numpy(a[part]).to(device) for a in (rows.tokens, rows.documents, rows.words)
+            )
             generator = torch.Generator(device).manual_seed(seed_of(0, NOISE, first))
             noise = objective.noise(len(tokens), tokens.shape[1], generator)
             example = objective.corrupt(Batch(tokens, documents, words, first), noise, 1.0)
@@ -80,7 +84,9 @@ def _only(encoded: Any, source: int) -> Any:
     spans = [np.arange(offsets[i], offsets[i + 1]) for i in mine]
     at = np.concatenate(spans) if spans else np.zeros(0, dtype=np.int64)
     lengths = np.array([len(span) for span in spans], dtype=np.int64)
-    return _Part(np.asarray(encoded.tokens)[at], np.asarray(encoded.words)[at], np.concatenate(([0], np.cumsum(lengths))))
+    return _Part(
+        np.asarray(encoded.tokens)[at], np.asarray(encoded.words)[at], np.concatenate(([0], np.cumsum(lengths)))
+    )
 
 
 class _Part:

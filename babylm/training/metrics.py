@@ -1,4 +1,4 @@
-"""``metrics.jsonl``: one JSON object a line, ``step`` and ``words`` in each, always written; other loggers come beside it."""
+"""``metrics.jsonl``: one JSON object a line with ``step`` and ``words``; always written, beside any other logger."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""The LightningModule: corrupt, ask the network, divide the sum, step. All that varies by step is a function of the step.
+"""The LightningModule: corrupt, ask the network, divide the sum, step. What varies by step is a function of the step.
 
 The loss is a sum over targets divided by the number of stream positions of the whole step, so accumulated batches and
-several ranks add up to exactly the gradient of one big batch. Randomness of a step is re-made from (seed, step): the uniforms
-of the objective for all rows of the step at once, of which each rank and batch takes its rows, and dropout's generator.
+several ranks add up to exactly the gradient of one big batch. Randomness of a step is re-made from (seed, step): the
+uniforms of the objective for all rows of the step at once, of which each rank and batch takes its rows, and dropout's
+generator.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ NOISE, DROPOUT = 1, 2
 
 
 class NonFiniteError(RuntimeError):
-    """The loss or the gradient is not finite; raised before the optimizer's step, so the weights are those of before."""
+    """The loss or the gradient is not finite; raised before the optimizer's step, so the weights are intact."""
 
 
 def seed_of(*parts: int) -> int:
@@ -90,7 +91,9 @@ class Pretraining(L.LightningModule):
         assert isinstance(values, Tensor)
         return {name: (float(total), float(count)) for name, (total, count) in zip(names, values.tolist(), strict=True)}
 
-    def configure_gradient_clipping(self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None) -> None:
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
+    ) -> None:
         """Clip to ``optimizer.clip``; stop before the step when loss or gradient is not finite."""
         clip = self.config.optimizer.clip or float("inf")
         self.grad_norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), clip)
@@ -102,9 +105,17 @@ class Pretraining(L.LightningModule):
                 "the weights are those before this step"
             )
 
-    def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Callable[[], Any] | None = None) -> None:
+    def optimizer_step(
+        self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Callable[[], Any] | None = None
+    ) -> None:
         """Set the rates of this step, make it, count it, and update the average of the weights."""
-        schedules.apply(getattr(optimizer, "optimizer", optimizer), self.config.schedule, self.config.optimizer, self.completed, self.plan.steps)
+        schedules.apply(
+            getattr(optimizer, "optimizer", optimizer),
+            self.config.schedule,
+            self.config.optimizer,
+            self.completed,
+            self.plan.steps,
+        )
         optimizer.step(closure=optimizer_closure)
         self.completed += 1
         if self.average is not None:
@@ -117,4 +128,6 @@ class Pretraining(L.LightningModule):
         if averaged is None:
             return state
         names = {parameter.data_ptr(): name for name, parameter in self.network.named_parameters()}
-        return {key: averaged[names[value.data_ptr()]] for key, value in state.items()}  # tied weights share one average
+        return {
+            key: averaged[names[value.data_ptr()]] for key, value in state.items()
+        }  # tied weights share one average

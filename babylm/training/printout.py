@@ -9,7 +9,7 @@ from babylm.sections import Config
 
 
 def disk_needed(config: Config, shape: BabyLMConfig, planned: plan.Plan) -> int:
-    """Bytes of all revisions (fp32 weights and about 4 MB of tokenizer and code) and of three states (one being written)."""
+    """Bytes of all revisions (fp32 weights, about 4 MB of tokenizer and code) and three states, one being written."""
     weights = 4 * flops.parameter_count(shape)
     revisions = 1 + (len(planned.milestones) if config.training.revisions == "all" else 0)
     average = 2 if config.averaging.name != "none" else 1
@@ -19,7 +19,8 @@ def disk_needed(config: Config, shape: BabyLMConfig, planned: plan.Plan) -> int:
 def describe(config: Config, planned: plan.Plan, parameters: int, need: int, free: int) -> str:
     """The plan as a person reads it."""
     lines = [
-        f"plan   {config.name}: track {config.track} ({config.rules} rules), {parameters:,} parameters, seed {config.seed}",
+        f"plan   {config.name}: track {config.track} ({config.rules} rules), {parameters:,} parameters, "
+        f"seed {config.seed}",
         f"       {planned.stream.epoch_words:,} words x {planned.epochs:.4g} epochs = {planned.words:,} words "
         f"in {planned.steps:,} steps, {planned.flops_at[-1]:.3g} FLOPs",
     ]
@@ -28,7 +29,10 @@ def describe(config: Config, planned: plan.Plan, parameters: int, need: int, fre
             f"       steps {phase.first_step:,} to {phase.first_step + phase.steps:,}: {phase.rows} rows of "
             f"{phase.sequence_length} tokens a step"
         )
-    rows = [(m.name, f"{m.step:,}", f"{m.words:,}", f"{m.words / planned.stream.epoch_words:.2f}") for m in planned.milestones]
+    rows = [
+        (m.name, f"{m.step:,}", f"{m.words:,}", f"{m.words / planned.stream.epoch_words:.2f}")
+        for m in planned.milestones
+    ]
     rows.append(("main", f"{planned.steps:,}", f"{planned.words:,}", f"{planned.epochs:.2f}"))
     lines.append(console.table(("revision", "step", "words", "epoch"), rows, indent="       "))
     lines.append(f"       disk: {console.size(need)} needed, {console.size(free)} free")

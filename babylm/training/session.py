@@ -1,4 +1,4 @@
-"""A run before its loop: the plan over the prepared corpus, the folder, the choices of device, precision and attention."""
+"""A run before its loop: plan, folder, and the choices of device, precision and attention."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from babylm import console, objectives, plan, run
 from babylm import config as configuration
+from babylm import console, objectives, plan, run
 from babylm.corpora import tokenizer
 from babylm.corpora.shards import Shards
 from babylm.models import flops
@@ -58,6 +58,7 @@ class Session:
         torch.manual_seed(seed_of(self.config.seed, INIT))
         network = BabyLMForCausalLM(model_config(self.config, self.shards))
         network.set_attention(self.attention)
+        torch.nn.Module.to(network, self.device)
         return network
 
     def facts(self) -> dict[str, Any]:
@@ -174,11 +175,15 @@ def choose_precision(config: Config, device: torch.device, saved: dict[str, Any]
     return precision.choose(config.training.precision, device)
 
 
-def choose_attention_backend(config: Config, device: torch.device, chosen: str, shape: BabyLMConfig, saved: dict[str, Any] | None) -> tuple[str, str]:
+def choose_attention_backend(
+    config: Config, device: torch.device, chosen: str, shape: BabyLMConfig, saved: dict[str, Any] | None
+) -> tuple[str, str]:
     """The saved choice of a resumed run, else what the probe measures on the run's shape."""
     if saved is not None:
         return saved["attention"], "as the run began"
     phase = config.phases[0]
     dtype = torch.bfloat16 if chosen == "bf16" else torch.float32
     rows = phase.tokens // phase.sequence_length // config.training.accumulate // config.training.devices
-    return choose_attention(shape, device, dtype, wanted=config.training.attention, rows=rows, length=phase.sequence_length)
+    return choose_attention(
+        shape, device, dtype, wanted=config.training.attention, rows=rows, length=phase.sequence_length
+    )

@@ -1,7 +1,8 @@
-"""The resumable state of a run: weights, optimizer, average and the number of the step; ``last.ckpt`` and ``previous.ckpt``.
+"""The resumable state of a run, ``last.ckpt`` and ``previous.ckpt``: weights, optimizer, average, number of the step.
 
-Tensors and plain data only, read with ``weights_only``: a file from a stranger cannot run code. The new file is complete on
-the disk before it takes the name, and the one before it is kept, so a kill at any moment leaves a state to go on from.
+Tensors and plain data only, read with ``weights_only``: a file from a stranger cannot run code. The new file is
+complete on the disk before it takes the name, and the one before it is kept, so a kill at any moment leaves a state
+to go on from.
 """
 
 from __future__ import annotations
@@ -50,5 +51,7 @@ def load(folder: Path, warn: Any = print) -> dict[str, Any] | None:
             continue
         return state
     if found:
-        raise ValueError(f"{folder}: no readable state in {', '.join(p.name for p in found)}; remove them to start anew")
+        raise ValueError(
+            f"{folder}: no readable state in {', '.join(p.name for p in found)}; remove them to start anew"
+        )
     return None

@@ -119,11 +119,12 @@ def dry_run(session: Session, module: Pretraining) -> float:
     seconds = 0.0
     training = session.config.training
     dataset = PlanDataset(session.plan, accumulate=training.accumulate * training.devices)
-    module.network.to(session.device).train()
+    module.network.train()
     objective = module.objective
     for phase in session.plan.phases:
         batch = dataset[phase.first_step * dataset.accumulate]
-        moved = objectives.Batch(*(t.to(session.device) for t in batch[:3]), batch.first_row)
+        tokens, documents, words = (t.to(session.device) for t in batch[:3])
+        moved = objectives.Batch(tokens, documents, words, batch.first_row)
         generator = torch.Generator(session.device).manual_seed(0)
         noise = objective.noise(phase.rows, phase.sequence_length, generator)[: len(moved.tokens)]
         for _ in range(2):

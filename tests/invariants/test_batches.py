@@ -25,7 +25,9 @@ def weights(folder):
 
 def close(one, other, tolerance):
     for name, value in one.items():
-        torch.testing.assert_close(other[name], value, rtol=tolerance, atol=tolerance, msg=lambda text, name=name: f"{name}: {text}")
+        torch.testing.assert_close(
+            other[name], value, rtol=tolerance, atol=tolerance, msg=lambda text, name=name: f"{name}: {text}"
+        )
 
 
 @pytest.fixture(scope="module")
@@ -37,19 +39,40 @@ def one_batch(tmp_path_factory):
 def test_accumulation_equals_the_big_batch(tmp_path, one_batch, accumulate):
     folder = runs.run(tmp_path, *SMOOTH, f"training.accumulate={accumulate}")
     close(weights(one_batch), weights(folder), 1e-5)
-    losses = [[json.loads(line)["loss"] for line in (f / "metrics.jsonl").read_text().splitlines()] for f in (one_batch, folder)]
+    losses = [
+        [json.loads(line)["loss"] for line in (f / "metrics.jsonl").read_text().splitlines()]
+        for f in (one_batch, folder)
+    ]
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
     assert losses[0][0] - losses[0][-1] > 0.1, "the run learns, so equality says something"
 
 
 def test_two_ranks_equal_one(tmp_path, one_batch, root):
     made = runs.make(tmp_path, *SMOOTH)
-    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "MASTER_PORT": str(20000 + os.getpid() % 20000)}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(root),
+        "OMP_NUM_THREADS": "1",
+        "MASTER_PORT": str(20000 + os.getpid() % 20000),
+    }
     words = [
-        f"corpus.path={made.corpus.path}", f"corpus.prepared={made.corpus.prepared}", f"checkpoints={made.checkpoints}", *SMOOTH,
-        "training.accumulate=1", "training.devices=2", "training.accelerator=cpu", "training.threads=1",
-    ]  # fmt: skip
-    done = subprocess.run([sys.executable, "-m", "babylm.train", tmp_path / "run.yaml", *words], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200)
+        f"corpus.path={made.corpus.path}",
+        f"corpus.prepared={made.corpus.prepared}",
+        f"checkpoints={made.checkpoints}",
+        *SMOOTH,
+        "training.accumulate=1",
+        "training.devices=2",
+        "training.accelerator=cpu",
+        "training.threads=1",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "babylm.train", tmp_path / "run.yaml", *words],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     folder = tmp_path / "checkpoints" / "run"
     close(weights(one_batch), weights(folder), 1e-5)
@@ -77,12 +100,20 @@ def test_observers_change_nothing(tmp_path, tmp_path_factory):
     (tmp_path / "dev.txt").write_text(runs.sentences(40))
     pairs = tmp_path / "pairs"
     pairs.mkdir()
-    (pairs / "agreement.jsonl").write_text('{"sentence_good": "the dog sees it .", "sentence_bad": "the dog see it ."}\n' * 3)
+    (pairs / "agreement.jsonl").write_text(
+        '{"sentence_good": "the dog sees it .", "sentence_bad": "the dog see it ."}\n' * 3
+    )
     watched = runs.run(
         tmp_path / "watched",
-        "training.log_every=1", "training.save_minutes=0.000001", f"corpus.dev={tmp_path}/dev.txt", f"corpus.test={tmp_path}/dev.txt",
-        "evaluation.loss_at=milestones", "evaluation.at=milestones", f"evaluation.tasks=[{pairs}]", "logging.tensorboard=true",
-    )  # fmt: skip
+        "training.log_every=1",
+        "training.save_minutes=0.000001",
+        f"corpus.dev={tmp_path}/dev.txt",
+        f"corpus.test={tmp_path}/dev.txt",
+        "evaluation.loss_at=milestones",
+        "evaluation.at=milestones",
+        f"evaluation.tasks=[{pairs}]",
+        "logging.tensorboard=true",
+    )
     assert runs.digest(runs.state(bare)) == runs.digest(runs.state(watched))
     keys = {key for line in (watched / "metrics.jsonl").read_text().splitlines() for key in json.loads(line)}
     assert {"dev/causal", "dev/masked", "loss", "tokens_per_second", "flops"} <= keys

@@ -88,12 +88,20 @@ def test_a_read_only_folder_says_so(tmp_path, root):
     """As an ordinary user: root writes anywhere."""
     runs.make(tmp_path)
     (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints").chmod(stat.S_IRUSR | stat.S_IXUSR | stat.S_IROTH | stat.S_IXOTH | stat.S_IRGRP | stat.S_IXGRP)
-    program = "import os, sys, pathlib; from babylm import run\nos.geteuid() == 0 and os.setuid(65534)\nrun.RunFolder(pathlib.Path(sys.argv[1])).open('', {})"
+    (tmp_path / "checkpoints").chmod(
+        stat.S_IRUSR | stat.S_IXUSR | stat.S_IROTH | stat.S_IXOTH | stat.S_IRGRP | stat.S_IXGRP
+    )
+    program = (
+        "import os, sys, pathlib; from babylm import run\n"
+        "os.geteuid() == 0 and os.setuid(65534)\n"
+        "run.RunFolder(pathlib.Path(sys.argv[1])).open('', {})"
+    )
     (tmp_path).chmod(0o755)
     for parent in tmp_path.parents[:3]:
         parent.chmod(0o755)
-    done = subprocess.run([sys.executable, "-c", program, tmp_path / "checkpoints" / "run"], capture_output=True, text=True, cwd=root)
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "checkpoints" / "run"], capture_output=True, text=True, cwd=root
+    )
     assert done.returncode != 0
     assert "Permission denied" in done.stderr or "Read-only" in done.stderr
 

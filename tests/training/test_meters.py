@@ -15,13 +15,16 @@ from . import runs
 
 
 @pytest.mark.parametrize(
-    ("number", "text"), [(0, "0"), (950, "950"), (16384, "16.4K"), (9_949_721, "9.95M"), (999_999, "1M"), (1.64e9, "1.64B"), (0.5, "0.5")]
+    ("number", "text"),
+    [(0, "0"), (950, "950"), (16384, "16.4K"), (9_949_721, "9.95M"), (999_999, "1M"), (1.64e9, "1.64B"), (0.5, "0.5")],
 )
 def test_count(number, text):
     assert console.count(number) == text
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0s"), (59.6, "1m00s"), (187, "3m07s"), (3720, "1h02m"), (183_600, "2d03h")])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0s"), (59.6, "1m00s"), (187, "3m07s"), (3720, "1h02m"), (183_600, "2d03h")]
+)
 def test_duration(seconds, text):
     assert console.duration(seconds) == text
 
@@ -54,10 +57,13 @@ def test_a_cut_last_line_is_left_out_and_later_steps_are_dropped(tmp_path):
     assert [line["step"] for line in metrics.read(path)] == [1, 2]
 
 
-def test_mfu_uses_dense_peaks_and_never_guesses(monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "peak"),
+    [("NVIDIA H200", 989e12), ("NVIDIA H100 80GB HBM3", 989e12), ("NVIDIA H100 PCIe", 756e12), ("Some GPU", None)],
+)
+def test_mfu_uses_dense_peaks_and_never_guesses(monkeypatch, name, peak):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: name)
-    for name, peak in (("NVIDIA H200", 989e12), ("NVIDIA H100 80GB HBM3", 989e12), ("NVIDIA H100 PCIe", 756e12), ("Some GPU", None)):
-        assert meters.peak_flops(torch.device("cuda", 0)) == peak
+    assert meters.peak_flops(torch.device("cuda", 0)) == peak
     assert meters.peak_flops(torch.device("cpu")) is None
 
 

@@ -46,7 +46,13 @@ def same_run(one, other) -> None:
     for name in ("chck_400", "chck_900", "main"):
         hashes = [json.loads((folder / name / "babylm.json").read_text())["weights_sha256"] for folder in (one, other)]
         assert hashes[0] == hashes[1], name
-    lines = [[{k: v for k, v in json.loads(line).items() if "second" not in k and k != "memory_gb"} for line in (folder / "metrics.jsonl").read_text().splitlines()] for folder in (one, other)]
+    lines = [
+        [
+            {k: v for k, v in json.loads(line).items() if "second" not in k and k != "memory_gb"}
+            for line in (folder / "metrics.jsonl").read_text().splitlines()
+        ]
+        for folder in (one, other)
+    ]
     assert [line["step"] for line in lines[0]] == [line["step"] for line in lines[1]]
     assert lines[0][-1]["grad_norm"] == lines[1][-1]["grad_norm"]
 
@@ -116,8 +122,10 @@ def child(monkeypatch):
 
 
 def test_kill_at_20_random_moments_ends_at_the_same_model(tmp_path, whole, child):
-    """SIGKILL while training, while saving the state, while writing revisions: there is always a state to go on from."""
-    made = runs.make(tmp_path, "training.save_minutes=0.000001")  # a state after every step: most kills fall into a save
+    """SIGKILL while training, while saving the state, while writing revisions: always a state to go on from."""
+    made = runs.make(
+        tmp_path, "training.save_minutes=0.000001"
+    )  # a state after every step: most kills fall into a save
     folder = tmp_path / "checkpoints" / "run"
     generator = random.Random(0)
     begin = time.monotonic()

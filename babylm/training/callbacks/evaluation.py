@@ -1,7 +1,7 @@
 """Evaluation inside training: held-out loss and tasks at milestones and at the end, on a copy of the weights.
 
-The weights that are scored are those that a revision would hold. Training is not disturbed: the copy is another network,
-every step makes its random numbers anew, and the meters leave the time out.
+The weights that are scored are those that a revision would hold. Training is not disturbed: the copy is another
+network, every step makes its random numbers anew, and the meters leave the time out.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Evaluation(StepCallback):
     def measure(self, module: Pretraining, step: int) -> dict[str, float]:
         """Held-out loss and task scores of the weights after ``step`` steps, as flat metrics."""
         begin = time.perf_counter()
-        network = self.session.network().to(self.session.device)
+        network = self.session.network()
         network.load_state_dict(module.weights())
         values: dict[str, float] = {}
         if step in self.loss_at and self.dev is not None:
@@ -73,7 +73,9 @@ class Evaluation(StepCallback):
             for task, result in score(self.session, network).items():
                 values[f"task/{task}"] = result.official
         shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
-        self.session.log(f"measured at {int(module.plan.words_at[step]):,} words: {shown}  ({duration(time.perf_counter() - begin)})")
+        self.session.log(
+            f"measured at {int(module.plan.words_at[step]):,} words: {shown}  ({duration(time.perf_counter() - begin)})"
+        )
         return values
 
     def loss(self, network: torch.nn.Module, text: HeldOut, tokens: int | None = None) -> dict[str, dict[str, float]]:
@@ -91,7 +93,9 @@ def score(session: Session, network: Any) -> dict[str, Any]:
     scorer = wanted.scorer
     if scorer == "auto":
         scorer = session.config.objective.reading if session.config.objective.name == "masked" else "causal"
-    return suite.run(network, session.shards.tokenizer_folder, wanted.tasks, backend=scorer, data=wanted.data, limit=wanted.limit)
+    return suite.run(
+        network, session.shards.tokenizer_folder, wanted.tasks, backend=scorer, data=wanted.data, limit=wanted.limit
+    )
 
 
 def modes(session: Session) -> dict[str, objectives.Objective]:

@@ -76,7 +76,9 @@ class Meters(StepCallback):
             self._print(module, step, values)
         self._begin(step)
 
-    def _values(self, trainer: L.Trainer, module: Pretraining, step: int, sums: dict[str, tuple[float, float]], seconds: float) -> dict[str, float]:
+    def _values(
+        self, trainer: L.Trainer, module: Pretraining, step: int, sums: dict[str, tuple[float, float]], seconds: float
+    ) -> dict[str, float]:
         plan = module.plan
         tokens = sum(plan.phase_of(s).rows * plan.phase_of(s).sequence_length for s in range(self._step, step))
         spent = float(self._flops[step])
@@ -99,7 +101,9 @@ class Meters(StepCallback):
         parts = [name for name in ("causal", "masked") if name in values]
         if not self._header:
             names = "".join(f"{name:>9}" for name in parts)
-            self.tell(f"{'step':>13} {'words':>8} {'epoch':>6} {'loss':>8}{names} {'lr':>9} {'tokens/s':>9} {'left':>7}")
+            self.tell(
+                f"{'step':>13} {'words':>8} {'epoch':>6} {'loss':>8}{names} {'lr':>9} {'tokens/s':>9} {'left':>7}"
+            )
             self._header = True
         remaining = float(self._flops[-1] - self._flops[step])
         done = float(self._flops[step] - self._flops[self._step])

@@ -18,7 +18,7 @@ Save = Callable[[Path, dict[str, Tensor], dict[str, Any]], None]
 
 
 class Milestones(StepCallback):
-    """Saves the revisions that are due; after a resume also those whose step is the resumed one and that are missing."""
+    """Saves the revisions that are due; after a resume also the missing ones of the resumed step."""
 
     def __init__(self, folder: Path, milestones: list[Milestone], save: Save, tell: Callable[[str], None]) -> None:
         self.folder, self.save, self.tell = folder, save, tell

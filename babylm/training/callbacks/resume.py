@@ -27,7 +27,15 @@ class Resume(StepCallback):
     ``extra`` is plain data stored beside the state (identity of the run, choices made at its start).
     """
 
-    def __init__(self, folder: Path, *, minutes: float, milestones: set[int], extra: dict[str, Any], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        minutes: float,
+        milestones: set[int],
+        extra: dict[str, Any],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.folder, self.minutes, self.milestones, self.extra, self.clock = folder, minutes, milestones, extra, clock
         self.stopped_by: str | None = None
         self._asked: str | None = None
@@ -57,7 +65,9 @@ class Resume(StepCallback):
         late = self.clock() - self._saved_at >= self.minutes * 60
         if trainer.world_size > 1:  # all ranks must agree, and only the first one's clock counts
             late = trainer.strategy.broadcast(late)
-            asked = asked or ("a signal" if trainer.strategy.reduce_boolean_decision(asked is not None, all=False) else None)
+            asked = asked or (
+                "a signal" if trainer.strategy.reduce_boolean_decision(asked is not None, all=False) else None
+            )
         if asked is not None or late or step in self.milestones or step == module.plan.steps:
             self.save(trainer, module)
         if asked is not None:
@@ -76,7 +86,12 @@ def snapshot(trainer: L.Trainer, module: Pretraining) -> dict[str, Any]:
     """What must be restored to go on exactly: tensors and plain data."""
     average = module.average.state_dict() if module.average is not None else None
     optimizer = trainer.optimizers[0].state_dict()
-    return {"step": module.completed, "network": dict(module.network.state_dict()), "optimizer": optimizer, "average": average}
+    return {
+        "step": module.completed,
+        "network": dict(module.network.state_dict()),
+        "optimizer": optimizer,
+        "average": average,
+    }
 
 
 class Restore(L.Callback):

@@ -12,7 +12,9 @@ from babylm.training.module import Pretraining
 class StepCallback(L.Callback):
     """Calls :meth:`after_step` once an optimizer step is complete."""
 
-    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Lightning's hook, called after every accumulated batch."""
         assert isinstance(pl_module, Pretraining)
         if (batch_idx + 1) % trainer.accumulate_grad_batches == 0:

@@ -1,0 +1,96 @@
+"""The job scripts with a stand-in for SLURM: a saved run is requeued by its own identity, others are not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+TRAINER = """#!/usr/bin/env bash
+echo "$@" >> {log}
+if [[ "$*" == *wait* ]]; then
+    trap 'sleep 0.3; echo saved >> {log}; exit 75' USR1
+    echo ready >> {log}
+    while true; do sleep 0.05; done
+fi
+[[ "$*" == *bad* ]] && exit 2
+exit 0
+"""
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """Environment and log of a pretended cluster."""
+    log = tmp_path / "log"
+    for name, text in {
+        "scontrol": f"#!/usr/bin/env bash\necho scontrol $@ >> {log}\n",
+        "python": TRAINER.format(log=log),
+    }.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    environment = {
+        **os.environ,
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "PYTHON": str(tmp_path / "python"),
+        "SLURM_JOB_ID": "77",
+    }
+    return environment, log
+
+
+def test_a_signal_saves_and_requeues_this_task_only(cluster, root):
+    environment, log = cluster
+    environment |= {"SLURM_ARRAY_JOB_ID": "70", "SLURM_ARRAY_TASK_ID": "3"}
+    job = subprocess.Popen(["bash", "slurm/train.sbatch", "configs/smoke.yaml", "wait=1"], cwd=root, env=environment)
+    while not log.exists() or "ready" not in log.read_text():
+        time.sleep(0.02)
+    job.send_signal(signal.SIGUSR1)
+    assert job.wait(timeout=20) == 0
+    assert log.read_text().splitlines()[-2:] == ["saved", "scontrol requeue 70_3"]
+
+
+@pytest.mark.parametrize(("word", "code"), [("bad=1", 2), ("fine=1", 0)])
+def test_finished_and_wrong_runs_are_not_requeued(cluster, root, word, code):
+    environment, log = cluster
+    done = subprocess.run(
+        ["bash", "slurm/train.sbatch", "configs/smoke.yaml", word], cwd=root, env=environment, check=False
+    )
+    assert done.returncode == code
+    assert "scontrol" not in log.read_text()
+
+
+def test_array_tasks_take_their_own_line_and_never_share_a_name(cluster, root, tmp_path):
+    environment, log = cluster
+    (tmp_path / "s.txt").write_text("# a comment\n\nseed=1\nname=mine seed=2\n")
+    for task in ("0", "1"):
+        subprocess.run(
+            ["bash", "slurm/sweep.sbatch", "configs/smoke.yaml", tmp_path / "s.txt"],
+            cwd=root,
+            env={**environment, "SLURM_ARRAY_TASK_ID": task},
+            check=True,
+        )
+    assert log.read_text().splitlines() == [
+        "-m babylm.train configs/smoke.yaml seed=1 name=s-0",
+        "-m babylm.train configs/smoke.yaml name=mine seed=2",
+    ]
+    over = subprocess.run(
+        ["bash", "slurm/sweep.sbatch", "configs/smoke.yaml", tmp_path / "s.txt"],
+        cwd=root,
+        env={**environment, "SLURM_ARRAY_TASK_ID": "2"},
+        check=False,
+    )
+    assert over.returncode == 2
+
+
+def test_every_line_of_the_shipped_sweep_is_a_valid_run(root):
+    from babylm import config
+
+    lines = [
+        line.split()
+        for line in (root / "slurm" / "sweep.txt").read_text().splitlines()
+        if line.strip() and line[0] != "#"
+    ]
+    names = {config.load(root / "configs" / "strict_small.yaml", overrides).name for overrides in lines}
+    assert len(names) == len(lines) >= 8
