@@ -2,12 +2,12 @@
 
 The loss is an autograd function of its own: one product gives the logits of all targets in the compute dtype;
 normalisers are taken in fp32, a few rows at a time; and the backward turns the stored logits into their gradient in
-place. So the peak is one (targets, vocabulary) matrix in bf16, where cross entropy under autocast holds several in
-fp32.
+place. So the peak is one (targets, vocabulary) matrix in bf16; cross entropy under autocast holds several in fp32.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -39,6 +39,13 @@ class Head(nn.Module):
         self.dense = Linear(width, width, bias=True) if config.head_transform else None
         self.norm = Norm(width, config) if config.head_transform else None
         self.output = Linear(width, config.vocab_size, bias=True)
+        self.kernels = EAGER
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compile the elementwise parts of the loss; the number of targets may vary."""
+        kwargs["dynamic"] = True
+        normaliser, softmax = (torch.compile(part, *args, **kwargs) for part in (_log_normaliser, _scaled_softmax))
+        self.kernels = Kernels(normaliser, softmax, whole=True)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Hidden states (..., hidden) to raw logits (..., vocabulary), float32."""
@@ -48,7 +55,8 @@ class Head(nn.Module):
     def loss(self, hidden: Tensor, targets: Tensor) -> TokenLoss:
         """Hidden states (n, hidden) and targets (n,) to the loss of each target."""
         hidden = self.transform(hidden)
-        return token_loss(hidden, self.output.weight, self.output.bias, targets, self.soft_cap)
+        kernels = self.kernels if self.training else EAGER
+        return token_loss(hidden, self.output.weight, self.output.bias, targets, self.soft_cap, kernels)
 
     def transform(self, hidden: Tensor) -> Tensor:
         """What comes before the output embedding."""
@@ -57,35 +65,60 @@ class Head(nn.Module):
         return drop(self.norm(F.gelu(self.dense(hidden))), self.dropout if self.training else 0.0)
 
 
-def token_loss(hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, soft_cap: float = 0.0) -> TokenLoss:
+def _log_normaliser(logits: Tensor) -> Tensor:
+    """(n, vocabulary) in any dtype to float32 (n,)."""
+    return logits.float().logsumexp(-1)
+
+
+def _scaled_softmax(logits: Tensor, log_z: Tensor, scale: Tensor, soft_cap: float) -> Tensor:
+    """``scale`` times the softmax, by row, times the soft cap's own derivative; in the dtype of ``logits``."""
+    scores = logits.float()
+    result = (scores - log_z[:, None]).exp() * scale[:, None]
+    if soft_cap:
+        result = result * (1 - (scores / soft_cap).square())
+    return result.to(logits.dtype)
+
+
+class Kernels(NamedTuple):
+    """The elementwise parts of the loss, and whether they take all rows at once."""
+
+    log_normaliser: Callable[..., Tensor]
+    scaled_softmax: Callable[..., Tensor]
+    whole: bool
+
+
+EAGER = Kernels(_log_normaliser, _scaled_softmax, whole=False)
+
+
+def token_loss(
+    hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, soft_cap: float = 0.0, kernels: Kernels = EAGER
+) -> TokenLoss:
     """Cross entropy of ``hidden @ weight.T + bias`` per target, and the log-normaliser; both differentiable.
 
-    ``hidden``: (n, width) in the compute dtype; ``weight``: (vocabulary, width); ``bias``: (vocabulary,);
-    ``targets``: (n,). The backward may run once only (it reuses the logits' memory).
+    ``hidden``: (n, width) in the compute dtype; ``weight``: (vocabulary, width); ``bias``: (vocabulary,); ``targets``:
+    (n,). The backward may run once only (it reuses the logits' memory).
     """
-    nll, log_z = _TokenLoss.apply(hidden, weight.to(hidden.dtype), bias.to(hidden.dtype), targets, soft_cap)
+    dtype = hidden.dtype
+    nll, log_z = _TokenLoss.apply(hidden, weight.to(dtype), bias.to(dtype), targets, soft_cap, kernels)
     return TokenLoss(nll, log_z)
 
 
 class _TokenLoss(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, soft_cap: float
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, soft_cap: float, kernels: Kernels
     ) -> tuple[Tensor, Tensor]:
         logits = F.linear(hidden, weight, bias)
-        nll = torch.empty(len(targets), device=hidden.device)
-        log_z = torch.empty_like(nll)
-        for rows in _chunks(logits):
+        log_z = torch.empty(len(targets), device=hidden.device)
+        for rows in _chunks(logits, kernels):
             part = logits[rows]
             if soft_cap:
-                part.copy_(torch.tanh(part.float() / soft_cap) * soft_cap)
-            scores = part.float()
-            log_z[rows] = scores.logsumexp(-1)
-            nll[rows] = log_z[rows] - scores.gather(1, targets[rows, None]).squeeze(1)
+                part.div_(soft_cap).tanh_().mul_(soft_cap)
+            log_z[rows] = kernels.log_normaliser(part)
+        nll = log_z - logits.gather(1, targets[:, None]).squeeze(1)
         if any(ctx.needs_input_grad):
             ctx.save_for_backward(hidden, weight, targets, log_z)
-            ctx.logits = logits
-            ctx.soft_cap = soft_cap
+            ctx.logits, ctx.soft_cap, ctx.kernels = logits, soft_cap, kernels
         return nll, log_z
 
     @staticmethod
@@ -95,17 +128,17 @@ class _TokenLoss(torch.autograd.Function):
         logits, ctx.logits = ctx.logits, None
         if logits is None:
             raise RuntimeError("the token loss can be differentiated once only: its logits' memory has been reused")
-        for rows in _chunks(logits):
+        places = targets[:, None]
+        of_target = of_nll
+        if ctx.soft_cap:
+            of_target = of_nll * (1 - (logits.gather(1, places).squeeze(1).float() / ctx.soft_cap).square())
+        for rows in _chunks(logits, ctx.kernels):
             part = logits[rows]
-            scores = part.float()
-            gradient = (scores - log_z[rows, None]).exp_().mul_((of_nll[rows] + of_log_z[rows])[:, None])
-            gradient.scatter_add_(1, targets[rows, None], -of_nll[rows, None])
-            if ctx.soft_cap:
-                gradient.mul_(1 - (scores / ctx.soft_cap).square_())
-            part.copy_(gradient)
-        return logits @ weight, logits.T @ hidden, logits.sum(0), None, None
+            part.copy_(ctx.kernels.scaled_softmax(part, log_z[rows], (of_nll + of_log_z)[rows], ctx.soft_cap))
+        logits.scatter_add_(1, places, -of_target[:, None].to(logits.dtype))
+        return logits @ weight, logits.T @ hidden, logits.sum(0), None, None, None
 
 
-def _chunks(logits: Tensor) -> list[slice]:
-    size = CHUNK.get(logits.device.type, 1024)
-    return [slice(start, start + size) for start in range(0, len(logits), size)]
+def _chunks(logits: Tensor, kernels: Kernels) -> list[slice]:
+    size = len(logits) if kernels.whole else CHUNK.get(logits.device.type, 1024)
+    return [slice(start, start + size) for start in range(0, len(logits), max(size, 1))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPast
 from .attention import BACKENDS, Layout, packed_layout, padded_layout
 from .blocks import Block, Context
 from .configuration import BabyLMConfig
+from .head import Head
 from .layers import Norm, drop, initialise
 from .position import bucket_index, rotary_table
 
@@ -39,11 +41,15 @@ class BabyLMPreTrainedModel(PreTrainedModel):
                 module.backend = backend
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Compile in place, block by block: one graph serves all layers alike, so it takes a fraction of the time."""
-        kwargs.setdefault("dynamic", False)
+        """Compile the parts in place, for training alone: evaluation sees too many shapes to compile each.
+
+        Blocks are compiled one by one, so that one graph serves all layers alike. Takes what ``torch.compile`` takes.
+        """
         for module in self.modules():
-            if isinstance(module, Block) and self.config.depth != "average":
-                nn.Module.compile(module, *args, **kwargs)
+            if isinstance(module, BabyLMModel):
+                module.compile_blocks(*args, **kwargs)
+            elif isinstance(module, Head):
+                module.compile(*args, **kwargs)
 
 
 class BabyLMModel(BabyLMPreTrainedModel):
@@ -57,6 +63,7 @@ class BabyLMModel(BabyLMPreTrainedModel):
     def __init__(self, config: BabyLMConfig) -> None:
         super().__init__(config)
         self.backend = "sdpa"
+        self.compiled: list[tuple[Callable[..., Any], ...]] | None = None
         self.embedding = nn.Embedding(config.vocab_size, config.hidden_size)
         self.embedding_norm = Norm(config.hidden_size, config)
         self.relative = self.relative_norm = None
@@ -71,6 +78,15 @@ class BabyLMModel(BabyLMPreTrainedModel):
             self.depth_mix = nn.ParameterList(nn.Parameter(torch.zeros(count)) for count in counts)
         self.norm = Norm(config.hidden_size, config)
         self.post_init()
+
+    def compile_blocks(self, *args: Any, **kwargs: Any) -> None:
+        """Compile each block for use in training mode (its two halves apart when the depth is averaged)."""
+        kwargs.setdefault("dynamic", False)
+        self.compiled = []
+        for block in self.blocks:
+            assert isinstance(block, Block)
+            parts = (block.forward,) if self.depth_mix is None else (block.attend, block.feed)
+            self.compiled.append(tuple(torch.compile(part, *args, **kwargs) for part in parts))
 
     def get_input_embeddings(self) -> nn.Embedding:
         """The token embedding."""
@@ -144,8 +160,9 @@ class BabyLMModel(BabyLMPreTrainedModel):
         last = len(self.blocks) - 1
         for layer, block in enumerate(self.blocks):
             assert isinstance(block, Block)
+            forward = self.compiled[layer][0] if self.compiled and self.training else block
             skip = states[last - layer + 1] if block.skip_mix is not None else None
-            stream, value = block(states[-1], states[0], first_value, skip, context)
+            stream, value = forward(states[-1], states[0], first_value, skip, context)
             first_value = value if first_value is None else first_value
             states.append(stream)
 
@@ -154,11 +171,11 @@ class BabyLMModel(BabyLMPreTrainedModel):
         outputs = [inputs]
         for layer, block in enumerate(self.blocks):
             assert isinstance(block, Block)
-            stream, value = block.attend(self._mixed(outputs), inputs, first_value, None, context)
+            attend, feed = self.compiled[layer] if self.compiled and self.training else (block.attend, block.feed)
+            stream, value = attend(self._mixed(outputs), inputs, first_value, None, context)
             first_value = value if first_value is None else first_value
             outputs.append(stream)
-            outputs.append(block.feed(self._mixed(outputs)))
-            assert len(outputs) == 2 * layer + 3
+            outputs.append(feed(self._mixed(outputs)))
         return outputs[::2]
 
     def _mixed(self, outputs: list[Tensor]) -> Tensor:
