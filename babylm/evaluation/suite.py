@@ -1,6 +1,7 @@
 """Tasks by name over one loaded model.
 
-A task is a plug-in of ``babylm/evaluation/tasks``, or the path of a folder of minimal pairs in BLiMP's schema.
+A task is a plug-in of ``babylm/evaluation/tasks``, or the path of a folder of minimal pairs in BLiMP's schema. Official
+suites: ``fast`` is asked of every revision, ``full`` of the last one (and age of acquisition of all of them).
 """
 
 from __future__ import annotations
@@ -18,13 +19,22 @@ import torch
 
 from babylm import registry
 from babylm import run as files
-from babylm.evaluation.results import Item, Result, fingerprint
+from babylm.evaluation.results import Result, fingerprint, plain
 from babylm.evaluation.scorer import BACKENDS, Scorer
 from babylm.evaluation.tasks import _minimal_pairs
 from babylm.models.modeling import BabyLMForCausalLM, BabyLMForMaskedLM
 
 FOLDER = "evaluation/tasks"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+SUITES: dict[tuple[str, int], tuple[str, ...]] = {
+    ("fast", 2025): ("blimp", "supplement", "ewok", "entity_tracking", "wug_adj", "wug_past", "reading"),
+    ("fast", 2026): ("blimp", "supplement", "ewok", "entity_tracking", "global_piqa", "reading"),
+    ("full", 2025): (
+        *("blimp", "supplement", "ewok", "entity_tracking", "comps", "wug_adj", "wug_past", "reading", "aoa"),
+    ),
+    ("full", 2026): ("blimp", "supplement", "ewok", "entity_tracking", "comps", "global_piqa", "reading", "aoa"),
+}
+"""Tasks without fine-tuning by suite and year of the rules."""
 
 
 def task(name: str) -> Any:
@@ -33,7 +43,10 @@ def task(name: str) -> Any:
         if not Path(name).is_dir():
             raise ValueError(f"evaluation.tasks: no folder {name}")
         return SimpleNamespace(
-            VERSION=1, items=lambda data, limit=None: _minimal_pairs.read(Path(name), limit), score=_minimal_pairs.score
+            VERSION=1,
+            CHANCE=0.5,
+            items=lambda data, limit=None, suite="fast", rules=2025: _minimal_pairs.read(Path(name), limit),
+            score=_minimal_pairs.score,
         )
     registry.check(name, registry.names(FOLDER), "evaluation.tasks")
     return registry.load(FOLDER, name)
@@ -47,13 +60,15 @@ def run(
     backend: str = "causal",
     data: str | Path = "evaluation_data",
     limit: int | None = None,
+    suite: str = "fast",
+    rules: int = 2026,
 ) -> dict[str, Result]:
     """Results by task of a network in memory, in the dtype of its weights; its mode and weights stay as they are."""
     scorer = scorer_for(network, tokenizer_folder, backend)
     results = {}
     for name in tasks:
         chosen = task(name)
-        results[name] = chosen.score(scorer, chosen.items(Path(data), limit))
+        results[name] = chosen.score(scorer, chosen.items(Path(data), limit, suite=suite, rules=rules), rules=rules)
     return results
 
 
@@ -71,10 +86,20 @@ def scorer_for(network: BabyLMForCausalLM, tokenizer_folder: Path, backend: str)
     return Scorer(model, PreTrainedTokenizerFast.from_pretrained(tokenizer_folder), backend)
 
 
-def evaluate(model: Path, questions: Mapping[str, Sequence[Item]], backend: str, results: Path) -> list[dict[str, Any]]:
-    """Results of one model folder by task, each written to ``results/<model>/<task>.<backend>.json`` once it is there.
+def evaluate(
+    model: Path,
+    questions: Mapping[str, Sequence[Any]],
+    backend: str,
+    results: Path,
+    *,
+    suite: str = "fast",
+    rules: int = 2026,
+) -> list[dict[str, Any]]:
+    """Results of one model folder by task, each written to ``results/<model>/<stem>.json`` once it is there.
 
-    A file of the same weights, tokenizer, task version, items and backend is read, not computed.
+    The stem is ``<task>.<suite>.<rules>.<backend>``; the official predictions are written first, to
+    ``results/<model>/predictions/<stem>.json``. A file of the same weights, tokenizer, task version, items and backend
+    is read, not computed.
     """
     backend = resolve(model, backend)
     weights = next((file for name in WEIGHTS if (file := model / name).is_file()), None)
@@ -83,6 +108,8 @@ def evaluate(model: Path, questions: Mapping[str, Sequence[Item]], backend: str,
     about = {
         "model": model.name,
         "scorer": backend,
+        "suite": suite,
+        "rules": rules,
         "weights_sha256": files.sha256_file(weights),
         "tokenizer_sha256": files.sha256_file(model / "tokenizer.json"),
     }
@@ -90,23 +117,33 @@ def evaluate(model: Path, questions: Mapping[str, Sequence[Item]], backend: str,
     scorer, found = None, []
     for name, items in questions.items():
         chosen = task(name)
-        file = results / model.name / f"{name.strip('/').replace('/', '_')}.{backend}.json"
+        stem = stored_as(name, suite, rules, backend)
+        file = results / model.name / f"{stem}.json"
         key = {"task": name, "version": chosen.VERSION, "items_sha256": fingerprint(items), **about}
         stored = _read_json(file) if file.is_file() else {}
         if any(stored.get(k) != value for k, value in key.items()):
             scorer = scorer or load_scorer(model, backend)
             begin = time.perf_counter()
-            result = chosen.score(scorer, items).as_dict()
+            result = chosen.score(scorer, items, rules=rules)
+            seconds = round(time.perf_counter() - begin, 3)
+            files.write_json(results / model.name / "predictions" / f"{stem}.json", plain(result.predictions))
             stored = {
                 **key,
                 "words": facts.get("words"),
                 "dtype": str(scorer.model.dtype).removeprefix("torch."),
-                **result,
+                "chance": chosen.CHANCE,
+                **plain(result.as_dict()),
+                "code": files.code_revision(),
+                "seconds": seconds,
             }
-            stored |= {"code": files.code_revision(), "seconds": round(time.perf_counter() - begin, 3)}
             files.write_json(file, {**stored, "time": datetime.now(UTC).isoformat(timespec="seconds")})
         found.append(stored)
     return found
+
+
+def stored_as(task: str, suite: str, rules: int, backend: str) -> str:
+    """Name of a result's files, without ``.json``."""
+    return f"{task.strip('/').replace('/', '_')}.{suite}.{rules}.{backend}"
 
 
 def resolve(folder: Path, backend: str) -> str:

@@ -1,4 +1,7 @@
-"""Equal to the official pipeline, item by item, on the tiny reference models."""
+"""Equal to the official pipeline, item by item, on the tiny reference models.
+
+``BABYLM_PARITY=all`` compares every stored prediction (minutes); without it, about every tenth one of the large sets.
+"""
 
 import json
 import os
@@ -8,69 +11,89 @@ import numpy as np
 import pytest
 import torch
 
-from babylm.evaluation.results import choose
+from babylm.evaluation import suite
 from babylm.evaluation.suite import load_scorer
-from babylm.evaluation.tasks import _minimal_pairs
 
 ROOT = Path(__file__).parents[2]
 DATA = (ROOT / os.environ.get("BABYLM_SHARED_DATA", "../shared/data")).resolve()
-FAST = DATA / "evaluation_data" / "fast_eval"
+WHOLE = os.environ.get("BABYLM_PARITY") == "all"
+FAST, FULL = DATA / "evaluation_data" / "fast_eval", DATA / "evaluation_data" / "full_eval"
 pytestmark = pytest.mark.skipif(not (DATA / "parity").is_dir(), reason="no reference data (BABYLM_SHARED_DATA)")
 
-CAUSAL_FILES = [
-    "anaphor_number_agreement", "wh_vs_that_with_gap_long_distance", "principle_A_c_command", "complex_NP_island",
-    "existential_there_quantifiers_1", "matrix_question_npi_licensor_present",
+# model, backend, task, folder of the official results, suite, folder of data, lines of each file the official run saw
+# (one in ...), items of those compared here (one in ...)
+CASES = [
+    ("gpt2-tiny", "causal", "blimp", "blimp/blimp_fast", "fast", FAST / "blimp_fast", 1, 20),
+    ("gpt2-tiny", "causal", "supplement", "blimp/supplement_fast", "fast", FAST / "supplement_fast", 1, 1),
+    ("gpt2-tiny", "causal", "wug_adj", "wug_adj/wug_adj_nominalization", "full", FULL / "wug_adj_nominalization", 1, 1),
+    (
+        *("gpt2-tiny", "causal", "entity_tracking", "entity_tracking/entity_tracking", "full"),
+        *(FULL / "entity_tracking", 12, 12),
+    ),
+    ("gpt2-tiny", "causal", "comps", "comps/comps", "full", DATA / "comps_like", 60, 1),
+    *(
+        case
+        for backend in ("mlm", "mntp")
+        for case in (
+            ("bert-tiny", backend, "blimp", "blimp/blimp_fast", "fast", FAST / "blimp_fast", 20, 8),
+            ("bert-tiny", backend, "supplement", "blimp/supplement_fast", "fast", FAST / "supplement_fast", 1, 12),
+            (
+                *("bert-tiny", backend, "wug_adj", "wug_adj/wug_adj_nominalization", "full"),
+                *(FULL / "wug_adj_nominalization", 1, 20),
+            ),
+        )
+    ),
 ]  # fmt: skip
-MASKED_FILES = ["anaphor_gender_agreement", "only_npi_scope", "principle_A_case_1", "wh_island", "passive_1"]
 
 
-def compare(model, backend, task, folder, files, keep):
-    """Every prediction of ``files``, in which the official run saw the lines that ``keep`` selects."""
+def official(model, backend, folder):
+    """Predictions by UID, and the numbers by name that were printed, of the official run."""
+    folder = DATA / "parity/official" / model / backend / folder
+    report = (folder / "best_temperature_report.txt").read_text().split("### UID ")[1].splitlines()
+    numbers = {line.rsplit(": ", 1)[0]: float(line.rsplit(": ", 1)[1]) for line in report if ": " in line}
+    return json.loads((folder / "predictions.json").read_text()), numbers, float(report[-1] or report[-2])
+
+
+def linked(source, one_in, target):
+    """``target`` with the lines 1, 1 + one_in, ... of each file."""
+    target.mkdir(parents=True)
+    for file in source.glob("*.jsonl"):
+        kept = file.read_text(encoding="utf-8").splitlines(keepends=True)[::one_in]
+        (target / file.name).write_text("".join(kept), encoding="utf-8")
+
+
+@pytest.mark.parametrize(("model", "backend", "task", "folder", "which", "source", "seen", "compared"), CASES)
+def test_every_prediction(tmp_path, model, backend, task, folder, which, source, seen, compared):
+    module = suite.task(task)
+    names = getattr(module, "FOLDERS", {which: getattr(module, "FOLDER", "")})
+    linked(source, seen, tmp_path / f"{which}_eval" / names[which])
+    stored, numbers, average = official(model, backend, folder)
+    items = module.items(tmp_path, suite=which, rules=2025)
+    answers = {uid: iter(own["predictions"]) for uid, own in stored.items()}
+    expected = [next(answers[item.uid]) for item in items]
+    assert not any(list(rest) for rest in answers.values())  # as many items as the official run had
+    step = 1 if WHOLE else compared
+    items, expected = items[::step], expected[::step]
+
     scorer = load_scorer(DATA / "parity" / model, backend)
-    official = json.loads(
-        (DATA / "parity/official" / model / backend / "blimp" / task / "predictions.json").read_text()
-    )
-    items, expected = [], []
-    for file in files:
-        lines = (FAST / folder / f"{file}.jsonl").read_text(encoding="utf-8").splitlines()
-        pairs = [json.loads(line) for number, line in enumerate(lines) if keep(number)]
-        items += _minimal_pairs.from_pairs({file: pairs})
-        expected += [p["pred"] for p in official[file]["predictions"]]
-    texts = [(sentence, sentence) for item in items for sentence in item.sentences]
-    result = choose(items, scorer.score(texts).log_probability)
-    assert len(expected) == len(items)
-    chosen = [item.sentences[pick] for item, pick in zip(items, result.chosen, strict=True)]
-    different = [i for i in range(len(items)) if chosen[i].strip() != expected[i].strip()]
+    result = module.score(scorer, items, rules=2025)
+    names = {uid: iter(own["predictions"]) for uid, own in result.predictions.items()}
+    given = [next(names[item.uid]) for item in items]
+    different = [i for i in range(len(items)) if given[i]["pred"].strip() != expected[i]["pred"].strip()]
+    print(f"{model} {backend} {task}: {len(items)} items, {len(different)} differ")
     # In the last digits of fp32 a decision is anybody's.
     assert all(abs(result.margins[i]) < 1e-4 for i in different), [(expected[i], result.margins[i]) for i in different]
-    return result
-
-
-def printed(model, backend, task):
-    """The accuracies by UID that the official pipeline printed, in %."""
-    text = (DATA / "parity/official" / model / backend / "blimp" / task / "best_temperature_report.txt").read_text()
-    lines = text.split("### UID ACCURACY")[1].split("###")[0].strip().splitlines()
-    return {uid: float(value) for uid, value in (line.rsplit(": ", 1) for line in lines if ": " in line)}
-
-
-def test_causal_blimp():
-    result = compare("gpt2-tiny", "causal", "blimp_fast", "blimp_fast", CAUSAL_FILES, lambda number: True)
-    expected = printed("gpt2-tiny", "causal", "blimp_fast")
-    assert {uid: round(100 * tally.official, 2) for uid, tally in result.by_uid.items()} == {
-        uid: expected[uid] for uid in CAUSAL_FILES
-    }
-
-
-def test_causal_supplement():
-    files = [file.stem for file in sorted((FAST / "supplement_fast").glob("*.jsonl"))]
-    result = compare("gpt2-tiny", "causal", "supplement_fast", "supplement_fast", files, lambda number: True)
-    expected = printed("gpt2-tiny", "causal", "supplement_fast")
-    assert {uid: round(100 * tally.official, 2) for uid, tally in result.by_uid.items()} == expected
-
-
-@pytest.mark.parametrize("backend", ["mlm", "mntp"])
-def test_masked_blimp(backend):
-    compare("bert-tiny", backend, "blimp_fast", "blimp_fast", MASKED_FILES, lambda number: number % 20 == 0)
+    if "prob" in expected[0]:
+        probabilities = [[line["prob"] for line in lines] for lines in (given, expected)]
+        np.testing.assert_allclose(*probabilities, atol=1e-4)
+    if step == 1:
+        assert [given[i]["id"] for i in range(len(items))] == [line["id"] for line in expected]
+        if "prob" in expected[0]:
+            assert round(result.official, 2) == average
+        elif not different:
+            assert round(100 * result.official, 2) == average
+            ours = {uid: t.official for uid, t in result.by_uid.items()} | result.by_split
+            assert {uid: round(100 * value, 2) for uid, value in ours.items()} == {uid: numbers[uid] for uid in ours}
 
 
 @pytest.mark.parametrize(("model", "backend"), [("gpt2-tiny", "causal"), ("bert-tiny", "mlm"), ("bert-tiny", "mntp")])

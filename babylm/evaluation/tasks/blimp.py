@@ -1,18 +1,20 @@
-"""BLiMP (Warstadt et al., arXiv 1912.00582), the official fast subset: 67 paradigms of 200 minimal pairs."""
+"""BLiMP (Warstadt et al., arXiv 1912.00582): 67 paradigms, each with 200 minimal pairs (fast) or up to 979 (full)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from babylm.evaluation.results import Item
-from babylm.evaluation.tasks import _minimal_pairs
-from babylm.evaluation.tasks._minimal_pairs import score
+from babylm.evaluation.tasks import _data, _minimal_pairs
+from babylm.evaluation.tasks._choice import score
 
-__all__ = ["VERSION", "items", "score"]
+__all__ = ["CHANCE", "VERSION", "items", "score"]
 
 VERSION = 1
+CHANCE = 0.5
+FOLDERS = {"fast": "blimp_fast", "full": "blimp_filtered"}
 
 
-def items(data: Path, limit: int | None = None) -> list[Item]:
-    """The pairs of ``fast_eval/blimp_fast``."""
-    return _minimal_pairs.official(data, ["fast_eval/blimp_fast", "blimp_fast"], limit)
+def items(data: Path, limit: int | None = None, *, suite: str = "fast", rules: int = 2025) -> list[Item]:
+    """The pairs of the suite's folder."""
+    return _minimal_pairs.read(_data.find(data, suite, FOLDERS[suite]), limit)

@@ -7,15 +7,16 @@ from pathlib import Path
 from babylm.corpora import toy
 from babylm.evaluation.results import Item
 from babylm.evaluation.tasks import _minimal_pairs
-from babylm.evaluation.tasks._minimal_pairs import score
+from babylm.evaluation.tasks._choice import score
 
-__all__ = ["VERSION", "items", "score"]
+__all__ = ["CHANCE", "VERSION", "items", "score"]
 
 VERSION = 1
+CHANCE = 0.5
 SEED = 0
 """The pairs are the same whatever text a model was trained on."""
 
 
-def items(data: Path, limit: int | None = None) -> list[Item]:
+def items(data: Path | None, limit: int | None = None, *, suite: str = "fast", rules: int = 2025) -> list[Item]:
     """The pairs, written anew from their seed; ``data`` is not needed."""
     return _minimal_pairs.from_pairs(toy.minimal_pairs(SEED), limit)

@@ -1,18 +1,20 @@
-"""The BabyLM supplement to BLiMP, the official fast subset: five kinds of pairs about dialogue and word knowledge."""
+"""The BabyLM supplement to BLiMP: five kinds of minimal pairs about dialogue and word knowledge."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from babylm.evaluation.results import Item
-from babylm.evaluation.tasks import _minimal_pairs
-from babylm.evaluation.tasks._minimal_pairs import score
+from babylm.evaluation.tasks import _data, _minimal_pairs
+from babylm.evaluation.tasks._choice import score
 
-__all__ = ["VERSION", "items", "score"]
+__all__ = ["CHANCE", "VERSION", "items", "score"]
 
 VERSION = 1
+CHANCE = 0.5
+FOLDERS = {"fast": "supplement_fast", "full": "supplement_filtered"}
 
 
-def items(data: Path, limit: int | None = None) -> list[Item]:
-    """The pairs of ``fast_eval/supplement_fast``."""
-    return _minimal_pairs.official(data, ["fast_eval/supplement_fast", "supplement_fast"], limit)
+def items(data: Path, limit: int | None = None, *, suite: str = "fast", rules: int = 2025) -> list[Item]:
+    """The pairs of the suite's folder."""
+    return _minimal_pairs.read(_data.find(data, suite, FOLDERS[suite]), limit)

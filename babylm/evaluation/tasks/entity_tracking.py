@@ -1,0 +1,39 @@
+"""Entity tracking (Kim & Schuster, arXiv 2305.02363): what is in the box after 0 to 5 operations? Five options.
+
+Three splits of six UIDs (numbers of operations) each; the score is the mean of the splits' means. Sums of
+log-probabilities favour short options, so weak models score far from chance. The rules of 2026 leave out every item
+with an empty box among its options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from babylm.evaluation.results import Item
+from babylm.evaluation.tasks import _data
+from babylm.evaluation.tasks._choice import score
+
+__all__ = ["CHANCE", "VERSION", "items", "score"]
+
+VERSION = 1
+CHANCE = 0.2
+FOLDERS = {"fast": "entity_tracking_fast", "full": "entity_tracking"}
+"""The fast one has the split ``regular`` alone."""
+
+
+def items(data: Path, limit: int | None = None, *, suite: str = "fast", rules: int = 2025) -> list[Item]:
+    """Descriptions with five options, of which the first is right."""
+    folder = _data.find(data, suite, FOLDERS[suite])
+    return _data.read(folder, _item if rules == 2025 else _filtered, limit, "an item of entity tracking")
+
+
+def _item(line: Mapping[str, Any], split: str) -> Item:
+    options = tuple(line["options"])
+    sentences = tuple(line["input_prefix"] + option for option in options)
+    return Item(f"{split}_{line['numops']}_ops", sentences, options, split=split)
+
+
+def _filtered(line: Mapping[str, Any], split: str) -> Item | None:
+    return None if any("nothing" in option for option in line["options"]) else _item(line, split)

@@ -1,0 +1,44 @@
+"""EWoK (Ivanova et al., arXiv 2405.09605): does a context make its target likelier? 11 domains of world knowledge.
+
+By the rules of 2025 the two targets compete after one context (each item has a twin with contexts and targets
+exchanged, so a target's own frequency cancels); by those of 2026 the two contexts compete for one target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from babylm.evaluation.results import Item
+from babylm.evaluation.tasks import _data
+from babylm.evaluation.tasks._choice import score
+
+__all__ = ["CHANCE", "VERSION", "items", "score"]
+
+VERSION = 1
+CHANCE = 0.5
+FOLDERS = {"fast": "ewok_fast", "full": "ewok_filtered"}
+SOURCE = {
+    "fast": "unpack ewok_fast.zip of https://osf.io/ryjfm there (its password is in the official README)",
+    "full": "its authors ask not to spread it as plain text: build it with the official evaluation_pipeline.ewok."
+    "dl_and_filter and your own access to huggingface.co/datasets/ewok-core/ewok-core-1.0",
+}
+
+
+def items(data: Path, limit: int | None = None, *, suite: str = "fast", rules: int = 2025) -> list[Item]:
+    """Pairs of completions after one context (2025), or one completion after two contexts (2026)."""
+    folder = _data.find(data, suite, FOLDERS[suite], SOURCE[suite])
+    return _data.read(folder, _targets if rules == 2025 else _contexts, limit, "an item of EWoK")
+
+
+def _targets(line: Mapping[str, Any], _: str) -> Item:
+    completions = (f" {line['Target1']}", f" {line['Target2']}")
+    return Item(line["Domain"], (line["Context1"] + completions[0], line["Context1"] + completions[1]), completions)
+
+
+def _contexts(line: Mapping[str, Any], _: str) -> Item:
+    completion = f" {line['Target1']}"
+    sentences = (line["Context1"] + completion, line["Context2"] + completion)
+    # The same completion twice says nothing: from 2026 on the official predictions hold whole sentences.
+    return Item(line["Domain"], sentences, (completion, completion), answers=sentences)

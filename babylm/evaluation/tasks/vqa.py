@@ -1,0 +1,30 @@
+"""VQA (Goyal et al., arXiv 1612.00837), text side: is the answer likelier than seven others, without the image?
+
+Without images this is the baseline of a text model, not the official score of the multimodal track.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from babylm.evaluation.results import Item
+from babylm.evaluation.tasks import _data
+from babylm.evaluation.tasks._choice import score
+
+__all__ = ["CHANCE", "VERSION", "items", "score"]
+
+VERSION = 1
+CHANCE = 0.125
+FOLDER = "vqa_filtered"
+
+
+def items(data: Path, limit: int | None = None, *, suite: str = "full", rules: int = 2025) -> list[Item]:
+    """Questions with eight answers, of which the first is right; there is no fast subset."""
+    return _data.read(_data.find(data, "full", FOLDER), _item, limit, "a question with answers")
+
+
+def _item(line: Mapping[str, Any], _: str) -> Item:
+    completions = tuple(f" {answer}" for answer in (line["target_ans"], *line["distractors"]))
+    return Item("vqa", tuple(line["question"] + completion for completion in completions), completions)
