@@ -8,6 +8,7 @@ line that names the key path and the nearest key, before torch is imported.
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
@@ -264,11 +265,21 @@ def _known_keys(section: type, prefix: str = "") -> list[str]:
     return keys
 
 
+def share_cores() -> None:
+    """Let idle OpenMP threads wait instead of spinning; before torch is imported, and unless the user has chosen.
+
+    Where another program uses a core, two spinning threads on two cores trained at a third of the speed (docs/results.md).
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+
+
 def command(doc: str | None, run: Callable[[Config], int | None], argv: Sequence[str] | None = None) -> int:
     """Run a command written ``python -m babylm.X CONFIG [key=value ...]``; returns the process's exit code.
 
     ``--help`` prints ``doc``. A ``ValueError`` (the user's mistake) becomes one line on stderr and exit code 2.
     """
+    share_cores()
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help"):
         print((doc or "").strip())
