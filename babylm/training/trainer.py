@@ -33,8 +33,7 @@ def build_module(session: Session) -> Pretraining:
         average = averaging.Average(config.averaging, network.named_parameters(), session.plan.steps)
     module = Pretraining(network, objective, session.plan, config, average)
     if config.training.compile:
-        for block in network.model.blocks:
-            block.compile()
+        network.compile()
     return module
 
 
