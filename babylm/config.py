@@ -268,7 +268,7 @@ def _known_keys(section: type, prefix: str = "") -> list[str]:
 def share_cores() -> None:
     """Let idle OpenMP threads wait instead of spinning; before torch is imported, and unless the user has chosen.
 
-    Where another program uses a core, two spinning threads on two cores trained at a third of the speed (docs/results.md).
+    Where another program uses a core, two spinning threads on two cores trained at a third of the speed.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")

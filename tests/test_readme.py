@@ -1,0 +1,77 @@
+"""The README's commands run, its files exist, its promises name tests that exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from babylm import config, evaluate, prepare, train
+from tests.training import runs
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)
+COMMANDS = [line.split("  #")[0].strip() for kind, block in BLOCKS if kind == "bash" for line in block.splitlines()]
+TINY = (
+    "track=free", "milestones=[300]", "tokenizer.vocabulary=320", "corpus.source=files", "training.accumulate=1",
+    "model={hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 2, intermediate_size: 48}",
+    "phases=[{until: 0.5, sequence_length: 16, tokens: 128}, {sequence_length: 32, tokens: 128}]",
+    "budget={words: 600}", "training.precision=fp32",
+)  # fmt: skip
+"""What makes any shipped run finish in a second; the rest of its configuration is as shipped."""
+
+
+@pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("make")])
+def test_make_targets_exist(line):
+    subprocess.run(["make", "--dry-run", *shlex.split(line)[1:]], cwd=ROOT, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("line", [c for c in COMMANDS if " babylm.train " in c or " babylm.prepare " in c])
+def test_run_commands_run(line, tmp_path, monkeypatch):
+    made = runs.make(tmp_path)
+    words = shlex.split(line)
+    module = {"babylm.train": train, "babylm.prepare": prepare}[words[2]]
+    places = [f"corpus.path={made.corpus.path}", f"corpus.prepared={tmp_path}/prepared", f"checkpoints={tmp_path}/runs"]
+    asked = config.load(ROOT / words[3], words[4:])  # as written
+    assert config.command(module.__doc__, module.main, [str(ROOT / words[3]), *words[4:], *TINY, *places]) == 0
+    if module is train and not asked.training.plan_only:
+        assert (tmp_path / "runs" / asked.name / "main" / "manifest.json").exists()
+
+
+@pytest.mark.parametrize("line", [c for c in COMMANDS if " babylm.evaluate " in c])
+def test_evaluate_commands_run(line, tmp_path, monkeypatch, capsys):
+    runs.run(tmp_path, "name=laptop", "milestones=[]")
+    monkeypatch.chdir(tmp_path)
+    assert evaluate._command([*shlex.split(line)[3:], "limit=2"]) == 0
+    assert "grammar" in capsys.readouterr().out
+
+
+def test_the_python_example_runs(tmp_path, monkeypatch, capsys):
+    runs.run(tmp_path, "name=smoke", "milestones=[]")
+    monkeypatch.chdir(tmp_path)
+    (code,) = [block for kind, block in BLOCKS if kind == "python"]
+    exec(compile(code, "README.md", "exec"), {})
+    assert "the dog" in capsys.readouterr().out
+
+
+def test_promised_tests_exist():
+    promised = re.findall(r"`(tests/[\w/.]+)(?:::(\w+))?`", README)
+    assert len(promised) >= 10
+    for path, name in promised:
+        text = (ROOT / path).read_text(encoding="utf-8")
+        assert not name or f"def {name}(" in text, f"{path}::{name}"
+
+
+def test_the_tree_names_what_exists():
+    (tree,) = [block for kind, block in BLOCKS if not kind]
+    folder = ROOT
+    for line in tree.strip().splitlines():
+        names = re.match(r"\s*((?:[\w./]+ )*[\w./]+)(?:\s{2,}|$)", line)
+        assert names, line
+        folder = ROOT / "babylm" if line.startswith(" ") else ROOT
+        for name in names[1].split():
+            assert (folder / name).exists(), name
