@@ -8,6 +8,7 @@ line that names the key path and the nearest key, before torch is imported.
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -108,6 +109,12 @@ def _check_run(config: Config) -> None:
         "corpus.hub",
         "must name a data set when corpus.source=hub",
     )
+    for key, asked, package in (
+        ("logging.tensorboard", config.logging.tensorboard, "tensorboard"),
+        ("logging.wandb", config.logging.wandb, "wandb"),
+    ):
+        installed = not asked or importlib.util.find_spec(package) is not None
+        _require(installed, key, f"the package {package} is not installed: pip install 'babylm[track]'")
     training = config.training
     for key in ("devices", "accumulate", "log_every"):
         _require(getattr(training, key) >= 1, f"training.{key}", "must be at least 1")

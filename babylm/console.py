@@ -18,7 +18,12 @@ class Log:
         """Write ``text``, which may have several lines."""
         if self.quiet:
             return
-        print(text, flush=True)
+        if sys.stdout.isatty():  # a progress bar may be on the last line: write above it
+            from tqdm import tqdm
+
+            tqdm.write(text)
+        else:
+            print(text, flush=True)
         if self.path is not None:
             with open(self.path, "a", encoding="utf-8") as file:
                 file.write(text + "\n")

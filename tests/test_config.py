@@ -80,6 +80,7 @@ def test_every_config_loads_and_survives_a_round_trip(root, tmp_path):
         ("optimizer=3", "optimizer: "),
         ("budget.words=-4", "budget.words: must be positive"),
         ("name={", "not valid YAML"),
+        ("logging.wandb=p", r"logging.wandb: the package wandb is not installed: pip install 'babylm\[track\]'"),
     ],
 )
 def test_mistakes_name_their_key(smoke, override, message):

@@ -9,6 +9,7 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from lightning.pytorch.plugins.environments import SLURMEnvironment
 
 from babylm import averaging, objectives
@@ -16,6 +17,7 @@ from babylm.training import precision
 from babylm.training.callbacks.evaluation import Evaluation
 from babylm.training.callbacks.meters import Meters
 from babylm.training.callbacks.milestones import Milestones
+from babylm.training.callbacks.progress import Progress
 from babylm.training.callbacks.resume import Restore, Resume, restore
 from babylm.training.data import PlanData, PlanDataset
 from babylm.training.metrics import JsonLines
@@ -59,6 +61,7 @@ def build_trainer(session: Session, module: Pretraining) -> tuple[L.Trainer, Res
     )
     callbacks: list[L.Callback] = [Restore(saved)] if saved is not None else []
     callbacks += [meters, resume, Milestones(session.folder.path, milestones, session.save_revision, session.log)]
+    callbacks.append(Progress())
     if (evaluation := Evaluation.build(session, meters)) is not None:
         callbacks.append(evaluation)
     trainer = L.Trainer(
@@ -90,12 +93,8 @@ def loggers(session: Session) -> list[Any]:
         lines.cut(session.saved["step"])
     result: list[Any] = [lines]
     if wanted.tensorboard:
-        from lightning.pytorch.loggers import TensorBoardLogger
-
         result.append(TensorBoardLogger(session.folder.path, name="tensorboard", version=""))
     if wanted.wandb is not None:
-        from lightning.pytorch.loggers import WandbLogger
-
         result.append(WandbLogger(project=wanted.wandb, name=session.config.name, save_dir=session.folder.path))
     return result
 
