@@ -79,8 +79,8 @@ def padded_layout(mask: Tensor | None, queries: int, keys: int, causal: bool, ba
     """The layout of a Hugging Face call: the queries are the last of the keys; the others lie in the cache.
 
     ``mask``: none, (rows, keys) with 1 for tokens and 0 for padding, or (rows, queries, keys) (also (rows, 1,
-    queries, keys)) with 1 where seen. A query that would see nothing sees itself, so padding gives no NaN. ``like``
-    gives dtype and device.
+    queries, keys)) with 1 where seen, or additive with negatives where not. A query that would see nothing sees itself,
+    so padding gives no NaN. ``like`` gives dtype and device.
     """
     backend = backend if backend == "naive" else "sdpa"
     if mask is not None and mask.dim() == 2 and bool(mask.all()):
@@ -94,7 +94,8 @@ def padded_layout(mask: Tensor | None, queries: int, keys: int, causal: bool, ba
     here = places[keys - queries :, None]
     seen = (places <= here) if causal else torch.ones_like(places <= here)
     if mask is not None:
-        mask = mask.to(like.device) > 0
+        additive = mask.is_floating_point() and bool((mask < 0).any())
+        mask = (mask == 0 if additive else mask > 0).to(like.device)
         mask = mask.squeeze(1) if mask.dim() == 4 else mask[:, None, :] if mask.dim() == 2 else mask
         if mask.dim() != 3 or mask.shape[-1] != keys:
             raise ValueError(f"attention_mask has the shape {tuple(mask.shape)}; it must cover {keys} tokens")
@@ -160,6 +161,7 @@ def _flex(query: Tensor, key: Tensor, value: Tensor, layout: Layout, scale: floa
     return _flex_kernel(query.device.type)(query, key, value, block_mask=layout.blocks, scale=scale).transpose(1, 2)
 
 
+@torch.compiler.disable  # the number of sequences varies from step to step: nothing compiled should depend on it
 def _varlen(query: Tensor, key: Tensor, value: Tensor, layout: Layout, scale: float, *_: Any) -> Tensor:
     outs = []
     longest = query.shape[1]
@@ -193,12 +195,12 @@ def _additive(seen: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _varlen_layout(documents: Tensor, bidirectional: Tensor, backend: str, device: torch.device) -> Layout:
-    both_ways = bidirectional.tolist()
+    documents, both_ways = documents.cpu(), bidirectional.tolist()
     causal_rows = both_ways.count(False)
     order = None
     if sorted(both_ways) != both_ways:
         order = torch.tensor(sorted(range(len(both_ways)), key=both_ways.__getitem__))
-        documents = documents[order.to(documents.device)]
+        documents = documents[order]
         order = order.to(device)
     starts = torch.ones_like(documents, dtype=torch.bool)
     starts[:, 1:] = documents[:, 1:] != documents[:, :-1]

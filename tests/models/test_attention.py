@@ -131,6 +131,8 @@ def test_padded_layout():
     both = padded_layout(cube, 3, 3, False, "sdpa", like).mask
     assert torch.equal(both, padded_layout(None, 3, 3, False, "sdpa", like)._replace(mask=both).mask)
     assert (both[0, 0] == 0).tolist() == cube[0].bool().tolist()
+    additive = torch.zeros(1, 1, 3, 3).masked_fill(cube[:, None] == 0, torch.finfo(torch.float32).min)
+    assert torch.equal(padded_layout(additive, 3, 3, False, "sdpa", like).mask, both)
     with pytest.raises(ValueError, match="attention_mask"):
         padded_layout(torch.zeros(1, 2), 3, 3, True, "sdpa", like)
 
