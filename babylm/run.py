@@ -221,6 +221,11 @@ class RunFolder:
         return False
 
 
+def used_bytes(path: Path) -> int:
+    """Bytes of the files in a folder; 0 where there is none."""
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
 def free_bytes(path: Path) -> int:
     """Bytes free where ``path`` lies or will lie."""
     place = path.resolve()

@@ -136,22 +136,24 @@ def open_session(config: Config, shards: Shards, log: console.Log) -> Session | 
     shape = model_config(config, shards)
     planned = plan.build(config, stream, flops_per_token(config, shape))
     folder = run.RunFolder(Path(config.checkpoints) / config.name)
-    need = disk_needed(config, shape, planned)
+    need = max(0, disk_needed(config, shape, planned) - run.used_bytes(folder.path))
     free = run.free_bytes(folder.path)
-    log(describe(config, planned, flops.parameter_count(shape), need, free))
-    if need > free:
-        raise ValueError(f"{folder.path}: the run needs {console.size(need)} of disk, {console.size(free)} are free")
+    text = describe(config, planned, flops.parameter_count(shape), need, free)
+    saved = None
     if config.training.plan_only:
-        folder = run.RunFolder(Path(config.checkpoints) / f".{config.name}.plan")
-        saved = None
+        log(text)
     else:
+        if need > free:
+            raise ValueError(
+                f"{folder.path}: the run needs {console.size(need)} of disk, {console.size(free)} are free"
+            )
         known = folder.open(configuration.dump(config), identity(config, shards))
+        log.attach(folder.log)
         if known and folder.finished:
-            log.attach(folder.log)
             log(f"{folder.path} is finished: nothing to do (choose another name=... for another run)")
             return None
+        log(text)
         run.write_json(folder.path / "plan.json", planned.as_dict())
-        log.attach(folder.log)
         saved = state.load(folder.path, log.warn) if known else None
     chosen, why = choose_precision(config, device, saved)
     log(f"precision {chosen}: {why}")

@@ -54,10 +54,6 @@ class Meters(StepCallback):
     def _begin(self, step: int) -> None:
         self._step, self._time = step, time.perf_counter()
 
-    def pause(self) -> float:
-        """The moment before something that is not training; give it to :meth:`go_on`."""
-        return time.perf_counter()
-
     def go_on(self, paused: float) -> None:
         """Leave out the time since ``paused``."""
         self._time += time.perf_counter() - paused
