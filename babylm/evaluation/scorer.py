@@ -7,13 +7,15 @@ The tokens that count, and the three backends, are those of the official pipelin
 * ``mlm``: a token given all others, itself replaced by the mask (pseudo-log-likelihood, one copy of the text a token);
 * ``mntp``: the same copies, read one position earlier (masked next-token prediction).
 
-Unusual: texts with the same tokens are scored once, so a tie is a tie to the bit. Rows are sorted by length and batched
-by tokens, and only the positions asked go through the softmax, in fp32 whatever the model computes in.
+Unusual: texts with the same tokens are scored once, so a tie is a tie to the bit; a causal model reads what texts begin
+with in common once (`babylm.evaluation.tree`). Rows are sorted by length and batched by tokens, and only the positions
+asked go through the softmax, in fp32 whatever the model computes in.
 """
 
 from __future__ import annotations
 
-import inspect
+import hashlib
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -21,13 +23,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
-from babylm import registry
+from babylm import registry, run
+from babylm.evaluation import tree
+from babylm.evaluation.forward import Network
 
 BACKENDS = ("causal", "mntp", "mlm")
 BATCH_TOKENS = {"cpu": 2048, "cuda": 32_768}
 """Tokens a batch: enough to fill the machine, little enough for the logits of a model that gives them all."""
+WORTH_A_TREE = 0.25
+"""Share of tokens that must be saved before texts are packed into trees."""
+KEPT_TEXTS = 800_000
+"""Encoded texts kept in memory for the next model with the same tokenizer."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ class Surprisal:
     """(tokens,) float64; NaN where the backend gives no score (special tokens, a first token without BOS)."""
 
 
-class _Text(NamedTuple):
+class Text(NamedTuple):
     """What decides a score: the tokens, and which of them are scored."""
 
     ids: tuple[int, ...]
@@ -69,6 +76,10 @@ class _Batch(NamedTuple):
     """Index of each answer among all that are asked."""
 
 
+_ENCODED: OrderedDict[tuple[str, str], list[Text]] = OrderedDict()
+"""Encoded texts by tokenizer and items: revisions of a run share both."""
+
+
 class Scorer:
     """Scores text with a Hugging Face style model and a fast tokenizer.
 
@@ -79,9 +90,9 @@ class Scorer:
     def __init__(self, model: Any, tokenizer: Any, backend: str = "causal", batch_tokens: int | None = None) -> None:
         self.backend = registry.check(backend, BACKENDS, "evaluation.scorer")
         self.model, self.tokenizer = model, tokenizer
-        self.device = next(model.parameters()).device
+        self.network = Network(model)
+        self.device = self.network.device
         self.batch_tokens = batch_tokens or BATCH_TOKENS.get(self.device.type, 2048)
-        self.takes_at = "at" in inspect.signature(model.forward).parameters
         if not getattr(tokenizer, "is_fast", False):
             raise ValueError("scoring needs a fast tokenizer: token offsets say which tokens count")
         if backend != "causal" and tokenizer.mask_token_id is None:
@@ -89,15 +100,16 @@ class Scorer:
         spare = tokenizer.eos_token_id if backend == "causal" else tokenizer.cls_token_id
         ids = (tokenizer.pad_token_id, spare, 0)
         self.pad = next(i for i in ids if i is not None)
+        described = tokenizer.backend_tokenizer.to_str() + backend
+        self.identity = hashlib.sha256(described.encode()).hexdigest()
 
     def score(self, items: Sequence[tuple[str, str]]) -> Scores:
         """Scores of (sentence, completion) pairs: the completion is the end of the sentence whose tokens count."""
         for sentence, completion in items:
             assert sentence.endswith(completion), (sentence, completion)
-        starts = [len(sentence) - len(completion) for sentence, completion in items]
-        texts = self._encode([sentence for sentence, _ in items], starts)[0]
+        texts = self._encoded(items)
         unique = list(dict.fromkeys(texts))
-        sums = {text: float(values.sum()) for text, values in zip(unique, self._log_probs(unique), strict=True)}
+        sums = {text: float(values.sum()) for text, values in zip(unique, self.log_probs(unique), strict=True)}
         total = np.array([sums[text] for text in texts], dtype=np.float64)
         return Scores(total, np.array([len(text.positions) for text in texts], dtype=np.int64))
 
@@ -105,14 +117,14 @@ class Scorer:
         """The surprisal of every token of each sentence."""
         texts, offsets = self._encode(sentences, [0] * len(sentences))
         result = []
-        for text, places, values in zip(texts, offsets, self._log_probs(texts), strict=True):
+        for text, places, values in zip(texts, offsets, self.log_probs(texts), strict=True):
             nats = np.full(len(text.ids), np.nan)
             nats[list(text.positions)] = -values
             tokens = self.tokenizer.convert_ids_to_tokens(list(text.ids))
             result.append(Surprisal(tokens, [tuple(place) for place in places], nats))
         return result
 
-    def _encode(self, sentences: Sequence[str], starts: Sequence[int]) -> tuple[list[_Text], list[Any]]:
+    def _encode(self, sentences: Sequence[str], starts: Sequence[int]) -> tuple[list[Text], list[Any]]:
         if not sentences:
             return [], []
         encoded = self.tokenizer(list(sentences), return_offsets_mapping=True)
@@ -122,25 +134,85 @@ class Scorer:
         texts = []
         for ids, offsets, start in zip(encoded["input_ids"], encoded["offset_mapping"], starts, strict=True):
             positions = tuple(k for k, (_, end) in enumerate(offsets) if end > start and k >= first)
-            texts.append(_Text(tuple(ids), positions))
+            texts.append(Text(tuple(ids), positions))
         return texts, encoded["offset_mapping"]
 
-    def _log_probs(self, texts: Sequence[_Text]) -> list[np.ndarray]:
-        """Log-probability of each scored token of each text."""
+    def _encoded(self, items: Sequence[tuple[str, str]]) -> list[Text]:
+        key = (self.identity, run.sha256_json(items))
+        if key not in _ENCODED:
+            starts = [len(sentence) - len(completion) for sentence, completion in items]
+            _ENCODED[key] = self._encode([sentence for sentence, _ in items], starts)[0]
+            while len(_ENCODED) > 1 and sum(map(len, _ENCODED.values())) > KEPT_TEXTS:
+                _ENCODED.popitem(last=False)
+        _ENCODED.move_to_end(key)
+        return _ENCODED[key]
+
+    @torch.no_grad()
+    def log_probs(self, texts: Sequence[Text], *, types: bool = False) -> list[np.ndarray]:
+        """Log-probability (float64, in nats) of each scored token of each text.
+
+        ``types`` also gives the model ``token_type_ids`` (all 0) where it and its tokenizer know them.
+        """
         if not texts:
             return []
         counts = [len(text.positions) for text in texts]
         values = np.zeros(sum(counts), dtype=np.float64)
+        types = types and self.network.takes_types and "token_type_ids" in self.tokenizer.model_input_names
         training = self.model.training
         self.model.eval()
         try:
-            for batch in self._batches(texts):
-                values[batch.asked] = self._ask(batch)
+            packs = self._packs(texts) if self.backend == "causal" else None
+            if packs is not None:
+                for asked, found in self._ask_trees(texts, packs, types):
+                    values[asked] = found
+            else:
+                for batch in self._batches(texts):
+                    values[batch.asked] = self._ask(batch, types)
         finally:
             self.model.train(training)
         return np.split(values, np.cumsum(counts)[:-1])
 
-    def _batches(self, texts: Sequence[_Text]) -> Iterator[_Batch]:
+    def _packs(self, texts: Sequence[Text]) -> list[tree.Pack] | None:
+        """Trees of what the model reads of each text, or none where they would not pay or are not understood."""
+        read = [text.ids[: text.positions[-1]] if text.positions else () for text in texts]
+        if not any(read):
+            return None
+        ranks, common = tree.order(read)
+        if tree.saving(read, common) < WORTH_A_TREE or not self.network.can_read_trees():
+            return None
+        return tree.pack(read, ranks, common)
+
+    def _ask_trees(
+        self, texts: Sequence[Text], packs: Sequence[tree.Pack], types: bool
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Indices of answers among all that are asked, and the answers, batch by batch."""
+        asked_from = np.concatenate([[0], np.cumsum([len(text.positions) for text in texts])])
+        packs = sorted(packs, key=lambda pack: len(pack.ids))
+        lengths = np.array([len(pack.ids) for pack in packs])
+        for chosen in _cut(np.arange(len(packs)), lengths, self.batch_tokens):
+            width = int(lengths[chosen].max())
+            ids = np.full((len(chosen), width), self.pad, dtype=np.int64)
+            depths = np.zeros((len(chosen), width), dtype=np.int64)
+            seen = np.stack([packs[k].mask(width) for k in chosen])
+            asked, places, targets = [], [], []
+            for row, k in enumerate(chosen):
+                ids[row, : lengths[k]] = packs[k].ids
+                depths[row, : lengths[k]] = packs[k].depths
+                for index, path in zip(packs[k].texts, packs[k].paths, strict=True):
+                    text = texts[index]
+                    asked.append(np.arange(asked_from[index], asked_from[index + 1]))
+                    places.append(row * width + path[np.array(text.positions, dtype=np.int64) - 1])
+                    targets += [text.ids[position] for position in text.positions]
+            at, back = np.unique(np.concatenate(places), return_inverse=True)
+            if not len(at):
+                continue
+            tensors = [torch.from_numpy(x).to(self.device) for x in (ids, seen, depths, at, back, np.array(targets))]
+            inputs = {"token_type_ids": torch.zeros_like(tensors[0])} if types else {}
+            logits = self.network.tree_logits(*tensors[:4], **inputs)
+            found = logits[tensors[4], tensors[5]].double() - logits.logsumexp(-1).double()[tensors[4]]
+            yield np.concatenate(asked), found.cpu().numpy()
+
+    def _batches(self, texts: Sequence[Text]) -> Iterator[_Batch]:
         """Rows sorted by length, as many at once as have ``batch_tokens`` tokens with the padding."""
         causal = self.backend == "causal"
         # A causal model need not read the last token: nothing is predicted from it.
@@ -170,22 +242,15 @@ class Scorer:
             targets = flat[starts[owner[asked]] + position[asked]]
             yield _Batch(ids, lengths[text], row * width + place, targets, asked)
 
-    @torch.no_grad()
-    def _ask(self, batch: _Batch) -> np.ndarray:
+    def _ask(self, batch: _Batch, types: bool) -> np.ndarray:
         ids, at, targets, lengths = (
             torch.from_numpy(np.ascontiguousarray(x)).to(self.device)
             for x in (batch.ids, batch.at, batch.targets, batch.lengths)
         )
         mask = (torch.arange(ids.shape[1], device=self.device) < lengths[:, None]).long()
-        if self.takes_at:
-            logits = self.model(input_ids=ids, attention_mask=mask, at=at)["logits"]
-        else:
-            logits = _logits(self.model(input_ids=ids, attention_mask=mask)).flatten(0, 1)[at]
-        return -F.cross_entropy(logits.float(), targets, reduction="none").double().cpu().numpy()
-
-
-def _logits(output: Any) -> Tensor:
-    return output[0] if isinstance(output, tuple) else output["logits"]
+        inputs = {"token_type_ids": torch.zeros_like(ids)} if types else {}
+        logits = self.network.logits(ids, mask, at, **inputs)
+        return -F.cross_entropy(logits, targets, reduction="none").double().cpu().numpy()
 
 
 def _cut(order: np.ndarray, lengths: np.ndarray, batch_tokens: int) -> Iterator[np.ndarray]:

@@ -28,7 +28,7 @@ CASES = [
     ("gpt2-tiny", "causal", "wug_adj", "wug_adj/wug_adj_nominalization", "full", FULL / "wug_adj_nominalization", 1, 1),
     (
         *("gpt2-tiny", "causal", "entity_tracking", "entity_tracking/entity_tracking", "full"),
-        *(FULL / "entity_tracking", 12, 12),
+        *(FULL / "entity_tracking", 12, 4),
     ),
     ("gpt2-tiny", "causal", "comps", "comps/comps", "full", DATA / "comps_like", 60, 1),
     *(

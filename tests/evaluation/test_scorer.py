@@ -62,8 +62,8 @@ def test_equals_one_sentence_at_a_time(scorer, batch_tokens):
 
 def test_a_model_that_gives_all_logits_scores_the_same(scorer):
     other = Scorer(NoAt(scorer.model).eval(), scorer.tokenizer, scorer.backend)
-    assert scorer.takes_at
-    assert not other.takes_at
+    assert scorer.network.takes_at
+    assert not other.network.takes_at
     np.testing.assert_allclose(other.score(ITEMS).log_probability, scorer.score(ITEMS).log_probability, atol=1e-5)
 
 
