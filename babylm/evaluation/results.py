@@ -145,10 +145,12 @@ def predictions(items: Sequence[Item], chosen: np.ndarray) -> dict[str, Any]:
     return found
 
 
-def resampled(statistic: Callable[[np.ndarray], float], n: int, seed: int = 0) -> tuple[float, float]:
+def resampled(
+    statistic: Callable[[np.ndarray], float], n: int, seed: int = 0, resamples: int = RESAMPLES
+) -> tuple[float, float]:
     """Bootstrap interval of ``statistic``, a function of indices into ``n`` items; its NaN values are left out."""
     generator = np.random.default_rng(seed)
-    values = np.array([statistic(generator.integers(0, n, n)) for _ in range(RESAMPLES)])
+    values = np.array([statistic(generator.integers(0, n, n)) for _ in range(resamples)])
     return _middle(values[~np.isnan(values)])
 
 

@@ -151,13 +151,14 @@ class Scorer:
     def log_probs(self, texts: Sequence[Text], *, types: bool = False) -> list[np.ndarray]:
         """Log-probability (float64, in nats) of each scored token of each text.
 
-        ``types`` also gives the model ``token_type_ids`` (all 0) where it and its tokenizer know them.
+        ``types`` also gives the model ``token_type_ids`` (all 0) where it and its tokenizer know them, as the official
+        reading task does (and it alone).
         """
         if not texts:
             return []
         counts = [len(text.positions) for text in texts]
         values = np.zeros(sum(counts), dtype=np.float64)
-        types = types and self.network.takes_types and "token_type_ids" in self.tokenizer.model_input_names
+        types = types and self.network.takes_types and _gives_types(self.tokenizer)
         training = self.model.training
         self.model.eval()
         try:
@@ -251,6 +252,17 @@ class Scorer:
         inputs = {"token_type_ids": torch.zeros_like(ids)} if types else {}
         logits = self.network.logits(ids, mask, at, **inputs)
         return -F.cross_entropy(logits, targets, reduction="none").double().cpu().numpy()
+
+
+def _gives_types(tokenizer: Any) -> bool:
+    """Whether the tokenizer, in the transformers of the official pipeline (4.51.3), gives ``token_type_ids``.
+
+    A class that stands for any tokenizer does there unless its configuration says otherwise; since 5.0 it does not.
+    """
+    names = getattr(tokenizer, "init_kwargs", {}).get("model_input_names")
+    if names is None and type(tokenizer).__name__ in ("PreTrainedTokenizerFast", "TokenizersBackend"):
+        return True
+    return "token_type_ids" in (names or tokenizer.model_input_names)
 
 
 def _cut(order: np.ndarray, lengths: np.ndarray, batch_tokens: int) -> Iterator[np.ndarray]:

@@ -110,7 +110,7 @@ def reading(file):
         words = sentence.split()
         for k in range(1, len(words)):
             i = len(rows)
-            times = [100 + 7 * len(words[k]) + (i * (17 + 6 * t)) % 41 for t in range(5)]
+            times = [100 + 7 * len(words[k]) + (i * (17 + 7 * t)) % 43 for t in range(5)]
             previous = [words[k - 1], " ".join(words[: k - 1]), len(words[k - 1])] if k > 1 else [words[0], "", ""]
             log10 = "" if i == 7 else 3 + (i * 29 % 17) / 4
             about = [i, " ".join(words[:k]), words[k], sentence, k, log10, len(words[k])]
