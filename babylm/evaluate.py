@@ -3,13 +3,17 @@
     python -m babylm.evaluate FOLDER [key=value ...]
 
     python -m babylm.evaluate checkpoints/smoke                              its tasks, on every revision
+    python -m babylm.evaluate checkpoints/s1 suite=fast                      the official fast suite, on every revision
+    python -m babylm.evaluate checkpoints/s1 suite=full revisions=main       the official full suite, on the last one
+    python -m babylm.evaluate checkpoints/s1 tasks=aoa suite=full            age of acquisition, over all revisions
     python -m babylm.evaluate checkpoints/s1 tasks=blimp,supplement          other tasks
     python -m babylm.evaluate checkpoints/s1 revisions=main scorer=mntp      one revision, read as masked
     python -m babylm.evaluate some/model tasks=my/pairs data=evaluation_data any local Hugging Face model, any pairs
 
-FOLDER is checkpoints/<run> (defaults come from its config.yaml) or a folder with a config.json. Keys: tasks, revisions,
-scorer (auto, causal, mntp, mlm), data, limit. Each result is a file, FOLDER/evaluation/<revision>/<task>.<scorer>.json;
-what is there already, from the same weights and items, is not computed again.
+FOLDER is checkpoints/<run> (defaults come from its config.yaml) or a folder with a config.json. Keys: tasks, suite
+(fast or full: which tasks, and whose data), rules (2025 or 2026), revisions, scorer (auto, causal, mntp, mlm), data,
+limit. Each result is a file, FOLDER/evaluation/<revision>/<task>.<suite>.<rules>.<scorer>.json; what is there already,
+from the same weights and items, is not computed again. A task of a suite whose data is not there is named, left out.
 """
 
 from __future__ import annotations
@@ -23,15 +27,17 @@ from babylm import registry, tracks
 from babylm.console import Log, table
 from babylm.sections import Config, EvaluationConfig
 
-KEYS = ("tasks", "revisions", "scorer", "data", "limit")
+KEYS = ("tasks", "suite", "rules", "revisions", "scorer", "data", "limit")
 
 
 def main(folder: Path, given: dict[str, str], log: Log) -> int:
     """Score what is asked; returns the exit code."""
-    wanted, own_backend = defaults(folder)
-    tasks = _words(given["tasks"]) if "tasks" in given else wanted.tasks
+    wanted, own_backend, own_rules = defaults(folder)
+    suite_name = registry.check(given.get("suite", "fast"), ("fast", "full"), "suite")
+    rules = int(registry.check(given.get("rules", str(own_rules)), ("2025", "2026"), "rules"))
+    tasks = _words(given["tasks"]) if "tasks" in given else [] if "suite" in given else wanted.tasks
     known = registry.names("evaluation/tasks")
-    if not tasks:
+    if not tasks and "suite" not in given:
         raise ValueError(f"tasks: none given and none in the run's configuration (there are: {', '.join(known)})")
     for name in tasks:
         if "/" not in name and not Path(name).is_dir():
@@ -41,37 +47,35 @@ def main(folder: Path, given: dict[str, str], log: Log) -> int:
     registry.check(backend, ("auto", "causal", "mntp", "mlm"), "scorer")
     models = revisions(folder, _words(given.get("revisions", "")))
 
-    log(f"babylm: scoring {len(models)} model(s) on {', '.join(tasks)} ...")
-    from babylm.evaluation import suite
+    from babylm.evaluation import suite, tables
 
-    questions = {name: suite.task(name).items(Path(given.get("data", wanted.data)), limit) for name in tasks}
+    data = Path(given.get("data", wanted.data))
+    questions = suite.questions(tasks or suite.SUITES[suite_name, rules], data, limit, suite_name, rules, log, tasks)
+    log(f"babylm: scoring {len(models)} model(s) on {', '.join(questions)} ...")
     rows = []
-    for model in models:
-        for found in suite.evaluate(model, questions, backend, folder / "evaluation"):
-            low, high = found["interval"]
-            words = f"{found['words']:,}" if found.get("words") is not None else "-"
-            shares = [f"{100 * found[key]:.2f}" for key in ("official", "tie_aware")]
-            interval = f"{100 * low:.1f} to {100 * high:.1f}"
-            rows.append(
-                (model.name, words, found["task"], found["scorer"], found["n"], *shares, found["ties"], interval)
-            )
-            log(f"{model.name} {found['task']}: {shares[0]}")
-            if len(models) == 1:
-                parts = [(uid, t["n"], f"{100 * t['official']:.1f}", t["ties"]) for uid, t in found["by_uid"].items()]
-                log(table((found["task"], "items", "official %", "ties"), parts))
-    log(table(("revision", "words", "task", "scorer", "items", "official %", "tie-aware %", "ties", "95 %"), rows))
+    for number, model in enumerate(models, 1):
+        for found in suite.evaluate(model, questions, backend, folder / "evaluation", suite=suite_name, rules=rules):
+            rows.append(tables.row(model.name, found))
+            log(f"[{number}/{len(models)}] {model.name} {found['task']}: {rows[-1][5]}")
+            if len(models) == 1 and found["by_uid"]:
+                log(tables.parts(found))
+    if "aoa" in questions:
+        suite.acquisition(models, backend, folder / "evaluation", suite_name, rules, log)
+    log(table(tables.HEADER, rows))
+    if not tasks and suite_name == "full":
+        suite.averages(models, backend, folder / "evaluation", rules, log)
     log(f"results are in {folder / 'evaluation'}")
     return 0
 
 
-def defaults(folder: Path) -> tuple[EvaluationConfig, str]:
-    """The evaluation section of the run and how its model is scored; without a run, the defaults and ``auto``."""
+def defaults(folder: Path) -> tuple[EvaluationConfig, str, int]:
+    """The evaluation section of a run, its way of scoring, and its rules; without a run, the defaults and ``auto``."""
     file = folder / "config.yaml"
     if not file.is_file():
-        return EvaluationConfig(), "auto"
+        return EvaluationConfig(), "auto", Config().rules
     config = configuration.load(file)
     wanted = config.evaluation.scorer
-    return config.evaluation, trained_reading(config) if wanted == "auto" else wanted
+    return config.evaluation, trained_reading(config) if wanted == "auto" else wanted, config.rules
 
 
 def trained_reading(config: Config) -> str:

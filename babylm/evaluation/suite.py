@@ -19,13 +19,19 @@ import torch
 
 from babylm import registry
 from babylm import run as files
+from babylm.console import Log
+from babylm.evaluation.aggregates import HUMAN_LIKENESS, NLP, aggregates
 from babylm.evaluation.results import Result, fingerprint, plain
 from babylm.evaluation.scorer import BACKENDS, Scorer
 from babylm.evaluation.tasks import _minimal_pairs
+from babylm.evaluation.tasks._data import MissingData
 from babylm.models.modeling import BabyLMForCausalLM, BabyLMForMaskedLM
+from babylm.tracks import milestone_words
 
 FOLDER = "evaluation/tasks"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+ENOUGH_REVISIONS = 5
+"""A curve of four parameters needs more points than that."""
 SUITES: dict[tuple[str, int], tuple[str, ...]] = {
     ("fast", 2025): ("blimp", "supplement", "ewok", "entity_tracking", "wug_adj", "wug_past", "reading"),
     ("fast", 2026): ("blimp", "supplement", "ewok", "entity_tracking", "global_piqa", "reading"),
@@ -139,6 +145,66 @@ def evaluate(
             files.write_json(file, {**stored, "time": datetime.now(UTC).isoformat(timespec="seconds")})
         found.append(stored)
     return found
+
+
+def questions(
+    tasks: Sequence[str], data: Path, limit: int | None, suite: str, rules: int, log: Log, asked: Sequence[str]
+) -> dict[str, Sequence[Any]]:
+    """The items of ``tasks``; data that is not there is an error for a task that was ``asked`` for, else a line."""
+    found = {}
+    for name in tasks:
+        try:
+            found[name] = task(name).items(data, limit, suite=suite, rules=rules)
+        except MissingData as error:
+            if name in asked:
+                raise
+            log(f"{name} is left out: {error}")
+    if not found:
+        raise ValueError(f"evaluation.data: nothing of the suite {suite} is in {data}")
+    return found
+
+
+def acquisition(models: Sequence[Path], backend: str, results: Path, suite: str, rules: int, log: Log) -> None:
+    """The score of age of acquisition of the milestones among ``models``, from their stored surprisals.
+
+    Written to ``results/<stem>.json``, with the official ``surprisal.json`` below ``results/predictions``.
+    """
+    from babylm.evaluation.tasks import aoa
+
+    steps = [(model.name, words) for model in models if (words := milestone_words(model.name)) != float("inf")]
+    if len(steps) < ENOUGH_REVISIONS:
+        log(f"aoa: surprisals kept; {len(steps)} revisions named by words (chck_*) are too few for its score")
+        return
+    stems = {model.name: stored_as("aoa", suite, rules, resolve(model, backend)) for model in models}
+    stored = [_read_json(results / name / "predictions" / f"{stems[name]}.json") for name, _ in steps]
+    found = aoa.combine(stored, steps, str(rules))
+    stem = stems[steps[0][0]]
+    files.write_json(results / "predictions" / f"{stem}.json", plain(found.pop("surprisals")))
+    files.write_json(results / f"{stem}.json", plain({"revisions": [name for name, _ in steps], **found}))
+    log(f"aoa: {100 * found['score']:.2f} over {len(steps)} revisions ({found['words']} words with both ages)")
+
+
+def averages(models: Sequence[Path], backend: str, results: Path, rules: int, log: Log) -> None:
+    """The official averages of each model's stored results of the full suite, with what is missing named.
+
+    Written to ``results/<model>/averages.<rules>.<backend>.json``. Age of acquisition is the run's.
+    """
+    names = [*NLP, *HUMAN_LIKENESS[rules], *(["global_piqa"] if rules == 2026 else [])]
+    for model in models:
+        own = resolve(model, backend)
+        columns = {}
+        for name in names:
+            stem = stored_as(name, "full", rules, own)
+            file = results / (f"{stem}.json" if name == "aoa" else f"{model.name}/{stem}.json")
+            if file.is_file():
+                columns[name] = _read_json(file)["score" if name == "aoa" else "official"]
+        found = aggregates(columns, rules)
+        file = results / model.name / f"averages.{rules}.{own}.json"
+        files.write_json(file, {"columns": columns, **{name: vars(part) for name, part in found.items()}})
+        for name, part in found.items():
+            value = "-" if part.value is None else f"{100 * part.value:.2f}"
+            rest = "" if part.present is None else f" ({100 * part.present:.2f} without: {', '.join(part.missing)})"
+            log(f"{model.name} {name} {rules}: {value}{rest if part.missing else ''}")
 
 
 def stored_as(task: str, suite: str, rules: int, backend: str) -> str:

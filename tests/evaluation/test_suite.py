@@ -1,15 +1,17 @@
 """Tasks by name, models by folder, results as files that are not made twice."""
 
 import json
+import shutil
 
 import pytest
 import torch
 
 from babylm import evaluate
 from babylm.corpora import toy
-from babylm.evaluation import suite
+from babylm.evaluation import aggregates, suite
 from babylm.evaluation.tasks import _minimal_pairs
 from babylm.submission import revision
+from tests.evaluation import fixtures
 
 
 def write_pairs(folder, files=("first", "second"), n=6):
@@ -130,3 +132,78 @@ def test_command_takes_a_model_folder(tmp_path, run_folder, capsys):
 def test_mistakes_answer_with_exit_code_2(run_folder, capsys, words, message):
     assert evaluate._command([word.format(run=run_folder) for word in words]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.fixture
+def official_data(tmp_path):
+    fixtures.write_all(tmp_path / "data")
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("rules", [2025, 2026])
+@pytest.mark.parametrize("name", ["fast", "full"])
+def test_suites(run_folder, official_data, capsys, name, rules):
+    words = [str(run_folder), f"suite={name}", f"rules={rules}", f"data={official_data}", "revisions=main"]
+    assert evaluate._command(words) == 0
+    shown = capsys.readouterr().out
+    tasks = suite.SUITES[name, rules]
+    for task in tasks:
+        stored = json.loads((run_folder / f"evaluation/main/{task}.{name}.{rules}.causal.json").read_text())
+        assert (stored["rules"], stored["suite"], stored["scorer"]) == (rules, name, "causal")
+        assert (run_folder / f"evaluation/main/predictions/{task}.{name}.{rules}.causal.json").is_file()
+        assert f"[1/1] main {task}: " in shown
+    if name == "full":
+        stored = json.loads((run_folder / f"evaluation/main/averages.{rules}.causal.json").read_text())
+        last = "macro" if rules == 2025 else "overall"
+        assert stored[last]["missing"] == ["glue", "aoa"]
+        assert (stored[last]["value"] is None) == (rules == 2025)
+        assert f"main {last} {rules}: " in shown
+        assert "without: glue, aoa" in shown
+
+
+def test_missing_data_is_named_and_the_rest_scored(run_folder, official_data, capsys):
+    shutil.rmtree(official_data / "fast_eval/ewok_fast")
+    (official_data / "fast_eval/global_piqa_parallel/eng_latn.jsonl").unlink()
+    words = [str(run_folder), "suite=fast", f"data={official_data}", "revisions=main", "limit=20"]
+    assert evaluate._command(words) == 0
+    shown = capsys.readouterr().out
+    left_out = [line for line in shown.splitlines() if "left out" in line]
+    assert [line.split()[0] for line in left_out] == ["ewok", "global_piqa"]
+    assert "fast_eval/ewok_fast; unpack ewok_fast.zip" in left_out[0]
+    assert "main entity_tracking" in shown
+    # A task that is asked for by name is not left out in silence.
+    assert evaluate._command([*words, "tasks=ewok"]) == 2
+    assert evaluate._command([str(run_folder), "suite=full", f"data={official_data / 'none'}"]) == 2
+
+
+def test_age_of_acquisition_over_revisions(tmp_path, run_folder, official_data, causal_model, tokenizer_folder, capsys):
+    words = [str(run_folder), "tasks=aoa", "suite=full", f"data={official_data}"]
+    assert evaluate._command(words) == 0
+    assert "2 revisions named by words (chck_*) are too few" in capsys.readouterr().out
+    for thousand in (20, 30, 40):
+        revision.save(run_folder / f"chck_{thousand}K", causal_model, tokenizer_folder, {"words": thousand * 1000})
+    assert evaluate._command(words) == 0
+    assert "over 5 revisions" in capsys.readouterr().out
+    found = json.loads((run_folder / "evaluation/aoa.full.2026.causal.json").read_text())
+    assert found["revisions"] == ["chck_2K", "chck_10K", "chck_20K", "chck_30K", "chck_40K"]
+    assert found["score"] == 0  # no revision has learned anything
+    surprisals = json.loads((run_folder / "evaluation/predictions/aoa.full.2026.causal.json").read_text())
+    assert len(surprisals["results"]) == 5 * 8
+    assert surprisals["results"][0]["word_count"] == 2000
+
+
+def test_aggregates():
+    columns = dict.fromkeys(("blimp", "supplement", "ewok", "entity_tracking", "comps", "glue"), 0.6)
+    columns |= {"wug_adj": 0.4, "wug_past": 0.2, "reading": 0.06, "aoa": -0.02}
+    found = aggregates.aggregates(columns, 2025)
+    assert found["nlp"].value == pytest.approx(0.6)
+    assert found["human_likeness"].value == pytest.approx(0.16)
+    assert found["macro"].value == pytest.approx(0.38)
+    found = aggregates.aggregates(columns | {"global_piqa": 0.4}, 2026)
+    assert found["overall"].value == pytest.approx((6 * 0.6 + 0.4 + 0.06 - 0.02) / 9)
+    assert found["overall"].missing == ()
+    found = aggregates.aggregates(columns, 2026)
+    assert found["overall"].value == pytest.approx((6 * 0.6 + 0.06 - 0.02) / 9)  # as on the leaderboard
+    assert found["overall"].present == pytest.approx((6 * 0.6 + 0.06 - 0.02) / 8)
+    assert found["overall"].missing == ("global_piqa",)
+    assert aggregates.aggregates({}, 2025)["macro"].present is None

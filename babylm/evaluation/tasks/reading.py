@@ -50,7 +50,7 @@ class Word:
 
 
 def items(data: Path, limit: int | None = None, *, suite: str = "fast", rules: int = 2025) -> list[Word]:
-    """The words of ``reading_data.csv``; the same in both suites."""
+    """The words of ``reading_data.csv``, always all: regressions on a few say nothing. The same in both suites."""
     frame = _pandas().read_csv(_data.find(data, suite, FILE), dtype={"item": str})
     missing = [name for name in ("item", "word", "prev_item", "prev_word", *NUMBERS) if name not in frame]
     if missing:
@@ -59,10 +59,9 @@ def items(data: Path, limit: int | None = None, *, suite: str = "fast", rules: i
     contexts = [None if isinstance(value, float) else str(value) for value in frame["prev_item"]]
     numbers = frame[list(NUMBERS)].to_numpy(dtype=float)
     columns = zip(frame["item"], frame["word"], contexts, frame["prev_word"], numbers, strict=True)
-    words = [
+    return [
         Word(str(item), str(word), before, str(previous), tuple(row)) for item, word, before, previous, row in columns
     ]
-    return _data.evenly(words, limit)
 
 
 def score(scorer: Scorer, items: Sequence[Word], rules: int = 2025) -> Result:
@@ -143,7 +142,7 @@ def predictive_power(table: np.ndarray, surprisal: np.ndarray, previous: np.ndar
     for measured, baseline in BASELINES.items():
         rows = frame[[measured, *baseline, "pred"]].dropna()
         if len(rows) <= (len(baseline) + 1) * len(baseline):
-            raise ValueError(f"reading: {len(rows)} words with {measured} are too few for its regression; raise limit")
+            raise ValueError(f"reading: {len(rows)} words with {measured} are too few for its regression")
         formula = f"{measured} ~ ({' + '.join(baseline)}) ** 2"  # main effects and all products of two
         without = formulas.ols(formula, data=rows).fit().rsquared
         power[measured] = float((formulas.ols(f"{formula} + pred", data=rows).fit().rsquared - without) / (1 - without))

@@ -1,0 +1,32 @@
+"""Results as a person reads them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from babylm.console import table
+
+HEADER = ("revision", "words", "task", "scorer", "items", "official %", "tie-aware %", "ties", "95 %")
+
+
+def row(revision: str, found: dict[str, Any]) -> tuple[Any, ...]:
+    """The line of one stored result, under `HEADER`."""
+    words = f"{found['words']:,}" if found.get("words") is not None else "-"
+    shares = [percent(found[key], 2) for key in ("official", "tie_aware")]
+    interval = " to ".join(percent(value, 1) for value in found["interval"] or ()) or "-"
+    return revision, words, found["task"], found["scorer"], found["n"], *shares, found["ties"], interval
+
+
+def parts(found: dict[str, Any]) -> str:
+    """The table of a task's parts: its splits, and its UIDs unless each is a single item."""
+    uids = found["by_uid"]
+    lines = [(uid, t["n"], percent(t["official"], 1), t["ties"]) for uid, t in uids.items()]
+    if found["by_split"]:
+        splits = [(name, "", percent(value, 1), "") for name, value in found["by_split"].items()]
+        lines = splits + ([] if len(uids) == found["n"] else lines)
+    return table((found["task"], "items", "official %", "ties"), lines)
+
+
+def percent(share: float | None, digits: int) -> str:
+    """A share in %, or a dash."""
+    return "-" if share is None else f"{100 * share:.{digits}f}"
