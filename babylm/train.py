@@ -60,7 +60,7 @@ def main(config: Config) -> int:
         log(f"stopped by {resume.stopped_by} after step {module.completed:,}, state saved: repeat the command to go on")
         return EXIT_STOPPED
     if loop.is_global_zero:
-        finish.finish(opened, module)
+        finish.finish(opened, module, loop)
         log(f"done in {duration(time.perf_counter() - begin)}: {opened.folder.path}")
     return 0
 

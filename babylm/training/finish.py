@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import lightning as L
+
 from babylm import console, run
 from babylm.training.callbacks.evaluation import Evaluation, held_out, score
 from babylm.training.module import Pretraining
 from babylm.training.session import Session
 
 
-def finish(session: Session, module: Pretraining) -> None:
+def finish(session: Session, module: Pretraining, loop: L.Trainer) -> None:
     """Measure, print, and write ``main`` last: its presence says that the run is finished."""
+    known = next((callback.final for callback in loop.callbacks if isinstance(callback, Evaluation)), {})  # type: ignore[attr-defined]
     network = session.network()
     network.load_state_dict(module.weights())
     facts: dict[str, Any] = {"milestone": "main", "words": session.plan.words, "step": module.completed}
@@ -26,7 +29,7 @@ def finish(session: Session, module: Pretraining) -> None:
         )
     wanted = session.config.evaluation
     if wanted.tasks and wanted.at != "none":
-        trained, untrained = score(session, network), score(session, session.network())
+        trained, untrained = known or score(session, network), score(session, session.network())
         rows = [
             (name, f"{100 * untrained[name].official:.1f}", f"{100 * trained[name].official:.1f}", trained[name].n)
             for name in trained

@@ -39,6 +39,8 @@ class Evaluation(StepCallback):
             self.loss_at = set()
         self.modes = modes(session)
         self.seconds = 0.0
+        self.final: dict[str, Any] = {}
+        """Results by task of the last step, once there."""
 
     @classmethod
     def build(cls, session: Session, meters: Meters | None) -> Evaluation | None:
@@ -70,8 +72,10 @@ class Evaluation(StepCallback):
             tokens = None if step == module.plan.steps else self.session.config.evaluation.loss_tokens
             values |= {f"dev/{mode}": value for mode, value in self.loss(network, self.dev, tokens)["all"].items()}
         if step in self.tasks_at:
-            for task, result in score(self.session, network).items():
-                values[f"task/{task}"] = result.official
+            results = score(self.session, network)
+            values |= {f"task/{task}": result.official for task, result in results.items()}
+            if step == module.plan.steps:
+                self.final = results
         shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
         self.session.log(
             f"measured at {int(module.plan.words_at[step]):,} words: {shown}  ({duration(time.perf_counter() - begin)})"
