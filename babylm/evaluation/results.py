@@ -53,9 +53,9 @@ class Result:
     """A task's score, its parts, and the answers behind it."""
 
     n: int
-    official: float | None
-    """By the rules of the year; none where one revision alone has no score (age of acquisition)."""
-    tie_aware: float | None
+    official: float
+    """By the rules of the year; NaN where one revision alone has no score (age of acquisition)."""
+    tie_aware: float
     ties: int
     interval: tuple[float, float] | None
     """95 % bootstrap interval of ``tie_aware``: items resampled inside each UID."""
@@ -72,11 +72,11 @@ class Result:
     """Further numbers of the task."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, without the single items."""
+        """Plain values for JSON, without the single items; NaN is none."""
         tallies = {uid: vars(tally) for uid, tally in self.by_uid.items()}
         numbers = {key: getattr(self, key) for key in ("n", "official", "tie_aware", "ties", "by_split", "details")}
         interval = None if self.interval is None else list(self.interval)
-        return {**numbers, "interval": interval, "by_uid": tallies}
+        return plain({**numbers, "interval": interval, "by_uid": tallies})
 
 
 def choose(items: Sequence[Item], scores: np.ndarray, seed: int = 0, rules: int = 2025) -> Result:

@@ -138,7 +138,7 @@ def evaluate(
                 "words": facts.get("words"),
                 "dtype": str(scorer.model.dtype).removeprefix("torch."),
                 "chance": chosen.CHANCE,
-                **plain(result.as_dict()),
+                **result.as_dict(),
                 "code": files.code_revision(),
                 "seconds": seconds,
             }

@@ -67,7 +67,7 @@ def test_raw_surprisals(tmp_path, causal_model, masked_model, tokenizer, backend
     scorer = Scorer(causal_model if backend == "causal" else masked_model, tokenizer, backend)
     result = aoa.score(scorer, items)
     lines = result.predictions["results"]
-    assert (result.official, result.n, len(lines)) == (None, 8, 8)
+    assert (result.as_dict()["official"], result.n, len(lines)) == (None, 8, 8)
     text = "The two girls see the b ship"
     assert lines[5]["target_word"] == "ship"
     assert lines[5]["surprisal"] == pytest.approx(-scorer.score([(text, " ship")]).log_probability[0], abs=1e-4)

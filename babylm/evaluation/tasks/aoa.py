@@ -83,7 +83,7 @@ def children(file: Path) -> dict[str, float]:
 
 
 def score(scorer: Scorer, items: Sequence[Context], rules: int = 2025) -> Result:
-    """Surprisals of one revision, in nats; ``official`` is none."""
+    """Surprisals of one revision, in nats; ``official`` is NaN."""
     texts = [(f"{item.context} {item.word}", item.word) for item in items]
     surprisal = -scorer.score(texts).log_probability
     lines = [
@@ -101,8 +101,8 @@ def score(scorer: Scorer, items: Sequence[Context], rules: int = 2025) -> Result
     }
     return Result(
         n=len(items),
-        official=None,
-        tie_aware=None,
+        official=np.nan,
+        tie_aware=np.nan,
         ties=0,
         interval=None,
         by_uid={},
