@@ -17,7 +17,7 @@ $(VENV)/.ready: pyproject.toml
 	@$(BIN)/python -m pip install --quiet "$(TORCH)"
 	@$(BIN)/python -m pip install --quiet --editable ".[dev,eval,report]"
 	@$(BIN)/python -m pip install --quiet --upgrade --target $(COMPAT) --no-deps \
-		transformers==4.51.3 tokenizers==0.21.1 huggingface-hub==0.31.0
+		transformers==4.51.3 tokenizers==0.21.1 huggingface-hub==0.31.0 requests urllib3 charset-normalizer certifi
 	@touch $@
 
 smoke: env
