@@ -66,6 +66,8 @@ class Result:
     """(items,) int64: the candidate the official rule chooses."""
     margins: np.ndarray = field(default_factory=lambda: np.zeros(0), repr=False)
     """(items,) float64: score of the right candidate above the best other one, in nats."""
+    credit: np.ndarray = field(default_factory=lambda: np.zeros(0), repr=False)
+    """(items,) float64: 1 for a right item, a tie its share, 0 for a wrong one."""
     predictions: dict[str, Any] = field(default_factory=dict, repr=False)
     """The answers in the official format: what the pipeline writes as ``predictions.json`` of this task."""
     details: dict[str, Any] = field(default_factory=dict)
@@ -112,17 +114,18 @@ def choose(items: Sequence[Item], scores: np.ndarray, seed: int = 0, rules: int 
         for (_, uid), own in sorted(groups.items())
     }
     by_split = _mean_by_split(groups, official)
-    strata, weights = _strata(groups)
+    parts, weights = strata(groups)
     return Result(
         n=len(items),
         official=float(np.mean(list(by_split.values()))),
         tie_aware=float(np.mean(list(_mean_by_split(groups, tie_aware).values()))),
         ties=int(tied.sum()),
-        interval=_interval([tie_aware[own] for own in strata], weights, seed),
+        interval=_interval([tie_aware[own] for own in parts], weights, seed),
         by_uid=by_uid,
         by_split={} if list(by_split) == [""] else by_split,
         chosen=chosen,
         margins=margins,
+        credit=tie_aware,
         predictions=predictions(items, chosen),
     )
 
@@ -166,24 +169,27 @@ def _mean_by_split(groups: dict[tuple[str, str], list[int]], values: np.ndarray)
     return {split: float(np.mean(own)) for split, own in means.items()}
 
 
-def _strata(groups: dict[tuple[str, str], list[int]]) -> tuple[list[list[int]], np.ndarray]:
-    """What is resampled, and the weight of each mean: the UIDs; a split whose UIDs are single items is one stratum."""
+def strata(groups: dict[tuple[str, str], list[int]]) -> tuple[list[list[int]], np.ndarray]:
+    """What is resampled, and the weight of each mean: the UIDs; a split whose UIDs are single items is one stratum.
+
+    ``groups`` holds the indices of the items of each (split, UID).
+    """
     splits: dict[str, list[list[int]]] = {}
     for (split, _), own in groups.items():
         splits.setdefault(split, []).append(own)
-    strata, weights = [], []
+    found, weights = [], []
     for uids in splits.values():
         parts = [[i for own in uids for i in own]] if all(len(own) == 1 for own in uids) else uids
-        strata += parts
+        found += parts
         weights += [1 / len(parts) / len(splits)] * len(parts)
-    return strata, np.array(weights)
+    return found, np.array(weights)
 
 
-def _interval(strata: Sequence[np.ndarray], weights: np.ndarray, seed: int) -> tuple[float, float]:
+def _interval(groups: Sequence[np.ndarray], weights: np.ndarray, seed: int) -> tuple[float, float]:
     """Bootstrap interval of the weighted sum of the strata's means."""
     generator = np.random.default_rng(seed)
     means = np.zeros(RESAMPLES)
-    for values, weight in zip(strata, weights, strict=True):
+    for values, weight in zip(groups, weights, strict=True):
         levels, counts = np.unique(values, return_counts=True)
         draws = generator.multinomial(len(values), counts / len(values), size=RESAMPLES)
         means += weight * (draws @ levels) / len(values)

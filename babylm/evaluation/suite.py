@@ -20,6 +20,7 @@ import torch
 from babylm import registry
 from babylm import run as files
 from babylm.console import Log
+from babylm.evaluation import evidence
 from babylm.evaluation.aggregates import HUMAN_LIKENESS, NLP, aggregates
 from babylm.evaluation.results import Result, fingerprint, plain
 from babylm.evaluation.scorer import BACKENDS, Scorer
@@ -104,8 +105,9 @@ def evaluate(
     """Results of one model folder by task, each written to ``results/<model>/<stem>.json`` once it is there.
 
     The stem is ``<task>.<suite>.<rules>.<backend>``; the official predictions are written first, to
-    ``results/<model>/predictions/<stem>.json``. A file of the same weights, tokenizer, task version, items and backend
-    is read, not computed.
+    ``results/<model>/predictions/<stem>.json``, and what is kept of each item to ``items/<stem>.json`` beside them
+    (`babylm.evaluation.evidence`). A file of the same weights, tokenizer, task version, items and backend is read, not
+    computed.
     """
     backend = resolve(model, backend)
     weights = next((file for name in WEIGHTS if (file := model / name).is_file()), None)
@@ -126,15 +128,20 @@ def evaluate(
         stem = stored_as(name, suite, rules, backend)
         file = results / model.name / f"{stem}.json"
         key = {"task": name, "version": chosen.VERSION, "items_sha256": fingerprint(items), **about}
+        kept = results / model.name / evidence.FOLDER / file.name
         stored = _read_json(file) if file.is_file() else {}
-        if any(stored.get(k) != value for k, value in key.items()):
+        # Results of an older version say nothing about their items.
+        whole = "items_kept" in stored and (kept.is_file() or not stored["items_kept"])
+        if not whole or any(stored.get(k) != value for k, value in key.items()):
             scorer = scorer or load_scorer(model, backend)
             begin = time.perf_counter()
             result = chosen.score(scorer, items, rules=rules)
             seconds = round(time.perf_counter() - begin, 3)
             files.write_json(results / model.name / "predictions" / f"{stem}.json", plain(result.predictions))
+            shown = {} if name in evidence.UNSHOWN else evidence.examples(scorer, items, result)
             stored = {
                 **key,
+                "items_kept": evidence.write(kept, items, result, shown),
                 "words": facts.get("words"),
                 "dtype": str(scorer.model.dtype).removeprefix("torch."),
                 "chance": chosen.CHANCE,
