@@ -14,14 +14,16 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from . import presets, registry, tracks
-from .sections import Config
+from .sections import Config, EvaluationConfig
+
+T = TypeVar("T")
 
 EXIT_CONFIG = 2
 """Exit code of a wrong command line, configuration or plan; nothing was started."""
@@ -55,6 +57,21 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     return config
 
 
+def change(section: T, words: Sequence[str]) -> T:
+    """A section after ``key=value`` words (``glue.epochs=3`` of the evaluation's); ``ConfigError`` as in `load`."""
+    changed = OmegaConf.structured(section)
+    try:
+        for key, value in map(_parse, words):
+            OmegaConf.update(changed, key, value)
+        found = OmegaConf.to_object(changed)
+    except OmegaConfBaseException as error:
+        raise ConfigError(_explain(error)) from None
+    assert isinstance(found, type(section))
+    if isinstance(found, EvaluationConfig):
+        _check_evaluation(found, "")
+    return found
+
+
 def dump(config: Config) -> str:
     """The whole configuration as YAML; loading it gives the same configuration."""
     return OmegaConf.to_yaml(OmegaConf.structured(config))
@@ -74,6 +91,7 @@ def check(config: Config) -> None:
         _check_model(config)
         _check_learning(config)
         _check_phases(config)
+        _check_evaluation(config.evaluation)
     except ConfigError:
         raise
     except ValueError as error:
@@ -202,6 +220,20 @@ def _check_phases(config: Config) -> None:
             f"{key}.tokens",
             f"{rows} rows a step cannot be cut into training.accumulate x training.devices = {cut} equal batches",
         )
+
+
+def _check_evaluation(evaluation: EvaluationConfig, prefix: str = "evaluation.") -> None:
+    glue = evaluation.glue
+    for key in ("epochs", "batch", "patience"):
+        value = getattr(glue, key)
+        _require(value is None or value >= 1, f"{prefix}glue.{key}", "must be at least 1")
+    _require(glue.length >= 8, f"{prefix}glue.length", "must be at least 8")
+    _require(glue.lr > 0, f"{prefix}glue.lr", "must be positive")
+    _require(glue.weight_decay >= 0, f"{prefix}glue.weight_decay", "must not be negative")
+    for key in ("warmup", "dropout"):
+        _require(0 <= getattr(glue, key) < 1, f"{prefix}glue.{key}", "must be in [0, 1)")
+    _require(bool(glue.seeds), f"{prefix}glue.seeds", "must hold at least one seed")
+    _require(len(set(glue.seeds)) == len(glue.seeds), f"{prefix}glue.seeds", f"{glue.seeds} names a seed twice")
 
 
 def _require(condition: bool, key: str, message: str) -> None:

@@ -80,3 +80,8 @@ def size(number: float) -> str:
         if number >= limit:
             return f"{number / limit:.1f} {unit}"
     return f"{number:.0f} B"
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line: libraries of the network say much."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

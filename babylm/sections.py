@@ -226,6 +226,37 @@ class TrainingConfig:
 
 
 @dataclass
+class GlueConfig:
+    """Fine-tuning on the seven (Super)GLUE tasks; with the defaults, as the official pipeline does it."""
+
+    epochs: int | None = None
+    """Passes over a task's training set; none: 10, and 30 of WSC."""
+    batch: int | None = None
+    """Rows a step; none: 32, and 16 of BoolQ and MultiRC."""
+    lr: float = 3e-5
+    """Highest learning rate of AdamW; a cosine takes it to a tenth."""
+    warmup: float = 0.06
+    """Share of the steps in which the rate rises."""
+    weight_decay: float = 0.01
+    """On all parameters."""
+    dropout: float = 0.1
+    """Before the last layer of the classifier; the encoder keeps its own."""
+    length: int = 512
+    """Longest row in tokens; a model with fewer positions sets its own limit."""
+    pooling: Literal["auto", "first", "last"] = "auto"
+    """Which token's state is classified. ``auto``: by the rules of 2026 the last; by those of 2025 the first, but of a
+    model that only looks back the last (the official scripts take its first, which has seen nothing)."""
+    patience: int | None = None
+    """Epochs without a better validation score after which a task ends; none: never. The best epoch counts anyway."""
+    seeds: list[int] = field(default_factory=lambda: [42])
+    """One fine-tuning each; the score is their mean, the predictions are the first one's."""
+    buckets: bool = True
+    """Rows of about one length in a batch, which saves padding; else batches are drawn from all rows, as officially."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """As in ``training``; the official pipeline computes in fp32."""
+
+
+@dataclass
 class EvaluationConfig:
     """What is measured inside training."""
 
@@ -243,6 +274,7 @@ class EvaluationConfig:
     """How sentences are scored; ``auto``: causally unless the objective is masked only."""
     limit: int | None = None
     """At most this many items a file (evenly spaced), for a quick look inside training."""
+    glue: GlueConfig = field(default_factory=GlueConfig)
 
 
 @dataclass

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from babylm import registry, run
+from babylm.console import first_line
 
 OFFICIAL = {
     "2026-strict": "BabyLM-community/BabyLM-2026-Strict",
@@ -34,7 +35,7 @@ def download(name: str | None, folder: Path) -> None:
         _fetch(repository, folder)
     except Exception as error:  # offline, the libraries raise errors of three different network libraries
         raise ValueError(
-            f"corpus.hub: cannot download {repository} ({_first_line(error)}). Without network, put its *.train files "
+            f"corpus.hub: cannot download {repository} ({first_line(error)}). Without network, put its *.train files "
             f"into {folder} by hand: https://huggingface.co/datasets/{repository}"
         ) from error
 
@@ -77,7 +78,3 @@ def _write_rows(repository: str, folder: Path) -> None:
                 raise ValueError(f"{repository} has no column 'text', only {', '.join(map(str, row))}")
             text = str(row["text"]).rstrip("\n")
             file.write(f"{text}\n\n" if "\n" in text else f"{text}\n")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
