@@ -145,47 +145,61 @@ def holm(values: Sequence[float | None]) -> list[float | None]:
 
 
 def pairs(a: Model, b: Model, wanted: dict[str, str]) -> list[tuple[Stored, Stored]]:
-    """Results of both models of the same (task, suite, rules), and scorer where one does not say otherwise.
+    """Results of both models of the same (task, suite, rules) and, where ``scorer`` does not say otherwise, scorer.
 
-    ``ValueError`` names what is missing, with the commands.
+    ``ValueError`` names what is missing, with the commands that make it.
     """
-    scorers = wanted.get("scorer", "").split(",") if wanted.get("scorer") else [None]
-    sides = [_by_key(model, wanted, name) for model, name in zip((a, b), (scorers[0], scorers[-1]), strict=True)]
+    first, *rest = (wanted.get("scorer") or "").split(",")
+    last = rest[-1] if rest else first
     tasks = [name for name in wanted.get("tasks", "").strip("[] ").replace(" ", "").split(",") if name]
+    sides = _by_key(a, wanted, first), _by_key(b, wanted, last)
+    lacking = [
+        f"of {model.name}: {stored.command(model.folder, keys, scorer or None)}"
+        for model, own, other, scorer in ((a, *sides, first), (b, *reversed(sides), last))
+        if (keys := _missing(own, other, tasks, wanted))
+    ]
     keys = [key for key in sides[0] if key in sides[1] and (not tasks or key[0] in tasks)]
-    default = wanted.get("suite", "fast"), int(wanted.get("rules", 2026))
-    missing = []
-    for model, own, other, scorer in ((a, *sides, scorers[0]), (b, sides[1], sides[0], scorers[-1])):
-        lacking = [(name, *default) for name in tasks if all(key[0] != name for key in own)]
-        if not tasks and not own:  # what the other model has would make them comparable
-            lacking = [key for key in other if key[1:] == next(iter(other))[1:]] or [("blimp", *default)]
-        if lacking:
-            missing.append(f"of {model.name}: {stored.command(model.folder, lacking, scorer)}")
-    if not missing and not keys:
+    if not keys and not lacking:
         shown = " and ".join(", ".join(".".join(map(str, key)) for key in side) for side in sides)
-        missing.append(f"nothing is in common: {shown} (task.suite.rules)")
-    if missing:
-        raise ValueError("results are missing\n  " + "\n  ".join(missing))
+        lacking.append(f"nothing is in common: {shown} (task.suite.rules)")
+    if lacking:
+        raise ValueError("results are missing\n  " + "\n  ".join(lacking))
     chosen = []
     for key in keys:
         one, two = sides[0][key], sides[1][key]
-        if scorers == [None] and (shared := [scorer for scorer in one if scorer in two]):
-            one, two = ({scorer: side[scorer] for scorer in shared} for side in (one, two))
-        for model, side in ((a, one), (b, two)):
-            if len(side) > 1:
-                raise ValueError(f"{model.name} has {key[0]} by several scorers ({', '.join(side)}): say scorer=...")
-        chosen.append((next(iter(one.values())), next(iter(two.values()))))
+        shared = [scorer for scorer in one if scorer in two]
+        if not shared and len(one) + len(two) > 2:
+            names = ", ".join(dict.fromkeys([*one, *two]))
+            raise ValueError(f"{key[0]}: there are results by several scorers ({names}): say scorer=A's,B's")
+        if shared:
+            chosen += [(one[scorer], two[scorer]) for scorer in shared]
+        else:
+            chosen.append((next(iter(one.values())), next(iter(two.values()))))
     return chosen
 
 
-def _by_key(model: Model, wanted: dict[str, str], scorer: str | None) -> dict[tuple[str, str, int], dict[str, Stored]]:
-    found: dict[tuple[str, str, int], dict[str, Stored]] = {}
+Sides = dict[tuple[str, str, int], dict[str, Stored]]
+"""Results by (task, suite, rules) and scorer."""
+
+
+def _by_key(model: Model, wanted: dict[str, str], scorer: str) -> Sides:
+    found: Sides = {}
     for one in model.stored():
         _, suite, rules = one.key
         asked = wanted.get("suite", suite) == suite and wanted.get("rules", str(rules)) == str(rules)
-        if asked and scorer in (None, one.scorer):
+        if asked and scorer in ("", one.scorer):
             found.setdefault(one.key, {})[one.scorer] = one
     return found
+
+
+def _missing(own: Sides, other: Sides, tasks: Sequence[str], wanted: dict[str, str]) -> list[tuple[str, str, int]]:
+    """What one model must have; where nothing is asked for and it has nothing, what the other has."""
+    suite, rules = wanted.get("suite", "fast"), int(wanted.get("rules", 2026))
+    if tasks:
+        return [(name, suite, rules) for name in tasks if all(key[0] != name for key in own)]
+    if own:
+        return []
+    return [key for key in other if key[1:] == next(iter(other))[1:]] or [("blimp", suite, rules)]
 
 
 def main(a: str, b: str, given: dict[str, str], log: Log) -> int:

@@ -155,16 +155,19 @@ def test_mistakes_say_what_to_do(two, tmp_path, capsys, words, message):
     assert message.format(**places) in capsys.readouterr().err
 
 
-def test_several_scorers_must_be_chosen_among(two, tmp_path, capsys):
+def test_scorers(two, tmp_path, capsys):
     folder, credit = two["a"]
-    stored_results.store(folder / "evaluation/a", stored_results.pairs(SIZES), scores(1 - credit), scorer="mntp")
-    words = ["compare", str(folder), str(folder)]
-    assert evaluate._command(words) == 2
-    assert "several scorers (causal, mntp): say scorer=" in capsys.readouterr().err
-    assert evaluate._command([*words, "scorer=causal,mntp"]) == 0
+    items = stored_results.pairs(SIZES)
+    stored_results.store(folder / "evaluation/a", items, scores(1 - credit), scorer="mntp")
+    # What both have is compared like with like; two ways of scoring one model are, when asked.
+    assert len(comparison.pairs(*[stored.model(str(folder))] * 2, {})) == 2
+    assert len(comparison.pairs(stored.model(str(folder)), stored.model(str(two["b"][0])), {})) == 1
+    assert evaluate._command(["compare", str(folder), str(folder), "scorer=causal,mntp"]) == 0
     assert "(causal, mntp)" in capsys.readouterr().out
-    # With another model that has one of them, that one it is.
-    assert evaluate._command(["compare", str(folder), str(two["b"][0])]) == 0
+    other = stored_results.model(tmp_path / "c")
+    stored_results.store(other / "evaluation/c", items, scores(credit), scorer="mlm")
+    assert evaluate._command(["compare", str(folder), str(other)]) == 2
+    assert "several scorers (causal, mntp, mlm): say scorer=" in capsys.readouterr().err
 
 
 def test_revisions_of_a_run_are_found(tmp_path):
