@@ -155,8 +155,11 @@ def pairs(a: Model, b: Model, wanted: dict[str, str]) -> list[tuple[Stored, Stor
     sides = _by_key(a, wanted, first), _by_key(b, wanted, last)
     lacking = [
         f"of {model.name}: {stored.command(model.folder, keys, scorer or None)}"
-        for model, own, other, scorer in ((a, *sides, first), (b, *reversed(sides), last))
-        if (keys := _missing(own, other, tasks, wanted))
+        for model, scorer, keys in (
+            (a, first, _missing(sides[0], sides[1], tasks, wanted)),
+            (b, last, _missing(sides[1], sides[0], tasks, wanted)),
+        )
+        if keys
     ]
     keys = [key for key in sides[0] if key in sides[1] and (not tasks or key[0] in tasks)]
     if not keys and not lacking:

@@ -11,13 +11,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from babylm import run
 from babylm.evaluation.results import Item, Result, strata
-from babylm.evaluation.scorer import Scorer, Surprisal
+
+if TYPE_CHECKING:  # comparing and reporting need no torch
+    from babylm.evaluation.scorer import Scorer, Surprisal
 
 FOLDER = "items"
 EXAMPLES = 4
