@@ -1,7 +1,7 @@
 """Tasks by name over one loaded model.
 
-A task is a plug-in of ``babylm/evaluation/tasks``, or the path of a folder of minimal pairs in BLiMP's schema. Official
-suites: ``fast`` is asked of every revision, ``full`` of the last one (and age of acquisition of all of them).
+A task is a plug-in of ``babylm/evaluation/tasks``, or the path of a folder of minimal pairs in BLiMP's schema or of a
+file of reading times (``*.csv``). Official suites: ``fast`` is asked of every revision, ``full`` of the last one (and age of acquisition of all of them).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,16 +21,20 @@ import torch
 from babylm import registry
 from babylm import run as files
 from babylm.console import Log
-from babylm.evaluation import evidence
-from babylm.evaluation.aggregates import HUMAN_LIKENESS, NLP, aggregates
+from babylm.evaluation import calibration, evidence
+from babylm.evaluation.aggregates import GLUE, HUMAN_LIKENESS, NLP, aggregates
 from babylm.evaluation.results import Result, fingerprint, plain
 from babylm.evaluation.scorer import BACKENDS, Scorer
-from babylm.evaluation.tasks import _minimal_pairs
+from babylm.evaluation.tasks import _minimal_pairs, _times
 from babylm.evaluation.tasks._data import MissingData
 from babylm.models.modeling import BabyLMForCausalLM, BabyLMForMaskedLM
+from babylm.sections import EvaluationConfig
 from babylm.tracks import milestone_words
+from babylm.training import precision
 
 FOLDER = "evaluation/tasks"
+TUNED = "tuned"
+"""Stands where the backend does in results of tasks with fine-tuning."""
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 ENOUGH_REVISIONS = 5
 """A curve of four parameters needs more points than that."""
@@ -38,14 +43,22 @@ SUITES: dict[tuple[str, int], tuple[str, ...]] = {
     ("fast", 2026): ("blimp", "supplement", "ewok", "entity_tracking", "global_piqa", "reading"),
     ("full", 2025): (
         *("blimp", "supplement", "ewok", "entity_tracking", "comps", "wug_adj", "wug_past", "reading", "aoa"),
+        *GLUE,
     ),
-    ("full", 2026): ("blimp", "supplement", "ewok", "entity_tracking", "comps", "global_piqa", "reading", "aoa"),
+    ("full", 2026): (
+        *("blimp", "supplement", "ewok", "entity_tracking", "comps", "global_piqa", "reading", "aoa"),
+        *GLUE,
+    ),
 }
-"""Tasks without fine-tuning by suite and year of the rules."""
+"""Tasks by suite and year of the rules."""
 
 
 def task(name: str) -> Any:
-    """The task module ``name``, or one made of a folder; ``ValueError`` with the nearest names for neither."""
+    """The task module ``name``, or one made of a folder or file; ``ValueError`` with the nearest names for neither."""
+    if name.endswith(".csv"):
+        if not Path(name).is_file():
+            raise ValueError(f"evaluation.tasks: no file {name}")
+        return _times.task(Path(name))
     if "/" in name or Path(name).is_dir():
         if not Path(name).is_dir():
             raise ValueError(f"evaluation.tasks: no folder {name}")
@@ -69,14 +82,24 @@ def run(
     limit: int | None = None,
     suite: str = "fast",
     rules: int = 2026,
+    settings: EvaluationConfig | None = None,
 ) -> dict[str, Result]:
     """Results by task of a network in memory, in the dtype of its weights; its mode and weights stay as they are."""
     scorer = scorer_for(network, tokenizer_folder, backend)
     results = {}
     for name in tasks:
         chosen = task(name)
-        results[name] = chosen.score(scorer, chosen.items(Path(data), limit, suite=suite, rules=rules), rules=rules)
+        items = chosen.items(Path(data), limit, suite=suite, rules=rules)
+        results[name] = _score(chosen, scorer, items, rules, settings or EvaluationConfig())
     return results
+
+
+def _score(chosen: Any, scorer: Scorer, items: Sequence[Any], rules: int, settings: EvaluationConfig) -> Result:
+    if not hasattr(chosen, "identity"):
+        return chosen.score(scorer, items, rules=rules)
+    used, _ = precision.choose(settings.glue.precision, scorer.device)
+    glue = replace(settings.glue, precision="bf16" if used == "bf16" else "fp32")
+    return chosen.score(scorer, items, rules=rules, settings=replace(settings, glue=glue))
 
 
 def scorer_for(network: BabyLMForCausalLM, tokenizer_folder: Path, backend: str) -> Scorer:
@@ -101,15 +124,18 @@ def evaluate(
     *,
     suite: str = "fast",
     rules: int = 2026,
+    settings: EvaluationConfig | None = None,
+    trust: bool = False,
 ) -> list[dict[str, Any]]:
     """Results of one model folder by task, each written to ``results/<model>/<stem>.json`` once it is there.
 
     The stem is ``<task>.<suite>.<rules>.<backend>``; the official predictions are written first, to
     ``results/<model>/predictions/<stem>.json``, and what is kept of each item to ``items/<stem>.json`` beside them
     (`babylm.evaluation.evidence`). A file of the same weights, tokenizer, task version, items and backend is read, not
-    computed.
+    computed. ``settings`` are those of tasks that have any (such a task says in ``identity`` which decide its result);
+    ``trust`` runs the code in the folder of a foreign model.
     """
-    backend = resolve(model, backend)
+    backend, settings = resolve(model, backend), settings or EvaluationConfig()
     weights = next((file for name in WEIGHTS if (file := model / name).is_file()), None)
     if weights is None:
         raise ValueError(f"{model} has no {WEIGHTS[0]}")
@@ -128,14 +154,18 @@ def evaluate(
         stem = stored_as(name, suite, rules, backend)
         file = results / model.name / f"{stem}.json"
         key = {"task": name, "version": chosen.VERSION, "items_sha256": fingerprint(items), **about}
+        if name in GLUE:
+            key |= {"scorer": TUNED, "suite": "full"}
+        if hasattr(chosen, "identity"):
+            key |= chosen.identity(settings, items)
         kept = results / model.name / evidence.FOLDER / file.name
         stored = _read_json(file) if file.is_file() else {}
         # Results of an older version say nothing about their items.
         whole = "items_kept" in stored and (kept.is_file() or not stored["items_kept"])
         if not whole or any(stored.get(k) != value for k, value in key.items()):
-            scorer = scorer or load_scorer(model, backend)
+            scorer = scorer or load_scorer(model, backend, trust=trust)
             begin = time.perf_counter()
-            result = chosen.score(scorer, items, rules=rules)
+            result = _score(chosen, scorer, items, rules, settings)
             seconds = round(time.perf_counter() - begin, 3)
             files.write_json(results / model.name / "predictions" / f"{stem}.json", plain(result.predictions))
             shown = {} if name in evidence.UNSHOWN else evidence.examples(scorer, items, result)
@@ -143,9 +173,10 @@ def evaluate(
                 **key,
                 "items_kept": evidence.write(kept, items, result, shown),
                 "words": facts.get("words"),
-                "dtype": str(scorer.model.dtype).removeprefix("torch."),
+                "dtype": result.details.get("dtype", str(scorer.model.dtype).removeprefix("torch.")),
                 "chance": chosen.CHANCE,
                 **result.as_dict(),
+                "calibration": calibration.of(items, result),
                 "code": files.code_revision(),
                 "seconds": seconds,
             }
@@ -196,7 +227,7 @@ def averages(models: Sequence[Path], backend: str, results: Path, rules: int, lo
 
     Written to ``results/<model>/averages.<rules>.<backend>.json``. Age of acquisition is the run's.
     """
-    names = [*NLP, *HUMAN_LIKENESS[rules], *(["global_piqa"] if rules == 2026 else [])]
+    names = [*NLP, *GLUE, *HUMAN_LIKENESS[rules], *(["global_piqa"] if rules == 2026 else [])]
     for model in models:
         own = resolve(model, backend)
         columns = {}
@@ -215,7 +246,9 @@ def averages(models: Sequence[Path], backend: str, results: Path, rules: int, lo
 
 
 def stored_as(task: str, suite: str, rules: int, backend: str) -> str:
-    """Name of a result's files, without ``.json``."""
+    """Name of a result's files, without ``.json``; the tasks with fine-tuning have one suite and no backend."""
+    if task in GLUE:
+        suite, backend = "full", TUNED
     return f"{task.strip('/').replace('/', '_')}.{suite}.{rules}.{backend}"
 
 
@@ -228,10 +261,10 @@ def resolve(folder: Path, backend: str) -> str:
     return "mlm" if any("MaskedLM" in name for name in architectures) else "causal"
 
 
-def load_scorer(folder: Path, backend: str) -> Scorer:
-    """A scorer of a model folder: a revision of ours, or any local Hugging Face model without code of its own.
+def load_scorer(folder: Path, backend: str, *, trust: bool = False) -> Scorer:
+    """A scorer of a model folder: a revision of ours, or any local Hugging Face model.
 
-    ``backend``: one of `BACKENDS`, or ``auto`` (see `resolve`).
+    ``backend``: one of `BACKENDS`, or ``auto`` (see `resolve`); ``trust``: run the code that a foreign model brings.
     """
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer, PreTrainedTokenizerFast
     from transformers.utils import logging
@@ -247,8 +280,11 @@ def load_scorer(folder: Path, backend: str) -> Scorer:
         loader, reader = (BabyLMForCausalLM if causal else BabyLMForMaskedLM), PreTrainedTokenizerFast
     else:
         loader, reader = (AutoModelForCausalLM if causal else AutoModelForMaskedLM), AutoTokenizer
-    model = loader.from_pretrained(folder)
-    return Scorer(model.eval(), reader.from_pretrained(folder), resolve(folder, backend))
+    foreign = {} if described.get("model_type") == "babylm" else {"trust_remote_code": trust}
+    if described.get("auto_map") and foreign and not trust:
+        raise ValueError(f"{folder}: this model brings code of its own; trust=true runs it")
+    model = loader.from_pretrained(folder, **foreign)
+    return Scorer(model.eval(), reader.from_pretrained(folder, **foreign), resolve(folder, backend))
 
 
 def _read_json(file: Path) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def test_command_writes_results_once(tmp_path, run_folder, capsys, monkeypatch):
     assert set(stored["by_uid"]) == {"first", "second"}
     assert stored["weights_sha256"] == revision.facts(run_folder / "main")["weights_sha256"]
 
-    monkeypatch.setattr(suite, "load_scorer", lambda *_: pytest.fail("scored twice"))
+    monkeypatch.setattr(suite, "load_scorer", lambda *_, **__: pytest.fail("scored twice"))
     assert evaluate._command(words) == 0
     with pytest.raises(pytest.fail.Exception):
         evaluate._command([*words[:2], "limit=4"])

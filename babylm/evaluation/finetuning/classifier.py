@@ -1,0 +1,95 @@
+"""The official classifier: any encoder, the state of one token, and a small head of two layers.
+
+Unusual: rows are padded on the right and the last token is found by the mask, so that a row has the same logits alone
+and in any batch. (The scripts of 2026 pad on the left and take the last column, which is the same but for models of
+absolute positions that do not look at the mask, such as GPT-2: those read shifted positions there.)
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from babylm.evaluation.scorer import Scorer
+
+NORM_EPS = 1e-5
+
+
+class Classifier(nn.Module):
+    """``encoder(input_ids=, attention_mask=)`` and a head on the state of its first or last token."""
+
+    def __init__(self, encoder: nn.Module, width: int, labels: int, pooling: str, dropout: float) -> None:
+        super().__init__()
+        assert pooling in ("first", "last")
+        self.encoder, self.pooling = encoder, pooling
+        self.head = nn.Sequential(
+            nn.LayerNorm(width, NORM_EPS, elementwise_affine=False),
+            nn.Linear(width, width),
+            nn.GELU(),
+            nn.LayerNorm(width, NORM_EPS, elementwise_affine=False),
+            nn.Dropout(dropout),
+            nn.Linear(width, labels),
+        )
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Float32 logits (rows, labels) of rows padded on the right."""
+        hidden = states(self.encoder(input_ids=ids, attention_mask=mask))
+        place = torch.zeros_like(mask[:, 0]) if self.pooling == "first" else mask.sum(1) - 1
+        pooled = hidden[torch.arange(len(ids), device=ids.device), place]
+        with torch.autocast(ids.device.type, enabled=False):
+            return self.head(pooled.float())
+
+
+def encoder_in(scorer: Scorer) -> nn.Module:
+    """The encoder inside a scorer's model, not copied: what ``AutoModel`` loads from the same folder."""
+    model = scorer.model
+    if model.base_model is not model:
+        return model.base_model
+    # A class that does not say where its encoder is. Code of its own that runs already was trusted.
+    from transformers import AutoModel
+
+    trusted = type(model).__module__.startswith("transformers_modules.")
+    return AutoModel.from_pretrained(model.name_or_path, trust_remote_code=trusted).to(scorer.device)
+
+
+def copied(encoder: nn.Module) -> nn.Module:
+    """An encoder of the same weights in fp32, to be trained."""
+    return copy.deepcopy(encoder).float().requires_grad_(True)
+
+
+def states(output: Any) -> Tensor:
+    """The last hidden states (rows, length, width) in an encoder's output."""
+    if isinstance(output, tuple):
+        return output[0]
+    found = getattr(output, "last_hidden_state", None)
+    if found is None and getattr(output, "hidden_states", None):
+        found = output.hidden_states[-1]
+    if found is None:
+        raise ValueError(f"fine-tuning: the model gives no hidden states, only {', '.join(output.keys())}")
+    return found
+
+
+@torch.no_grad()
+def probe(encoder: nn.Module, device: torch.device) -> tuple[int, bool]:
+    """(width of the states, whether a token sees what comes after it), found by trying."""
+    training = encoder.training
+    encoder.eval()
+    ids = torch.tensor([[1, 2, 3], [1, 2, 4]], device=device)
+    found = states(encoder(input_ids=ids, attention_mask=torch.ones_like(ids)))
+    encoder.train(training)
+    return found.shape[-1], not torch.equal(found[0, 0], found[1, 0])
+
+
+def pooling_of(wanted: str, rules: int, looks_ahead: bool) -> str:
+    """``auto`` as the rules have it: the last token in 2026; in 2025 the first, where it has seen the others."""
+    if wanted == "auto":
+        return "last" if rules == 2026 or not looks_ahead else "first"
+    if wanted == "first" and not looks_ahead:
+        logging.getLogger(__name__).warning(
+            "glue.pooling=first: the first token of this model has seen no other, so the score says nothing"
+        )
+    return wanted

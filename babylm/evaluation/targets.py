@@ -1,0 +1,101 @@
+"""What is evaluated: a run's revisions, one model folder, or a model of the Hugging Face Hub.
+
+A Hub model is made to look like a run: its files stay in the Hub's own cache, and ``evaluation/<name>/models`` holds a
+link to each revision that was asked for, so that its results lie in ``evaluation/<name>/<revision>``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from babylm import config as configuration
+from babylm import registry, tracks
+from babylm.console import first_line
+from babylm.sections import Config, EvaluationConfig
+
+HUB = re.compile(r"(?P<model>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?")
+RESULTS = Path("evaluation")
+"""Where results of Hub models go, in the working directory."""
+READ = (".json", ".txt", ".py", ".model", ".jinja")
+"""Files of a Hub model that are read beside its weights."""
+
+
+def find(target: str, names: Sequence[str] = ()) -> tuple[list[Path], Path]:
+    """The model folders of ``target`` and the folder of their results.
+
+    ``target``: a folder, or ``owner/name`` or ``owner/name@revision`` on the Hub; ``names``: revisions, none for all
+    (of a Hub model: ``main``).
+    """
+    folder = Path(target)
+    if folder.is_dir():
+        return revisions(folder, names), folder / "evaluation"
+    hub = HUB.fullmatch(target)
+    if hub is None or (len(folder.parts) > 1 and folder.parent.is_dir()):  # then a misspelt folder, not an owner
+        raise ValueError(f"no folder {folder}")
+    results = RESULTS / hub["model"].replace("/", "_")
+    wanted = list(names) or [hub["revision"] or "main"]
+    return [_linked(results / "models" / name.replace("/", "_"), hub["model"], name) for name in wanted], results
+
+
+def revisions(folder: Path, names: Sequence[str]) -> list[Path]:
+    """The model folders: those named, else all of a run by words, ``main`` last, else the folder itself."""
+    found = {path.parent.name: path.parent for path in folder.glob("*/config.json")}
+    if not found and not names and (folder / "config.json").is_file():
+        return [folder]
+    if names:
+        return [found[registry.check(name, found, "revisions")] for name in names]
+    if not found:
+        raise ValueError(f"{folder} holds neither a model nor revisions (folders with a config.json)")
+    return [found[name] for name in sorted(found, key=lambda name: (tracks.milestone_words(name), name))]
+
+
+def defaults(folder: Path) -> tuple[EvaluationConfig, str, int]:
+    """The evaluation section of a run, its way of scoring, and its rules; without a run, the defaults and ``auto``."""
+    file = folder / "config.yaml"
+    if not file.is_file():
+        return EvaluationConfig(), "auto", Config().rules
+    config = configuration.load(file)
+    wanted = config.evaluation.scorer
+    return config.evaluation, trained_reading(config) if wanted == "auto" else wanted, config.rules
+
+
+def trained_reading(config: Config) -> str:
+    """How a run's model is scored when nobody says: causally, unless its objective is masked only."""
+    return config.objective.reading if config.objective.name == "masked" else "causal"
+
+
+def _linked(link: Path, model: str, revision: str) -> Path:
+    snapshot = _snapshot(model, revision)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(snapshot.resolve(), target_is_directory=True)
+    return link
+
+
+def _snapshot(model: str, revision: str) -> Path:
+    """The folder of a Hub model in the Hub's cache, downloaded where it is not there."""
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    reason = "HF_HUB_OFFLINE is set"
+    if os.environ.get("HF_HUB_OFFLINE", "0") not in ("1", "ON", "YES", "TRUE"):
+        try:
+            info = huggingface_hub.HfApi().model_info(model, revision=revision, timeout=20)
+            names = [sibling.rfilename for sibling in info.siblings or () if "/" not in sibling.rfilename]
+            weights = [name for name in names if name.endswith(".safetensors")] or ["pytorch_model.bin"]
+            wanted = [name for name in names if name.endswith(READ)] + weights
+            return Path(huggingface_hub.snapshot_download(model, revision=info.sha, allow_patterns=wanted))
+        except (HfHubHTTPError, OfflineModeIsEnabled) as error:
+            reason = first_line(error)
+        except Exception as error:  # offline, the libraries raise errors of three different network libraries
+            reason = first_line(error)
+    try:
+        return Path(huggingface_hub.snapshot_download(model, revision=revision, local_files_only=True))
+    except Exception:
+        raise ValueError(
+            f"no folder {model}, and no such model was had from the Hugging Face Hub ({reason}). Without network, "
+            f"download https://huggingface.co/{model} (revision {revision}) elsewhere and give its folder"
+        ) from None
