@@ -1,4 +1,4 @@
-"""MNLI (Williams et al., arXiv 1704.05426): does the premise entail the hypothesis (0), leave it open (1), or deny it?"""
+"""MNLI (Williams et al., arXiv 1704.05426): does the premise entail the hypothesis (0), leave it open (1), deny it (2)?"""
 
 from __future__ import annotations
 
