@@ -232,6 +232,8 @@ def _check_evaluation(evaluation: EvaluationConfig, prefix: str = "evaluation.")
     _require(glue.weight_decay >= 0, f"{prefix}glue.weight_decay", "must not be negative")
     for key in ("warmup", "dropout"):
         _require(0 <= getattr(glue, key) < 1, f"{prefix}glue.{key}", "must be in [0, 1)")
+    _require(bool(evaluation.reading_csv.time), f"{prefix}reading_csv.time", "must name at least one column")
+    _require(evaluation.reading_csv.spillover >= 0, f"{prefix}reading_csv.spillover", "must not be negative")
     _require(bool(glue.seeds), f"{prefix}glue.seeds", "must hold at least one seed")
     _require(len(set(glue.seeds)) == len(glue.seeds), f"{prefix}glue.seeds", f"{glue.seeds} names a seed twice")
 

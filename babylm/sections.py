@@ -257,6 +257,29 @@ class GlueConfig:
 
 
 @dataclass
+class ReadingCsvConfig:
+    """Columns of a file of reading times that is a task (``tasks=my/times.csv``), one row a word in reading order."""
+
+    time: list[str] = field(default_factory=lambda: ["time"])
+    """One or several measured times, each explained on its own."""
+    word: str = "word"
+    sentence: str = "sentence"
+    """Same value, same sentence (or passage: whatever the model should have read before a word)."""
+    context: str | None = None
+    """Text before the word; none: the words of its sentence before it."""
+    position: str | None = None
+    """Place of the word in its sentence: rows of one place (several readers) are averaged. None: a row is a word."""
+    frequency: str | None = None
+    """Log frequency; none: the baseline has no frequency."""
+    length: str | None = None
+    """None: characters of the word."""
+    covariates: list[str] = field(default_factory=list)
+    """Further numbers that the baseline explains the time with."""
+    spillover: int = 1
+    """How many words before are in the baseline, each with length, frequency and surprisal."""
+
+
+@dataclass
 class EvaluationConfig:
     """What is measured inside training."""
 
@@ -275,6 +298,7 @@ class EvaluationConfig:
     limit: int | None = None
     """At most this many items a file (evenly spaced), for a quick look inside training."""
     glue: GlueConfig = field(default_factory=GlueConfig)
+    reading_csv: ReadingCsvConfig = field(default_factory=ReadingCsvConfig)
 
 
 @dataclass
