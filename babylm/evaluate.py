@@ -13,11 +13,12 @@
     python -m babylm.evaluate checkpoints/s1 tasks=blimp,supplement          other tasks
     python -m babylm.evaluate checkpoints/s1 revisions=main scorer=mntp      one revision, read as masked
     python -m babylm.evaluate some/model tasks=my/pairs data=evaluation_data any local Hugging Face model, any pairs
+    python -m babylm.evaluate checkpoints/s1 tasks=my/times.csv reading_csv.time=RT   surprisal against reading times
     python -m babylm.evaluate owner/name@revision suite=fast                 a model of the Hub; into evaluation/
 
 FOLDER is checkpoints/<run> (defaults come from its config.yaml) or a folder with a config.json. Keys: tasks, suite
 (fast or full: which tasks, and whose data), rules (2025 or 2026), revisions, scorer (auto, causal, mntp, mlm), data,
-limit, trust (true runs a model's own code), and glue.* (fine-tuning, see babylm/sections.py). Each result is a file,
+limit, trust (true runs a model's own code), glue.* and reading_csv.* (see babylm/sections.py). Each result is a file,
 FOLDER/evaluation/<revision>/<task>.<suite>.<rules>.<scorer>.json; what is there already, from the same weights and
 items, is not computed again. A task of a suite whose data is not there is named, left out; of several revisions, a
 suite fine-tunes the last.
@@ -60,7 +61,7 @@ def main(target: str, given: dict[str, str], log: Log) -> int:
     trust = registry.check(given.get("trust", "false"), ("true", "false"), "trust") == "true"
     models, results = targets.find(target, _words(given.get("revisions", "")))
 
-    from babylm.evaluation import suite, tables
+    from babylm.evaluation import curves, suite, tables
 
     data = Path(given.get("data", wanted.data))
     questions = suite.questions(tasks or suite.SUITES[suite_name, rules], data, limit, suite_name, rules, log, asked)
@@ -80,6 +81,8 @@ def main(target: str, given: dict[str, str], log: Log) -> int:
     log(table(tables.HEADER, rows))
     if not asked and suite_name == "full":
         suite.averages(models, backend, results, rules, log)
+    for file in curves.write(results):
+        log(f"learning curves and order of acquisition: {file}")
     log(f"results are in {results}")
     return 0
 

@@ -66,17 +66,17 @@ class Curve:
     """By UID, earliest first, then what is not acquired; empty for tasks without a level of guessing."""
 
 
-def curves(run: Path) -> list[Curve]:
-    """Every task that is stored for the revisions of ``run``, one curve a (task, suite, rules, scorer).
+def curves(results: Path) -> list[Curve]:
+    """Every task that is stored for the revisions below ``results``, one curve a (task, suite, rules, scorer).
 
     Revisions of the same weights count once, and only results of the same items as the last revision's.
     """
     groups: dict[tuple[Any, ...], list[tuple[str, Stored]]] = {}
-    for name, results in stored.revisions(run):
-        for one in results:
+    for name, own in stored.revisions(results):
+        for one in own:
             if one.content.get("words") is not None:
                 groups.setdefault((*one.key, one.scorer), []).append((name, one))
-    return [_curve(own) for own in groups.values()]
+    return [_curve(group) for group in groups.values()]
 
 
 def _curve(own: Sequence[tuple[str, Stored]]) -> Curve:
@@ -131,14 +131,14 @@ def acquired(words: np.ndarray, values: np.ndarray, n: int, chance: float) -> Ac
     return Acquired(float(np.exp((1 - part) * np.log(words[k]) + part * np.log(words[k + 1]))), threshold, final)
 
 
-def write(run: Path) -> list[Path]:
-    """Write ``evaluation/curves.<task>.<suite>.<rules>.<scorer>.json`` of every task of several revisions."""
+def write(results: Path) -> list[Path]:
+    """Write ``results/curves.<task>.<suite>.<rules>.<scorer>.json`` of every task of several revisions."""
     written = []
-    for curve in curves(run):
+    for curve in curves(results):
         if len(curve.words) < 2:
             continue
         name = ".".join((curve.task, curve.suite, str(curve.rules), curve.scorer)).strip("/")
-        file = run / "evaluation" / f"{PREFIX}{name.replace('/', '_').replace(' ', '.')}.json"
+        file = results / f"{PREFIX}{name.replace('/', '_').replace(' ', '.')}.json"
         lists = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in vars(curve).items()}
         lists["by_uid"] = {uid: values.tolist() for uid, values in curve.by_uid.items()}
         lists["acquired"] = {uid: vars(when) for uid, when in curve.acquired.items()}

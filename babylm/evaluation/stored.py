@@ -79,11 +79,11 @@ def read(folder: Path) -> list[Stored]:
     return [one for one in found if isinstance(one.content, dict) and "items_sha256" in one.content]
 
 
-def revisions(run: Path) -> list[tuple[str, list[Stored]]]:
-    """(revision, its results) of a run, by words, ``main`` last; revisions without results are left out."""
-    folders = sorted((run / "evaluation").glob("*/"), key=lambda path: (milestone_words(path.name), path.name))
+def revisions(results: Path) -> list[tuple[str, list[Stored]]]:
+    """(revision, its results) below ``results``, by words, ``main`` last; revisions without results are left out."""
+    folders = sorted(results.glob("*/"), key=lambda path: (milestone_words(path.name), path.name))
     found = [(folder.name, read(folder)) for folder in folders]
-    return [(name, results) for name, results in found if results]
+    return [(name, own) for name, own in found if own]
 
 
 def command(folder: Path, keys: Sequence[tuple[str, str, int]], scorer: str | None = None) -> str:

@@ -177,4 +177,4 @@ def test_revisions_of_a_run_are_found(tmp_path):
         stored_results.store(tmp_path / "run/evaluation" / name, items, scores([1] * 10))
     assert stored.model(str(tmp_path / "run")).results == tmp_path / "run/evaluation/main"
     assert len(stored.model(f"{tmp_path}/run/chck_1M/").stored()) == 1
-    assert [name for name, _ in stored.revisions(tmp_path / "run")] == ["chck_1M", "main"]
+    assert [name for name, _ in stored.revisions(tmp_path / "run/evaluation")] == ["chck_1M", "main"]
