@@ -91,6 +91,12 @@ def _words(text: str) -> list[str]:
     return [word for word in text.strip("[] ").replace(" ", "").split(",") if word]
 
 
+def _missing(data: Path) -> list[str]:
+    from babylm.evaluation import suite
+
+    return suite.missing(data)
+
+
 def _command(words: Sequence[str]) -> int:
     if not words or words[0] in ("-h", "--help"):
         print((__doc__ or "").strip())
@@ -103,7 +109,7 @@ def _command(words: Sequence[str]) -> int:
         if words[0] == "--get":
             from babylm.evaluation import download
 
-            return download.main(words[1:], Log())
+            return download.main(words[1:], Log(), _missing)
         given = {}
         for word in words[1:]:
             key, equals, value = word.partition("=")

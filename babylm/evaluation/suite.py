@@ -1,7 +1,8 @@
 """Tasks by name over one loaded model.
 
 A task is a plug-in of ``babylm/evaluation/tasks``, or the path of a folder of minimal pairs in BLiMP's schema or of a
-file of reading times (``*.csv``). Official suites: ``fast`` is asked of every revision, ``full`` of the last one (and age of acquisition of all of them).
+file of reading times (``*.csv``). Official suites: ``fast`` is asked of every revision, ``full`` of the last one (and
+age of acquisition of all of them).
 """
 
 from __future__ import annotations
@@ -200,6 +201,18 @@ def questions(
     if not found:
         raise ValueError(f"evaluation.data: nothing of the suite {suite} is in {data}")
     return found
+
+
+def missing(data: Path) -> list[str]:
+    """A line for each task of the suites whose data is not in ``data``."""
+    lines = {}
+    for (which, rules), names in SUITES.items():
+        for name in names:
+            try:
+                task(name).items(data, 1, suite=which, rules=rules)
+            except MissingData as error:
+                lines[stored_as(name, which, 0, "")] = f"no data of {name} for suite={which} yet: {error}"
+    return list(lines.values())
 
 
 def acquisition(models: Sequence[Path], backend: str, results: Path, suite: str, rules: int, log: Log) -> None:

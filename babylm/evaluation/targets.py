@@ -6,7 +6,6 @@ link to each revision that was asked for, so that its results lie in ``evaluatio
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -78,24 +77,26 @@ def _linked(link: Path, model: str, revision: str) -> Path:
 def _snapshot(model: str, revision: str) -> Path:
     """The folder of a Hub model in the Hub's cache, downloaded where it is not there."""
     import huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+    from huggingface_hub import constants
 
-    reason = "HF_HUB_OFFLINE is set"
-    if os.environ.get("HF_HUB_OFFLINE", "0") not in ("1", "ON", "YES", "TRUE"):
+    wanted, reason = None, "HF_HUB_OFFLINE is set"
+    if not constants.HF_HUB_OFFLINE:
         try:
             info = huggingface_hub.HfApi().model_info(model, revision=revision, timeout=20)
+        except Exception as error:  # offline, the libraries raise errors of three different network libraries
+            reason = first_line(error)
+        else:
             names = [sibling.rfilename for sibling in info.siblings or () if "/" not in sibling.rfilename]
             weights = [name for name in names if name.endswith(".safetensors")] or ["pytorch_model.bin"]
             wanted = [name for name in names if name.endswith(READ)] + weights
-            return Path(huggingface_hub.snapshot_download(model, revision=info.sha, allow_patterns=wanted))
-        except (HfHubHTTPError, OfflineModeIsEnabled) as error:
-            reason = first_line(error)
-        except Exception as error:  # offline, the libraries raise errors of three different network libraries
-            reason = first_line(error)
     try:
-        return Path(huggingface_hub.snapshot_download(model, revision=revision, local_files_only=True))
-    except Exception:
+        folder = huggingface_hub.snapshot_download(
+            model, revision=revision, allow_patterns=wanted, local_files_only=wanted is None
+        )
+    except Exception as error:  # as above
         raise ValueError(
-            f"no folder {model}, and no such model was had from the Hugging Face Hub ({reason}). Without network, "
-            f"download https://huggingface.co/{model} (revision {revision}) elsewhere and give its folder"
+            f"no folder {model}, and no such model was had from the Hugging Face Hub "
+            f"({first_line(error) if wanted else reason}). Without network, download "
+            f"https://huggingface.co/{model} (revision {revision}) elsewhere and give its folder"
         ) from None
+    return Path(folder)

@@ -32,6 +32,7 @@ def write_all(data):
     lines(full / "winoground_filtered" / "winoground.jsonl", [captions(i) for i in range(4)])
     lines(full / "vqa_filtered" / "vqa_distractors.jsonl", [question(i) for i in range(3)])
     aoa(full / "aoa")
+    glue(full / "glue_filtered")
 
 
 def lines(file, rows):
@@ -134,3 +135,31 @@ def aoa(folder):
         writer.writerow(["word", *ages])
         for word, (centre, slope) in words.items():
             writer.writerow([word, *(0.95 / (1 + math.exp(-slope * (age - centre))) for age in ages)])
+
+
+GLUE = {
+    "boolq": ("question", "passage"),
+    "mnli": ("premise", "hypothesis"),
+    "mrpc": ("sentence1", "sentence2"),
+    "multirc": ("question", "paragraph"),
+    "qqp": ("question1", "question2"),
+    "rte": ("sentence1", "sentence2"),
+    "wsc": ("span2_text", "text"),
+}
+"""Fields of the first and the second text; two tasks have one more."""
+
+
+def glue(folder, train=24, valid=9):
+    """Seven tasks whose class is the thing that the second text sees; rows of several lengths."""
+    things = ("the red ships.", "two birds.", "a book.")
+    for name, (first, second) in GLUE.items():
+        labels = 3 if name == "mnli" else 2
+        more = {"multirc": {"answer": "It does."}, "wsc": {"span1_text": "A cat", "span1_index": 0, "span2_index": 3}}
+        for which, count in (("train", train), ("valid", valid)):
+            rows = []
+            for i in range(count):
+                text = f"The {NOUNS[i % 6]} sees {'the cat and ' * (i % 5)}{things[i * 7 % labels]}"
+                rows.append(
+                    {first: f"It is {i}.", second: text, "label": i * 7 % labels, "idx": i, **more.get(name, {})}
+                )
+            lines(folder / f"{name}.{which}.jsonl", rows)

@@ -13,8 +13,8 @@ from babylm.evaluation.results import Item
 
 T = TypeVar("T")
 SOURCE = (
-    "unpack the official evaluation data there (https://osf.io/ryjfm, its fast_eval and full_eval folders; "
-    "of 2026: huggingface.co/datasets/BabyLM-community/BabyLM-2026-Strict-Evals)"
+    "python -m babylm.evaluate --get brings it, or unpack the official evaluation data there (https://osf.io/ryjfm, "
+    "its fast_eval and full_eval folders; of 2026: huggingface.co/datasets/BabyLM-community/BabyLM-2026-Strict-Evals)"
 )
 
 

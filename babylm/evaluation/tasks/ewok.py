@@ -21,8 +21,8 @@ CHANCE = 0.5
 FOLDERS = {"fast": "ewok_fast", "full": "ewok_filtered"}
 SOURCE = {
     "fast": "unpack ewok_fast.zip of https://osf.io/ryjfm there (its password is in the official README)",
-    "full": "its authors ask not to spread it as plain text: build it with the official evaluation_pipeline.ewok."
-    "dl_and_filter and your own access to huggingface.co/datasets/ewok-core/ewok-core-1.0",
+    "full": "its authors ask not to spread it as plain text: python -m babylm.evaluate --get source=ewok builds it "
+    "with your own access to huggingface.co/datasets/ewok-core/ewok-core-1.0",
 }
 
 

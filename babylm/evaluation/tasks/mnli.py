@@ -1,4 +1,4 @@
-"""MNLI (Williams et al., arXiv 1704.05426): does the premise entail the hypothesis (0), leave it open (1), deny it (2)?"""
+"""MNLI (Williams et al., arXiv 1704.05426): does the premise entail the hypothesis, say nothing of it, or deny it?"""
 
 from __future__ import annotations
 

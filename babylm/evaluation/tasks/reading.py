@@ -155,21 +155,29 @@ def _with_scores(power: dict[str, float]) -> dict[str, float]:
 
 
 def _interval(table: np.ndarray, surprisal: np.ndarray, previous: np.ndarray) -> tuple[float, float]:
-    """Bootstrap interval of the mean of the two scores, words resampled; the same regressions without formulas."""
+    """Bootstrap interval of the mean of the two scores, words resampled; the same regressions without formulas.
+
+    A resample only changes how often each word counts. Columns are made orthonormal once, so the weighted products of
+    columns, all that a regression needs, are well conditioned.
+    """
     columns = dict(zip(NUMBERS, table.T, strict=True)) | {"prev_pred": previous}
     designs = {}
     for measured, baseline in BASELINES.items():
         effects = [columns[name] for name in baseline]
         products = [one * other for i, one in enumerate(effects) for other in effects[i + 1 :]]
-        designs[measured] = np.column_stack([np.ones(len(table)), *effects, *products, surprisal, columns[measured]])
+        design = np.column_stack([np.ones(len(table)), *effects, *products, surprisal, columns[measured]])
+        known = np.flatnonzero(~np.isnan(design).any(axis=1))
+        rows = design[known] / (np.abs(design[known]).max(axis=0) + 1e-300)
+        designs[measured] = known, np.linalg.qr(rows)[0]
 
     def mean(picked: np.ndarray) -> float:
+        counts = np.bincount(picked, minlength=len(table))
         power = {}
-        for measured, design in designs.items():
-            rows = design[picked]
-            rows = rows[~np.isnan(rows).any(axis=1)]
-            rows = rows / (np.abs(rows).max(axis=0) + 1e-300)
-            left = [_squares_left(rows[:, :end], rows[:, -1]) for end in (-2, -1)]
+        for measured, (known, rows) in designs.items():
+            drawn = np.flatnonzero(counts[known])
+            own = rows[drawn]
+            products = (own * counts[known][drawn, None]).T @ own
+            left = [_squares_left(products, end) for end in (-2, -1)]
             power[measured] = 1 - left[1] / left[0]
         scores = _with_scores(power)
         return (scores["eye_tracking"] + scores["self_paced"]) / 2
@@ -177,10 +185,11 @@ def _interval(table: np.ndarray, surprisal: np.ndarray, previous: np.ndarray) ->
     return results.resampled(mean, len(table), resamples=RESAMPLES)
 
 
-def _squares_left(design: np.ndarray, measured: np.ndarray) -> float:
+def _squares_left(products: np.ndarray, end: int) -> float:
+    """Of the last column, unexplained by the columns before ``end``, from the products of all columns."""
     # (R2 full - R2 base) / (1 - R2 base) = 1 - squares left by the full model / squares left by the baseline.
-    solution = np.linalg.lstsq(design, measured, rcond=None)[0]
-    return float(((measured - design @ solution) ** 2).sum())
+    explained = products[:end, :end], products[:end, -1]
+    return float(products[-1, -1] - explained[1] @ np.linalg.lstsq(*explained, rcond=None)[0])
 
 
 def _pandas() -> Any:

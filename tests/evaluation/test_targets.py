@@ -1,0 +1,105 @@
+"""Folders, runs and names of the Hub; offline, a Hub model is had from its cache or named in one line."""
+
+import json
+from types import SimpleNamespace
+
+import huggingface_hub
+import pytest
+
+from babylm import evaluate
+from babylm.evaluation import suite, targets
+from babylm.submission import revision
+
+
+@pytest.fixture
+def model(tmp_path, causal_model, tokenizer_folder):
+    revision.save(tmp_path / "stored", causal_model, tokenizer_folder, {"words": 5})
+    return tmp_path / "stored"
+
+
+def test_a_run_and_a_model_folder(tmp_path, model):
+    assert targets.find(str(model)) == ([model], model / "evaluation")
+    (tmp_path / "run").mkdir()
+    model.rename(tmp_path / "run/main")
+    found, results = targets.find(str(tmp_path / "run"))
+    assert (found, results) == ([tmp_path / "run/main"], tmp_path / "run/evaluation")
+
+
+@pytest.mark.parametrize("name", ["owner/name", "owner/name@chck_1M", "name"])
+def test_offline_a_hub_name_answers_in_one_line(tmp_path, monkeypatch, capsys, name):
+    monkeypatch.chdir(tmp_path)
+    assert evaluate._command([name, "tasks=grammar"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert f"no folder {name.split('@')[0]}, and no such model was had from the Hugging Face Hub" in line
+    assert "give its folder" in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_misspelt_folder_is_not_asked_of_the_hub(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "checkpoints").mkdir()
+    monkeypatch.setattr(targets, "_snapshot", lambda *_: pytest.fail("asked"))
+    assert evaluate._command(["checkpoints/smok", "tasks=grammar"]) == 2
+    assert "no folder checkpoints/smok" in capsys.readouterr().err
+
+
+def test_a_hub_model_is_evaluated_like_a_run(tmp_path, model, monkeypatch, capsys):
+    """With a Hub of our own: which revisions are asked for, which files, and where results go."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    names = ["model.safetensors", "pytorch_model.bin", "config.json", "tokenizer.json", "modeling.py", "README.md"]
+    info = SimpleNamespace(siblings=[SimpleNamespace(rfilename=name) for name in [*names, "onnx/model.onnx"]])
+    asked = []
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda self, name, **_: info)
+    monkeypatch.setattr(
+        huggingface_hub, "snapshot_download", lambda name, **given: asked.append((name, given)) or str(model)
+    )
+    words = ["owner/na.me@chck_1M", "tasks=grammar", "limit=1"]
+    assert evaluate._command(words) == 0
+    assert [(name, given["revision"]) for name, given in asked] == [("owner/na.me", "chck_1M")]
+    wanted = {"model.safetensors", "config.json", "tokenizer.json", "modeling.py"}
+    assert set(asked[0][1]["allow_patterns"]) == wanted  # neither a pickle beside safetensors nor what nobody reads
+    [file] = (tmp_path / "evaluation/owner_na.me/chck_1M").glob("grammar.*.json")
+    assert json.loads(file.read_text())["model"] == "chck_1M"
+
+    assert evaluate._command(["owner/na.me", "revisions=chck_1M,main", "tasks=grammar", "limit=1"]) == 0
+    assert [given["revision"] for _, given in asked[1:]] == ["chck_1M", "main"]
+    assert {path.name for path in (tmp_path / "evaluation/owner_na.me").iterdir()} == {"models", "chck_1M", "main"}
+    assert "results are in evaluation/owner_na.me" in capsys.readouterr().out
+
+
+def test_code_of_a_stranger_runs_only_when_trusted(tmp_path, model, capsys):
+    described = json.loads((model / "config.json").read_text())
+    described |= {
+        "model_type": "strange",
+        "auto_map": {"AutoConfig": "strange.Config", "AutoModelForCausalLM": "strange.LM"},
+    }
+    (model / "config.json").write_text(json.dumps(described))
+    (model / "strange.py").write_text(STRANGE.format(proof=tmp_path / "executed"))
+    assert evaluate._command([str(model), "tasks=grammar", "limit=1"]) == 2
+    assert "this model brings code of its own; trust=true runs it" in capsys.readouterr().err
+    assert not (tmp_path / "executed").exists()
+    assert evaluate._command([str(model), "tasks=grammar", "limit=1", "trust=true"]) == 0
+    assert (tmp_path / "executed").exists()
+    assert evaluate._command([str(model), "tasks=grammar", "trust=yes"]) == 2
+    assert type(suite.load_scorer(model, "causal", trust=True).model).__name__ == "LM"
+
+
+STRANGE = """
+from pathlib import Path
+import torch
+from transformers import PretrainedConfig, PreTrainedModel
+Path("{proof}").touch()
+
+class Config(PretrainedConfig):
+    model_type = "strange"
+
+class LM(PreTrainedModel):
+    config_class = Config
+    def __init__(self, config):
+        super().__init__(config)
+        self.table = torch.nn.Embedding(config.vocab_size, config.vocab_size)
+        self.post_init()
+    def forward(self, input_ids=None, attention_mask=None, **_):
+        return {{"logits": self.table(input_ids)}}
+"""
