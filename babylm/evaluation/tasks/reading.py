@@ -157,7 +157,7 @@ def _with_scores(power: dict[str, float]) -> dict[str, float]:
 def _interval(table: np.ndarray, surprisal: np.ndarray, previous: np.ndarray) -> tuple[float, float]:
     """Bootstrap interval of the mean of the two scores, words resampled; the same regressions without formulas.
 
-    A resample only changes how often each word counts. Columns are made orthonormal once, so the weighted products of
+    A resample only changes how often each word counts. Columns are made orthonormal once, so the products of
     columns, all that a regression needs, are well conditioned.
     """
     columns = dict(zip(NUMBERS, table.T, strict=True)) | {"prev_pred": previous}
@@ -168,7 +168,9 @@ def _interval(table: np.ndarray, surprisal: np.ndarray, previous: np.ndarray) ->
         design = np.column_stack([np.ones(len(table)), *effects, *products, surprisal, columns[measured]])
         known = np.flatnonzero(~np.isnan(design).any(axis=1))
         rows = design[known] / (np.abs(design[known]).max(axis=0) + 1e-300)
-        designs[measured] = known, np.linalg.qr(rows)[0]
+        rows[:, :-1] = np.linalg.qr(rows[:, :-1])[0]
+        rows[:, -1] -= rows[:, :-2] @ (rows[:, :-2].T @ rows[:, -1])  # the baseline explains that in any case
+        designs[measured] = known, rows
 
     def mean(picked: np.ndarray) -> float:
         counts = np.bincount(picked, minlength=len(table))
