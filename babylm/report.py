@@ -1,0 +1,73 @@
+"""A run, or several overlaid, as one self-contained page.
+
+    python -m babylm.report checkpoints/RUN [checkpoints/RUN2 ...] [out=FILE.html]
+
+The page (RUN/report.html of the first run, unless ``out`` says otherwise) holds facts and budget, losses and tasks over
+words, phenomena by revision in the order of acquisition, scores with intervals and ties, published baselines, paired
+comparisons of several runs, calibration, and examples. It loads nothing from anywhere. Only what training and
+``babylm.evaluate`` have stored is read; what is missing is named there with the command that makes it.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from babylm import config as configuration
+from babylm import registry, run
+from babylm.console import Log, size
+
+
+def main(folders: Sequence[Path], out: Path | None, log: Log) -> int:
+    """Write the page; returns the exit code."""
+    from babylm.reporting import facts, gather, learning, page, pairs, scores
+
+    begin = time.perf_counter()
+    runs = gather.read_all(list(folders))
+    names = ", ".join(one.name for one in runs)
+    made = f"Made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by python -m babylm.report {' '.join(map(str, folders))}"
+    text = page.document(
+        f"babylm: {names}",
+        made,
+        [
+            ("Missing", facts.gaps(runs)),
+            ("Facts", page.join([facts.facts(runs), facts.differences(runs)])),
+            ("Loss", learning.losses(runs)),
+            ("Scores", scores.scores(runs)),
+            ("Comparison of runs", scores.compared(runs)),
+            ("Tasks over words", learning.tasks(runs)),
+            ("Phenomena", learning.phenomena(runs)),
+            ("Order of acquisition", learning.order(runs)),
+            ("Published baselines", scores.beside_published(runs)),
+            ("Calibration", pairs.calibrated(runs)),
+            ("Examples", pairs.examples(runs)),
+        ],
+    )
+    out = out or folders[0] / "report.html"
+    run.write_text(out, text)
+    log(f"{out}: {size(len(text.encode()))}, {time.perf_counter() - begin:.1f}s")
+    return 0
+
+
+def _command(words: Sequence[str]) -> int:
+    if not words or words[0] in ("-h", "--help"):
+        print((__doc__ or "").strip())
+        return 0 if words else configuration.EXIT_CONFIG
+    try:
+        given = dict(word.split("=", 1) for word in words if "=" in word)
+        for key in given:
+            registry.check(key, ("out",), "option")
+        folders = [Path(word) for word in words if "=" not in word]
+        if not folders:
+            raise ValueError("report: which run? For example: python -m babylm.report checkpoints/smoke")
+        return main(folders, Path(given["out"]) if "out" in given else None, Log())
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return configuration.EXIT_CONFIG
+
+
+if __name__ == "__main__":
+    sys.exit(_command(sys.argv[1:]))

@@ -1,0 +1,116 @@
+"""What the folder of a run says about it: everything the page shows, read without loading the model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from babylm import config as configuration
+from babylm import run as files
+from babylm.evaluation import curves, stored
+from babylm.evaluation.curves import Curve
+from babylm.evaluation.stored import Stored
+from babylm.sections import Config
+from babylm.tracks import milestone_words
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder, or a model folder, as far as its files are there."""
+
+    folder: Path
+    name: str
+    config: Config | None
+    config_text: str
+    plan: dict[str, Any]
+    environment: dict[str, Any]
+    facts: dict[str, Any]
+    """``babylm.json`` of the last revision."""
+    metrics: list[dict[str, Any]]
+    revisions: list[str]
+    """By words, ``main`` last."""
+    vocabulary: int | None
+    tokenizer_sha256: str | None
+    test_loss: dict[str, dict[str, float]]
+    """Held-out loss by source and mode, in nats."""
+    curves: list[Curve]
+    last: list[Stored]
+    """The last revision's result of every (task, suite, rules, scorer)."""
+    acquisition: list[tuple[int, str, dict[str, Any]]]
+    """(rules, scorer, score over the revisions) of age of acquisition."""
+    averages: list[tuple[int, dict[str, Any]]]
+    """(rules, official averages) of the last revision that has any."""
+
+    def series(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
+        """(words, values) of a logged metric."""
+        found = [(line["words"], line[metric]) for line in self.metrics if metric in line and line.get("words")]
+        return np.array([w for w, _ in found], dtype=float), np.array([v for _, v in found], dtype=float)
+
+    def result(self, task: str, rules: int, scorer: str | None = None) -> Stored | None:
+        """The last revision's result of ``task``, of the full suite where there is one."""
+        own = [one for one in self.last if one.content["task"] == task and one.content["rules"] == rules]
+        own = [one for one in own if scorer in (None, one.scorer)]
+        return max(own, key=lambda one: one.content["suite"] == "full", default=None)
+
+
+def read(folder: Path) -> Run:
+    """The run in ``folder``; ``ValueError`` where there is neither a run nor a model."""
+    if not folder.is_dir():
+        raise ValueError(f"no folder {folder}")
+    config_file = folder / "config.yaml"
+    found = sorted((path.parent.name for path in folder.glob("*/config.json")), key=lambda n: (milestone_words(n), n))
+    if not config_file.is_file() and not found and not (folder / "config.json").is_file():
+        raise ValueError(f"{folder} is neither a run (config.yaml) nor a model folder (config.json)")
+    last = folder / found[-1] if found else folder
+    described = _json(last / "config.json")
+    tokenizer = last / "tokenizer.json"
+    results = folder / "evaluation"
+    by_key: dict[tuple[Any, ...], Stored] = {}
+    averages: list[tuple[int, dict[str, Any]]] = []
+    for _, own in stored.revisions(results):
+        by_key |= {(*one.key, one.scorer): one for one in own}
+    for name in [*found, folder.name]:
+        files_there = sorted((results / name).glob("averages.*.json"))
+        averages = [(int(file.stem.split(".")[1]), _json(file)) for file in files_there] or averages
+    return Run(
+        folder=folder,
+        name=folder.resolve().name,
+        config=configuration.load(config_file) if config_file.is_file() else None,
+        config_text=config_file.read_text(encoding="utf-8") if config_file.is_file() else "",
+        plan=_json(folder / "plan.json"),
+        environment=_json(folder / "environment.json"),
+        facts=_json(last / "babylm.json"),
+        metrics=_lines(folder / "metrics.jsonl"),
+        revisions=found,
+        vocabulary=described.get("vocab_size"),
+        tokenizer_sha256=files.sha256_file(tokenizer) if tokenizer.is_file() else None,
+        test_loss=_json(results / "test_loss.json"),
+        curves=curves.curves(results),
+        last=[by_key[key] for key in sorted(by_key, key=str)],
+        acquisition=[
+            (int(file.stem.split(".")[2]), file.stem.split(".")[3], _json(file))
+            for file in sorted(results.glob("aoa.*.json"))
+        ],
+        averages=averages,
+    )
+
+
+def read_all(folders: list[Path]) -> list[Run]:
+    """The runs; those of one name are told apart by their paths."""
+    runs = [read(folder) for folder in folders]
+    names = [run.name for run in runs]
+    return [run if names.count(run.name) == 1 else Run(**{**vars(run), "name": str(run.folder)}) for run in runs]
+
+
+def _json(file: Path) -> dict[str, Any]:
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def _lines(file: Path) -> list[dict[str, Any]]:
+    if not file.is_file():
+        return []
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
