@@ -34,7 +34,7 @@ from babylm import config as configuration
 from babylm import registry
 from babylm.console import Log, table
 from babylm.evaluation import targets
-from babylm.evaluation.aggregates import GLUE
+from babylm.evaluation.aggregates import GLUE, expand
 
 KEYS = ("tasks", "suite", "rules", "revisions", "scorer", "data", "limit", "trust")
 SECTIONS = ("glue.", "reading_csv.")
@@ -54,7 +54,7 @@ def main(target: str, given: dict[str, str], log: Log) -> int:
     for name in asked:
         if not ("/" in name or name.endswith(".csv") or Path(name).is_dir()):
             registry.check(name, known, "tasks")
-    tasks = [task for name in asked for task in (GLUE if name == "glue" else [name])]
+    tasks = expand(asked)
     limit = int(given["limit"]) if given.get("limit", "none") != "none" else None
     backend = given.get("scorer", own_backend)
     registry.check(backend, ("auto", "causal", "mntp", "mlm"), "scorer")

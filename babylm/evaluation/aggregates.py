@@ -6,12 +6,17 @@ missing column does. Values are shares, as the tasks' scores.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 NLP = ("blimp", "supplement", "ewok", "entity_tracking", "comps", "glue")
 GLUE = ("boolq", "mnli", "mrpc", "multirc", "qqp", "rte", "wsc")
 HUMAN_LIKENESS = {2025: ("wug_adj", "wug_past", "reading", "aoa"), 2026: ("reading", "aoa")}
+
+
+def expand(tasks: Sequence[str]) -> list[str]:
+    """``tasks`` with ``glue`` as the seven that it stands for."""
+    return [task for name in tasks for task in (GLUE if name == "glue" else (name,))]
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ import torch
 from babylm import registry
 from babylm import run as files
 from babylm.console import Log
-from babylm.evaluation import calibration, evidence
-from babylm.evaluation.aggregates import GLUE, HUMAN_LIKENESS, NLP, aggregates
+from babylm.evaluation import calibration, evidence, forward
+from babylm.evaluation.aggregates import GLUE, HUMAN_LIKENESS, NLP, aggregates, expand
 from babylm.evaluation.results import Result, fingerprint, plain
 from babylm.evaluation.scorer import BACKENDS, Scorer
 from babylm.evaluation.tasks import _minimal_pairs, _times
@@ -88,7 +88,7 @@ def run(
     """Results by task of a network in memory, in the dtype of its weights; its mode and weights stay as they are."""
     scorer = scorer_for(network, tokenizer_folder, backend)
     results = {}
-    for name in tasks:
+    for name in expand(tasks):
         chosen = task(name)
         items = chosen.items(Path(data), limit, suite=suite, rules=rules)
         results[name] = _score(chosen, scorer, items, rules, settings or EvaluationConfig())
@@ -297,6 +297,7 @@ def load_scorer(folder: Path, backend: str, *, trust: bool = False) -> Scorer:
     if described.get("auto_map") and foreign and not trust:
         raise ValueError(f"{folder}: this model brings code of its own; trust=true runs it")
     model = loader.from_pretrained(folder, **foreign)
+    forward.fuse(model)
     return Scorer(model.eval(), reader.from_pretrained(folder, **foreign), resolve(folder, backend))
 
 

@@ -9,6 +9,7 @@ import pytest
 from babylm import evaluate
 from babylm.evaluation import suite, targets
 from babylm.submission import revision
+from tests.evaluation import fixtures
 
 
 @pytest.fixture
@@ -74,6 +75,7 @@ def test_code_of_a_stranger_runs_only_when_trusted(tmp_path, model, capsys):
         "model_type": "strange",
         "auto_map": {"AutoConfig": "strange.Config", "AutoModelForCausalLM": "strange.LM"},
     }
+    described["auto_map"]["AutoModel"] = "strange.Encoder"
     (model / "config.json").write_text(json.dumps(described))
     (model / "strange.py").write_text(STRANGE.format(proof=tmp_path / "executed"))
     assert evaluate._command([str(model), "tasks=grammar", "limit=1"]) == 2
@@ -83,6 +85,10 @@ def test_code_of_a_stranger_runs_only_when_trusted(tmp_path, model, capsys):
     assert (tmp_path / "executed").exists()
     assert evaluate._command([str(model), "tasks=grammar", "trust=yes"]) == 2
     assert type(suite.load_scorer(model, "causal", trust=True).model).__name__ == "LM"
+    # Its class does not say where the encoder is: the folder's AutoModel is fine-tuned.
+    fixtures.glue(tmp_path / "data/full_eval/glue_filtered")
+    tuned = ["tasks=rte", f"data={tmp_path / 'data'}", "glue.epochs=1", "glue.precision=fp32"]
+    assert evaluate._command([str(model), *tuned, "trust=true"]) == 0
 
 
 STRANGE = """
@@ -102,4 +108,8 @@ class LM(PreTrainedModel):
         self.post_init()
     def forward(self, input_ids=None, attention_mask=None, **_):
         return {{"logits": self.table(input_ids)}}
+
+class Encoder(LM):
+    def forward(self, input_ids=None, attention_mask=None, **_):
+        return (self.table(input_ids),)
 """

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from babylm.console import first_line
 from babylm.evaluation.scorer import Scorer
 
 NORM_EPS = 1e-5
@@ -53,7 +54,13 @@ def encoder_in(scorer: Scorer) -> nn.Module:
     from transformers import AutoModel
 
     trusted = type(model).__module__.startswith("transformers_modules.")
-    return AutoModel.from_pretrained(model.name_or_path, trust_remote_code=trusted).to(scorer.device)
+    try:
+        encoder = AutoModel.from_pretrained(model.name_or_path, trust_remote_code=trusted)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"fine-tuning: AutoModel finds no encoder in {model.name_or_path} ({first_line(error)})"
+        ) from None
+    return encoder.to(scorer.device)
 
 
 def copied(encoder: nn.Module) -> nn.Module:

@@ -17,12 +17,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from babylm.console import Log, duration
 from babylm.evaluation.finetuning import batches, metrics
 
 LOWEST_RATE = 0.1
 """Where the cosine ends, as a share of the highest learning rate."""
 READ_ROWS = 64
 """Rows read at once in validation."""
+SLOW_EPOCH = 20.0
+"""Seconds from which on an epoch gets a line in the log."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +108,12 @@ class _Run:
             total=self.total, desc=f"{self.name} seed {self.seed}", unit="step", leave=False, disable=None
         ) as bar:
             for epoch in range(self.plan.epochs):
+                begin = time.perf_counter()
                 loss = self._epoch(epoch, bar)
                 logits = self._read()
                 found = metrics.measure(logits.argmax(1), self.valid.labels)
                 history.append({**found, "loss": loss})
+                self._say(epoch, found, time.perf_counter() - begin, bar)
                 bar.set_postfix({self.plan.select: f"{found[self.plan.select]:.3f}"})
                 if best < 0 or found[self.plan.select] > history[best][self.plan.select]:
                     best, best_logits = epoch, logits
@@ -118,6 +123,13 @@ class _Run:
         return Outcome(
             self.seed, best_logits, best + 1, history, self.steps, self.tokens, round(padding, 4), self.seconds
         )
+
+    def _say(self, epoch: int, found: dict[str, float], seconds: float, bar: tqdm) -> None:
+        """A line where there is no bar and one would wait long for the next."""
+        if bar.disable and seconds > SLOW_EPOCH:
+            select = self.plan.select
+            done = f"{self.name} seed {self.seed}: epoch {epoch + 1} of {self.plan.epochs}"
+            Log()(f"  {done}, {select} {100 * found[select]:.2f}, {duration(seconds)}")
 
     def _epoch(self, epoch: int, bar: tqdm) -> float:
         """One pass over the training set; returns the mean loss of its steps."""

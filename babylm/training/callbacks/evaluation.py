@@ -98,7 +98,13 @@ def score(session: Session, network: Any) -> dict[str, Any]:
     if scorer == "auto":
         scorer = session.config.objective.reading if session.config.objective.name == "masked" else "causal"
     return suite.run(
-        network, session.shards.tokenizer_folder, wanted.tasks, backend=scorer, data=wanted.data, limit=wanted.limit
+        network,
+        session.shards.tokenizer_folder,
+        wanted.tasks,
+        backend=scorer,
+        data=wanted.data,
+        limit=wanted.limit,
+        settings=wanted,
     )
 
 

@@ -261,3 +261,17 @@ def test_foreign_models_on_real_data(shared_data, model, backend):
     items = task.items(real)
     assert (len(items), len(items.train)) == (139, 2490)
     assert sum(item.label == 0 for item in items) == 75
+
+
+def test_a_long_epoch_is_told(data, scorer, monkeypatch, capsys):
+    monkeypatch.setattr(loop, "SLOW_EPOCH", 0.0)
+    task = suite.task("rte")
+    task.score(scorer, task.items(data, 8), settings=settings(epochs=2))
+    assert "rte seed 42: epoch 1 of 2, accuracy " in capsys.readouterr().out
+
+
+def test_glue_stands_for_the_seven(data, causal_model, tokenizer_folder):
+    assert aggregates.expand(["blimp", "glue", "aoa"]) == ["blimp", *aggregates.GLUE, "aoa"]
+    own = settings(epochs=1, batch=8)
+    found = suite.run(causal_model, tokenizer_folder, ["glue"], data=data, limit=8, settings=own)
+    assert list(found) == list(aggregates.GLUE)
