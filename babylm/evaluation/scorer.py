@@ -22,7 +22,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from babylm import registry, run
 from babylm.evaluation import tree
@@ -204,14 +203,17 @@ class Scorer:
                     asked.append(np.arange(asked_from[index], asked_from[index + 1]))
                     places.append(row * width + path[np.array(text.positions, dtype=np.int64) - 1])
                     targets += [text.ids[position] for position in text.positions]
-            at, back = np.unique(np.concatenate(places), return_inverse=True)
+            at, answers = np.unique(np.concatenate(places), return_inverse=True)
             if not len(at):
                 continue
-            tensors = [torch.from_numpy(x).to(self.device) for x in (ids, seen, depths, at, back, np.array(targets))]
-            inputs = {"token_type_ids": torch.zeros_like(tensors[0])} if types else {}
-            logits = self.network.tree_logits(*tensors[:4], **inputs)
-            found = logits[tensors[4], tensors[5]].double() - logits.logsumexp(-1).double()[tensors[4]]
-            yield np.concatenate(asked), found.cpu().numpy()
+            order = np.argsort(answers, kind="stable")
+            on_device = [torch.from_numpy(x).to(self.device) for x in (ids, seen, depths, at)]
+            inputs = self.network.tree_inputs(*on_device[1:3])
+            if types:
+                inputs["token_type_ids"] = torch.zeros_like(on_device[0])
+            wanted = np.array(targets, dtype=np.int64)[order]
+            found = self.network.log_probs(on_device[0], at=on_device[3], targets=wanted, answers=answers[order], **inputs)
+            yield np.concatenate(asked)[order], found
 
     def _batches(self, texts: Sequence[Text]) -> Iterator[_Batch]:
         """Rows sorted by length, as many at once as have ``batch_tokens`` tokens with the padding."""
@@ -244,14 +246,12 @@ class Scorer:
             yield _Batch(ids, lengths[text], row * width + place, targets, asked)
 
     def _ask(self, batch: _Batch, types: bool) -> np.ndarray:
-        ids, at, targets, lengths = (
-            torch.from_numpy(np.ascontiguousarray(x)).to(self.device)
-            for x in (batch.ids, batch.at, batch.targets, batch.lengths)
+        ids, at, lengths = (
+            torch.from_numpy(np.ascontiguousarray(x)).to(self.device) for x in (batch.ids, batch.at, batch.lengths)
         )
         mask = (torch.arange(ids.shape[1], device=self.device) < lengths[:, None]).long()
         inputs = {"token_type_ids": torch.zeros_like(ids)} if types else {}
-        logits = self.network.logits(ids, mask, at, **inputs)
-        return -F.cross_entropy(logits, targets, reduction="none").double().cpu().numpy()
+        return self.network.log_probs(ids, mask, at, batch.targets, np.arange(len(batch.at)), **inputs)
 
 
 def _gives_types(tokenizer: Any) -> bool:

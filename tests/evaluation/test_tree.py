@@ -53,7 +53,7 @@ def test_equal_to_texts_alone(monkeypatch, causal_model, gpt2, tokenizer, which,
     monkeypatch.setattr(scorer, "_ask", lambda *_: pytest.fail("not packed"))
     found = scorer.score(ITEMS)
     assert scorer.network.trees == "bool"
-    assert scorer.network.picks is (None if which == "ours" else True)
+    assert scorer.network.picks == "late"
     expected = plainly(monkeypatch, model, tokenizer, ITEMS)
     np.testing.assert_allclose(found.log_probability, expected.log_probability, atol=1e-4)
     assert found.tokens.tolist() == expected.tokens.tolist()
@@ -63,7 +63,7 @@ def test_a_model_that_cannot_is_read_plainly(caplog, monkeypatch, gpt2, tokenize
     other = Scorer(TwoDimensional(gpt2), tokenizer)
     other.model.dtype = torch.float32
     found = other.score(ITEMS)
-    assert (other.network.trees, other.network.picks) == ("", False)
+    assert (other.network.trees, other.network.picks) == ("", "never")
     assert "TwoDimensional takes no attention mask of trees" in caplog.text
     expected = plainly(monkeypatch, gpt2, tokenizer, ITEMS)
     np.testing.assert_allclose(found.log_probability, expected.log_probability, atol=1e-4)
@@ -78,7 +78,7 @@ def test_a_head_that_mixes_positions_is_not_cut(gpt2, tokenizer):
     model.set_output_embeddings(Mixing(32, len(tokenizer)))
     scorer = Scorer(model, tokenizer)
     scorer.score([("The cat sees the dogs.", "dogs."), ("Nobody likes it.", "it.")])
-    assert scorer.network.picks is False
+    assert scorer.network.picks == "never"
 
 
 def test_a_pack_shows_each_token_its_own_text():
