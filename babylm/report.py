@@ -34,7 +34,7 @@ def main(folders: Sequence[Path], out: Path | None, log: Log) -> int:
         made,
         [
             ("Missing", facts.gaps(runs)),
-            ("Facts", page.join([facts.facts(runs), facts.differences(runs)])),
+            ("Facts", facts.facts(runs)),
             ("Loss", learning.losses(runs)),
             ("Scores", scores.scores(runs)),
             ("Comparison of runs", scores.compared(runs)),

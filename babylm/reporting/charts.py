@@ -129,5 +129,8 @@ def _svg(figure: Any, name: str) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'<svg ([^>]*?)width="[^"]*" height="[^"]*"|<svg ([^>]*?)height="[^"]*" ([^>]*?)width="[^"]*"',
                   lambda m: f"<svg {''.join(filter(None, m.groups()))}", text, count=1)  # fmt: skip
+    # Ids that nothing refers to (matplotlib's groups) are the same in every figure.
+    used = set(re.findall(r"#([\w-]+)", text))
+    text = re.sub(r' id="([^"]*)"', lambda m: m[0] if m[1] in used else "", text)
     label = html.escape(name, quote=True)
     return text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)

@@ -37,7 +37,8 @@ def facts(runs: list[Run]) -> Html:
     header = ["", *(run.name for run in runs)] if len(runs) > 1 else []
     shown = table(header, rows, style="facts", text=range(1, len(runs) + 1))
     configs = [folded(f"whole configuration of {run.name}", tag("pre", run.config_text)) for run in runs]
-    return join([shown, *(part for part, run in zip(configs, runs, strict=True) if run.config_text), _losses(runs)])
+    configs = [part for part, run in zip(configs, runs, strict=True) if run.config_text]
+    return join([shown, *configs, _differences(runs), _losses(runs)])
 
 
 def _facts(run: Run) -> dict[str, object]:
@@ -72,7 +73,7 @@ def _facts(run: Run) -> dict[str, object]:
         share = f" of {allowed:,} that the track allows" if allowed else ""
         found["corpus"] = f"{corpus:,} words{share}; fingerprint {about.get('corpus', '–')}"
     if plan:
-        found["plan"] = f"{plan['epochs']:g} epochs, {plan['steps']:,} steps, {plan['flops']:.3g} training FLOPs"
+        found["plan"] = f"epochs {plan['epochs']:g}, steps {plan['steps']:,}, training FLOPs {plan['flops']:.3g}"
         planned = [milestone["name"] for milestone in plan["milestones"]]
         there = [name for name in planned if name in run.revisions]
         end = "main is there" if "main" in run.revisions else "main is not there yet"
@@ -109,7 +110,7 @@ def _losses(runs: list[Run]) -> Html:
             ]
             caption = f"{run.name}: loss on the test text, nats a target (causal_word: a word)"
             parts.append(table(["source", *modes], rows, caption=caption, ours=[len(rows) - 1]))
-    return join(parts)
+    return tag("div", *parts, class_="side") if parts else Html("")
 
 
 def gaps(runs: list[Run]) -> Html:
@@ -148,7 +149,7 @@ def _gaps(run: Run) -> list[tuple[str, str]]:
     return found
 
 
-def differences(runs: list[Run]) -> Html:
+def _differences(runs: list[Run]) -> Html:
     """Settings in which the configurations of several runs differ."""
     flat = [_flat(yaml.safe_load(run.config_text) or {}) if run.config_text else {} for run in runs]
     keys = [

@@ -25,7 +25,9 @@ table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabu
 caption { text-align: left; padding-bottom: .3rem; }
 th, td { padding: .28rem .65rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--paper); }
-thead th { font-weight: 600; color: var(--soft); border-bottom: 2px solid var(--line); vertical-align: bottom; }
+thead th { font-weight: 600; color: var(--soft); border-bottom: 2px solid var(--line); vertical-align: bottom;
+  white-space: normal; }
+.side { display: flex; flex-wrap: wrap; gap: 0 2.5rem; } .side > div { max-width: 100%; }
 tr.ours td { background: #eef5fb; font-weight: 600; }
 td.text, th.text { text-align: left; } td.wrap { white-space: normal; min-width: 14rem; text-align: left; }
 table.facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; max-width: 30rem; }

@@ -44,8 +44,8 @@ def calibrated(runs: list[Run]) -> Html:
     about = note(
         "The probability of a sentence against its twin is the softmax of their log-probabilities; the calibration "
         "error is the mean distance from the diagonal over ten bins. Always one half has a Brier score of 0.25 and a "
-        "log loss of 0.693. Dividing log-probabilities by the best temperature would make the log loss smallest. Of masked "
-        "scorers the sums are pseudo-log-likelihoods, which are no probabilities."
+        "log loss of 0.693. Dividing log-probabilities by the best temperature would make the log loss smallest. Of "
+        "masked scorers the sums are pseudo-log-likelihoods, which are no probabilities."
     )
     return join([legend(runs), tag("div", *shown, class_="charts"), table(header, rows, text=[1]), about])
 

@@ -137,8 +137,8 @@ def beside_published(runs: list[Run]) -> Html:
         parts += [table_, note(f"Sources. {said}.")]
     about = note(
         "Published by others, not measured here: of all items, and mostly after ten epochs. Marked lines are ours; a * "
-        "is a score of a part of the items (the fast suite, or a limit). The AoA published for 2026 is by a metric that "
-        "is not public."
+        "is a score of a part of the items (the fast suite, or a limit). The AoA published for 2026 is by a metric "
+        "that is not public."
     )
     return join([about, *parts])
 
