@@ -311,6 +311,30 @@ class LoggingConfig:
 
 
 @dataclass
+class SubmissionConfig:
+    """What the model card and the submission form say beyond what the run records."""
+
+    repo: str | None = None
+    """Hub repository, ``owner/name``."""
+    license: str = "mit"
+    """Of the weights, by the Hub's identifiers."""
+    description: str = ""
+    """A paragraph about the model; empty: written from the run."""
+    tags: list[str] = field(default_factory=list)
+    """Further tags of the card, and the form's approach tags."""
+    training_data: str = ""
+    """Name of the corpus; empty: its folder or Hub name."""
+    genre: str = ""
+    languages: list[str] = field(default_factory=lambda: ["English"])
+    human_annotation: str = "none"
+    synthetic: str = "none"
+    """Synthetic data or augmentation."""
+    development_hours: float | None = None
+    """GPU-hours of development, the final training not counted."""
+    notes: str = ""
+
+
+@dataclass
 class Config:
     """One run."""
 
@@ -337,3 +361,4 @@ class Config:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     logging: LoggingConfig = field(default_factory=LoggingConfig)
+    submission: SubmissionConfig = field(default_factory=SubmissionConfig)

@@ -28,7 +28,7 @@ from babylm.training.printout import describe, disk_needed
 
 INIT = 3
 """Purpose of the numbers that the weights start from."""
-NOT_IDENTITY = ("checkpoints", "name", "training", "evaluation", "logging")
+NOT_IDENTITY = ("submission", "checkpoints", "name", "training", "evaluation", "logging")
 """Sections that do not change what is learnt (but for training.precision, .attention and .deterministic)."""
 CORPUS_PLACES = ("path", "prepared", "dev", "test", "hub")
 """Where text lies is not what it says: the fingerprint stands for the training text."""

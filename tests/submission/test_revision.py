@@ -1,10 +1,6 @@
 """A revision is whole, says what it is, and gives a stranger's process the same logits under transformers 4 and 5."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,10 +10,9 @@ from babylm import run
 from babylm.corpora import tokenizer as tokenizers
 from babylm.models.modeling import BabyLMForMaskedLM
 from babylm.sections import TokenizerConfig
-from babylm.submission import revision
+from babylm.submission import loading, revision
 from tests.models.variants import VARIANTS, network
 
-COMPAT = Path(__file__).parents[2] / ".venv" / "compat-4.51"
 TEXT = ["the cat sat on the mat. a dog saw the cat; the dog and the cat ran."] * 8
 
 
@@ -139,28 +134,22 @@ def test_an_older_revision_is_replaced(saved, tokenizer_folder, model):
 @pytest.mark.parametrize("version", ["installed", "4.51.3"])
 def test_export_matches(version, tmp_path, tokenizer_folder):
     """The same logits from a fresh process that knows the folders alone."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    if version == "4.51.3":
-        if not (COMPAT / "transformers").is_dir():
-            pytest.skip(f"no transformers 4.51.3 in {COMPAT} (make compat)")
-        environment["PYTHONPATH"] = str(COMPAT)
-    environment.update(HF_HUB_OFFLINE="1", HF_MODULES_CACHE=str(tmp_path / "modules"))
+    overlay = None if version == "installed" else loading.OVERLAY
+    if overlay is not None and not (overlay / "transformers").is_dir():
+        pytest.skip(f"no transformers {loading.PINNED} in {overlay} (make env puts it there)")
     vocabulary = tokenizers.load(tokenizer_folder).get_vocab_size()
     models = {name: network(vocab_size=vocabulary, **VARIANTS[name]) for name in ("default", "gpt-bert")}
     for name, model in models.items():
         model.generation_config.eos_token_id = None
         revision.save(tmp_path / name, model, tokenizer_folder, {})
-    command = [sys.executable, str(Path(__file__).with_name("load_revision.py")), str(tmp_path / "out.pt")]
-    command += [str(tmp_path / name) for name in models]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=250)
-    assert done.returncode == 0, done.stderr[-3000:]
-    loaded = torch.load(tmp_path / "out.pt", weights_only=True)
+    loaded = loading.outputs([tmp_path / name for name in models], overlay)
     assert version in ("installed", loaded.pop("version"))
     for name, model in models.items():
         _compare(model, loaded[str(tmp_path / name)])
 
 
 def _compare(model, theirs):
+    assert theirs["tied"]
     ids, mask = theirs["ids"], theirs["mask"]
     masked = BabyLMForMaskedLM(model.config).eval()
     masked.load_state_dict(model.state_dict())

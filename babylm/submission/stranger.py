@@ -1,6 +1,6 @@
-"""Run in a process of its own by ``test_revision.py``: load revisions as a stranger would, and say what comes out.
+"""Loads revisions as a stranger would: a script for a process of its own, in which nothing of the package is imported.
 
-``python load_revision.py OUT FOLDER...``: writes the logits of each auto class for a fixed text to OUT (a torch file).
+``python stranger.py OUT FOLDER...`` writes what each auto class says of a fixed text to OUT, a torch file.
 """
 
 from __future__ import annotations
@@ -19,18 +19,22 @@ from transformers import (
     AutoTokenizer,
 )
 
+TEXTS = ("the cat sat on the mat.", "a dog saw")
+
 
 def main() -> None:
+    """The command line."""
     out, *folders = sys.argv[1:]
     torch.set_num_threads(1)
     torch.save({"version": transformers.__version__, **{folder: outputs(folder) for folder in folders}}, out)
 
 
 def outputs(folder: str) -> dict[str, Any]:
+    """Token ids, hidden states, both kinds of logits, and a few generated tokens."""
     remote = {"trust_remote_code": True}
     processor = AutoProcessor.from_pretrained(folder, padding_side="right", **remote)
     tokenizer = AutoTokenizer.from_pretrained(folder, **remote)
-    texts = ["the cat sat on the mat.", "a dog saw"]
+    texts = list(TEXTS)
     inputs = processor(text=texts, return_tensors="pt", padding=True, return_offsets_mapping=True)
     inputs.pop("offset_mapping")
     assert torch.equal(inputs["input_ids"], tokenizer(texts, return_tensors="pt", padding=True)["input_ids"])
@@ -40,7 +44,6 @@ def outputs(folder: str) -> dict[str, Any]:
     }
     assert "babylm.models" not in sys.modules, "the revision must not need the package"
     causal = loaded["AutoModelForCausalLM"]
-    assert causal.get_output_embeddings().weight is causal.get_input_embeddings().weight
     with torch.no_grad():
         results = {name: model(**inputs) for name, model in loaded.items()}
         generated = causal.generate(
@@ -54,6 +57,7 @@ def outputs(folder: str) -> dict[str, Any]:
         "causal": results["AutoModelForCausalLM"]["logits"],
         "masked": results["AutoModelForMaskedLM"]["logits"],
         "generated": generated,
+        "tied": causal.get_output_embeddings().weight is causal.get_input_embeddings().weight,
     }
 
 

@@ -1,0 +1,209 @@
+"""Everything that stands between a run and a submission, found at once, each with the command that mends it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from babylm import run as files
+from babylm import tracks
+from babylm.evaluation import stored
+from babylm.submission import official, revision
+from babylm.submission.results import Run
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong, and what to do."""
+
+    what: str
+    remedy: str
+    fatal: bool = True
+    """``incomplete=true`` submits all the same where this is false: something is missing, nothing is wrong."""
+
+    def __str__(self) -> str:
+        return f"{self.what}\n    {self.remedy}"
+
+
+def problems(run: Run) -> list[Problem]:
+    """All of them; empty for a run that can be submitted. (Loading the revisions is `babylm.submission.loading`.)"""
+    found = [*_revisions(run), *_words(run), *_tokenizer(run)]
+    missing: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for name, task, which in official.required(run.config, run.rules, run.milestones):
+        if not (run.folder / name / "config.json").is_file():
+            continue
+        result = run.result(name, task, which)
+        if result is None:
+            missing[task, which].append(name)
+        else:
+            found += _result(run, name, result)
+    together: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
+    for (task, which), names in missing.items():
+        together[which, tuple(names)].append(task)
+    found += [_missing(run, which, names, tasks) for (which, names), tasks in together.items()]
+    if run.config.track == "multimodal":
+        found += [
+            Problem(f"{task} is missing: it needs images", "not part of this version", fatal=False)
+            for task in official.VISION
+        ]
+    if run.config.track != "free" and run.acquisition() is None:
+        what = f"age of acquisition has no score over the {len(run.milestones)} revisions"
+        found.append(Problem(what, _command(run, [("aoa", "full")]), fatal=False))
+    return found
+
+
+def _revisions(run: Run) -> list[Problem]:
+    """Missing and damaged ones."""
+    again = "repeat the run's python -m babylm.train command under another name"
+    absent = [name for name in run.milestones if name not in run.present]
+    planned = {one["name"] for one in run.plan["milestones"]}
+    found = []
+    if lost := [name for name in absent if name in planned]:
+        found.append(
+            Problem(f"revisions are missing that the run has saved: {', '.join(lost)}", f"restore them, or {again}")
+        )
+    if never := [name for name in absent if name not in planned]:
+        what = f"the run ended at {run.plan['words']:,} words, before {', '.join(never)}"
+        found.append(Problem(what, "train with the budget of the whole track", fatal=False))
+    for name in [*run.present, "main"]:
+        found += [
+            Problem(f"damaged revision: {what}", f"restore it, or {again}")
+            for what in revision.verify(run.folder / name)
+        ]
+    return found
+
+
+def _words(run: Run) -> list[Problem]:
+    """Word counts against the track's budget, the plan and the milestones' names."""
+    found = []
+    track, plan = run.track, run.plan
+    remedy = "submit it to a larger track, or train again inside the budget"
+    if track.unique_words is not None and plan["corpus_words"] > track.unique_words:
+        found.append(
+            Problem(
+                f"the corpus has {plan['corpus_words']:,} words; {run.config.track} allows {track.unique_words:,}",
+                remedy,
+            )
+        )
+    known = {one["name"]: one["words"] for one in plan["milestones"]} | {"main": plan["words"]}
+    for name in [*run.present, "main"]:
+        words = _facts(run, name).get("words")
+        if not isinstance(words, int):
+            continue  # verify has named the damaged facts
+        if track.exposure_words is not None and words > track.exposure_words:
+            found.append(
+                Problem(f"{name} has read {words:,} words; {run.config.track} allows {track.exposure_words:,}", remedy)
+            )
+        if words != known.get(name) or words < _least(name):
+            found.append(
+                Problem(
+                    f"{name} says {words:,} words, the run's plan says {known.get(name, 0):,}",
+                    "the revision is not of this run: restore the right one",
+                )
+            )
+    return found
+
+
+def _least(name: str) -> float:
+    words = tracks.milestone_words(name)
+    return 0 if words == float("inf") else words
+
+
+def _tokenizer(run: Run) -> list[Problem]:
+    """The tokenizer must be the one of the run's own corpus, in every revision."""
+    found = []
+    if run.config.tokenizer.path is not None:
+        what = (
+            f"the tokenizer is {run.config.tokenizer.path}: what it was trained on is not known here, "
+            "and counts against the budget"
+        )
+        found.append(
+            Problem(what, "leave tokenizer.path empty to train one on the corpus", fatal=run.config.track != "free")
+        )
+    prepared = (
+        Path(run.config.corpus.prepared) / str(_facts(run, "main").get("corpus")) / "tokenizer" / "tokenizer.json"
+    )
+    reference = prepared if prepared.is_file() else run.folder / "main" / "tokenizer.json"
+    expected = files.sha256_file(reference) if reference.is_file() else None
+    for name in [*run.present, "main"]:
+        file = run.folder / name / "tokenizer.json"
+        if expected is not None and file.is_file() and files.sha256_file(file) != expected:
+            found.append(Problem(f"{file} is not the run's tokenizer ({reference})", "restore the revision"))
+    return found
+
+
+def _result(run: Run, name: str, result: stored.Stored) -> list[Problem]:
+    """A stored result against the revision's weights and tokenizer, and against the official counts."""
+    task, which, _ = result.key
+    content = result.content
+    label = f"{name}: {task} ({which})"
+    again = f"remove {result.file}, then: {_command(run, [(task, which)], name)}"
+    found = []
+    for key, file in (("weights_sha256", revision.WEIGHTS), ("tokenizer_sha256", "tokenizer.json")):
+        path = run.folder / name / file
+        if path.is_file() and content[key] != files.sha256_file(path):
+            found.append(Problem(f"{label} is stale: {file} has changed since it was scored", again))
+    expected = official.counts(task, which, run.rules)
+    if expected is not None:
+        actual = _counted(run, name, result)
+        wrong = [
+            f"{uid} has {actual.get(uid, 0):,} items, not {n:,}"
+            for uid, n in expected.items()
+            if actual.get(uid, 0) != n
+        ]
+        wrong += [f"{uid} is no part of it" for uid in actual if uid not in expected]
+        if wrong and run.config.track != "free":
+            more = f" (and {len(wrong) - 3} more)" if len(wrong) > 3 else ""
+            remedy = f"put the official data in place (evaluation.data), without limit=, {again}"
+            found.append(Problem(f"{label}: {'; '.join(wrong[:3])}{more}", remedy))
+    lost = _not_finite(run, name, result)
+    if lost:
+        found.append(Problem(f"{label}: {lost} answers are NaN", f"the weights or the scorer are broken; {again}"))
+    return found
+
+
+def _counted(run: Run, name: str, result: stored.Stored) -> dict[str, int]:
+    task, which, _ = result.key
+    content = result.content
+    if task in ("reading", "aoa") or task in official.GLUE:
+        return {task: content["n"]}
+    if task == "global_piqa":
+        evidence = result.evidence()
+        parts = [] if evidence is None else evidence.splits
+        return {part: parts.count(part) for part in dict.fromkeys(parts)}
+    predictions = run.predictions(name, task, which)
+    return {uid.lower(): len(own["predictions"]) for uid, own in predictions.items()}
+
+
+def _not_finite(run: Run, name: str, result: stored.Stored) -> int:
+    """How many answers are NaN where a number belongs (the first word of a sentence has no previous one)."""
+    task, which, _ = result.key
+    if task == "aoa":
+        return sum(line["surprisal"] != line["surprisal"] for line in run.predictions(name, task, which)["results"])
+    if task == "reading":
+        lines = run.predictions(name, task, which)["reading"]["predictions"]
+        return sum(line["pred"] != line["pred"] for line in lines)
+    evidence = result.evidence()
+    lost = 0 if evidence is None else int((evidence.margins != evidence.margins).sum())
+    return lost or int(result.content["official"] is None)
+
+
+def _missing(run: Run, which: str, names: tuple[str, ...], tasks: list[str]) -> Problem:
+    shown = ", ".join(names) if len(names) <= 4 else f"{len(names)} revisions, {names[0]} ... {names[-1]}"
+    command = _command(run, [(task, which) for task in tasks], *names)
+    return Problem(f"results are missing ({which}) of {shown}: {', '.join(tasks)}", command, fatal=False)
+
+
+def _command(run: Run, keys: list[tuple[str, str]], *names: str) -> str:
+    """The command that makes results; all revisions when several are named."""
+    words = stored.command(run.folder, [(task, which, run.rules) for task, which in keys], run.backend)
+    return f"{words} revisions={names[0]}" if len(names) == 1 else words
+
+
+def _facts(run: Run, name: str) -> dict[str, Any]:
+    try:
+        return revision.facts(run.folder / name)
+    except (OSError, ValueError):
+        return {}  # verify has named it

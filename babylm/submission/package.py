@@ -1,0 +1,108 @@
+"""The submission folder: predictions, result tree, scores, card, form, checksums, and one archive of them all.
+
+``checkpoints/<run>/submission/<rules>/`` and ``<run>-<rules>.tar.gz`` beside it. Nothing in it depends on when or where
+it was made, so the same run gives the same bytes. The weights stay where they are (``push`` sends them to the Hub);
+their hashes are in it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from babylm import run as files
+from babylm.submission import card as cards
+from babylm.submission import collate, leaderboard, revision, tree
+from babylm.submission.leaderboard import Score
+from babylm.submission.results import Run
+
+FOLDER = "submission"
+CHECKSUMS = "SHA256SUMS"
+
+
+@dataclass(frozen=True)
+class Package:
+    """What was written."""
+
+    folder: Path
+    archive: Path
+    scores: list[Score]
+    averages: dict[str, Any]
+
+
+def write(run: Run, data: Path, missing: Sequence[str] = ()) -> Package:
+    """Write the package of a run that has been checked; ``missing`` are lines about what it lacks.
+
+    ``ValueError`` where the scores counted from the collated file are not those the run has stored.
+    """
+    gold = collate.Gold(data, run.rules)
+    collated = collate.collate(run, gold)
+    scores = leaderboard.scores(collated, run, gold)
+    if wrong := [score for score in scores if not score.equal]:
+        shown = "; ".join(f"{one.task}: {one.counted:.6f} counted, {one.stored:.6f} stored" for one in wrong)
+        raise ValueError(
+            f"the collated predictions give other scores than the stored results: {shown}. Score these tasks again"
+        )
+    averages = {} if run.config.track == "free" else leaderboard.averages(scores, run.rules)
+    predictions = f"all_full_preds_and_fast_scores_{run.backend}.json"
+    folder = run.folder / FOLDER / str(run.rules)
+    with files.atomic_folder(folder) as work:
+        collate.write(work / predictions, collated)
+        tree.write_tree(work / "results", run, gold)
+        files.write_json(work / "scores.json", _scores(run, scores, averages, missing))
+        files.write_json(work / "budget.json", cards.ledger(run))
+        files.write_text(work / "README.md", cards.card(run, scores, averages, missing))
+        form = cards.form(run, {"results": "scores.json", "predictions": predictions})
+        files.write_json(work / "form.json", form)
+        files.write_json(work / "revisions.json", _revisions(run))
+        listed = sorted(file for file in work.rglob("*") if file.is_file())
+        sums = "".join(f"{files.sha256_file(file)}  {file.relative_to(work).as_posix()}\n" for file in listed)
+        files.write_text(work / CHECKSUMS, sums)
+    archive = folder.parent / f"{run.config.name}-{run.rules}.tar.gz"
+    _archive(folder, archive, f"{run.config.name}-{run.rules}")
+    return Package(folder, archive, scores, averages)
+
+
+def _scores(run: Run, scores: Sequence[Score], averages: dict[str, Any], missing: Sequence[str]) -> dict[str, Any]:
+    found = {
+        "rules": run.rules,
+        "backend": run.backend,
+        "scores": {score.task: {"counted": score.counted, "stored": score.stored} for score in scores},
+        "averages": {name: vars(part) for name, part in averages.items()},
+        "missing": list(missing),
+    }
+    return _finite(found)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(own) for key, own in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(own) for own in value]
+    return None if isinstance(value, float) and value != value else value
+
+
+def _revisions(run: Run) -> dict[str, Any]:
+    keys = ("words", "step", "weights_sha256")
+    found = {name: revision.facts(run.folder / name) for name in [*run.present, "main"]}
+    return {name: {key: facts[key] for key in keys} for name, facts in found.items()}
+
+
+def _archive(folder: Path, archive: Path, root: str) -> None:
+    """A ``.tar.gz`` whose bytes depend on names and contents alone."""
+    with (
+        files.atomic_file(archive) as out,
+        gzip.GzipFile("", "wb", compresslevel=6, fileobj=out, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                info = tarfile.TarInfo(f"{root}/{file.relative_to(folder).as_posix()}")
+                content = file.read_bytes()
+                info.size, info.mode, info.mtime = len(content), 0o644, 0
+                tar.addfile(info, io.BytesIO(content))

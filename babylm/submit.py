@@ -1,0 +1,104 @@
+"""Turn a finished run into a submission, or list everything that is missing with the command that makes it.
+
+    python -m babylm.submit checkpoints/RUN [key=value ...]
+
+    python -m babylm.submit checkpoints/s1                              check, then write checkpoints/s1/submission/
+    python -m babylm.submit checkpoints/s1 rules=2025 scorer=mntp       by other rules, from results scored another way
+    python -m babylm.submit checkpoints/s1 incomplete=true              write what there is, and say what is missing
+    python -m babylm.submit checkpoints/s1 repo=me/s1                   also show what a push would send
+    python -m babylm.submit checkpoints/s1 repo=me/s1 push=true         send it: one branch a revision, read back
+
+The package holds the collated predictions, the official result tree, scores counted again from the predictions, the
+budget, a model card, the answers to the form, checksums, and all of it as one archive. Keys: rules, scorer, data,
+incomplete, load (false: do not load the revisions in a fresh process), push, private, and those of ``submission`` in
+babylm/sections.py (repo, license, description, tags, ...).
+
+Exit codes: 0 done; 2 something is wrong or missing (nothing was written).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from babylm import config as configuration
+from babylm import registry
+from babylm import run as files
+from babylm.console import Log, size, table
+from babylm.sections import SubmissionConfig
+
+SWITCHES = {"incomplete": "false", "load": "true", "push": "false", "private": "false"}
+KEYS = ("rules", "scorer", "data", *SWITCHES, *(field.name for field in fields(SubmissionConfig)))
+
+
+def main(folder: Path, given: dict[str, str], log: Log) -> int:
+    """Check, write and, when asked, push; returns the exit code."""
+    begin = time.perf_counter()
+    registry.check(given.get("rules", "2026"), ("2025", "2026"), "rules")
+    switches = {
+        key: registry.check(given.pop(key, usual), ("true", "false"), key) == "true" for key, usual in SWITCHES.items()
+    }
+    if not (folder / "config.yaml").is_file():
+        raise ValueError(f"{folder} is not the folder of a run (it has no config.yaml)")
+    from babylm.submission import checks, loading, package, push, results
+
+    run = results.open_run(folder, given)
+    repo = run.config.submission.repo
+    if switches["push"] and repo is None:
+        raise ValueError("push: name the repository with repo=owner/name")
+    log(f"checking {folder} for {run.config.track}, rules of {run.rules}, scored {run.backend} ...")
+    found = checks.problems(run)
+    if switches["load"] and not any(one.fatal for one in found):
+        more, versions = loading.problems([run.folder / name for name in [*run.present, "main"]])
+        found += more
+        log(f"{len(run.present) + 1} revisions load in a fresh process under transformers {', '.join(versions) or '-'}")
+    blocking = [one for one in found if one.fatal or not switches["incomplete"]]
+    if blocking:
+        for number, one in enumerate(found, 1):
+            log(f"{number}. {one}")
+        hint = "" if any(one.fatal for one in found) else "; incomplete=true submits what there is"
+        print(f"error: {len(found)} thing(s) to do before {folder} can be submitted{hint}", file=sys.stderr)
+        return configuration.EXIT_CONFIG
+    written = package.write(run, Path(given.get("data", run.config.evaluation.data)), [one.what for one in found])
+    rows = [(one.task, f"{100 * one.counted:.2f}", f"{100 * one.stored:.2f}", "equal") for one in written.scores]
+    log(table(("task", "from the file", "the run's own", ""), rows))
+    for name, part in written.averages.items():
+        log(f"{name} {run.rules}: {'-' if part.value is None else format(100 * part.value, '.2f')}")
+    for one in found:
+        log(f"missing: {one.what}")
+    total = files.used_bytes(written.folder)
+    log(f"{written.folder}: {size(total)}; {written.archive.name}: {size(written.archive.stat().st_size)}")
+    if repo is not None:
+        wanted = push.branches(run, written.folder)
+        for branch in wanted:
+            log(f"{repo}@{branch.name}: {len(branch.files)} files, {size(branch.bytes)}")
+        if switches["push"]:
+            push.push(repo, wanted, log, private=switches["private"])
+        else:
+            log("nothing was sent: push=true sends it")
+    log(f"done in {time.perf_counter() - begin:.0f}s")
+    return 0
+
+
+def _command(words: Sequence[str]) -> int:
+    if not words or words[0] in ("-h", "--help"):
+        print((__doc__ or "").strip())
+        return 0 if words else configuration.EXIT_CONFIG
+    try:
+        given = {}
+        for word in words[1:]:
+            key, equals, value = word.partition("=")
+            if not equals:
+                raise ValueError(f"{word!r}: an option is written key=value, for example rules=2025")
+            given[registry.check(key, KEYS, "option")] = value
+        return main(Path(words[0]), given, Log())
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return configuration.EXIT_CONFIG
+
+
+if __name__ == "__main__":
+    sys.exit(_command(sys.argv[1:]))
