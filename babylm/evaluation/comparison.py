@@ -64,6 +64,9 @@ def compare(a: Stored, b: Stored) -> Difference:
         if one[key] != two[key]:
             what = "other items" if key == "items_sha256" else f"another {key} ({one[key]} and {two[key]})"
             raise ValueError(f"{one['task']}: {a.file} and {b.file} are of {what}; make both with the same options")
+    for side in (a, b):
+        if side.content.get("items_kept", True) and side.evidence() is None:  # of an older version, or removed
+            raise ValueError(f"{side.file}: nothing is kept of its items; score again, as it was made")
     official, aware = ((one[key], two[key]) for key in ("official", "tie_aware"))
     found: dict[str, Any] = {"interval": None, "only_a": None, "only_b": None, "p": None, "by_uid": {}}
     kept = a.evidence(), b.evidence()

@@ -35,7 +35,7 @@ table.facts td:first-child { color: var(--soft); white-space: nowrap; }
 table.heat { font-size: .8rem; } table.heat td, table.heat th { padding: .13rem .45rem; }
 table.heat td.cell { text-align: center; min-width: 2.9rem; border: 1px solid #fff; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 340px), 1fr)); gap: 1rem 1.5rem; }
-figure { margin: 0; } figure svg { width: 100%; height: auto; display: block; }
+figure { margin: 0; max-width: 440px; } figure svg { width: 100%; height: auto; display: block; }
 figcaption { font-weight: 600; color: var(--ink); font-size: .92rem; margin-bottom: .15rem; }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; margin: .5rem 0; font-size: .9rem; }
 .chip { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .4em; }

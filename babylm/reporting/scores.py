@@ -38,7 +38,7 @@ def scores(runs: list[Run]) -> Html:
         "tie its share. Intervals: bootstrap over items inside each part. Reading is the share of the variance that "
         "surprisal adds; WUG is a correlation with people, in %."
     )
-    return join([table(header, rows, text=text), about, *_averages(runs)])
+    return join([table(header, rows, text=text), about, *_averages(runs), _reading_times(runs)])
 
 
 def _line(run: Run, one: Stored, named: bool) -> list[object]:
@@ -87,6 +87,25 @@ def _averages(runs: list[Run]) -> list[Html]:
     ]
 
 
+def _reading_times(runs: list[Run]) -> Html:
+    """The regressions of tasks that are files of reading times."""
+    rows = [
+        [
+            *(f"{title(one.content['task'])}: {time}", run.name, f"{found['n']:,}"),
+            f"{found['per_nat']:.2f} ± {found['standard_error']:.2f}",
+            comparison.p_value(found["p"]),
+            f"{found['delta_log_likelihood']:.1f}",
+            *(percent(found[key], 2) for key in ("delta_r2", "share", "r2_baseline")),
+        ]
+        for run in runs
+        for one in run.last
+        for time, found in one.content["details"].get("times", {}).items()
+    ]
+    header = ["reading times", "run", "words", "time a nat", "p", "Δ log-likelihood", "Δ R² %", "share of the rest %"]
+    caption = "What surprisal adds to length, frequency and the word before"
+    return table([*header, "R² before %"], rows, caption=caption, text=[1])
+
+
 def compared(runs: list[Run]) -> Html:
     """Each run against the first on the same items."""
     rows = []
@@ -109,7 +128,7 @@ def compared(runs: list[Run]) -> Html:
 
 def _difference(other: Run, own: comparison.Difference, p_holm: float | None) -> list[object]:
     _, n, *shares, change, interval, only_a, only_b, p, _ = comparison.row(own)
-    name = f"{title(own.task)} ({own.suite}, {own.rules})"
+    name = f"{title(own.task)} ({own.suite}, {own.rules}, {own.scorers[0]})"
     return [name, other.name, f"{n:,}", *shares, change, interval, only_a, only_b, p, comparison.p_value(p_holm)]
 
 

@@ -17,7 +17,7 @@ def pairs(sizes, human=False):
 def store(folder, items, scores, task="blimp", words=1000, suite="fast", rules=2026, scorer="causal", **more):
     """``scores`` (items, candidates); returns the result."""
     result = choose(items, scores.ravel())
-    file = folder / f"{task}.{suite}.{rules}.{scorer}.json"
+    file = folder / f"{task.replace('/', '_')}.{suite}.{rules}.{scorer}.json"
     examples = {
         "wrong": [{"uid": "u", "margin": -1.0, "good": [["the", 1.0], ["<b>cat</b>", 4.5]], "bad": [["a", None]]}],
         "close": [],

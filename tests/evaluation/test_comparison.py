@@ -121,6 +121,13 @@ def test_other_items_are_refused(tmp_path, two):
         comparison.compare(one, stored.read(tmp_path / "c")[0])
 
 
+def test_items_that_are_not_kept_are_named(two):
+    folder = two["b"][0] / "evaluation/b"
+    (folder / "items/blimp.fast.2026.causal.json").unlink()
+    with pytest.raises(ValueError, match="nothing is kept of its items; score again"):
+        difference(two)
+
+
 def test_command(two, tmp_path, capsys):
     a, b = (str(folder) for folder, _ in two.values())
     out = tmp_path / "out.json"

@@ -46,6 +46,16 @@ def trained(tmp_path_factory):
     return runs.run(tmp_path_factory.mktemp("run"), "name=tiny", "milestones=[300,600]")
 
 
+def regressions(run):
+    """A stored result of a file of reading times."""
+    numbers = ("delta_log_likelihood", "delta_r2", "share", "r2_baseline", "standard_error", "p")
+    times = {"RT<1>": dict.fromkeys(numbers, 0.5) | {"n": 77, "per_nat": 12.3456}}
+    items = stored_results.pairs({"u": 4})
+    stored_results.store(
+        *(run / "evaluation/main", items, np.zeros((4, 2)), "my/times.csv"), details={"times": times}, words=900
+    )
+
+
 def score(run, shift=0.0):
     """Stored results of every revision, as of a model that learns."""
     generator = np.random.default_rng(0)
@@ -86,6 +96,7 @@ def test_a_run_without_any_evaluation(trained, tmp_path, capsys):
 
 def test_everything_is_shown_and_escaped(trained, tmp_path):
     score(trained)
+    regressions(trained)
     make(trained)
     text = (trained / "report.html").read_text()
     found = Nesting(text)
@@ -95,6 +106,7 @@ def test_everything_is_shown_and_escaped(trained, tmp_path):
     for part in (
         *("Scores", "Tasks over words", "Phenomena", "Published baselines", "Calibration", "Examples"),
         *("part_3", f"{facts['parameters']:,}", facts["weights_sha256"][:16], "The full suite is not scored"),
+        *("times.csv: RT<1>", "12.35 ± 0.50"),
     ):
         assert part in found.text, part
     assert "<b>cat</b>" in found.text  # the word of the example is text, not markup
