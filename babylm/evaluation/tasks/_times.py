@@ -2,7 +2,7 @@
 
     python -m babylm.evaluate checkpoints/s1 tasks=my/times.csv reading_csv.time=RT reading_csv.frequency=log_freq
 
-A task made of a file, one row a word in reading order; ``reading_csv.*`` (`babylm.sections.ReadingCsvConfig`) names its
+A task made of a file, one row a word in reading order; ``reading_csv.*`` (`babylm.evaluation_sections.ReadingCsvConfig`) names its
 columns. Surprisal is of the word after a space, given its sentence so far. Two linear regressions (``statsmodels``) are
 compared: a baseline (length, log frequency and further covariates; length, log frequency and surprisal of the word
 before) and the same with surprisal. The score is the share of the variance left by the baseline that surprisal

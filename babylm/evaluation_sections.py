@@ -1,0 +1,82 @@
+"""Every setting of evaluation: what is measured, fine-tuning, files of reading times. The rest: `babylm.sections`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass
+class GlueConfig:
+    """Fine-tuning on the seven (Super)GLUE tasks; with the defaults, as the official pipeline does it."""
+
+    epochs: int | None = None
+    """Passes over a task's training set; none: 10, and 30 of WSC."""
+    batch: int | None = None
+    """Rows a step; none: 32, and 16 of BoolQ and MultiRC."""
+    lr: float = 3e-5
+    """Highest learning rate of AdamW; a cosine takes it to a tenth."""
+    warmup: float = 0.06
+    """Share of the steps in which the rate rises."""
+    weight_decay: float = 0.01
+    """On all parameters."""
+    dropout: float = 0.1
+    """Before the last layer of the classifier; the encoder keeps its own."""
+    length: int = 512
+    """Longest row in tokens; a model with fewer positions sets its own limit."""
+    pooling: Literal["auto", "first", "last"] = "auto"
+    """Which token's state is classified. ``auto``: by the rules of 2026 the last; by those of 2025 the first, but of a
+    model that only looks back the last (the official scripts take its first, which has seen nothing)."""
+    patience: int | None = None
+    """Epochs without a better validation score after which a task ends; none: never. The best epoch counts anyway."""
+    seeds: list[int] = field(default_factory=lambda: [42])
+    """One fine-tuning each; the score is their mean, the predictions are the first one's."""
+    buckets: bool = True
+    """Rows of about one length in a batch, which saves padding; else batches are drawn from all rows, as officially."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """As in ``training``; the official pipeline computes in fp32."""
+
+
+@dataclass
+class ReadingCsvConfig:
+    """Columns of a file of reading times that is a task (``tasks=my/times.csv``), one row a word in reading order."""
+
+    time: list[str] = field(default_factory=lambda: ["time"])
+    """One or several measured times, each explained on its own."""
+    word: str = "word"
+    sentence: str = "sentence"
+    """Same value, same sentence (or passage: whatever the model should have read before a word)."""
+    context: str | None = None
+    """Text before the word; none: the words of its sentence before it."""
+    position: str | None = None
+    """Place of the word in its sentence: rows of one place (several readers) are averaged. None: a row is a word."""
+    frequency: str | None = None
+    """Log frequency; none: the baseline has no frequency."""
+    length: str | None = None
+    """None: characters of the word."""
+    covariates: list[str] = field(default_factory=list)
+    """Further numbers that the baseline explains the time with."""
+    spillover: int = 1
+    """How many words before are in the baseline, each with length, frequency and surprisal."""
+
+
+@dataclass
+class EvaluationConfig:
+    """What is measured inside training."""
+
+    at: Literal["none", "milestones", "end"] = "end"
+    """When ``tasks`` are scored: never, at every milestone and the end, or at the end."""
+    loss_at: Literal["none", "milestones", "end"] = "milestones"
+    """When the loss on ``corpus.dev`` is measured (``corpus.test`` at the end alone)."""
+    loss_tokens: int = 65_536
+    """Tokens of ``corpus.dev``, in evenly spaced rows, that the loss is measured on at a milestone; at the end all."""
+    tasks: list[str] = field(default_factory=list)
+    """Tasks by name (``babylm/evaluation/tasks``)."""
+    data: str = "evaluation_data"
+    """Folder of the official evaluation data."""
+    scorer: Literal["auto", "causal", "mntp", "mlm"] = "auto"
+    """How sentences are scored; ``auto``: causally unless the objective is masked only."""
+    limit: int | None = None
+    """At most this many items a file (evenly spaced), for a quick look inside training."""
+    glue: GlueConfig = field(default_factory=GlueConfig)
+    reading_csv: ReadingCsvConfig = field(default_factory=ReadingCsvConfig)
