@@ -18,7 +18,7 @@
 
 FOLDER is checkpoints/<run> (defaults come from its config.yaml) or a folder with a config.json. Keys: tasks, suite
 (fast or full: which tasks, and whose data), rules (2025 or 2026), revisions, scorer (auto, causal, mntp, mlm), data,
-limit, trust (true runs a model's own code), glue.* and reading_csv.* (babylm/evaluation_sections.py). A result is a file,
+limit, trust (true runs a model's own code), glue.*, reading_csv.* (babylm/evaluation_sections.py). A result is a file,
 FOLDER/evaluation/<revision>/<task>.<suite>.<rules>.<scorer>.json; what is there already, from the same weights and
 items, is not computed again. A task of a suite whose data is not there is named, left out; of several revisions, a
 suite fine-tunes the last.

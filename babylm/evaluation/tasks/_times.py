@@ -2,11 +2,12 @@
 
     python -m babylm.evaluate checkpoints/s1 tasks=my/times.csv reading_csv.time=RT reading_csv.frequency=log_freq
 
-A task made of a file, one row a word in reading order; ``reading_csv.*`` (`babylm.evaluation_sections.ReadingCsvConfig`) names its
-columns. Surprisal is of the word after a space, given its sentence so far. Two linear regressions (``statsmodels``) are
-compared: a baseline (length, log frequency and further covariates; length, log frequency and surprisal of the word
-before) and the same with surprisal. The score is the share of the variance left by the baseline that surprisal
-explains, as in the official reading task, but with main effects alone and the word in its text as it is written.
+A task made of a file, one row a word in reading order; ``reading_csv.*`` names its columns
+(`babylm.evaluation_sections.ReadingCsvConfig`). Surprisal is of the word after a space, given its sentence so far. Two
+linear regressions (``statsmodels``) are compared: a baseline (length, log frequency and further covariates; length, log
+frequency and surprisal of the word before) and the same with surprisal. The score is the share of the variance left by
+the baseline that surprisal explains, as in the official reading task, but with main effects alone and the word in its
+text as it is written.
 """
 
 from __future__ import annotations
