@@ -10,7 +10,6 @@
     python -m babylm.evaluate checkpoints/s1 tasks=aoa suite=full            age of acquisition, over all revisions
     python -m babylm.evaluate checkpoints/s1 tasks=glue revisions=main       the seven tasks with fine-tuning
     python -m babylm.evaluate checkpoints/s1 tasks=rte,wsc glue.epochs=3 glue.seeds=[1,2,3]
-    python -m babylm.evaluate checkpoints/s1 tasks=blimp,supplement          other tasks
     python -m babylm.evaluate checkpoints/s1 revisions=main scorer=mntp      one revision, read as masked
     python -m babylm.evaluate some/model tasks=my/pairs data=evaluation_data any local Hugging Face model, any pairs
     python -m babylm.evaluate checkpoints/s1 tasks=my/times.csv reading_csv.time=RT   surprisal against reading times
@@ -110,13 +109,7 @@ def _command(words: Sequence[str]) -> int:
             from babylm.evaluation import download
 
             return download.main(words[1:], Log(), _missing)
-        given = {}
-        for word in words[1:]:
-            key, equals, value = word.partition("=")
-            if not equals:
-                raise ValueError(f"{word!r}: an option is written key=value, for example tasks=grammar")
-            given[key if key.startswith(SECTIONS) else registry.check(key, KEYS, "option")] = value
-        return main(words[0], given, Log())
+        return main(words[0], registry.options(words[1:], KEYS, SECTIONS), Log())
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return configuration.EXIT_CONFIG

@@ -30,6 +30,17 @@ def check(value: str, choices: Iterable[str], key: str) -> str:
     raise ValueError(f"{key}: unknown value {value!r}{hint} (one of: {', '.join(known)})")
 
 
+def options(words: Iterable[str], keys: Iterable[str], sections: tuple[str, ...] = ()) -> dict[str, str]:
+    """``key=value`` words by key, each one of ``keys`` or beginning with one of ``sections``; else a ``ValueError``."""
+    given = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise ValueError(f"{word!r}: an option is written key=value")
+        given[key if key.startswith(sections) else check(key, keys, "option")] = value
+    return given
+
+
 def load(folder: str, name: str) -> ModuleType:
     """Import the plug-in ``name`` of ``babylm/<folder>``; ``ValueError`` with the nearest names when there is none."""
     check(name, names(folder), f"{folder}.name")

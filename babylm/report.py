@@ -57,9 +57,7 @@ def _command(words: Sequence[str]) -> int:
         print((__doc__ or "").strip())
         return 0 if words else configuration.EXIT_CONFIG
     try:
-        given = dict(word.split("=", 1) for word in words if "=" in word)
-        for key in given:
-            registry.check(key, ("out",), "option")
+        given = registry.options([word for word in words if "=" in word], ("out",))
         folders = [Path(word) for word in words if "=" not in word]
         if not folders:
             raise ValueError("report: which run? For example: python -m babylm.report checkpoints/smoke")

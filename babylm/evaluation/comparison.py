@@ -266,13 +266,7 @@ def command(words: Sequence[str]) -> int:
         return 0 if words else 2
     if len(words) < 2 or "=" in words[0] or "=" in words[1]:
         raise ValueError("compare: two models are needed, for example: compare checkpoints/a checkpoints/b")
-    given = {}
-    for word in words[2:]:
-        key, equals, value = word.partition("=")
-        if not equals:
-            raise ValueError(f"{word!r}: an option is written key=value, for example tasks=blimp")
-        given[registry.check(key, KEYS, "option")] = value
-    return main(words[0], words[1], given, Log())
+    return main(words[0], words[1], registry.options(words[2:], KEYS), Log())
 
 
 def _statistics() -> Any:
