@@ -68,8 +68,9 @@ def push(repo: str, wanted: Sequence[Branch], log: Callable[[str], None], privat
             if wrong:
                 raise ValueError(f"{repo}@{branch.name} differs after the upload: {', '.join(wrong[:5])}; push again")
             log(f"{repo}@{branch.name}: read back, {len(branch.files)} files equal")
-    except (HfHubHTTPError, OSError) as error:
-        status = getattr(getattr(error, "response", None), "status_code", None)
+    # Its bases are the errors of the HTTP library, whichever one huggingface_hub uses.
+    except (*HfHubHTTPError.__bases__, RuntimeError) as error:  # type: ignore[misc]
+        status = getattr(getattr(error.__cause__ or error, "response", None), "status_code", None)
         if status in (401, 403):
             raise ValueError(
                 f"the Hub refuses to write {repo} ({status}): log in with a token that may write (hf auth login)"
