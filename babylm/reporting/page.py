@@ -30,8 +30,8 @@ thead th { font-weight: 600; color: var(--soft); border-bottom: 2px solid var(--
 .side { display: flex; flex-wrap: wrap; gap: 0 2.5rem; } .side > div { max-width: 100%; }
 tr.ours td { background: #eef5fb; font-weight: 600; }
 td.text, th.text { text-align: left; } td.wrap { white-space: normal; min-width: 14rem; text-align: left; }
-table.facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; max-width: 30rem; }
-table.facts td:first-child { color: var(--soft); white-space: nowrap; }
+table.facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; max-width: 30rem; min-width: 12rem; }
+table.facts td:first-child { color: var(--soft); white-space: nowrap; min-width: 0; }
 table.heat { font-size: .8rem; } table.heat td, table.heat th { padding: .13rem .45rem; }
 table.heat td.cell { text-align: center; min-width: 2.9rem; border: 1px solid #fff; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 340px), 1fr)); gap: 1rem 1.5rem; }
