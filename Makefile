@@ -23,6 +23,8 @@ $(VENV)/.ready: pyproject.toml
 smoke: env
 	@rm -rf checkpoints/smoke
 	@$(BIN)/python -m babylm.train configs/smoke.yaml
+	@$(BIN)/python -m babylm.evaluate checkpoints/smoke
+	@$(BIN)/python -m babylm.submit checkpoints/smoke
 
 test: env
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
