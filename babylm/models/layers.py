@@ -28,6 +28,10 @@ from torch import Tensor, nn
 from .configuration import BabyLMConfig
 
 
+ONE = 0x3F80
+"""The number one in bf16."""
+
+
 class Linear(nn.Linear):
     """A linear layer that computes in its input's dtype; ``role`` is its line in the table of initial values."""
 
@@ -113,13 +117,16 @@ def add_branch(stream: Tensor, branch: Tensor, dropout: float) -> Tensor:
 def _keep(like: Tensor, dropout: float) -> Tensor:
     """A dropout mask on the CPU, 0 or 1 / (1 - p) in the shape and dtype of ``like``.
 
-    Sixteen random bits an element, four elements a number: torch's own draws a number each, which took longer than a
-    layer's products. The probability is rounded to a multiple of 2**-16.
+    Fifteen random bits an element, four elements a number: torch's own draws a number each, which took longer than a
+    layer's products. The probability is rounded to a multiple of 2**-15. The mask is made of the bits in place, since
+    turning booleans into numbers takes longer than drawing them: less than the threshold is negative after taking it
+    off, its sign fills the number, and what is left of the number one is one or zero.
     """
-    count, steps = like.numel(), round(dropout * 65_536)
+    count, steps = like.numel(), round(dropout * 32_768)
     bits = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-    kept = bits.view(torch.int16)[:count].view(like.shape) >= steps - 32_768
-    return kept.to(like.dtype).mul_(65_536 / (65_536 - steps))
+    mask = bits.view(torch.int16)[:count].view(like.shape).bitwise_and_(32_767).sub_(steps)
+    mask = mask.bitwise_right_shift_(15).bitwise_not_().bitwise_and_(ONE).view(torch.bfloat16)
+    return mask.to(like.dtype).mul_(32_768 / (32_768 - steps))
 
 
 class FeedForward(nn.Module):

@@ -33,7 +33,9 @@ def test_presets_have_the_sizes_they_claim(preset):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("fraction", [1.0, 0.25])
-def test_training_flops_within_two_percent(variant, fraction):
+def test_training_flops_within_two_percent(variant, fraction, monkeypatch):
+    # Rotary positions as they are defined: a CPU's products with a permutation are no arithmetic of the model.
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
     shape = config(**{**VARIANTS[variant], "hidden_size": 64, "intermediate_size": 128, "vocab_size": 512})
     model = BabyLMForCausalLM(shape)
     model.set_attention("naive")

@@ -66,3 +66,8 @@ def test_projection_is_the_layers():
     x = torch.randn(2, 4, 8)
     for result, layer in zip(project(x, *layers), layers, strict=True):
         torch.testing.assert_close(result, F.linear(x, layer.weight))
+
+
+def test_the_exact_gelu_is_near_the_tanh_form():
+    x = torch.linspace(-8, 8, 100_001, dtype=torch.float64)
+    assert (torch.nn.functional.gelu(x) - torch.nn.functional.gelu(x, approximate="tanh")).abs().max() < 5e-4
