@@ -27,7 +27,6 @@ from torch import Tensor, nn
 
 from .configuration import BabyLMConfig
 
-
 ONE = 0x3F80
 """The number one in bf16."""
 
