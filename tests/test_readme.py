@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from babylm import config, evaluate, prepare, train
+from babylm import config, evaluate, prepare, report, submit, train
+from tests.evaluation import fixtures
 from tests.training import runs
 
 ROOT = Path(__file__).parent.parent
@@ -42,12 +43,37 @@ def test_run_commands_run(line, tmp_path, monkeypatch):
         assert (tmp_path / "runs" / asked.name / "main" / "manifest.json").exists()
 
 
-@pytest.mark.parametrize("line", [c for c in COMMANDS if " babylm.evaluate " in c])
+EVALUATIONS = [c for c in COMMANDS if " babylm.evaluate " in c]
+ELSEWHERE = ("--get", "compare", "my/times.csv", "owner/name")
+"""They need the network, two runs, or files of one's own: test_download, test_comparison, test_times, test_targets."""
+
+
+@pytest.mark.parametrize("line", [c for c in EVALUATIONS if not any(word in c for word in ELSEWHERE)])
 def test_evaluate_commands_run(line, tmp_path, monkeypatch, capsys):
-    runs.run(tmp_path, "name=laptop", "milestones=[]")
+    words = shlex.split(line)[3:]
+    runs.run(tmp_path, f"name={Path(words[0]).name}", "milestones=[]")
+    fixtures.write_all(tmp_path / "evaluation_data")
     monkeypatch.chdir(tmp_path)
-    assert evaluate._command([*shlex.split(line)[3:], "limit=2"]) == 0
-    assert "grammar" in capsys.readouterr().out
+    more = ["limit=2", "glue.epochs=1"] if "suite=full" in words else ["limit=2"]
+    assert evaluate._command([*words, *more]) == 0
+    assert "results are in" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("line", [c for c in COMMANDS if " babylm.submit " in c or " babylm.report " in c])
+def test_what_follows_runs(line, tmp_path, monkeypatch, capsys):
+    words = shlex.split(line)[2:]
+    runs.run(
+        tmp_path, f"name={Path(words[1]).name}", "milestones=[]", "evaluation.tasks=[grammar]", "evaluation.at=none"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert evaluate._command([words[1]]) == 0
+    if words[0] == "babylm.report":
+        assert report._command(words[1:]) == 0
+        assert (tmp_path / words[1] / "report.html").is_file()
+    else:
+        assert "push" not in line
+        assert submit._command([*words[1:], "load=false"]) == 0
+        assert "equal" in capsys.readouterr().out
 
 
 def test_the_python_example_runs(tmp_path, monkeypatch, capsys):
