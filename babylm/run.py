@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import metadata
@@ -180,6 +181,14 @@ def _sync_folder(path: Path) -> None:
         _sync_file(path)
 
 
+LEADER_SECONDS = 600.0
+
+
+def global_rank() -> int:
+    """This process's number among those of one run, as srun and torchrun tell it; 0 for a process on its own."""
+    return int(os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or os.environ.get("LOCAL_RANK") or 0)
+
+
 class RunFolder:
     """``checkpoints/<name>/``: made for a new run, or opened again when the same command is repeated."""
 
@@ -194,13 +203,22 @@ class RunFolder:
         """Whether the final revision is there."""
         return (self.main / MANIFEST).exists()
 
-    def open(self, config_yaml: str, identity: dict[str, Any]) -> bool:
+    def open(self, config_yaml: str, identity: dict[str, Any], wait: float = LEADER_SECONDS) -> bool:
         """Make the folder, or check that it holds the same run; returns whether it was there.
 
         ``identity`` is what must be equal for a run to be continued. ``ValueError`` names the first keys that differ,
-        and what to do; nothing is touched then.
+        and what to do; nothing is touched then. Of several processes of one run, the first makes the folder and the
+        others wait for it, at most ``wait`` seconds.
         """
         stored = self.path / "identity.json"
+        if global_rank() > 0:
+            end = time.monotonic() + wait
+            while not stored.exists():
+                if time.monotonic() > end:
+                    raise ValueError(
+                        f"the first process has not made {self.path} within {wait:.0f} seconds: see its log"
+                    )
+                time.sleep(0.1)
         if stored.exists():
             old = json.loads(stored.read_text(encoding="utf-8"))
             differing = [key for key in sorted(old.keys() | identity.keys()) if old.get(key) != identity.get(key)]
@@ -210,7 +228,8 @@ class RunFolder:
                     f"{self.path} holds a run with another configuration or other data: {shown}. "
                     "Choose another name=..., or remove the folder to start anew"
                 )
-            remove_partial(self.path)
+            if global_rank() == 0:
+                remove_partial(self.path)
             return True
         if self.path.exists() and any(self.path.iterdir()):
             raise ValueError(f"{self.path} is not empty and holds no run: choose another name=..., or remove it")

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -106,3 +107,18 @@ def test_environment_names_code_and_versions():
     began = time.monotonic()
     run.code_revision()
     assert time.monotonic() - began < 10
+
+
+def test_other_ranks_wait_for_the_first_to_make_the_folder(tmp_path, monkeypatch):
+    folder = run.RunFolder(tmp_path / "r")
+    monkeypatch.setenv("SLURM_PROCID", "1")
+    with pytest.raises(ValueError, match="first process has not made"):
+        folder.open("a: 1\n", {"seed": 1}, wait=0.2)
+    assert not folder.path.exists()
+    first = threading.Timer(0.3, lambda: (monkeypatch.setenv("SLURM_PROCID", "0"), folder.open("a: 1\n", {"seed": 1})))
+    first.start()
+    assert run.RunFolder(tmp_path / "r").open("a: 1\n", {"seed": 1}, wait=30)
+    first.join()
+    monkeypatch.setenv("SLURM_PROCID", "1")
+    with pytest.raises(ValueError, match="seed was 1, now 2"):
+        folder.open("a: 1\n", {"seed": 2})
