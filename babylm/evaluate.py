@@ -17,16 +17,17 @@
 
 FOLDER is checkpoints/<run> (defaults come from its config.yaml) or a folder with a config.json. Keys: tasks, suite
 (fast or full: which tasks, and whose data), rules (2025 or 2026), revisions, scorer (auto, causal, mntp, mlm), data,
-limit, trust (true runs a model's own code), glue.*, reading_csv.* (babylm/evaluation_sections.py). A result is a file,
-FOLDER/evaluation/<revision>/<task>.<suite>.<rules>.<scorer>.json; what is there already, from the same weights and
-items, is not computed again. A task of a suite whose data is not there is named, left out; of several revisions, a
-suite fine-tunes the last.
+limit, dtype (auto, fp32, bf16), trust (true runs a model's own code), glue.*, reading_csv.* (all in
+babylm/evaluation_sections.py). A result is a file, FOLDER/evaluation/<revision>/<task>.<suite>.<rules>.<scorer>.json;
+what is there already, from the same weights and items, is not computed again. A task of a suite whose data is not there
+is named, left out; of several revisions, a suite fine-tunes the last.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from babylm import config as configuration
@@ -35,7 +36,7 @@ from babylm.console import Log, table
 from babylm.evaluation import targets
 from babylm.evaluation.aggregates import GLUE, expand
 
-KEYS = ("tasks", "suite", "rules", "revisions", "scorer", "data", "limit", "trust")
+KEYS = ("tasks", "suite", "rules", "revisions", "scorer", "data", "limit", "trust", "dtype")
 SECTIONS = ("glue.", "reading_csv.")
 """Of the evaluation section, as ``glue.epochs=3``."""
 
@@ -43,7 +44,8 @@ SECTIONS = ("glue.", "reading_csv.")
 def main(target: str, given: dict[str, str], log: Log) -> int:
     """Score what is asked; returns the exit code."""
     wanted, own_backend, own_rules = targets.defaults(Path(target))
-    wanted = configuration.change(wanted, [f"{key}={value}" for key, value in given.items() if "." in key])
+    own = [f"{key}={value}" for key, value in given.items() if "." in key or key == "dtype"]
+    wanted = configuration.change(wanted, own)
     suite_name = registry.check(given.get("suite", "fast"), ("fast", "full"), "suite")
     rules = int(registry.check(given.get("rules", str(own_rules)), ("2025", "2026"), "rules"))
     asked = _words(given["tasks"]) if "tasks" in given else [] if "suite" in given else wanted.tasks
@@ -65,21 +67,19 @@ def main(target: str, given: dict[str, str], log: Log) -> int:
     data = Path(given.get("data", wanted.data))
     questions = suite.questions(tasks or suite.SUITES[suite_name, rules], data, limit, suite_name, rules, log, asked)
     log(f"babylm: scoring {len(models)} model(s) on {', '.join(questions)} ...")
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for number, model in enumerate(models, 1):
         here = {name: own for name, own in questions.items() if asked or model == models[-1] or name not in GLUE}
-        for found in suite.evaluate(
-            model, here, backend, results, suite=suite_name, rules=rules, settings=wanted, trust=trust
-        ):
-            rows.append(tables.row(model.name, found))
-            log(f"[{number}/{len(models)}] {model.name} {found['task']}: {rows[-1][5]}")
-            if len(models) == 1 and found["by_uid"]:
-                log(tables.parts(found))
+        tell = partial(tables.tell, log, f"[{number}/{len(models)}] {model.name}", len(models) == 1)
+        found = suite.evaluate(
+            model, here, backend, results, suite=suite_name, rules=rules, settings=wanted, trust=trust, tell=tell
+        )
+        rows += [tables.row(model.name, own) for own in found]
     if "aoa" in questions:
-        suite.acquisition(models, backend, results, suite_name, rules, log)
+        suite.acquisition(models, backend, results, suite_name, rules, log, wanted.dtype)
     log(table(tables.HEADER, rows))
     if not asked and suite_name == "full":
-        suite.averages(models, backend, results, rules, log)
+        suite.averages(models, backend, results, rules, log, wanted.dtype)
     for file in curves.write(results):
         log(f"learning curves and order of acquisition: {file}")
     log(f"results are in {results}")

@@ -76,6 +76,9 @@ class EvaluationConfig:
     """Folder of the official evaluation data."""
     scorer: Literal["auto", "causal", "mntp", "mlm"] = "auto"
     """How sentences are scored; ``auto``: causally unless the objective is masked only."""
+    dtype: Literal["auto", "fp32", "bf16"] = "auto"
+    """What models compute in (the softmax is fp32 always). ``auto``: fp32, as officially; ``bf16``: its results bear
+    that in their name and say how many decisions of a sample it flips."""
     limit: int | None = None
     """At most this many items a file (evenly spaced), for a quick look inside training."""
     glue: GlueConfig = field(default_factory=GlueConfig)

@@ -3,7 +3,7 @@
 Three ways to save work, each tried once against the plain call and given up where it does not agree:
 
 * positions that nobody asks for are left out from the last attention on (``early``), or from the output embedding on
-  (``late``); the output embedding is then applied to a few positions at a time, so no matrix of logits leaves the cache;
+  (``late``); the output embedding is then applied to a few positions at a time, so logits never leave the cache;
 * rows that are trees of texts (`babylm.evaluation.tree`): a mask of ones who see, and explicit positions;
 * `fuse` gives GELUs that are written out in Python their one kernel.
 """

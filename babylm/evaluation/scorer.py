@@ -28,8 +28,8 @@ from babylm.evaluation import tree
 from babylm.evaluation.forward import Network
 
 BACKENDS = ("causal", "mntp", "mlm")
-BATCH_TOKENS = {"cpu": 2048, "cuda": 32_768}
-"""Tokens a batch: enough to fill the machine, little enough for the logits of a model that gives them all."""
+BATCH_TOKENS = {"cpu": 1024, "cuda": 32_768}
+"""Tokens a batch: enough to fill the machine, little enough to stay near its caches."""
 WORTH_A_TREE = 0.25
 """Share of tokens that must be saved before texts are packed into trees."""
 KEPT_TEXTS = 800_000
@@ -91,7 +91,7 @@ class Scorer:
         self.model, self.tokenizer = model, tokenizer
         self.network = Network(model)
         self.device = self.network.device
-        self.batch_tokens = batch_tokens or BATCH_TOKENS.get(self.device.type, 2048)
+        self.batch_tokens = batch_tokens or BATCH_TOKENS.get(self.device.type, 1024)
         if not getattr(tokenizer, "is_fast", False):
             raise ValueError("scoring needs a fast tokenizer: token offsets say which tokens count")
         if backend != "causal" and tokenizer.mask_token_id is None:
@@ -126,7 +126,8 @@ class Scorer:
     def _encode(self, sentences: Sequence[str], starts: Sequence[int]) -> tuple[list[Text], list[Any]]:
         if not sentences:
             return [], []
-        encoded = self.tokenizer(list(sentences), return_offsets_mapping=True)
+        unused = {"return_attention_mask": False, "return_token_type_ids": False}
+        encoded = self.tokenizer(list(sentences), return_offsets_mapping=True, **unused)
         # Nothing stands before the first token. (The official MNTP reader takes the row's end there when a BOS is
         # defined but not inserted; that is its bug, not a score.)
         first = 0 if self.backend == "mlm" else 1
@@ -212,7 +213,9 @@ class Scorer:
             if types:
                 inputs["token_type_ids"] = torch.zeros_like(on_device[0])
             wanted = np.array(targets, dtype=np.int64)[order]
-            found = self.network.log_probs(on_device[0], at=on_device[3], targets=wanted, answers=answers[order], **inputs)
+            found = self.network.log_probs(
+                on_device[0], at=on_device[3], targets=wanted, answers=answers[order], **inputs
+            )
             yield np.concatenate(asked)[order], found
 
     def _batches(self, texts: Sequence[Text]) -> Iterator[_Batch]:

@@ -7,10 +7,12 @@ age of acquisition of all of them).
 
 from __future__ import annotations
 
+import copy
+import functools
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +24,7 @@ import torch
 from babylm import registry
 from babylm import run as files
 from babylm.console import Log
-from babylm.evaluation import calibration, evidence, forward
+from babylm.evaluation import calibration, evidence, forward, narrow
 from babylm.evaluation.aggregates import GLUE, HUMAN_LIKENESS, NLP, aggregates, expand
 from babylm.evaluation.results import Result, fingerprint, plain
 from babylm.evaluation.scorer import BACKENDS, Scorer
@@ -85,13 +87,21 @@ def run(
     rules: int = 2026,
     settings: EvaluationConfig | None = None,
 ) -> dict[str, Result]:
-    """Results by task of a network in memory, in the dtype of its weights; its mode and weights stay as they are."""
-    scorer = scorer_for(network, tokenizer_folder, backend)
+    """Results by task of a network in memory; its mode and weights stay as they are.
+
+    In the dtype of its weights, or on a copy in bf16 where ``settings`` ask for it.
+    """
+    settings = settings or EvaluationConfig()
+    wide = scorer = scorer_for(network, tokenizer_folder, backend)
+    if settings.dtype == "bf16":
+        rounded: Any = copy.deepcopy(network)
+        scorer = scorer_for(rounded.to(torch.bfloat16), tokenizer_folder, backend)
     results = {}
     for name in expand(tasks):
         chosen = task(name)
         items = chosen.items(Path(data), limit, suite=suite, rules=rules)
-        results[name] = _score(chosen, scorer, items, rules, settings or EvaluationConfig())
+        result = _score(chosen, scorer, items, rules, settings)
+        results[name] = narrow.with_flips(chosen, result, scorer, lambda: wide, items, rules)
     return results
 
 
@@ -127,32 +137,35 @@ def evaluate(
     rules: int = 2026,
     settings: EvaluationConfig | None = None,
     trust: bool = False,
+    tell: Callable[[dict[str, Any]], None] = lambda result: None,
 ) -> list[dict[str, Any]]:
     """Results of one model folder by task, each written to ``results/<model>/<stem>.json`` once it is there.
 
-    The stem is ``<task>.<suite>.<rules>.<backend>``; the official predictions are written first, to
-    ``results/<model>/predictions/<stem>.json``, and what is kept of each item to ``items/<stem>.json`` beside them
-    (`babylm.evaluation.evidence`). A file of the same weights, tokenizer, task version, items and backend is read, not
-    computed. ``settings`` are those of tasks that have any (such a task says in ``identity`` which decide its result);
-    ``trust`` runs the code in the folder of a foreign model.
+    The stem is ``<task>.<suite>.<rules>.<backend>`` (``causal-bf16`` where ``settings.dtype`` is bf16). The official
+    predictions are written first, to ``results/<model>/predictions/<stem>.json``, and what is kept of each item to
+    ``items/<stem>.json`` beside them (`babylm.evaluation.evidence`). A file of the same weights, tokenizer, task
+    version, items and backend is read, not computed. ``settings`` are those of tasks that have any (such a task says in
+    ``identity`` which decide its result);
+    ``trust`` runs the code in the folder of a foreign model; ``tell`` gets each result as soon as it is there.
     """
     backend, settings = resolve(model, backend), settings or EvaluationConfig()
+    label = narrow.named(backend, settings.dtype)
     weights = next((file for name in WEIGHTS if (file := model / name).is_file()), None)
     if weights is None:
         raise ValueError(f"{model} has no {WEIGHTS[0]}")
     about = {
         "model": model.name,
-        "scorer": backend,
+        "scorer": label,
         "suite": suite,
         "rules": rules,
         "weights_sha256": files.sha256_file(weights),
         "tokenizer_sha256": files.sha256_file(model / "tokenizer.json"),
     }
     facts = _read_json(model / "babylm.json") if (model / "babylm.json").is_file() else {}
-    scorer, found = None, []
+    scorer, wide, found = None, None, []
     for name, items in questions.items():
         chosen = task(name)
-        stem = stored_as(name, suite, rules, backend)
+        stem = stored_as(name, suite, rules, label)
         file = results / model.name / f"{stem}.json"
         key = {"task": name, "version": chosen.VERSION, "items_sha256": fingerprint(items), **about}
         if name in GLUE:
@@ -164,10 +177,12 @@ def evaluate(
         # Results of an older version say nothing about their items.
         whole = "items_kept" in stored and (kept.is_file() or not stored["items_kept"])
         if not whole or any(stored.get(k) != value for k, value in key.items()):
-            scorer = scorer or load_scorer(model, backend, trust=trust)
+            scorer = scorer or load_scorer(model, backend, trust=trust, dtype=settings.dtype)
             begin = time.perf_counter()
             result = _score(chosen, scorer, items, rules, settings)
             seconds = round(time.perf_counter() - begin, 3)
+            wide = wide or functools.cache(lambda: load_scorer(model, backend, trust=trust))
+            result = narrow.with_flips(chosen, result, scorer, wide, items, rules)
             files.write_json(results / model.name / "predictions" / f"{stem}.json", plain(result.predictions))
             shown = {} if name in evidence.UNSHOWN else evidence.examples(scorer, items, result)
             stored = {
@@ -183,6 +198,7 @@ def evaluate(
             }
             files.write_json(file, {**stored, "time": datetime.now(UTC).isoformat(timespec="seconds")})
         found.append(stored)
+        tell(stored)
     return found
 
 
@@ -215,7 +231,9 @@ def missing(data: Path) -> list[str]:
     return list(lines.values())
 
 
-def acquisition(models: Sequence[Path], backend: str, results: Path, suite: str, rules: int, log: Log) -> None:
+def acquisition(
+    models: Sequence[Path], backend: str, results: Path, suite: str, rules: int, log: Log, dtype: str = "auto"
+) -> None:
     """The score of age of acquisition of the milestones among ``models``, from their stored surprisals.
 
     Written to ``results/<stem>.json``, with the official ``surprisal.json`` below ``results/predictions``.
@@ -226,7 +244,7 @@ def acquisition(models: Sequence[Path], backend: str, results: Path, suite: str,
     if len(steps) < ENOUGH_REVISIONS:
         log(f"aoa: surprisals kept; {len(steps)} revisions named by words (chck_*) are too few for its score")
         return
-    stems = {model.name: stored_as("aoa", suite, rules, resolve(model, backend)) for model in models}
+    stems = {model.name: stored_as("aoa", suite, rules, resolve(model, backend, dtype)) for model in models}
     stored = [_read_json(results / name / "predictions" / f"{stems[name]}.json") for name, _ in steps]
     found = aoa.combine(stored, steps, str(rules))
     stem = stems[steps[0][0]]
@@ -235,14 +253,14 @@ def acquisition(models: Sequence[Path], backend: str, results: Path, suite: str,
     log(f"aoa: {100 * found['score']:.2f} over {len(steps)} revisions ({found['words']} words with both ages)")
 
 
-def averages(models: Sequence[Path], backend: str, results: Path, rules: int, log: Log) -> None:
+def averages(models: Sequence[Path], backend: str, results: Path, rules: int, log: Log, dtype: str = "auto") -> None:
     """The official averages of each model's stored results of the full suite, with what is missing named.
 
     Written to ``results/<model>/averages.<rules>.<backend>.json``. Age of acquisition is the run's.
     """
     names = [*NLP, *GLUE, *HUMAN_LIKENESS[rules], *(["global_piqa"] if rules == 2026 else [])]
     for model in models:
-        own = resolve(model, backend)
+        own = resolve(model, backend, dtype)
         columns = {}
         for name in names:
             stem = stored_as(name, "full", rules, own)
@@ -265,19 +283,20 @@ def stored_as(task: str, suite: str, rules: int, backend: str) -> str:
     return f"{task.strip('/').replace('/', '_')}.{suite}.{rules}.{backend}"
 
 
-def resolve(folder: Path, backend: str) -> str:
-    """``auto`` as the backend the model's class asks for; any other name as it is, checked."""
+def resolve(folder: Path, backend: str, dtype: str = "auto") -> str:
+    """``auto`` as the backend the model's class asks for; any other name as it is, checked. With the mark of bf16."""
     registry.check(backend, (*BACKENDS, "auto"), "evaluation.scorer")
-    if backend != "auto":
-        return backend
-    architectures = _read_json(folder / "config.json").get("architectures") or []
-    return "mlm" if any("MaskedLM" in name for name in architectures) else "causal"
+    if backend == "auto":
+        architectures = _read_json(folder / "config.json").get("architectures") or []
+        backend = "mlm" if any("MaskedLM" in name for name in architectures) else "causal"
+    return narrow.named(backend, dtype)
 
 
-def load_scorer(folder: Path, backend: str, *, trust: bool = False) -> Scorer:
+def load_scorer(folder: Path, backend: str, *, trust: bool = False, dtype: str = "auto") -> Scorer:
     """A scorer of a model folder: a revision of ours, or any local Hugging Face model.
 
-    ``backend``: one of `BACKENDS`, or ``auto`` (see `resolve`); ``trust``: run the code that a foreign model brings.
+    ``backend``: one of `BACKENDS`, or ``auto`` (see `resolve`); ``trust``: run the code that a foreign model brings;
+    ``dtype``: of weights and activations, whatever the file holds (``auto``: fp32, as the official pipeline).
     """
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer, PreTrainedTokenizerFast
     from transformers.utils import logging
@@ -296,7 +315,7 @@ def load_scorer(folder: Path, backend: str, *, trust: bool = False) -> Scorer:
     foreign = {} if described.get("model_type") == "babylm" else {"trust_remote_code": trust}
     if described.get("auto_map") and foreign and not trust:
         raise ValueError(f"{folder}: this model brings code of its own; trust=true runs it")
-    model = loader.from_pretrained(folder, **foreign)
+    model = loader.from_pretrained(folder, **foreign).to(narrow.torch_dtype(dtype))
     forward.fuse(model)
     return Scorer(model.eval(), reader.from_pretrained(folder, **foreign), resolve(folder, backend))
 

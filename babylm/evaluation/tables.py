@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from babylm.console import table
+from babylm.console import Log, table
 
 HEADER = ("revision", "words", "task", "scorer", "items", "official %", "tie-aware %", "ties", "95 %")
 
@@ -15,6 +15,13 @@ def row(revision: str, found: dict[str, Any]) -> tuple[Any, ...]:
     shares = [percent(found[key], 2) for key in ("official", "tie_aware")]
     interval = " to ".join(percent(value, 1) for value in found["interval"] or ()) or "-"
     return revision, words, found["task"], found["scorer"], found["n"], *shares, found["ties"], interval
+
+
+def tell(log: Log, head: str, whole: bool, found: dict[str, Any]) -> None:
+    """Log one result, ``whole`` with its parts."""
+    log(f"{head} {found['task']}: {percent(found['official'], 2)}")
+    if whole and found["by_uid"]:
+        log(parts(found))
 
 
 def parts(found: dict[str, Any]) -> str:

@@ -97,14 +97,17 @@ def surprisals(scorer: Scorer, asked: Sequence[tuple[str, str]]) -> np.ndarray:
     """(asked,) nats: surprisal of each (sentence so far, next word), the sum over the word's pieces."""
     tokenizer = scorer.tokenizer
     pieces = tokenizer([word for _, word in asked], add_special_tokens=False)["input_ids"]
+    later = sorted({token for ids in pieces if len(ids) > 1 for token in ids})
+    written = dict(zip(later, tokenizer.batch_decode([[token] for token in later]), strict=True))
+    again = tokenizer(list(written.values()), add_special_tokens=False)["input_ids"] if later else []
+    first = {token: ids[0] for token, ids in zip(later, again, strict=True) if ids}
     contexts, targets, owner = [], [], []
     for index, ((context, _), ids) in enumerate(zip(asked, pieces, strict=True)):
         for k, token in enumerate(ids):
             if k:
-                context += tokenizer.decode(ids[k - 1])
-                token = tokenizer(tokenizer.decode(token), add_special_tokens=False)["input_ids"][0]
+                context += written[ids[k - 1]]
             contexts.append(context)
-            targets.append(token)
+            targets.append(first[token] if k else token)
             owner.append(index)
     texts = _texts(scorer, contexts, targets)
     unique = list(dict.fromkeys(texts))
