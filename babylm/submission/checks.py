@@ -48,7 +48,7 @@ def problems(run: Run) -> list[Problem]:
             Problem(f"{task} is missing: it needs images", "not part of this version", fatal=False)
             for task in official.VISION
         ]
-    if run.config.track != "free" and run.acquisition() is None:
+    if run.config.track != "free" and ("aoa", "full") not in missing and run.acquisition() is None:
         what = f"age of acquisition has no score over the {len(run.milestones)} revisions"
         found.append(Problem(what, _command(run, [("aoa", "full")]), fatal=False))
     return found

@@ -141,3 +141,12 @@ def test_strangers_load_every_revision(mini, monkeypatch):
     torch.manual_seed(0)
     broken, _ = loading.problems([mini / "main"])
     assert "cannot load" in broken[0].what
+
+
+def test_age_of_acquisition_without_a_score_is_named_once(mini):
+    (mini / "evaluation" / "aoa.full.2026.causal.json").unlink()
+    (found,) = problems(mini)
+    assert "age of acquisition has no score over the 5 revisions" in found.what
+    (mini / "evaluation/chck_2K/aoa.full.2026.causal.json").unlink()
+    (found,) = problems(mini)
+    assert "results are missing (full) of chck_2K: aoa" in found.what
