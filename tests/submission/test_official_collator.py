@@ -12,19 +12,46 @@ from pathlib import Path
 
 import pytest
 
+from babylm import tracks
 from babylm.evaluation.aggregates import GLUE
 from babylm.submission import collate, official, package, results
 
 CHECKOUT = os.environ.get("BABYLM_OFFICIAL_PIPELINE", "../evaluation-pipeline-2025")
 
 
-@pytest.mark.skipif(
+needs_checkout = pytest.mark.skipif(
     not (Path(CHECKOUT) / "evaluation_pipeline/collate_preds.py").is_file(),
     reason="no checkout of the official 2025 pipeline (BABYLM_OFFICIAL_PIPELINE)",
 )
-def test_official_collator_writes_the_same_file(mini, data, tmp_path, monkeypatch):
+
+
+@pytest.fixture
+def theirs(monkeypatch):
     monkeypatch.syspath_prepend(CHECKOUT)
-    theirs = importlib.import_module("evaluation_pipeline.collate_preds")
+    yield importlib.import_module("evaluation_pipeline.collate_preds")
+    for name in [name for name in sys.modules if name.startswith("evaluation_pipeline")]:
+        sys.modules.pop(name)
+
+
+@needs_checkout
+def test_our_tables_are_the_official_ones(theirs):
+    for task in ("blimp", "supplement", "ewok", "entity_tracking", "comps"):
+        assert official.counts(task, "full", 2025) == theirs.FULL_SIZES[official.PLACES[task].key]
+    for task in ("blimp", "supplement", "ewok"):
+        assert set(official.counts(task, "fast", 2025).values()) == {theirs.FAST_SIZES[official.PLACES[task].key]}
+    assert official.counts("entity_tracking", "fast", 2025) == theirs.FAST_SIZES["entity_tracking"]
+    for task in ("wug_adj", "wug_past", "reading", *GLUE):
+        assert official.counts(task, "full", 2025) == {task: theirs.FULL_SIZES[task]}
+    assert official.counts("aoa", "full", 2025) == {"aoa": theirs.AOA_SIZE}
+    for track, names in {
+        "strict-small": theirs.STRICT_SMALL_FAST_REVISIONS,
+        "strict": theirs.OTHER_FAST_REVISIONS,
+    }.items():
+        assert [tracks.milestone_name(words) for words in tracks.TRACKS[track].milestones] == names
+
+
+@needs_checkout
+def test_official_collator_writes_the_same_file(mini, data, monkeypatch, theirs):
     run = results.open_run(mini, {"rules": "2025", "scorer": "causal"})
     names = {task: official.PLACES[task].key for task in ("blimp", "supplement", "ewok", "comps")}
     sizes = {key: official.counts(task, "full", 2025) for task, key in names.items()}
@@ -54,7 +81,6 @@ def test_official_collator_writes_the_same_file(mini, data, tmp_path, monkeypatc
     assert one.keys() == two.keys()
     for key in one:
         assert _rounded(one[key]) == _rounded(two[key]), key
-    sys.modules.pop("evaluation_pipeline", None)
     assert collate.key_of("supplement", 2025) in two
 
 
