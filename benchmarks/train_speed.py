@@ -8,6 +8,7 @@ rounds. All read packed rows of random tokens, and a step is the same number of 
 
 ours       the package's defaults (hybrid objective, Muon; precision and attention chosen by probe, no compile)
 ours-best  with training.compile
+ours-causal  the same with every row causal: all its positions are asked, as GPT-2's are
 gpt2       transformers' Trainer and GPT-2 at their defaults (fp32)
 gpt2-best  the same with bf16, torch_compile and the fused optimizer
 
@@ -17,6 +18,7 @@ transformers' Trainer needs the package accelerate, which this project does not:
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import statistics
 import subprocess
@@ -26,7 +28,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-CONTENDERS = ("ours", "ours-best", "gpt2", "gpt2-best")
+CONTENDERS = ("ours", "ours-best", "ours-causal", "gpt2", "gpt2-best")
 SHAPES = {"cpu": (12, 384, 6, 1024), "cuda": (12, 512, 8, 1408)}
 """Layers, width, heads, inner width of our gated feed-forward; GPT-2's own of 4 x width has as many weights."""
 WARM_UP = 3
@@ -83,7 +85,7 @@ class Turns:
             torch.cuda.synchronize()
 
 
-def train_ours(given: argparse.Namespace, best: bool) -> None:
+def train_ours(given: argparse.Namespace, best: bool, objective: str = "hybrid") -> None:
     """The package's own module, plan and trainer over random tokens."""
     import numpy as np
     import torch
@@ -126,6 +128,7 @@ def train_ours(given: argparse.Namespace, best: bool) -> None:
 
     turns = Turns(given)
     config = Config(track="free", phases=[PhaseConfig(1.0, given.length, given.tokens)])
+    config.objective.name = objective
     config.training.compile, config.training.accumulate = best, given.accumulate
     config.training.revisions = config.evaluation.at = config.evaluation.loss_at = "none"
     config.budget.epochs = 50
@@ -250,7 +253,7 @@ def _report(given: argparse.Namespace, results: dict[str, list[list[float]]]) ->
         if peak:
             line += f"   MFU {100 * speed * flops / peak:4.1f} % (full head counted)"
         print(line)
-    for ours, theirs in (("ours", "gpt2"), ("ours-best", "gpt2"), ("ours", "gpt2-best"), ("ours-best", "gpt2-best")):
+    for ours, theirs in itertools.product(CONTENDERS[:3], CONTENDERS[3:]):
         if ours in results and theirs in results:
             pairs = list(zip(results[ours], results[theirs], strict=True))
             wall, cpu = (statistics.median(right[i] / left[i] for left, right in pairs) for i in (0, 1))
@@ -274,8 +277,12 @@ def main() -> None:
 
     if given.threads:
         torch.set_num_threads(given.threads)
-    train = train_ours if given.contender.startswith("ours") else train_gpt2
-    train(given, best=given.contender.endswith("-best"))
+    if given.contender == "ours-causal":
+        train_ours(given, best=True, objective="causal")
+    elif given.contender.startswith("ours"):
+        train_ours(given, best=given.contender == "ours-best")
+    else:
+        train_gpt2(given, best=given.contender == "gpt2-best")
 
 
 if __name__ == "__main__":
