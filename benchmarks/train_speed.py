@@ -12,7 +12,7 @@ ours-causal  the same with every row causal: all its positions are asked, as GPT
 gpt2       transformers' Trainer and GPT-2 at their defaults (fp32)
 gpt2-best  the same with bf16, torch_compile and the fused optimizer
 
-transformers' Trainer needs the package accelerate, which this project does not: pip install accelerate.
+transformers' Trainer needs the package accelerate, which this project does not: pip install -e .[bench].
 """
 
 from __future__ import annotations
