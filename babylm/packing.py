@@ -116,6 +116,16 @@ class Stream:
             result[mine] = epoch * self.epoch_words + before[at] + inside
         return result
 
+    def documents_before(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Documents that start before each position; positions ascend."""
+        result = np.empty(len(positions), dtype=np.int64)
+        epochs = positions // self.epoch_length
+        for epoch in np.unique(epochs):
+            mine = epochs == epoch
+            within = positions[mine] - epoch * self.epoch_length
+            result[mine] = epoch * self.documents + np.searchsorted(self._order(int(epoch))[1], within, side="left")
+        return result
+
     def position_after(self, words: int) -> int:
         """The smallest position before which ``words`` words have ended."""
         if words <= 0:

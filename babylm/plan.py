@@ -94,15 +94,30 @@ class Plan:
     def batch(self, step: int, first: int = 0, count: int | None = None) -> StepRows:
         """Rows ``first`` to ``first + count`` of step ``step`` (all of them by default)."""
         phase = self.phase_of(step)
-        starts, row = self._row_starts(step, first, count)
+        starts, row = self.row_starts(step, first, count)
         return StepRows(self.stream.rows(starts, phase.sequence_length, self.end), row)
 
     def documents_of(self, step: int) -> NDArray[np.int64]:
         """The corpus's documents that step ``step`` reads, to name them when something goes wrong."""
-        starts, _ = self._row_starts(step)
+        starts, _ = self.row_starts(step)
         return self.stream.documents_in(starts[starts < self.end], self.phase_of(step).sequence_length)
 
-    def _row_starts(self, step: int, first: int = 0, count: int | None = None) -> tuple[NDArray[np.int64], int]:
+    def most_documents(self) -> dict[int, int]:
+        """Sequence length -> documents (pieces of documents, and padding) that no step of such rows passes."""
+        most: dict[int, int] = {}
+        for phase in self.phases:
+            width = phase.sequence_length - 1
+            by_row = np.ones(phase.steps * phase.rows, dtype=np.int64)
+            for index, (low, high) in enumerate(self._bounds(phase)):
+                edges = phase.start + np.arange(low, high + 1) * width
+                pieces = 2 + np.diff(self.stream.documents_before(edges))
+                by_row[low:high] = pieces[self._blocks(phase.index, index)]
+            largest = int(by_row.reshape(phase.steps, phase.rows).sum(axis=1).max())
+            most[phase.sequence_length] = max(largest, most.get(phase.sequence_length, 0))
+        return most
+
+    def row_starts(self, step: int, first: int = 0, count: int | None = None) -> tuple[NDArray[np.int64], int]:
+        """Positions in the stream of rows of step ``step`` (as in :meth:`batch`), and the number of the first."""
         phase = self.phase_of(step)
         begin = (step - phase.first_step) * phase.rows + first
         rows = np.arange(begin, begin + (phase.rows - first if count is None else count))

@@ -213,7 +213,12 @@ class TrainingConfig:
     attention: str = "auto"
     """Attention backend: ``auto`` measures the usable ones, or a name from ``babylm/models/attention.py``."""
     compile: bool = False
-    """Compile the model in place with torch.compile."""
+    """Compile the model's blocks and the loss with torch.compile, for training alone."""
+    compile_cache: str = "checkpoints/.compiled"
+    """Folder that keeps what was compiled for the next start, unless ``TORCHINDUCTOR_CACHE_DIR`` names one."""
+    corpus_on_device: Literal["auto", True, False] = "auto"
+    """Hold the whole corpus on the device and gather rows there. ``auto``: on a GPU, where it fits a tenth of its
+    memory."""
     workers: int = 0
     """Loader processes."""
     threads: int | None = None

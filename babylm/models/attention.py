@@ -55,20 +55,23 @@ class Layout(NamedTuple):
     """``varlen``, ``flash``: permutation of the rows that brings the causal ones to the front; none when not needed."""
 
 
-def packed_layout(documents: Tensor, bidirectional: Tensor, backend: str, like: Tensor) -> Layout:
+def packed_layout(
+    documents: Tensor, bidirectional: Tensor, backend: str, like: Tensor, most: int | None = None
+) -> Layout:
     """The layout of packed rows.
 
     ``documents``: (rows, length), non-decreasing numbers of the document each token belongs to; ``bidirectional``:
     (rows,) bool; ``like`` gives dtype and device. Both may lie on the CPU while the model is on a GPU: ``varlen`` and
-    ``flash`` read them on the host, which otherwise costs a synchronisation a forward.
+    ``flash`` read them on the host, which otherwise costs a synchronisation a forward. With ``most``, a number of
+    documents that these rows surely do not pass, they read ``bidirectional`` alone, and shapes never change.
     """
     if backend in ("varlen", "flash"):
-        return _varlen_layout(documents, bidirectional, backend, like.device)
+        return _varlen_layout(documents, bidirectional, backend, like.device, most)
     if backend == "flex":
         return Layout("flex", blocks=_block_mask(documents.to(like.device), bidirectional.to(like.device)))
     if documents.device.type == "cpu" and not bidirectional.any() and not documents.diff(dim=1).any():
         return Layout(backend, causal=True)
-    documents, bidirectional = documents.to(like.device), bidirectional.to(like.device)
+    documents, bidirectional = (x.to(like.device, non_blocking=True) for x in (documents, bidirectional))
     same = documents[:, :, None] == documents[:, None, :]
     length = documents.shape[1]
     before = torch.ones(length, length, dtype=torch.bool, device=documents.device).tril()
@@ -194,25 +197,37 @@ def _additive(seen: Tensor, dtype: torch.dtype) -> Tensor:
     return torch.zeros_like(seen, dtype=dtype).masked_fill_(~seen, -math.inf)[:, None]
 
 
-def _varlen_layout(documents: Tensor, bidirectional: Tensor, backend: str, device: torch.device) -> Layout:
-    documents, both_ways = documents.cpu(), bidirectional.tolist()
+def _varlen_layout(
+    documents: Tensor, bidirectional: Tensor, backend: str, device: torch.device, most: int | None
+) -> Layout:
+    both_ways = bidirectional.tolist()
     causal_rows = both_ways.count(False)
+    documents = documents.cpu() if most is None else documents.to(device, non_blocking=True)
     order = None
     if sorted(both_ways) != both_ways:
         order = torch.tensor(sorted(range(len(both_ways)), key=both_ways.__getitem__))
-        documents = documents[order]
-        order = order.to(device)
+        documents = documents[order.to(documents.device, non_blocking=True)]
+        order = order.to(device, non_blocking=True)
     starts = torch.ones_like(documents, dtype=torch.bool)
     starts[:, 1:] = documents[:, 1:] != documents[:, :-1]
     parts = []
     for start, stop, causal in ((0, causal_rows, True), (causal_rows, len(both_ways), False)):
         if stop > start:
-            begins = starts[start:stop].flatten().nonzero().squeeze(1).int()
-            # A power of two of sequences, empty ones at the end: few shapes, so that nothing compiled sees many.
-            padding = (1 << (len(begins) - 1).bit_length()) + 1 - len(begins)
-            end = (stop - start) * documents.shape[1]
-            parts.append(Part(start, stop, causal, F.pad(begins, (0, padding), value=end).to(device)))
+            offsets = _offsets(starts[start:stop].flatten(), most)
+            parts.append(Part(start, stop, causal, offsets.to(device, non_blocking=True)))
     return Layout(backend, parts=tuple(parts), order=order)
+
+
+def _offsets(starts: Tensor, most: int | None) -> Tensor:
+    """Where sequences start, then the end, repeated: empty ones, so that there are few shapes (one with ``most``)."""
+    end = len(starts)
+    if most is None:
+        begins = starts.nonzero().squeeze(1).int()
+        return F.pad(begins, (0, (1 << (len(begins) - 1).bit_length()) + 1 - len(begins)), value=end)
+    # The k-th start goes to place k and everything else to one place too many: nothing depends on how many there are.
+    place = torch.where(starts, starts.cumsum(0) - 1, most + 1)
+    offsets = torch.full((most + 2,), end, dtype=torch.int32, device=starts.device)
+    return offsets.scatter(0, place, torch.arange(end, dtype=torch.int32, device=starts.device))[: most + 1]
 
 
 def _block_mask(documents: Tensor, bidirectional: Tensor) -> Any:

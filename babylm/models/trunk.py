@@ -32,13 +32,16 @@ class BabyLMPreTrainedModel(PreTrainedModel):
     def _init_weights(self, module: nn.Module) -> None:
         initialise(module, self.config)
 
-    def set_attention(self, backend: str) -> None:
-        """Use this backend (see ``attention.py``) for packed rows; not stored in the configuration."""
+    def set_attention(self, backend: str, most: dict[int, int] | None = None) -> None:
+        """Use this backend (see ``attention.py``) for packed rows; not stored in the configuration.
+
+        ``most``: length of a row -> documents that a training batch of such rows surely does not pass.
+        """
         if backend not in BACKENDS:
             raise ValueError(f"unknown attention backend {backend!r} (one of: {', '.join(BACKENDS)})")
         for module in self.modules():
             if isinstance(module, BabyLMModel):
-                module.backend = backend
+                module.backend, module.most = backend, most or {}
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Compile the parts in place, for training alone: evaluation sees too many shapes to compile each.
@@ -63,6 +66,7 @@ class BabyLMModel(BabyLMPreTrainedModel):
     def __init__(self, config: BabyLMConfig) -> None:
         super().__init__(config)
         self.backend = "sdpa"
+        self.most: dict[int, int] = {}
         self.compiled: list[tuple[Callable[..., Any], ...]] | None = None
         self.embedding = nn.Embedding(config.vocab_size, config.hidden_size)
         self.embedding_norm = Norm(config.hidden_size, config)
@@ -131,7 +135,8 @@ class BabyLMModel(BabyLMPreTrainedModel):
         """Hidden states (rows, length, hidden) of packed rows, in the compute dtype; see ``packed_layout``."""
         embeds = self.embedding(tokens)
         stream = embeds.to(_compute_dtype(embeds))
-        layout = packed_layout(documents, bidirectional, self.backend, like=stream)
+        most = self.most.get(tokens.shape[1]) if self.training else None
+        layout = packed_layout(documents, bidirectional, self.backend, like=stream, most=most)
         if layout.order is not None:
             stream = stream[layout.order]
         positions = torch.arange(tokens.shape[1], device=tokens.device)[None]

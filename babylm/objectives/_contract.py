@@ -45,7 +45,7 @@ class Example:
     """(rows, length) int64, corrupted."""
     documents: Tensor
     bidirectional: Tensor
-    """(rows,) bool: full attention, else causal."""
+    """(rows,) bool, on the host: full attention, else causal."""
     at: Tensor
     """(n,) int64: flat positions into rows * length whose state predicts."""
     targets: Tensor

@@ -20,7 +20,7 @@ class Causal(Objective):
         rows, length = batch.tokens.shape
         slots = _rows.causal(batch.tokens, batch.documents, self.special)
         start = torch.arange(0, rows * length, length, device=batch.tokens.device)[:, None]
-        bidirectional = torch.zeros(rows, dtype=torch.bool, device=batch.tokens.device)
+        bidirectional = torch.zeros(rows, dtype=torch.bool)
         targets, weights = slots.targets.flatten(), slots.weights.flatten()
         at = (start + slots.at).flatten()
         no = torch.zeros_like(weights, dtype=torch.bool)

@@ -31,10 +31,11 @@ class Hybrid(Objective):
         """See `Objective.corrupt`. The slots of the causal rows come first, then those of the masked ones."""
         rows, length = batch.tokens.shape
         up, down = self.ratio.numerator, self.ratio.denominator
-        number = torch.arange(batch.first_row, batch.first_row + rows, device=batch.tokens.device)
+        # On the host, which must know the rows of each kind; only their places go to the device, without waiting.
+        number = torch.arange(batch.first_row, batch.first_row + rows)
         is_causal = (number + 1) * up // down > number * up // down
         n_causal = (batch.first_row + rows) * up // down - batch.first_row * up // down
-        order = torch.argsort(~is_causal, stable=True)
+        order = torch.argsort(~is_causal, stable=True).to(batch.tokens.device, non_blocking=True)
         first, rest = order[:n_causal], order[n_causal:]
 
         asked = _rows.causal(batch.tokens[first], batch.documents[first], self.special)

@@ -27,7 +27,7 @@ class Masked(Objective):
         rate = schedules.mask_rate(self.config, progress)
         tokens, slots = _rows.masked(batch.tokens, batch.documents, batch.words, noise, rate, self.config, self.special)
         start = torch.arange(0, rows * length, length, device=tokens.device)[:, None]
-        bidirectional = torch.ones(rows, dtype=torch.bool, device=tokens.device)
+        bidirectional = torch.ones(rows, dtype=torch.bool)
         targets, weights = slots.targets.flatten(), slots.weights.flatten()
         at = (start + slots.at).flatten()
         yes = torch.ones_like(weights, dtype=torch.bool)

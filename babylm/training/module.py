@@ -21,13 +21,14 @@ from babylm.objectives import Batch, Objective
 from babylm.plan import Plan
 from babylm.sections import Config
 from babylm.training.data import StepBatch
+from babylm.training.guard import Guard
 
 NOISE, DROPOUT = 1, 2
 """Purposes of a step's random numbers."""
 
 
 class NonFiniteError(RuntimeError):
-    """The loss or the gradient is not finite; raised before the optimizer's step, so the weights are intact."""
+    """The loss or the gradient is not finite; the weights are those before that step (see `babylm.training.guard`)."""
 
 
 def seed_of(*parts: int) -> int:
@@ -49,6 +50,8 @@ class Pretraining(L.LightningModule):
         self.network, self.objective, self.plan, self.config, self.average = network, objective, plan, config, average
         self.completed = 0
         self.grad_norm: Tensor | None = None
+        self.guard: Guard | None = None
+        self._guarded_from = 0
         self.sums: dict[str, list[Tensor]] = {}
         """Loss parts since they were last taken: name -> [sum, count], on the device."""
 
@@ -81,7 +84,8 @@ class Pretraining(L.LightningModule):
             self.sums[name] = [total.double(), count.double()]
 
     def take_sums(self) -> dict[str, tuple[float, float]]:
-        """Loss parts since the last call, over all ranks; empties them."""
+        """Loss parts since the last call, over all ranks; empties them. `NonFiniteError` when a step was not good."""
+        self.check_finite()
         names = sorted(self.sums)
         if not names:
             return {}
@@ -94,16 +98,28 @@ class Pretraining(L.LightningModule):
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
     ) -> None:
-        """Clip to ``optimizer.clip``; stop before the step when loss or gradient is not finite."""
+        """Clip to ``optimizer.clip``; stop before the step when loss or gradient is not finite (on a CPU)."""
         clip = self.config.optimizer.clip or float("inf")
         self.grad_norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), clip)
-        if not torch.isfinite(self.grad_norm):
-            documents = self.plan.documents_of(self.completed)
-            shown = ", ".join(map(str, documents[:8])) + (", ..." if len(documents) > 8 else "")
-            raise NonFiniteError(
-                f"step {self.completed}: the gradient is not finite (documents {shown} of the prepared corpus); "
-                "the weights are those before this step"
-            )
+        if self.guard is None:
+            deferred = self.grad_norm.device.type == "cuda"
+            self.guard, self._guarded_from = Guard(list(self.network.parameters()), deferred), self.completed
+        if not self.guard.before(self.grad_norm):
+            self._refuse(self.completed)
+
+    def check_finite(self) -> None:
+        """Raise `NonFiniteError` when a step since the start was not good; waits for the device."""
+        good = self.guard.bad_step() if self.guard is not None else None
+        if good is not None:
+            self._refuse(self._guarded_from + good)
+
+    def _refuse(self, step: int) -> None:
+        documents = self.plan.documents_of(step)
+        shown = ", ".join(map(str, documents[:8])) + (", ..." if len(documents) > 8 else "")
+        raise NonFiniteError(
+            f"step {step}: the gradient is not finite (documents {shown} of the prepared corpus); "
+            "the weights are those before this step"
+        )
 
     def optimizer_step(
         self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Callable[[], Any] | None = None
@@ -117,12 +133,18 @@ class Pretraining(L.LightningModule):
             self.plan.steps,
         )
         optimizer.step(closure=optimizer_closure)
+        if self.guard is not None:
+            self.guard.after()
         self.completed += 1
         if self.average is not None:
             self.average.update(self.completed - 1)
 
     def weights(self) -> dict[str, Tensor]:
-        """The weights a revision holds: the average where there is one, else the live ones."""
+        """The weights a revision holds: the average where there is one, else the live ones.
+
+        `NonFiniteError` when a step was not good.
+        """
+        self.check_finite()
         state = dict(self.network.state_dict())
         averaged = self.average.averaged_state() if self.average is not None else None
         if averaged is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +75,17 @@ class Session:
             "objective": self.config.objective.name,
         }
 
+    @cached_property
+    def skeleton(self) -> BabyLMForCausalLM:
+        """The network's shape without numbers: what names and checks the weights of a revision."""
+        with torch.device("meta"):  # takes no memory and no random numbers from the run
+            return BabyLMForCausalLM(model_config(self.config, self.shards))
+
     def save_revision(self, folder: Path, weights: dict[str, Tensor], facts: dict[str, Any]) -> None:
-        """Write a complete Hugging Face folder."""
-        network = BabyLMForCausalLM(model_config(self.config, self.shards))
-        revision.save(folder, network, self.shards.tokenizer_folder, {**self.facts(), **facts}, state_dict=weights)
+        """Write a complete Hugging Face folder; fit for another thread once ``skeleton`` is there."""
+        revision.save(
+            folder, self.skeleton, self.shards.tokenizer_folder, {**self.facts(), **facts}, state_dict=weights
+        )
 
 
 def special_ids(shards: Shards) -> objectives.Special:

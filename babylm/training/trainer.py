@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -19,9 +21,10 @@ from babylm.training.callbacks.meters import Meters
 from babylm.training.callbacks.milestones import Milestones
 from babylm.training.callbacks.progress import Progress
 from babylm.training.callbacks.resume import Restore, Resume, restore
-from babylm.training.data import PlanData, PlanDataset
+from babylm.training.data import PlanData, PlanDataset, StepBatch
 from babylm.training.metrics import JsonLines
 from babylm.training.module import Pretraining
+from babylm.training.resident import ResidentCorpus, wanted
 from babylm.training.session import Session
 
 
@@ -34,7 +37,11 @@ def build_module(session: Session) -> Pretraining:
     if config.averaging.name != "none":
         average = averaging.Average(config.averaging, network.named_parameters(), session.plan.steps)
     module = Pretraining(network, objective, session.plan, config, average)
+    if session.device.type == "cuda":
+        network.set_attention(session.attention, session.plan.most_documents())
     if config.training.compile:
+        # Read by torch at the first compilation; its triton kernels lie below.
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(config.training.compile_cache).resolve()))
         network.compile()
     return module
 
@@ -53,15 +60,18 @@ def build_trainer(session: Session, module: Pretraining) -> tuple[L.Trainer, Res
     config, saved = session.config, session.saved
     meters = Meters(config.training.log_every, session.log)
     milestones = session.plan.milestones if config.training.revisions == "all" else []
+    # The skeleton is made here: a thread writes the revisions.
+    assert not milestones or session.skeleton is not None
+    revisions = Milestones(session.folder.path, milestones, session.save_revision, session.log)
     resume = Resume(
         session.folder.path,
         minutes=config.training.save_minutes,
         milestones={m.step for m in session.plan.milestones},
         extra={"precision": session.precision, "attention": session.attention},
+        settle=revisions.settle,
     )
     callbacks: list[L.Callback] = [Restore(saved)] if saved is not None else []
-    callbacks += [meters, resume, Milestones(session.folder.path, milestones, session.save_revision, session.log)]
-    callbacks.append(Progress())
+    callbacks += [meters, resume, revisions, Progress()]
     if (evaluation := Evaluation.build(session, meters)) is not None:
         callbacks.append(evaluation)
     trainer = L.Trainer(
@@ -106,7 +116,17 @@ def fit(loop: L.Trainer, session: Session, module: Pretraining) -> None:
         restore(module, session.saved)
         return
     training = session.config.training
-    loop.fit(module, PlanData(session.plan, first_step=first, accumulate=training.accumulate, workers=training.workers))
+    resident, why = wanted(training.corpus_on_device, session.device, len(session.plan.stream.corpus.tokens))
+    if resident:
+        session.log(f"corpus on the device: {why}")
+    data = PlanData(
+        session.plan,
+        first_step=first,
+        accumulate=training.accumulate,
+        workers=training.workers,
+        resident=ResidentCorpus(session.plan.stream, session.device) if resident else None,
+    )
+    loop.fit(module, data)
 
 
 def dry_run(session: Session, module: Pretraining) -> float:
@@ -121,6 +141,7 @@ def dry_run(session: Session, module: Pretraining) -> float:
     objective = module.objective
     for phase in session.plan.phases:
         batch = dataset[phase.first_step * dataset.accumulate]
+        assert isinstance(batch, StepBatch)
         tokens, documents, words = (t.to(session.device) for t in batch[:3])
         moved = objectives.Batch(tokens, documents, words, batch.first_row)
         generator = torch.Generator(session.device).manual_seed(0)

@@ -1,4 +1,9 @@
-"""Write a revision, a complete Hugging Face folder, at each milestone. Nothing here or elsewhere deletes one."""
+"""Write a revision, a complete Hugging Face folder, at each milestone. Nothing here or elsewhere deletes one.
+
+The weights are copied to the host at the step's end; a thread writes them while training goes on. The saved state of
+a later step waits for it (`Milestones.settle`): so whatever is killed and whenever, the state that a run goes on from
+is never past a revision that is missing.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +15,23 @@ import lightning as L
 from torch import Tensor
 
 from babylm.plan import Milestone
+from babylm.training.background import Background
 from babylm.training.callbacks.steps import StepCallback
 from babylm.training.module import Pretraining
 
 Save = Callable[[Path, dict[str, Tensor], dict[str, Any]], None]
-"""(folder, weights, facts) -> a revision on the disk."""
+"""(folder, weights, facts) -> a revision on the disk; called from another thread, so it may draw no random numbers."""
 
 
 class Milestones(StepCallback):
-    """Saves the revisions that are due; after a resume also the missing ones of the resumed step."""
+    """Saves the revisions that are due; after a resume also the missing ones of the resumed step.
+
+    An error of writing is raised at the next step or at the end.
+    """
 
     def __init__(self, folder: Path, milestones: list[Milestone], save: Save, tell: Callable[[str], None]) -> None:
         self.folder, self.save, self.tell = folder, save, tell
+        self.writer = Background()
         self.due: dict[int, list[Milestone]] = {}
         for milestone in milestones:
             self.due.setdefault(milestone.step, []).append(milestone)
@@ -33,11 +43,36 @@ class Milestones(StepCallback):
             self.after_step(trainer, pl_module, pl_module.completed)
 
     def after_step(self, trainer: L.Trainer, module: Pretraining, step: int) -> None:
-        """Write the revisions due after this step, unless they are there."""
-        for milestone in self.due.get(step, []):
-            path = self.folder / milestone.name
-            if not trainer.is_global_zero or (path / "manifest.json").exists():
-                continue
-            self.save(path, module.weights(), {"milestone": milestone.name, "words": milestone.words, "step": step})
-            self.tell(f"saved {milestone.name}: {milestone.words:,} words, step {step:,}")
-        trainer.strategy.barrier()
+        """Begin to write the revisions due after this step, unless they are there."""
+        self.writer.collect()
+        due = self.due.get(step, [])
+        missing = [m for m in due if not (self.folder / m.name / "manifest.json").exists()]
+        if trainer.is_global_zero and missing:
+            weights = {name: value.detach().to("cpu", copy=True) for name, value in module.weights().items()}
+            self.writer.start(lambda: self._write(missing, weights, step), lambda: self._told(missing, step))
+        if due:
+            trainer.strategy.barrier()
+
+    def _write(self, milestones: list[Milestone], weights: dict[str, Tensor], step: int) -> None:
+        for one in milestones:
+            self.save(self.folder / one.name, weights, {"milestone": one.name, "words": one.words, "step": step})
+
+    def _told(self, milestones: list[Milestone], step: int) -> None:
+        for one in milestones:
+            self.tell(f"saved {one.name}: {one.words:,} words, step {step:,}")
+
+    def settle(self) -> None:
+        """Wait until what was begun is on the disk; raises its error."""
+        self.writer.collect(wait=True)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Wait for the last one."""
+        self.writer.close()
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        """Let it end; its own error is told, and the one that stopped the run is raised."""
+        try:
+            self.writer.close()
+        except Exception as error:
+            if error is not exception:
+                self.tell(f"warning: a revision could not be written: {error}")

@@ -24,7 +24,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 class Resume(StepCallback):
     """Saves the state of a run; after a signal ``stopped_by`` holds its name.
 
-    ``extra`` is plain data stored beside the state (identity of the run, choices made at its start).
+    ``extra`` is plain data stored beside the state (identity of the run, choices made at its start); ``settle`` waits
+    for what is being written beside the loop: a state must not be newer than a revision that is not there yet.
     """
 
     def __init__(
@@ -35,8 +36,10 @@ class Resume(StepCallback):
         milestones: set[int],
         extra: dict[str, Any],
         clock: Callable[[], float] = time.monotonic,
+        settle: Callable[[], None] = lambda: None,
     ) -> None:
         self.folder, self.minutes, self.milestones, self.extra, self.clock = folder, minutes, milestones, extra, clock
+        self.settle = settle
         self.stopped_by: str | None = None
         self._asked: str | None = None
         self._saved_at = clock()
@@ -59,6 +62,14 @@ class Resume(StepCallback):
             signal.signal(number, handler)
         self._handlers = {}
 
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """A signal that comes after the loop has its ordinary effect."""
+        self.release()
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        """The same after an error."""
+        self.release()
+
     def after_step(self, trainer: L.Trainer, module: Pretraining, step: int) -> None:
         """Save when it is time, at a milestone, or when asked to stop."""
         asked = self._asked
@@ -77,13 +88,15 @@ class Resume(StepCallback):
     def save(self, trainer: L.Trainer, module: Pretraining) -> None:
         """Write ``last.ckpt`` now (on the first rank)."""
         if trainer.is_global_zero:
+            self.settle()
             state.save(self.folder, {**self.extra, **snapshot(trainer, module)})
         trainer.strategy.barrier()
         self._saved_at = self.clock()
 
 
 def snapshot(trainer: L.Trainer, module: Pretraining) -> dict[str, Any]:
-    """What must be restored to go on exactly: tensors and plain data."""
+    """What must be restored to go on exactly: tensors and plain data. `NonFiniteError` when a step was not good."""
+    module.check_finite()
     average = module.average.state_dict() if module.average is not None else None
     optimizer = trainer.optimizers[0].state_dict()
     return {

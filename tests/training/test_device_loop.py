@@ -1,0 +1,188 @@
+"""The loop without waiting: rows gathered on the device, a guard that takes steps back, no look at a tensor a step."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from babylm import train
+from babylm.models import attention
+from babylm.training import resident
+from babylm.training.callbacks import meters
+from babylm.training.data import PlanData, PlanDataset
+from babylm.training.guard import Guard
+from babylm.training.module import Pretraining
+from tests import small
+
+from . import runs
+from .test_guards import poison
+
+WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "equal", "_unique2", "unique_consecutive")
+"""Operations whose result, or whose shape, the host must wait for."""
+
+
+@pytest.mark.parametrize("sizes", [{"documents": 40, "mean": 30}, {"documents": 3, "mean": 4}])
+def test_rows_gathered_on_the_device_equal_the_loaders(sizes):
+    """All steps of two phases over several epochs, padding included, cut for accumulation and two ranks."""
+    source = small.stream(**sizes)
+    planned = small.build(small.config((0.5, 8, 64), (1.0, 16, 64), epochs=3.3), source)
+    corpus = resident.ResidentCorpus(source, torch.device("cpu"))
+    for rank in (0, 1):
+        cut = {"accumulate": 2, "rank": rank, "world": 2}
+        loaded, placed = PlanDataset(planned, **cut), PlanDataset(planned, **cut, places=True)
+        data = PlanData(planned, first_step=0, accumulate=2, workers=0, resident=corpus)
+        assert len(loaded) == 2 * planned.steps
+        for index in range(len(loaded)):
+            one, other = loaded[index], data.on_after_batch_transfer(placed[index], 0)
+            assert one[3:] == other[3:]
+            for mine, its in zip(one[:3], other[:3], strict=True):
+                assert mine.dtype == its.dtype
+                assert torch.equal(mine, its)
+
+
+def test_a_run_with_the_corpus_on_the_device_is_the_same_to_the_bit(tmp_path):
+    folders = [runs.run(tmp_path / str(on), f"training.corpus_on_device={on}") for on in ("true", "false")]
+    assert "corpus on the device" in (folders[0] / "log.txt").read_text()
+    assert runs.digest(runs.state(folders[0])) == runs.digest(runs.state(folders[1]))
+
+
+def test_auto_leaves_the_corpus_to_the_loader_on_a_cpu():
+    assert not resident.wanted("auto", torch.device("cpu"), 10**6)[0]
+    assert resident.wanted(True, torch.device("cpu"), 10**6)[0]
+
+
+def test_a_deferred_guard_takes_back_every_step_from_the_first_bad_one():
+    parameters = [torch.randn(3, 5), torch.randn(7)]
+    guard = Guard(parameters, deferred=True)
+    for step, norm in enumerate([1.0, 2.0, float("nan"), 1.0]):
+        before = [p.clone() for p in parameters]
+        assert guard.before(torch.tensor(norm))
+        for p in parameters:
+            p.copy_(torch.full_like(p, torch.nan) if step == 2 else p * 1.7 - 0.3)
+        expected = [p.clone() for p in parameters] if step < 2 else before
+        guard.after()
+        for p, wanted in zip(parameters, expected, strict=True):
+            assert torch.equal(p.view(torch.int32), wanted.view(torch.int32))
+        assert guard.bad_step() == (None if step < 2 else 2)
+
+
+@pytest.fixture
+def deferred(monkeypatch):
+    """The guard as on a GPU."""
+    original = Guard.__init__
+    monkeypatch.setattr(Guard, "__init__", lambda self, parameters, _: original(self, parameters, True))
+
+
+def test_the_deferred_guard_changes_no_run_and_stops_a_bad_one(tmp_path, monkeypatch, deferred, capsys):
+    with monkeypatch.context() as patch:
+        kept = poison(patch, 5, float("nan"))
+        made = runs.make(tmp_path)
+        assert train.main(made) == train.EXIT_NOT_FINITE
+    assert "step 5: the gradient is not finite (documents " in capsys.readouterr().out
+    module = kept.pop("module")
+    assert module.completed == 8, "found at the next line of the log"
+    for name, tensor in module.network.state_dict().items():
+        assert torch.equal(tensor, kept[name]), name
+    folder = tmp_path / "checkpoints" / "run"
+    assert runs.state(folder)["step"] == 4
+    assert not (folder / "chck_900").exists(), "no revision holds what came after"
+    assert train.main(made) == 0
+    monkeypatch.undo()
+    assert runs.digest(runs.state(folder)) == runs.digest(runs.state(runs.run(tmp_path / "plain")))
+
+
+class Forbid(TorchDispatchMode):
+    """Notes operations that wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        boolean_index = name == "index" and any(t is not None and t.dtype == torch.bool for t in args[1])
+        if name in WAITS or boolean_index:
+            self.seen.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_no_step_waits_for_the_device(tmp_path, monkeypatch, deferred, optimizer):
+    """From a batch's arrival to the step's end, without a line of the log. (The attention's layout: see its own test;
+    on a CPU it may look at what lies on the host.)"""
+    from babylm.models import trunk
+
+    watch, steps = Forbid(), []
+    layout = trunk.packed_layout
+
+    def unwatched(*args, **kwargs):
+        watch.__exit__(None, None, None)
+        try:
+            return layout(*args, **kwargs)
+        finally:
+            watch.__enter__()
+
+    original = Pretraining.on_train_batch_start, Pretraining.on_train_batch_end
+
+    def begin(self, batch, batch_idx):
+        if steps == [] or 1 <= self.completed % 4 <= 2:
+            steps.append(self.completed)
+            monkeypatch.setattr(trunk, "packed_layout", unwatched)
+            watch.__enter__()
+            self.watched = True
+        return original[0](self, batch, batch_idx)
+
+    def end(self, outputs, batch, batch_idx):
+        if getattr(self, "watched", False):
+            watch.__exit__(None, None, None)
+            self.watched = False
+            monkeypatch.setattr(trunk, "packed_layout", layout)
+        return original[1](self, outputs, batch, batch_idx)
+
+    monkeypatch.setattr(Pretraining, "on_train_batch_start", begin)
+    monkeypatch.setattr(Pretraining, "on_train_batch_end", end)
+    monkeypatch.setattr(meters, "memory", lambda device: 0.0)
+    runs.run(tmp_path, f"optimizer.name={optimizer}", "training.corpus_on_device=true", "training.revisions=none")
+    assert len(steps) > 8
+    assert watch.seen == []
+
+
+def test_gathering_rows_does_not_wait():
+    source = small.stream()
+    planned = small.build(small.config((1.0, 16, 128), epochs=2), source)
+    corpus = resident.ResidentCorpus(source, torch.device("cpu"))
+    with Forbid() as watch:
+        corpus.rows(planned.row_starts(3)[0].astype(np.int64), 16, planned.end)
+    assert watch.seen == []
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.5, 1.0])
+def test_the_layout_of_varlen_needs_no_look_at_the_documents(ratio):
+    """The sequences that the host finds, then empty ones, in one shape for all steps of a phase."""
+    source = small.stream(mean=6)
+    planned = small.build(small.config((0.5, 8, 64), (1.0, 16, 128), epochs=3.3), source)
+    most, shapes = planned.most_documents(), set()
+    passed = dict.fromkeys(most, 0)
+    for step in range(planned.steps):
+        documents = torch.from_numpy(planned.batch(step).rows.documents)
+        rows, length = documents.shape
+        bidirectional = torch.arange(rows) % 10 >= round(10 * ratio)
+        like = torch.zeros(1)
+        known = attention.packed_layout(documents, bidirectional, "varlen", like)
+        with Forbid() as watch:
+            found = attention.packed_layout(documents, bidirectional, "varlen", like, most[length])
+        assert set(watch.seen) <= {"_local_scalar_dense"}
+        assert (found.order is None) == (known.order is None)
+        for one, other in zip(found.parts, known.parts, strict=True):
+            assert one[:3] == other[:3]
+            count = int((other.offsets < other.offsets[-1]).sum())
+            assert torch.equal(one.offsets[:count], other.offsets[:count])
+            assert set(one.offsets[count:].tolist()) == {(one.stop - one.start) * length}
+            shapes.add((length, tuple(one.offsets.shape)))
+        count = int((documents[:, -1] + 1).sum())
+        assert count <= most[length]
+        passed[length] = max(passed[length], count)
+    assert len(shapes) == 2
+    assert all(most[length] <= 2 * count for length, count in passed.items()), "the bound is not far"
