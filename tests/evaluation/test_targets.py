@@ -5,6 +5,8 @@ from types import SimpleNamespace
 
 import huggingface_hub
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from babylm import evaluate
 from babylm.evaluation import suite, targets
@@ -77,6 +79,8 @@ def test_code_of_a_stranger_runs_only_when_trusted(tmp_path, model, capsys):
     }
     described["auto_map"]["AutoModel"] = "strange.Encoder"
     (model / "config.json").write_text(json.dumps(described))
+    size = described["vocab_size"]
+    save_file({"table.weight": torch.randn(size, size)}, model / "model.safetensors", {"format": "pt"})
     (model / "strange.py").write_text(STRANGE.format(proof=tmp_path / "executed"))
     assert evaluate._command([str(model), "tasks=grammar", "limit=1"]) == 2
     assert "this model brings code of its own; trust=true runs it" in capsys.readouterr().err

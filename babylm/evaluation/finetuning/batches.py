@@ -38,10 +38,18 @@ def by_length(lengths: np.ndarray, size: int) -> list[np.ndarray]:
     return np.array_split(np.argsort(lengths, kind="stable"), range(size, len(lengths), size))
 
 
-def pad(rows: Sequence[Sequence[int]], filler: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """(rows, longest) int64 token ids, padded on the right, and their mask of ones and zeros."""
+def pad(
+    rows: Sequence[Sequence[int]], filler: int, device: torch.device, multiple: int = 1, longest: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """(rows, width) int64 token ids, padded on the right, and their mask of ones and zeros.
+
+    The width is the longest row's, rounded up to a ``multiple`` but not beyond ``longest``.
+    """
     lengths = torch.tensor([len(row) for row in rows])
-    ids = torch.full((len(rows), int(lengths.max())), filler)
-    mask = (torch.arange(ids.shape[1]) < lengths[:, None]).long()
+    needed = int(lengths.max())
+    rounded = needed + -needed % multiple
+    width = rounded if longest is None else max(needed, min(rounded, longest))
+    ids = torch.full((len(rows), width), filler)
+    mask = (torch.arange(width) < lengths[:, None]).long()
     ids[mask.bool()] = torch.tensor([token for row in rows for token in row])
     return ids.to(device), mask.to(device)

@@ -93,6 +93,7 @@ class Task:
             buckets=config.buckets,
             bf16=config.precision == "bf16",
             pad=scorer.pad,
+            longest=length,
         )
 
         def build() -> classifier.Classifier:
@@ -100,7 +101,7 @@ class Task:
             return classifier.Classifier(own, width, self.labels, pooling, config.dropout).to(scorer.device)
 
         outcomes = [loop.finetune(build, train, valid, plan, seed, self.name) for seed in config.seeds]
-        about = {"pooling": pooling, "length": length, "dtype": "bfloat16" if plan.bf16 else "float32"}
+        about = {"pooling": pooling, "dtype": "bfloat16" if plan.bf16 else "float32"}
         return self._result(outcomes, valid.labels, asdict(plan) | about | {"training_items": len(train.rows)})
 
     def _result(self, outcomes: Sequence[loop.Outcome], labels: np.ndarray, about: dict[str, Any]) -> Result:

@@ -263,6 +263,14 @@ def test_foreign_models_on_real_data(shared_data, model, backend):
     assert sum(item.label == 0 for item in items) == 75
 
 
+def test_in_bf16_it_learns_too(data, scorer):
+    task = suite.task("rte")
+    items = task.items(data)
+    result = task.score(scorer, items, settings=settings(precision="bf16"))
+    assert result.details["dtype"] == "bfloat16"
+    assert result.official > max(0.95, result.details["constant_answer"])
+
+
 def test_a_long_epoch_is_told(data, scorer, monkeypatch, capsys):
     monkeypatch.setattr(loop, "SLOW_EPOCH", 0.0)
     task = suite.task("rte")
@@ -275,3 +283,14 @@ def test_glue_stands_for_the_seven(data, causal_model, tokenizer_folder):
     own = settings(epochs=1, batch=8)
     found = suite.run(causal_model, tokenizer_folder, ["glue"], data=data, limit=8, settings=own)
     assert list(found) == list(aggregates.GLUE)
+
+
+def test_scoring_in_bf16_does_not_touch_fine_tuning(data, run_folder):
+    """It begins with the stored weights, not with rounded ones, and its result has one name."""
+    file = run_folder / "evaluation/main/rte.full.2026.tuned.json"
+    scores = []
+    for dtype in ("fp32", "bf16"):
+        assert evaluate._command(words_of(run_folder, data, "tasks=rte", f"dtype={dtype}")) == 0
+        scores.append(json.loads(file.read_text())["details"]["seeds"][0]["epochs"])
+        file.unlink()
+    assert scores[0] == scores[1]

@@ -75,6 +75,8 @@ def test_padding():
     ids, mask = batches.pad([[5, 6, 7], [8]], 0, torch.device("cpu"))
     assert ids.tolist() == [[5, 6, 7], [8, 0, 0]]
     assert mask.tolist() == [[1, 1, 1], [1, 0, 0]]
+    widths = [batches.pad([[1] * n], 0, torch.device("cpu"), 4, 10)[0].shape[1] for n in (3, 4, 5, 9, 10)]
+    assert widths == [4, 4, 8, 10, 10]
 
 
 @pytest.mark.parametrize("pooling", ["first", "last"])
