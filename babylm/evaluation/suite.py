@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import json
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -24,8 +22,9 @@ import torch
 from babylm import registry
 from babylm import run as files
 from babylm.console import Log
-from babylm.evaluation import calibration, evidence, forward, narrow
+from babylm.evaluation import calibration, evidence, narrow
 from babylm.evaluation.aggregates import GLUE, HUMAN_LIKENESS, NLP, aggregates, expand
+from babylm.evaluation.loading import TOKENIZER, check_tokenizer, load_scorer, read_json, resolve
 from babylm.evaluation.results import Result, fingerprint, plain
 from babylm.evaluation.scorer import BACKENDS, Scorer
 from babylm.evaluation.tasks import _minimal_pairs, _times
@@ -100,8 +99,9 @@ def run(
     for name in expand(tasks):
         chosen = task(name)
         items = chosen.items(Path(data), limit, suite=suite, rules=rules)
-        result = _score(chosen, scorer, items, rules, settings)
-        results[name] = narrow.with_flips(chosen, result, scorer, lambda: wide, items, rules)
+        asked = wide if name in GLUE else scorer
+        result = _score(chosen, asked, items, rules, settings)
+        results[name] = narrow.with_flips(chosen, result, asked, lambda: wide, items, rules)
     return results
 
 
@@ -153,15 +153,16 @@ def evaluate(
     weights = next((file for name in WEIGHTS if (file := model / name).is_file()), None)
     if weights is None:
         raise ValueError(f"{model} has no {WEIGHTS[0]}")
+    check_tokenizer(model)
     about = {
         "model": model.name,
         "scorer": label,
         "suite": suite,
         "rules": rules,
         "weights_sha256": files.sha256_file(weights),
-        "tokenizer_sha256": files.sha256_file(model / "tokenizer.json"),
+        "tokenizer_sha256": files.sha256_file(model / TOKENIZER),
     }
-    facts = _read_json(model / "babylm.json") if (model / "babylm.json").is_file() else {}
+    facts = read_json(model / "babylm.json") if (model / "babylm.json").is_file() else {}
     scorer, wide, found = None, None, []
     for name, items in questions.items():
         chosen = task(name)
@@ -173,16 +174,18 @@ def evaluate(
         if hasattr(chosen, "identity"):
             key |= chosen.identity(settings, items)
         kept = results / model.name / evidence.FOLDER / file.name
-        stored = _read_json(file) if file.is_file() else {}
+        stored = read_json(file) if file.is_file() else {}
         # Results of an older version say nothing about their items.
         whole = "items_kept" in stored and (kept.is_file() or not stored["items_kept"])
         if not whole or any(stored.get(k) != value for k, value in key.items()):
             scorer = scorer or load_scorer(model, backend, trust=trust, dtype=settings.dtype)
-            begin = time.perf_counter()
-            result = _score(chosen, scorer, items, rules, settings)
-            seconds = round(time.perf_counter() - begin, 3)
             wide = wide or functools.cache(lambda: load_scorer(model, backend, trust=trust))
-            result = narrow.with_flips(chosen, result, scorer, wide, items, rules)
+            # Fine-tuning begins with the weights as they are stored, and has a precision of its own.
+            asked = wide() if name in GLUE and settings.dtype == "bf16" else scorer
+            begin = time.perf_counter()
+            result = _score(chosen, asked, items, rules, settings)
+            seconds = round(time.perf_counter() - begin, 3)
+            result = narrow.with_flips(chosen, result, asked, wide, items, rules)
             files.write_json(results / model.name / "predictions" / f"{stem}.json", plain(result.predictions))
             shown = {} if name in evidence.UNSHOWN else evidence.examples(scorer, items, result)
             stored = {
@@ -245,7 +248,7 @@ def acquisition(
         log(f"aoa: surprisals kept; {len(steps)} revisions named by words (chck_*) are too few for its score")
         return
     stems = {model.name: stored_as("aoa", suite, rules, resolve(model, backend, dtype)) for model in models}
-    stored = [_read_json(results / name / "predictions" / f"{stems[name]}.json") for name, _ in steps]
+    stored = [read_json(results / name / "predictions" / f"{stems[name]}.json") for name, _ in steps]
     found = aoa.combine(stored, steps, str(rules))
     stem = stems[steps[0][0]]
     files.write_json(results / "predictions" / f"{stem}.json", plain(found.pop("surprisals")))
@@ -266,7 +269,7 @@ def averages(models: Sequence[Path], backend: str, results: Path, rules: int, lo
             stem = stored_as(name, "full", rules, own)
             file = results / (f"{stem}.json" if name == "aoa" else f"{model.name}/{stem}.json")
             if file.is_file():
-                columns[name] = _read_json(file)["score" if name == "aoa" else "official"]
+                columns[name] = read_json(file)["score" if name == "aoa" else "official"]
         found = aggregates(columns, rules)
         file = results / model.name / f"averages.{rules}.{own}.json"
         files.write_json(file, {"columns": columns, **{name: vars(part) for name, part in found.items()}})
@@ -281,46 +284,3 @@ def stored_as(task: str, suite: str, rules: int, backend: str) -> str:
     if task in GLUE:
         suite, backend = "full", TUNED
     return f"{task.strip('/').replace('/', '_')}.{suite}.{rules}.{backend}"
-
-
-def resolve(folder: Path, backend: str, dtype: str = "auto") -> str:
-    """``auto`` as the backend the model's class asks for; any other name as it is, checked. With the mark of bf16."""
-    registry.check(backend, (*BACKENDS, "auto"), "evaluation.scorer")
-    if backend == "auto":
-        architectures = _read_json(folder / "config.json").get("architectures") or []
-        backend = "mlm" if any("MaskedLM" in name for name in architectures) else "causal"
-    return narrow.named(backend, dtype)
-
-
-def load_scorer(folder: Path, backend: str, *, trust: bool = False, dtype: str = "auto") -> Scorer:
-    """A scorer of a model folder: a revision of ours, or any local Hugging Face model.
-
-    ``backend``: one of `BACKENDS`, or ``auto`` (see `resolve`); ``trust``: run the code that a foreign model brings;
-    ``dtype``: of weights and activations, whatever the file holds (``auto``: fp32, as the official pipeline).
-    """
-    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer, PreTrainedTokenizerFast
-    from transformers.utils import logging
-
-    if not sys.stderr.isatty():
-        logging.disable_progress_bar()
-    causal = resolve(folder, backend) == "causal"
-    described = _read_json(folder / "config.json")
-    loader: Any
-    reader: Any
-    if described.get("model_type") == "babylm":
-        # The auto classes would ask whether to trust the code in the folder, which is ours and is imported already.
-        loader, reader = (BabyLMForCausalLM if causal else BabyLMForMaskedLM), PreTrainedTokenizerFast
-    else:
-        loader, reader = (AutoModelForCausalLM if causal else AutoModelForMaskedLM), AutoTokenizer
-    foreign = {} if described.get("model_type") == "babylm" else {"trust_remote_code": trust}
-    if described.get("auto_map") and foreign and not trust:
-        raise ValueError(f"{folder}: this model brings code of its own; trust=true runs it")
-    model = loader.from_pretrained(folder, **foreign).to(narrow.torch_dtype(dtype))
-    forward.fuse(model)
-    return Scorer(model.eval(), reader.from_pretrained(folder, **foreign), resolve(folder, backend))
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    if not file.is_file():
-        raise ValueError(f"{file.parent} is not a model folder: it has no {file.name}")
-    return json.loads(file.read_text(encoding="utf-8"))

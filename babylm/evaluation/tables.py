@@ -22,6 +22,9 @@ def tell(log: Log, head: str, whole: bool, found: dict[str, Any]) -> None:
     log(f"{head} {found['task']}: {percent(found['official'], 2)}")
     if whole and found["by_uid"]:
         log(parts(found))
+    counted = found["details"].get("against_fp32")
+    if counted:
+        log(f"  {counted['flipped']} of {counted['compared']} decisions flip against fp32")
 
 
 def parts(found: dict[str, Any]) -> str:
