@@ -50,7 +50,8 @@ class _Rotation(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        return _turned(gradients[0], *ctx.saved_tensors, -1), None, None, None
+        cosine, sine, swap = ctx.saved_tensors
+        return _turned(gradients[0], cosine, sine, swap, -1), None, None, None
 
 
 def _turned(x: Tensor, cosine: Tensor, sine: Tensor, swap: Tensor, direction: int) -> Tensor:
