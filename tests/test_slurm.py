@@ -94,3 +94,15 @@ def test_every_line_of_the_shipped_sweep_is_a_valid_run(root):
     ]
     names = {config.load(root / "configs" / "strict_small.yaml", overrides).name for overrides in lines}
     assert len(names) == len(lines) >= 8
+
+
+@pytest.mark.parametrize(("code", "requeued"), [(75, True), (0, False), (2, False)])
+def test_the_campaign_is_requeued_while_work_is_left(cluster, root, code, requeued):
+    environment, log = cluster
+    trainer = log.parent / "python"
+    trainer.write_text(f'#!/usr/bin/env bash\necho "$@" >> {log}\nexit {code}\n')
+    done = subprocess.run(["bash", "slurm/campaign.sbatch", "seed=2"], cwd=root, env=environment, check=False)
+    assert done.returncode == (0 if requeued else code)
+    lines = log.read_text().splitlines()
+    assert lines[0] == "benchmarks/campaign.py --time-limit 3300 seed=2"
+    assert lines[1:] == (["scontrol requeue 77"] if requeued else [])

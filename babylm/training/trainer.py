@@ -13,6 +13,7 @@ import lightning as L
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from lightning.pytorch.plugins.environments import SLURMEnvironment
+from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
 from babylm import averaging, objectives
 from babylm.training import precision
@@ -40,10 +41,17 @@ def build_module(session: Session) -> Pretraining:
     if session.device.type == "cuda":
         network.set_attention(session.attention, session.plan.most_documents())
     if config.training.compile:
-        # Read by torch at the first compilation; its triton kernels lie below.
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(config.training.compile_cache).resolve()))
+        keep_compiled(config.training.compile_cache)
         network.compile()
     return module
+
+
+def keep_compiled(folder: str) -> None:
+    """Let torch keep what it compiles (triton's kernels too) in ``folder``, unless the user has named another."""
+    # Importing lightning has already set the variable to torch's default, a folder that a reboot empties.
+    default = default_cache_dir()
+    if os.environ.get("TORCHINDUCTOR_CACHE_DIR", default) == default:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(Path(folder).resolve())
 
 
 def quiet() -> None:
