@@ -1,15 +1,19 @@
 """Speed of evaluation: ours alone on two sizes of model, and in turn with the official 2025 pipeline.
 
-    python benchmarks/eval_speed.py --data DIR                                ours alone: tokens/s, share in the model
-    python benchmarks/eval_speed.py --data DIR --official DIR [--rounds 3]    both, in turns, on the same models and data
+    python benchmarks/eval_speed.py --data DIR                                ours alone: tokens/s, share in the network
+    python benchmarks/eval_speed.py --data DIR --official DIR [--rounds 3]    both, in turns, on the same models
 
 ``--data`` is a folder with ``evaluation_data/{fast,full}_eval`` and, below ``parity``, the models ``gpt2-tiny`` and
 ``bert-tiny``; ``--official`` the official pipeline's work tree. It pins transformers 4.51.3: what has to stand in front
 of the installed packages for it (that, and its datasets 3.6.0) is named by ``--official-path A:B``.
 
-Each contender works in a process of its own that has loaded its models; a turn is reading the data, scoring and writing
-results and predictions. Turns are interleaved, so a busy machine slows all alike; ratios are medians over rounds, by
-the clock and by CPU time. ``ours-bf16`` is ours with the model in bf16.
+In turns: each contender works in a process of its own that has loaded its models; a turn is reading the data, scoring
+and writing results and predictions. Turns are interleaved, so a busy machine slows all alike; ratios are medians over
+rounds, by the clock and by CPU time. Predictions are compared too. ``ours-bf16`` is ours with the model in bf16.
+
+Alone: the fast suite of 2025 and BLiMP full, on the models above and on random ones of GPT-2's size (12 x 768), with
+one item in so many of the slower combinations (beginnings are then shared less than in the whole). A token counts once
+for each text in which it is scored; ``network`` is the share of the time in the model, its head and the softmax.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import json
 import os
 import runpy
 import statistics
@@ -51,10 +56,13 @@ JOBS = {
     "mlm blimp sample": Job("bert-tiny", "mlm", "blimp", "fast", "blimp_fast", 20),
     "mntp blimp sample": Job("bert-tiny", "mntp", "blimp", "fast", "blimp_fast", 20),
 }
-ALONE = (("tiny", "causal", 1), ("tiny", "mlm", 20), ("tiny", "mntp", 20)) + (
-    ("small", "causal", 40), ("small", "mlm", 400), ("small", "mntp", 400),
-)  # fmt: skip
+ALONE = (
+    *(("tiny", "causal", 1), ("tiny", "mlm", 20), ("tiny", "mntp", 20)),
+    *(("small", "causal", 40), ("small", "mlm", 400), ("small", "mntp", 400)),
+)
 """Size, backend, and one item in how many is scored."""
+NEAR = 1e-4
+"""Nats within which surprisals are equal."""
 
 
 def arguments() -> argparse.Namespace:
@@ -86,25 +94,27 @@ def sample(data: Path, target: Path, jobs: list[Job]) -> None:
 
 def our_turns(given: argparse.Namespace, jobs: dict[str, Job], bf16: bool) -> dict[str, Callable[[], Any]]:
     """The package's tasks on loaded models."""
-    import torch
-
     from babylm import run
     from babylm.evaluation import scorer as scoring
     from babylm.evaluation import suite
+    from babylm.evaluation.results import plain
 
-    def turn(job: Job, scorer: scoring.Scorer, out: Path) -> None:
+    if any(job.task == "reading" for job in jobs.values()):
+        import statsmodels.formula.api  # noqa: F401
+
+    def turn(job: Job, scorer: scoring.Scorer, out: Path) -> Path:
         scoring._ENCODED.clear()
         module = suite.task(job.task)
         items = module.items(given.sample / f"{job.task}.{job.lines}", suite=job.suite, rules=2025)
         result = module.score(scorer, items, rules=2025)
-        run.write_json(out / "predictions.json", result.predictions)
         run.write_json(out / "result.json", result.as_dict())
+        run.write_json(out / "predictions.json", plain(result.predictions))
+        return out
 
     turns = {}
     for name, job in jobs.items():
-        scorer = suite.load_scorer(given.data / "parity" / job.model, job.backend)
-        if bf16:
-            scorer.model.to(torch.bfloat16)
+        dtype = "bf16" if bf16 else "fp32"
+        scorer = suite.load_scorer(given.data / "parity" / job.model, job.backend, dtype=dtype)
         out = Path(tempfile.mkdtemp(dir=given.sample))
         turns[name] = lambda job=job, scorer=scorer, out=out: turn(job, scorer, out)
     return turns
@@ -127,7 +137,7 @@ def official_turns(given: argparse.Namespace, jobs: dict[str, Job]) -> dict[str,
 
         one.from_pretrained = load
 
-    def turn(job: Job, out: Path) -> None:
+    def turn(job: Job, out: Path) -> Path:
         folder = given.sample / f"{job.task}.{job.lines}" / f"{job.suite}_eval" / job.folder
         module = "reading" if job.task == "reading" else "sentence_zero_shot"
         words = ["--model_path_or_name", str(given.data / "parity" / job.model), "--backend", job.backend]
@@ -139,6 +149,7 @@ def official_turns(given: argparse.Namespace, jobs: dict[str, Job]) -> dict[str,
         sys.argv = ["run", *words]
         with contextlib.redirect_stdout(io.StringIO()):
             runpy.run_module(f"evaluation_pipeline.{module}.run", run_name="__main__")
+        return out
 
     turns = {}
     for name, job in jobs.items():
@@ -162,14 +173,15 @@ def contend(given: argparse.Namespace, jobs: dict[str, Job]) -> None:
     print("ready", flush=True)
     for name in sys.stdin:
         wall, cpu = time.perf_counter(), time.process_time()
-        turns[name.strip()]()
-        print(f"seconds {time.perf_counter() - wall} {time.process_time() - cpu}", flush=True)
+        out = turns[name.strip()]()
+        print(f"seconds {time.perf_counter() - wall} {time.process_time() - cpu} {out}", flush=True)
 
 
 def compete(given: argparse.Namespace, jobs: dict[str, Job]) -> None:
     """The parent: start the contenders, then give them turns, and compare."""
     contenders = ("official", "ours", "ours-bf16")
     seconds: dict[tuple[str, str], list[list[float]]] = {}
+    written: dict[tuple[str, str], str] = {}
     children: dict[str, subprocess.Popen[str]] = {}
     with tempfile.TemporaryDirectory() as folder:
         sample(given.data, Path(folder), list(jobs.values()))
@@ -182,9 +194,13 @@ def compete(given: argparse.Namespace, jobs: dict[str, Job]) -> None:
                     for name, child in children.items():
                         assert child.stdin is not None
                         print(job, file=child.stdin, flush=True)
-                        values = [float(value) for value in _answer(child, "seconds").split()]
+                        *times, written[job, name] = _answer(child, "seconds").split()
+                        values = [float(value) for value in times]
                         seconds.setdefault((job, name), []).append(values)
-                        print(f"round {turn + 1} {job:21} {name:9} {values[0]:7.2f} s {values[1]:7.2f} CPU s", flush=True)
+                        print(
+                            f"round {turn + 1} {job:21} {name:9} {values[0]:7.2f} s {values[1]:7.2f} CPU s", flush=True
+                        )
+            agreement = {job: _agreement(*(written[job, name] for name in contenders[:2])) for job in jobs}
         finally:
             for child in children.values():
                 child.kill()
@@ -196,7 +212,101 @@ def compete(given: argparse.Namespace, jobs: dict[str, Job]) -> None:
             own = seconds[job, name]
             clock, cpu = (statistics.median(b[i] / o[i] for b, o in zip(base, own, strict=True)) for i in (0, 1))
             parts.append(f"{name} {statistics.median(wall for wall, _ in own):6.2f} s {clock:5.1f}x ({cpu:.1f}x)")
-        print(f"{job:21} {'   '.join(parts)}")
+        print(f"{job:21} {'   '.join(parts)}   {agreement[job]}")
+
+
+def _agreement(official: str, ours: str) -> str:
+    theirs, own = (json.loads(next(Path(out).rglob("predictions.json")).read_text()) for out in (official, ours))
+    assert set(theirs) == set(own)
+    pairs = [pair for uid in own for pair in zip(theirs[uid]["predictions"], own[uid]["predictions"], strict=True)]
+    if isinstance(pairs[0][0]["pred"], float):
+        same = sum(abs(one["pred"] - other["pred"]) < NEAR for one, other in pairs)
+    else:
+        same = sum(one["pred"].strip() == other["pred"].strip() for one, other in pairs)
+    return f"{same} of {len(pairs)} predictions equal"
+
+
+def alone(given: argparse.Namespace) -> None:
+    """Ours: seconds, tokens/s and the share of the time in the network, by model, backend and task."""
+    import torch
+
+    from babylm.console import Log
+    from babylm.evaluation import suite
+
+    torch.set_num_threads(given.threads)
+    data = given.data / "evaluation_data"
+    names = suite.SUITES["fast", 2025]
+    questions = dict(suite.questions(names, data, None, "fast", 2025, Log(), ()))
+    questions["blimp full"] = suite.task("blimp").items(data, suite="full", rules=2025)
+    print(
+        f"{'model':6} {'scorer':7} {'task':16} {'items':>7} {'tokens':>9} {'seconds':>8} {'tokens/s':>9} {'network':>8}"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        for size, backend, step in ALONE:
+            if size not in given.alone.split(","):
+                continue
+            model = _model(given.data / "parity", size, backend, Path(folder))
+            for dtype in ("fp32", "bf16"):
+                scorer = suite.load_scorer(model, backend, dtype=dtype)
+                clock = _Clock(scorer)
+                for name, items in questions.items():
+                    if dtype == "bf16" and name != "blimp":
+                        continue
+                    task = suite.task(name.split()[0])
+                    # The regressions of reading need all words.
+                    picked = items if name == "reading" else items[::step]
+                    begin = clock.restart()
+                    task.score(scorer, picked, rules=2025)
+                    seconds = time.perf_counter() - begin
+                    label = backend if dtype == "fp32" else f"{backend}-bf16"
+                    print(
+                        f"{size:6} {label:11} {name:16} {len(picked):7,} {clock.tokens:9,} {seconds:8.2f} "
+                        f"{clock.tokens / seconds:9,.0f} {100 * clock.seconds / seconds:6.0f} %",
+                        flush=True,
+                    )
+
+
+class _Clock:
+    """Counts the scored tokens of a scorer, and the seconds in its network."""
+
+    def __init__(self, scorer: Any) -> None:
+        self.restart()
+        whole, inner = scorer.log_probs, scorer.network.log_probs
+
+        def count(texts: Any, **options: Any) -> Any:
+            self.tokens += sum(len(text.positions) for text in texts)
+            return whole(texts, **options)
+
+        def measure(*args: Any, **options: Any) -> Any:
+            begin = time.perf_counter()
+            try:
+                return inner(*args, **options)
+            finally:
+                self.seconds += time.perf_counter() - begin
+
+        scorer.log_probs, scorer.network.log_probs = count, measure
+
+    def restart(self) -> float:
+        self.tokens, self.seconds = 0, 0.0
+        return time.perf_counter()
+
+
+def _model(parity: Path, size: str, backend: str, folder: Path) -> Path:
+    """The folder of a model: the tiny one, or a random one of GPT-2's (or BERT's) size with its tokenizer."""
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, GPT2Config, GPT2LMHeadModel
+
+    tiny = parity / ("gpt2-tiny" if backend == "causal" else "bert-tiny")
+    if size == "tiny":
+        return tiny
+    target = folder / tiny.name
+    if not target.exists():
+        torch.manual_seed(0)
+        tokenizer = AutoTokenizer.from_pretrained(tiny)
+        model = GPT2LMHeadModel(GPT2Config()) if backend == "causal" else BertForMaskedLM(BertConfig())
+        model.save_pretrained(target)
+        tokenizer.save_pretrained(target)
+    return target
 
 
 def _start(given: argparse.Namespace, name: str, folder: str) -> subprocess.Popen[str]:
@@ -229,6 +339,8 @@ def main() -> None:
         contend(given, jobs)
     elif given.official:
         compete(given, jobs)
+    else:
+        alone(given)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,9 @@ import numpy as np
 LONGEST_PACK = 512
 """More would spend more on attention, which every token of a pack takes part in, than it saves."""
 SHORTEST_PACK = 64
+LITTLE_SHARED = 4
+"""A text of which less than one token in so many is in its pack already begins another pack, once this one is full
+enough: what it would save is less than what the longer row costs in attention."""
 
 
 class _Branch(NamedTuple):
@@ -69,7 +72,8 @@ def pack(texts: Sequence[tuple[int, ...]], ranks: np.ndarray, common: np.ndarray
     path = np.zeros(0, dtype=np.int64)
     for rank, shared in zip(ranks, common, strict=True):
         text = texts[rank]
-        if len(packs[-1].ids) + len(text) - shared > room:
+        size = len(packs[-1].ids)
+        if size + len(text) - shared > room or (size >= SHORTEST_PACK and shared * LITTLE_SHARED < len(text)):
             packs.append(Pack())
             shared = 0
         row = packs[-1]
