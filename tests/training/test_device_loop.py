@@ -186,3 +186,17 @@ def test_the_layout_of_varlen_needs_no_look_at_the_documents(ratio):
         passed[length] = max(passed[length], count)
     assert len(shapes) == 2
     assert all(most[length] <= 2 * count for length, count in passed.items()), "the bound is not far"
+
+
+def test_what_is_compiled_is_kept_where_the_configuration_says(tmp_path, monkeypatch):
+    """Lightning's import sets the variable to torch's default; a folder that the user has named stays."""
+    from torch._inductor.runtime.cache_dir_utils import cache_dir, default_cache_dir
+
+    from babylm.training.trainer import keep_compiled
+
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", default_cache_dir())
+    keep_compiled(str(tmp_path / "kept"))
+    assert cache_dir() == str(tmp_path / "kept")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "own"))
+    keep_compiled(str(tmp_path / "kept"))
+    assert cache_dir() == str(tmp_path / "own")
