@@ -77,10 +77,9 @@ class Evaluation(StepCallback):
             if step == module.plan.steps:
                 self.final = results
         shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
-        self.session.log(
-            f"measured at {int(module.plan.words_at[step]):,} words: {shown}  ({duration(time.perf_counter() - begin)})"
-        )
-        return values
+        seconds = time.perf_counter() - begin
+        self.session.log(f"measured at {int(module.plan.words_at[step]):,} words: {shown}  ({duration(seconds)})")
+        return {**values, "evaluation_seconds": seconds}
 
     def loss(self, network: torch.nn.Module, text: HeldOut, tokens: int | None = None) -> dict[str, dict[str, float]]:
         """Held-out loss by source in the run's precision, on about ``tokens`` tokens or all of the text."""
@@ -90,7 +89,7 @@ class Evaluation(StepCallback):
 
 
 def score(session: Session, network: Any) -> dict[str, Any]:
-    """Results by task of a network in memory, in fp32."""
+    """Results by task of a network in memory, at most ``evaluation.limit`` items a file of the fast suite's data."""
     from babylm.evaluation import suite
 
     wanted = session.config.evaluation
@@ -104,6 +103,7 @@ def score(session: Session, network: Any) -> dict[str, Any]:
         backend=scorer,
         data=wanted.data,
         limit=wanted.limit,
+        rules=session.config.rules,
         settings=wanted,
     )
 
