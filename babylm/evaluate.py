@@ -62,8 +62,9 @@ def main(target: str, given: dict[str, str], log: Log) -> int:
     trust = registry.check(given.get("trust", "false"), ("true", "false"), "trust") == "true"
     models, results = targets.find(target, _words(given.get("revisions", "")))
 
-    from babylm.evaluation import curves, suite, tables
+    from babylm.evaluation import curves, forward, suite, tables
 
+    forward.keep_memory()
     data = Path(given.get("data", wanted.data))
     questions = suite.questions(tasks or suite.SUITES[suite_name, rules], data, limit, suite_name, rules, log, asked)
     log(f"babylm: scoring {len(models)} model(s) on {', '.join(questions)} ...")

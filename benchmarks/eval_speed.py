@@ -56,10 +56,8 @@ JOBS = {
     "mlm blimp sample": Job("bert-tiny", "mlm", "blimp", "fast", "blimp_fast", 20),
     "mntp blimp sample": Job("bert-tiny", "mntp", "blimp", "fast", "blimp_fast", 20),
 }
-ALONE = (
-    *(("tiny", "causal", 1), ("tiny", "mlm", 20), ("tiny", "mntp", 20)),
-    *(("small", "causal", 40), ("small", "mlm", 400), ("small", "mntp", 400)),
-)
+ALONE = [("tiny", "causal", 1), ("tiny", "mlm", 20), ("tiny", "mntp", 20)]
+ALONE += [("small", "causal", 40), ("small", "mlm", 400), ("small", "mntp", 400)]
 """Size, backend, and one item in how many is scored."""
 NEAR = 1e-4
 """Nats within which surprisals are equal."""
@@ -169,6 +167,9 @@ def contend(given: argparse.Namespace, jobs: dict[str, Job]) -> None:
     if given.contender == "official":
         turns = official_turns(given, jobs)
     else:
+        from babylm.evaluation import forward
+
+        forward.keep_memory()
         turns = our_turns(given, jobs, given.contender == "ours-bf16")
     print("ready", flush=True)
     for name in sys.stdin:
@@ -212,7 +213,7 @@ def compete(given: argparse.Namespace, jobs: dict[str, Job]) -> None:
             own = seconds[job, name]
             clock, cpu = (statistics.median(b[i] / o[i] for b, o in zip(base, own, strict=True)) for i in (0, 1))
             parts.append(f"{name} {statistics.median(wall for wall, _ in own):6.2f} s {clock:5.1f}x ({cpu:.1f}x)")
-        print(f"{job:21} {'   '.join(parts)}   {agreement[job]}")
+        print(job.ljust(21), *parts, agreement[job], sep="   ")
 
 
 def _agreement(official: str, ours: str) -> str:
@@ -231,9 +232,10 @@ def alone(given: argparse.Namespace) -> None:
     import torch
 
     from babylm.console import Log
-    from babylm.evaluation import suite
+    from babylm.evaluation import forward, suite
 
     torch.set_num_threads(given.threads)
+    forward.keep_memory()
     data = given.data / "evaluation_data"
     names = suite.SUITES["fast", 2025]
     questions = dict(suite.questions(names, data, None, "fast", 2025, Log(), ()))

@@ -10,9 +10,11 @@ Three ways to save work, each tried once against the plain call and given up whe
 
 from __future__ import annotations
 
+import ctypes
 import inspect
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,10 @@ REFUSED = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyE
 """What a model answers to arguments that it does not know."""
 LOGITS = {"cpu": 2**21, "cuda": 2**27}
 """Logits at a time: on a CPU what stays in its cache (and in memory that is not given back after each use)."""
+
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Of glibc's malloc.h."""
 
 
 class Network:
@@ -173,6 +179,17 @@ def fuse(model: Any) -> None:
         for name, child in parent.named_children():
             if isinstance(child, NewGELUActivation):
                 setattr(parent, name, nn.GELU(approximate="tanh"))
+
+
+def keep_memory() -> None:
+    """Let the C library keep what a batch frees for the next one, instead of asking for zeroed pages each time.
+
+    About a tenth of the time on a CPU; for a process that does nothing but score. Nothing where there is no glibc.
+    """
+    with suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+        mallopt(M_MMAP_THRESHOLD, 2**30)
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def _after_last_attention(model: Any) -> nn.Module | None:

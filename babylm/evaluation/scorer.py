@@ -28,7 +28,7 @@ from babylm.evaluation import tree
 from babylm.evaluation.forward import Network
 
 BACKENDS = ("causal", "mntp", "mlm")
-BATCH_TOKENS = {"cpu": 1024, "cuda": 32_768}
+BATCH_TOKENS = {"cpu": 2048, "cuda": 32_768}
 """Tokens a batch: enough to fill the machine, little enough to stay near its caches."""
 WORTH_A_TREE = 0.25
 """Share of tokens that must be saved before texts are packed into trees."""
@@ -91,7 +91,7 @@ class Scorer:
         self.model, self.tokenizer = model, tokenizer
         self.network = Network(model)
         self.device = self.network.device
-        self.batch_tokens = batch_tokens or BATCH_TOKENS.get(self.device.type, 1024)
+        self.batch_tokens = batch_tokens or BATCH_TOKENS.get(self.device.type, 2048)
         if not getattr(tokenizer, "is_fast", False):
             raise ValueError("scoring needs a fast tokenizer: token offsets say which tokens count")
         if backend != "causal" and tokenizer.mask_token_id is None:
