@@ -12,9 +12,8 @@ from typing import Any
 
 import torch
 
-from babylm.evaluation.results import Result
+from babylm.evaluation.results import Result, evenly
 from babylm.evaluation.scorer import Scorer
-from babylm.evaluation.tasks._data import evenly
 
 SAMPLE = 500
 """Items that are decided in both types."""

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from babylm import run
 
+T = TypeVar("T")
 RESAMPLES = 1000
 LEVEL = 0.95
 
@@ -200,3 +201,10 @@ def _middle(values: np.ndarray) -> tuple[float, float]:
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(values, [tail, 1 - tail]) if len(values) else (np.nan, np.nan)
     return float(low), float(high)
+
+
+def evenly(items: Sequence[T], limit: int | None) -> list[T]:
+    """All items, or ``limit`` of them at even distances."""
+    if limit is None or len(items) <= limit:
+        return list(items)
+    return [items[i] for i in np.linspace(0, len(items) - 1, limit).round().astype(int)]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
-from babylm.evaluation.results import Item
+from babylm.evaluation.results import Item, evenly
 
 T = TypeVar("T")
 SOURCE = (
@@ -57,10 +55,3 @@ def read(
                     found.append(item)
         items += evenly(found, limit)
     return items
-
-
-def evenly(items: Sequence[T], limit: int | None) -> list[T]:
-    """All items, or ``limit`` of them at even distances."""
-    if limit is None or len(items) <= limit:
-        return list(items)
-    return [items[i] for i in np.linspace(0, len(items) - 1, limit).round().astype(int)]

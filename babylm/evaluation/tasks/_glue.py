@@ -161,7 +161,7 @@ class Task:
                 found.append(Example(self.name, first, second, label, classes))
         if not found:
             raise _data.MissingData(f"evaluation.data: {file} is empty; {_data.SOURCE}")
-        return _data.evenly(found, limit)
+        return results.evenly(found, limit)
 
 
 def fields(first: str, second: str) -> Callable[[Mapping[str, Any]], tuple[str, str]]:

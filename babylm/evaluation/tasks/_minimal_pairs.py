@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from babylm.evaluation.results import Item
+from babylm.evaluation.results import Item, evenly
 from babylm.evaluation.tasks import _data
 from babylm.evaluation.tasks._choice import score
-from babylm.evaluation.tasks._data import evenly
 
 __all__ = ["from_pairs", "read", "score"]
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from babylm.evaluation.results import Result
+from babylm.evaluation.results import Result, evenly
 from babylm.evaluation.scorer import Scorer
 from babylm.evaluation.tasks import _curves, _data
 
@@ -61,7 +61,7 @@ def items(data: Path, limit: int | None = None, *, suite: str = "full", rules: i
     """Every context of every word; words of one character are left out. ``limit`` is of words."""
     contexts = json.loads(_data.find(data, "full", CONTEXTS).read_text(encoding="utf-8"))
     ages = children(_data.find(data, "full", HUMAN))
-    words = _data.evenly([word for word in contexts if len(word) > 1], limit)
+    words = evenly([word for word in contexts if len(word) > 1], limit)
     return [
         Context(word, line["context"].strip(), number, ages.get(word))
         for word in words
