@@ -137,13 +137,31 @@ def _naive(
         mask = torch.full((1, 1, queries, keys), -math.inf, device=query.device, dtype=query.dtype).triu(1)
     if bias is not None:
         mask = bias * scale if mask is None else bias * scale + mask
-    if mask is None:
-        scores = torch.bmm(query, key.transpose(1, 2)) * scale
-    else:
-        mask = mask.expand(rows, heads, queries, keys).flatten(0, 1)
-        scores = torch.baddbmm(mask, query, key.transpose(1, 2), alpha=scale)
+    scores = _Scores.apply(query, key, scale)
+    if mask is not None:
+        scores = (scores.unflatten(0, (rows, heads)) + mask).flatten(0, 1)
     weights = F.dropout(scores.softmax(-1), dropout)
     return torch.bmm(weights, value).unflatten(0, (rows, heads)).transpose(1, 2)
+
+
+class _Scores(torch.autograd.Function):
+    """``scale * query @ key.T``, whose gradient of the keys lies as the keys do (torch's own lies across them)."""
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, scale: float) -> Tensor:
+        ctx.save_for_backward(query, key)
+        ctx.scale = scale
+        return _product(query, key.transpose(1, 2), scale)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        query, key = ctx.saved_tensors
+        (gradient,) = gradients
+        return _product(gradient, key, ctx.scale), _product(gradient.transpose(1, 2), query, ctx.scale), None
+
+
+def _product(left: Tensor, right: Tensor, scale: float) -> Tensor:
+    return torch.baddbmm(left.new_empty(1, 1, 1), left, right, beta=0, alpha=scale)
 
 
 def _sdpa(

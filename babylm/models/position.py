@@ -7,70 +7,114 @@ tables are computed in the forward, since transformers 5 fills non-persistent bu
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
-def rotary_table(
-    positions: Tensor, head_dim: int, base: float, half: bool, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """Cosines and sines, each (rows or 1, length, 1, turned / 2) in ``dtype``, for ``positions`` (rows or 1, length).
+class Rotary(NamedTuple):
+    """How far each number of a head turns."""
+
+    cosine: Tensor
+    """(rows or 1, length, 1, head_dim); one for dimensions that stay."""
+    sine: Tensor
+    """The same shape, what a number's partner counts: negative for the first of a pair, zero for those that stay."""
+    pairs: int
+    """Pairs of dimensions that turn; partners lie so far apart."""
+
+
+def rotary_table(positions: Tensor, head_dim: int, base: float, half: bool, dtype: torch.dtype) -> Rotary:
+    """The table for ``positions`` (rows or 1, length).
 
     ``half`` turns the first half of a head's dimensions only; the others carry content without position.
     """
     turned = head_dim // 2 if half else head_dim
     rates = base ** (-torch.arange(0, turned, 2, device=positions.device, dtype=torch.float32) / turned)
     angles = positions.float()[..., None] * rates
-    return angles.cos().to(dtype)[:, :, None], angles.sin().to(dtype)[:, :, None]
+    cosine, sine = angles.cos(), angles.sin()
+    cosine = F.pad(torch.cat((cosine, cosine), -1), (0, head_dim - turned), value=1.0)
+    sine = F.pad(torch.cat((-sine, sine), -1), (0, head_dim - turned))
+    return Rotary(cosine.to(dtype)[:, :, None], sine.to(dtype)[:, :, None], turned // 2)
 
 
-def rotate(x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
+def rotate(x: Tensor, table: Rotary) -> Tensor:
     """Turn ``x`` (rows, length, heads, head_dim) by its position (RoPE, arXiv 2104.09864; pairs are halves apart)."""
-    if x.device.type == "cpu" and not torch.compiler.is_compiling():
-        return _Rotation.apply(x, *_whole_rows(table, x.shape[2], x.shape[3]))
-    cosine, sine = table
-    pairs = cosine.shape[-1]
-    first, second, rest = x.split((pairs, pairs, x.shape[-1] - 2 * pairs), dim=-1)
-    return torch.cat((first * cosine - second * sine, second * cosine + first * sine, rest), dim=-1)
+    return _Rotation.apply(x, *table)
+
+
+def normed_rotation(x: Tensor, table: Rotary, eps: float) -> Tensor:
+    """``rotate(rms_norm(x), table)``, with the norm over the last dimension and without gain."""
+    return _NormedRotation.apply(x, *table, eps)
 
 
 class _Rotation(torch.autograd.Function):
-    """The same in half the time on a CPU, where operations on a few neighbours at a time are slow.
-
-    The partner of each number comes from a product with a permutation (exact: one term of each sum is not zero), and
-    everything else is done on whole rows. A rotation's gradient is the rotation back.
-    """
+    """A rotation, whose gradient is the rotation back."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, cosine: Tensor, sine: Tensor, swap: Tensor) -> Tensor:
-        ctx.save_for_backward(cosine, sine, swap)
-        return _turned(x, cosine, sine, swap, 1)
+    def forward(ctx: Any, x: Tensor, cosine: Tensor, sine: Tensor, pairs: int) -> Tensor:
+        ctx.save_for_backward(cosine, sine)
+        ctx.pairs = pairs
+        return _turned(x, cosine, sine, pairs)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        cosine, sine, swap = ctx.saved_tensors
-        return _turned(gradients[0], cosine, sine, swap, -1), None, None, None
+        cosine, sine = ctx.saved_tensors
+        return _turned(gradients[0], cosine, -sine, ctx.pairs), None, None, None
 
 
-def _turned(x: Tensor, cosine: Tensor, sine: Tensor, swap: Tensor, direction: int) -> Tensor:
+class _NormedRotation(torch.autograd.Function):
+    """The norm and the rotation at once: the result and one scale a head are all that the gradient needs.
+
+    With y = R(x s), s the inverse root mean square of x, and n dimensions, a gradient g of y is s R'(g - y (g.y) / n)
+    of x: what the norm subtracts can be taken off before turning back, since turning keeps products.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cosine: Tensor, sine: Tensor, pairs: int, eps: float) -> Tensor:
+        precise = torch.promote_types(x.dtype, torch.float32)
+        if x.device.type == "cpu" and not torch.compiler.is_compiling():
+            square = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=precise).square_()
+        else:
+            square = x.to(precise).square().sum(-1, keepdim=True)
+        scale = (square / x.shape[-1] + eps).rsqrt()
+        turned = _turned(x * scale.to(x.dtype), cosine, sine, pairs)
+        ctx.save_for_backward(turned, scale, cosine, sine)
+        ctx.pairs = pairs
+        return turned
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        turned, scale, cosine, sine = ctx.saved_tensors
+        along = torch.linalg.vecdot(gradient, turned).unsqueeze(-1) / turned.shape[-1]
+        across = torch.addcmul(gradient, turned, along, value=-1).mul_(scale)
+        return _turned(across, cosine, -sine, ctx.pairs), None, None, None, None
+
+
+def _turned(x: Tensor, cosine: Tensor, sine: Tensor, pairs: int) -> Tensor:
+    if x.device.type == "cpu" and not torch.compiler.is_compiling():
+        return _turned_by_rows(x, cosine, sine, pairs)
+    # By pairs rather than by slices: one loop then serves all dimensions when compiled.
+    groups, cosine, sine = (one.unflatten(-1, (-1, 2, pairs)) for one in (x, cosine, sine))
+    return (groups * cosine + groups.flip(-2) * sine).flatten(-3)
+
+
+def _turned_by_rows(x: Tensor, cosine: Tensor, sine: Tensor, pairs: int) -> Tensor:
+    """The same in half the time on a CPU without a compiler, where operations on a few neighbours are slow.
+
+    The partner of each number comes from a product with a permutation (exact: one term of each sum is not zero), and
+    everything else is done on whole rows.
+    """
+    heads, size = x.shape[2:]
+    places = torch.arange(size).view(-1, 2, pairs).flip(1).flatten()
+    swap = torch.zeros(size, size, dtype=x.dtype)
+    swap[torch.arange(size), places] = 1
     rows = x.flatten(2)
-    partners = (rows.reshape(-1, swap.shape[0]) @ swap).view(rows.shape)
-    return torch.addcmul(rows * cosine, partners, sine, value=direction).view(x.shape)
-
-
-def _whole_rows(table: tuple[Tensor, Tensor], heads: int, head_dim: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Cosines and signed sines of all numbers, each (rows or 1, length, heads * head_dim), and who is whose partner."""
-    cosine, sine = table
-    pairs = cosine.shape[-1]
-    still = torch.ones_like(cosine[..., :1]).expand(*cosine.shape[:-1], head_dim - 2 * pairs)
-    places = torch.arange(2 * pairs, device=cosine.device)
-    swap = torch.zeros(head_dim, head_dim, dtype=cosine.dtype, device=cosine.device)
-    swap[places, places.roll(pairs)] = 1
-    both = torch.cat((cosine, cosine, still), -1), torch.cat((-sine, sine, torch.zeros_like(still)), -1)
-    whole, signed = (one.expand(-1, -1, heads, -1).flatten(2) for one in both)
-    return whole, signed, swap
+    partners = (rows.reshape(-1, size) @ swap).view(rows.shape)
+    cosine, sine = (one.expand(-1, -1, heads, -1).flatten(2) for one in (cosine, sine))
+    return torch.addcmul(rows * cosine, partners, sine).view(x.shape)
 
 
 def bucket_index(queries: int, keys: int, buckets: int, longest: int, device: torch.device) -> Tensor:

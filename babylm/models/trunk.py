@@ -13,8 +13,9 @@ from transformers.modeling_outputs import BaseModelOutputWithPast
 from .attention import BACKENDS, Layout, packed_layout, padded_layout
 from .blocks import Block, Context
 from .configuration import BabyLMConfig
+from .dropout import drop
 from .head import Head
-from .layers import Norm, drop, initialise
+from .layers import Norm, initialise
 from .position import bucket_index, rotary_table
 
 
