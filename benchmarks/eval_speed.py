@@ -107,6 +107,11 @@ def our_turns(given: argparse.Namespace, jobs: dict[str, Job], bf16: bool) -> di
         result = module.score(scorer, items, rules=2025)
         run.write_json(out / "result.json", result.as_dict())
         run.write_json(out / "predictions.json", plain(result.predictions))
+        if job.task != "reading":
+            margins: dict[str, list[float]] = {item.uid: [] for item in items}
+            for item, margin in zip(items, result.margins, strict=True):
+                margins[item.uid].append(float(margin))
+            run.write_json(out / "margins.json", plain(margins))
         return out
 
     turns = {}
@@ -221,10 +226,14 @@ def _agreement(official: str, ours: str) -> str:
     assert set(theirs) == set(own)
     pairs = [pair for uid in own for pair in zip(theirs[uid]["predictions"], own[uid]["predictions"], strict=True)]
     if isinstance(pairs[0][0]["pred"], float):
-        same = sum(abs(one["pred"] - other["pred"]) < NEAR for one, other in pairs)
-    else:
-        same = sum(one["pred"].strip() == other["pred"].strip() for one, other in pairs)
-    return f"{same} of {len(pairs)} predictions equal"
+        same = [abs(one["pred"] - other["pred"]) < NEAR for one, other in pairs]
+        return f"{sum(same)} of {len(pairs)} surprisals within {NEAR:g} nats"
+    same = [one["pred"].strip() == other["pred"].strip() for one, other in pairs]
+    kept = json.loads((Path(ours) / "margins.json").read_text())
+    margins = [margin for uid in own for margin in kept[uid]]
+    worst = max((abs(margin) for margin, equal in zip(margins, same, strict=True) if not equal), default=0.0)
+    left = "" if all(same) else f"; the others have margins of at most {worst:.1e} nats"
+    return f"{sum(same)} of {len(pairs)} predictions equal{left}"
 
 
 def alone(given: argparse.Namespace) -> None:

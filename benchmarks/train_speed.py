@@ -91,13 +91,13 @@ def train_ours(given: argparse.Namespace, best: bool, objective: str = "hybrid")
     import torch
 
     from babylm import console, objectives, plan, run
-    from babylm.models.attention import choose
     from babylm.models.configuration import BabyLMConfig
     from babylm.models.flops import training_flops_per_token
     from babylm.models.modeling import BabyLMForCausalLM
     from babylm.packing import Stream
     from babylm.sections import Config, PhaseConfig
     from babylm.training import precision
+    from babylm.training.attention import choose
     from babylm.training.callbacks.steps import StepCallback
     from babylm.training.session import Session
     from babylm.training.trainer import build_module, build_trainer, fit

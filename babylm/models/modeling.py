@@ -18,6 +18,7 @@ from transformers.modeling_outputs import CausalLMOutputWithPast, MaskedLMOutput
 from .attention import attend  # noqa: F401
 from .blocks import Block  # noqa: F401
 from .configuration import BabyLMConfig
+from .dropout import drop  # noqa: F401
 from .head import Head, TokenLoss
 from .layers import Linear, Norm
 from .position import rotate  # noqa: F401

@@ -17,12 +17,12 @@ from babylm import console, objectives, plan, run
 from babylm.corpora import tokenizer
 from babylm.corpora.shards import Shards
 from babylm.models import flops
-from babylm.models.attention import choose as choose_attention
 from babylm.models.configuration import BabyLMConfig
 from babylm.models.modeling import BabyLMForCausalLM
 from babylm.packing import Stream
 from babylm.sections import Config
 from babylm.submission import revision
+from babylm.training import attention as kernels
 from babylm.training import precision, state
 from babylm.training.module import seed_of
 from babylm.training.printout import describe, disk_needed
@@ -194,6 +194,6 @@ def choose_attention_backend(
     phase = config.phases[0]
     dtype = torch.bfloat16 if chosen == "bf16" else torch.float32
     rows = phase.tokens // phase.sequence_length // config.training.accumulate // config.training.devices
-    return choose_attention(
+    return kernels.choose(
         shape, device, dtype, wanted=config.training.attention, rows=rows, length=phase.sequence_length
     )

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from babylm.models import attention
-from babylm.models.attention import attend, choose, packed_layout, padded_layout
+from babylm.models.attention import attend, packed_layout, padded_layout
+from babylm.training.attention import choose, probe
 
 from .variants import config
 
@@ -111,7 +112,7 @@ def test_varlen_offsets_follow_documents_with_causal_rows_first():
 @pytest.mark.parametrize("where", ["cpu", "cuda"])
 def test_equals_naive_on_cuda(backend, where):
     device = torch.device("cuda")
-    if problem := attention._probe(backend, device, torch.bfloat16, 32):
+    if problem := probe(backend, device, torch.bfloat16, 32):
         pytest.skip(f"{backend} does not run here: {problem}")
     documents, modes = DOCUMENTS.to(where), MIXTURE.to(where)
     ours = run(backend, documents, modes, heads(torch.bfloat16, "cuda"))
