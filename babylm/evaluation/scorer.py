@@ -232,7 +232,7 @@ class Scorer:
         rows = np.flatnonzero(counts) if causal else owner
         order = np.argsort(lengths[rows], kind="stable")
         asked_from = np.concatenate([[0], np.cumsum(counts)])
-        for chosen in _cut(order, lengths[rows], self.batch_tokens):
+        for chosen in _cut(order, lengths[rows], self.batch_tokens, even=True):
             text = rows[chosen]
             width = int(lengths[text].max())
             column = np.arange(width)
@@ -268,12 +268,19 @@ def _gives_types(tokenizer: Any) -> bool:
     return "token_type_ids" in (names or tokenizer.model_input_names)
 
 
-def _cut(order: np.ndarray, lengths: np.ndarray, batch_tokens: int) -> Iterator[np.ndarray]:
-    """Pieces of ``order``, whose lengths rise, with at most ``batch_tokens`` tokens each, padding counted."""
+def _cut(order: np.ndarray, lengths: np.ndarray, batch_tokens: int, even: bool = False) -> Iterator[np.ndarray]:
+    """Pieces of ``order``, whose lengths rise, with at most ``batch_tokens`` tokens each, padding counted.
+
+    ``even``: a piece that is half full ends where a length does; rows of one length need no mask, which makes their
+    attention faster.
+    """
     begin = 0
     while begin < len(order):
+        rising = lengths[order[begin:]]
         # The longest row of a piece is its last one.
-        padded = lengths[order[begin:]] * np.arange(1, len(order) - begin + 1)
-        size = max(1, int(np.searchsorted(padded, batch_tokens, side="right")))
+        size = max(1, int(np.searchsorted(rising * np.arange(1, len(rising) + 1), batch_tokens, side="right")))
+        ends = np.flatnonzero(np.diff(rising[:size])) + 1
+        if even and size < len(rising) and len(ends) and 2 * ends[-1] >= size:
+            size = int(ends[-1])
         yield order[begin : begin + size]
         begin += size

@@ -106,6 +106,14 @@ def test_nothing_to_score(scorer):
     assert scorer.surprisals([]) == []
 
 
+def test_even_batches_end_where_a_length_does_once_half_full():
+    lengths = np.array([3] * 7 + [4] * 2 + [5] * 6)
+    pieces = list(_cut(np.arange(len(lengths)), lengths, 30, even=True))
+    assert np.concatenate(pieces).tolist() == list(range(len(lengths)))
+    assert [sorted(set(lengths[piece].tolist())) for piece in pieces] == [[3], [4, 5], [5]]
+    assert all(lengths[piece].max() * len(piece) <= 30 for piece in pieces)
+
+
 def test_cut_fills_batches_without_losing_rows():
     lengths = np.array([5, 3, 9, 3, 4, 9, 1])
     order = np.argsort(lengths, kind="stable")
