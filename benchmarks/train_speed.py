@@ -197,7 +197,7 @@ def train_gpt2(given: argparse.Namespace, best: bool) -> None:
 
 def compete(given: argparse.Namespace) -> None:
     """The parent: start the contenders one after the other, then give them turns."""
-    environment = {**os.environ, "OMP_WAIT_POLICY": "passive", "TOKENIZERS_PARALLELISM": "false"}
+    environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
     environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[1]), environment.get("PYTHONPATH", "")])
     children: dict[str, subprocess.Popen[str]] = {}
     try:
@@ -273,6 +273,10 @@ def main() -> None:
     given = arguments()
     if given.contender is None:
         return compete(given)
+    if given.contender.startswith("ours"):
+        from babylm import config
+
+        config.share_cores()  # as the package's commands do; torch's own setting is left to the others
     import torch
 
     if given.threads:
