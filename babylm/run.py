@@ -231,13 +231,19 @@ class RunFolder:
             if global_rank() == 0:
                 remove_partial(self.path)
             return True
-        if self.path.exists() and any(self.path.iterdir()):
+        if self.path.exists() and not all(_of_a_start(file.name) for file in self.path.iterdir()):
             raise ValueError(f"{self.path} is not empty and holds no run: choose another name=..., or remove it")
         self.path.mkdir(parents=True, exist_ok=True)
+        remove_partial(self.path)
         write_text(self.path / "config.yaml", config_yaml)
         write_json(self.path / "environment.json", environment())
         write_json(stored, identity)  # last: its presence says the folder is whole
         return False
+
+
+def _of_a_start(name: str) -> bool:
+    """Whether a run writes this before its identity: all that a start killed in its first moment leaves."""
+    return name in ("config.yaml", "environment.json") or name.endswith(PARTIAL)
 
 
 def used_bytes(path: Path) -> int:

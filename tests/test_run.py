@@ -93,6 +93,15 @@ def test_the_same_run_is_continued_and_another_refused(tmp_path):
     assert json.loads((folder.path / "identity.json").read_text())["optimizer.lr"] == 0.1
 
 
+@pytest.mark.parametrize("left", [[".config.yaml.x.partial"], ["config.yaml"], ["config.yaml", "environment.json"]])
+def test_a_start_killed_in_its_first_moment_is_begun_again(tmp_path, left):
+    for name in left:
+        (tmp_path / name).write_text("half")
+    assert not RunFolder(tmp_path).open("name: x\n", {"seed": 1})
+    assert (tmp_path / "config.yaml").read_text() == "name: x\n"
+    assert not list(tmp_path.glob(".*")), "nothing half written is left"
+
+
 def test_a_foreign_folder_is_not_touched(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(ValueError, match="is not empty and holds no run"):

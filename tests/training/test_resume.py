@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import time
+import traceback
 
 import pytest
 import torch
@@ -101,8 +102,9 @@ def test_what_does_not_change_learning_may_change(whole):
 
 
 @pytest.fixture
-def child(monkeypatch):
-    """Run a function in a forked process (imports are paid once); returns its process id."""
+def child(monkeypatch, tmp_path):
+    """Run a function in a forked process (imports are paid once), its words in a file; returns its process id."""
+    log = tmp_path / "child.txt"
 
     def start(function) -> int:
         sys.stdout.flush()
@@ -110,10 +112,12 @@ def child(monkeypatch):
         if process == 0:
             code = 1
             try:
-                null = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(null, 1)
-                os.dup2(null, 2)
+                said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+                os.dup2(said, 1)
+                os.dup2(said, 2)
                 code = function()
+            except BaseException:
+                os.write(said, traceback.format_exc().encode())
             finally:
                 os._exit(code)
         return process
@@ -148,7 +152,7 @@ def test_kill_at_20_random_moments_ends_at_the_same_model(tmp_path, whole, child
             for path in folder.glob("chck_*"):
                 assert revision.verify(path) == []
         else:
-            assert os.waitstatus_to_exitcode(status) == 0
+            assert os.waitstatus_to_exitcode(status) == 0, (tmp_path / "child.txt").read_text()[-4000:]
             if kills >= 20:
                 break
             shutil.rmtree(folder)  # finished too early: again from the start
