@@ -97,7 +97,7 @@ def test_the_same_run_is_continued_and_another_refused(tmp_path):
 def test_a_start_killed_in_its_first_moment_is_begun_again(tmp_path, left):
     for name in left:
         (tmp_path / name).write_text("half")
-    assert not RunFolder(tmp_path).open("name: x\n", {"seed": 1})
+    assert not run.RunFolder(tmp_path).open("name: x\n", {"seed": 1})
     assert (tmp_path / "config.yaml").read_text() == "name: x\n"
     assert not list(tmp_path.glob(".*")), "nothing half written is left"
 
