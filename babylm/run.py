@@ -59,10 +59,11 @@ def write_json(path: Path, value: Any) -> None:
 
 
 @contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path, replace: bool = True) -> Iterator[Path]:
     """Fill a folder that appears under ``path`` only once the block has ended without an error.
 
-    An existing folder of that name is replaced. Every file in it is flushed to the disk before the rename.
+    An existing folder of that name is replaced, or with ``replace=False`` kept (``OSError``) unless it is empty. Every
+    file in it is flushed to the disk before the rename.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +75,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             if file.is_file():
                 _sync_file(file)
         os.chmod(work, 0o777 & ~_umask())
-        if path.exists():
+        if replace and path.exists():
             old = work.with_name(f".{path.name}.old{PARTIAL}")
             shutil.rmtree(old, ignore_errors=True)
             os.replace(path, old)
@@ -90,7 +91,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 def remove_partial(parent: Path, name: str = "") -> None:
     """Remove what killed writers left in ``parent`` (of ``name`` alone, when given)."""
-    for leftover in parent.glob(f".{name}*{PARTIAL}"):
+    for leftover in parent.glob(f".*{PARTIAL}"):
+        if name and leftover.name.removesuffix(PARTIAL).rpartition(".")[0] != f".{name}":
+            continue
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)
         else:
@@ -231,19 +234,14 @@ class RunFolder:
             if global_rank() == 0:
                 remove_partial(self.path)
             return True
-        if self.path.exists() and not all(_of_a_start(file.name) for file in self.path.iterdir()):
+        if self.path.exists() and any(self.path.iterdir()):
             raise ValueError(f"{self.path} is not empty and holds no run: choose another name=..., or remove it")
-        self.path.mkdir(parents=True, exist_ok=True)
-        remove_partial(self.path)
-        write_text(self.path / "config.yaml", config_yaml)
-        write_json(self.path / "environment.json", environment())
-        write_json(stored, identity)  # last: its presence says the folder is whole
+        # Whole or not at all: a start killed here must not leave what the next one takes for somebody else's.
+        with atomic_folder(self.path, replace=False) as work:
+            write_text(work / "config.yaml", config_yaml)
+            write_json(work / "environment.json", environment())
+            write_json(work / stored.name, identity)
         return False
-
-
-def _of_a_start(name: str) -> bool:
-    """Whether a run writes this before its identity: all that a start killed in its first moment leaves."""
-    return name in ("config.yaml", "environment.json") or name.endswith(PARTIAL)
 
 
 def used_bytes(path: Path) -> int:

@@ -93,13 +93,43 @@ def test_the_same_run_is_continued_and_another_refused(tmp_path):
     assert json.loads((folder.path / "identity.json").read_text())["optimizer.lr"] == 0.1
 
 
-@pytest.mark.parametrize("left", [[".config.yaml.x.partial"], ["config.yaml"], ["config.yaml", "environment.json"]])
-def test_a_start_killed_in_its_first_moment_is_begun_again(tmp_path, left):
-    for name in left:
-        (tmp_path / name).write_text("half")
-    assert not run.RunFolder(tmp_path).open("name: x\n", {"seed": 1})
-    assert (tmp_path / "config.yaml").read_text() == "name: x\n"
-    assert not list(tmp_path.glob(".*")), "nothing half written is left"
+@pytest.mark.parametrize("moment", ["config.yaml", "environment.json", "identity.json"])
+def test_a_start_killed_in_its_first_moment_is_begun_again(tmp_path, moment):
+    folder = tmp_path / "r"
+    process = os.fork()
+    if process == 0:
+        original = run.write_text
+
+        def killed(path, text):
+            original(path, text)
+            if path.name == moment:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        run.write_text = killed
+        run.RunFolder(folder).open("name: x\n", {"seed": 1})
+        os._exit(0)
+    assert os.WIFSIGNALED(os.waitpid(process, 0)[1])
+    assert not folder.exists()
+    assert not run.RunFolder(folder).open("name: y\n", {"seed": 2})
+    assert (folder / "config.yaml").read_text() == "name: y\n"
+    assert os.listdir(tmp_path) == ["r"], "nothing half made is left"
+
+
+def test_a_folder_being_made_beside_is_left_alone(tmp_path):
+    with run.atomic_folder(tmp_path / "s10") as ten, run.atomic_folder(tmp_path / "s1.5") as half:
+        run.RunFolder(tmp_path / "s1").open("name: x\n", {"seed": 1})
+        (ten / "kept").write_text("x")
+        (half / "kept").write_text("x")
+    assert (tmp_path / "s10" / "kept").exists()
+    assert (tmp_path / "s1.5" / "kept").exists()
+
+
+def test_a_folder_made_meanwhile_is_not_replaced(tmp_path):
+    with pytest.raises(OSError), run.atomic_folder(tmp_path / "r", replace=False):  # noqa: PT011, PT012
+        (tmp_path / "r").mkdir()
+        (tmp_path / "r" / "theirs").write_text("x")
+    assert [file.name for file in tmp_path.iterdir()] == ["r"]
+    assert (tmp_path / "r" / "theirs").read_text() == "x"
 
 
 def test_a_foreign_folder_is_not_touched(tmp_path):
