@@ -276,7 +276,8 @@ def _cut(order: np.ndarray, lengths: np.ndarray, batch_tokens: int, even: bool =
     """
     begin = 0
     while begin < len(order):
-        rising = lengths[order[begin:]]
+        # No row is empty, so a piece has at most `batch_tokens` of them; one more tells whether a length goes on.
+        rising = lengths[order[begin : begin + batch_tokens + 1]]
         # The longest row of a piece is its last one.
         size = max(1, int(np.searchsorted(rising * np.arange(1, len(rising) + 1), batch_tokens, side="right")))
         ends = np.flatnonzero(np.diff(rising[:size])) + 1
