@@ -64,7 +64,7 @@ class Network:
             first, last = np.searchsorted(answers, (begin, begin + len(logits)))
             row = torch.from_numpy(answers[first:last] - begin).to(self.device)
             wanted = logits[row, torch.from_numpy(targets[first:last]).to(self.device)]
-            found.append(wanted.double() - _log_normaliser_(logits).double()[row])
+            found.append(wanted.double() - _log_normaliser(logits).double()[row])
             begin += len(logits)
         return torch.cat(found).cpu().numpy()
 
@@ -196,14 +196,10 @@ def keep_memory() -> None:
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def _log_normaliser_(logits: Tensor) -> Tensor:
-    """(n, vocabulary) to the logarithm of the softmax' normaliser (n,), in place: a few rows stay in a core's cache."""
+def _log_normaliser(logits: Tensor) -> Tensor:
+    """(n, vocabulary) to the logarithm of the softmax' normaliser (n,); on a CPU a few rows that stay in its cache."""
     size = len(logits) if logits.device.type != "cpu" else CACHE // logits.shape[1]
-    found = []
-    for part in logits.split(max(1, size)):
-        peak = part.amax(-1, keepdim=True)
-        found.append(part.sub_(peak).exp_().sum(-1).log_().add_(peak[:, 0]))
-    return torch.cat(found)
+    return torch.cat([part.logsumexp(-1) for part in logits.split(max(1, size))])
 
 
 def _after_last_attention(model: Any) -> nn.Module | None:
