@@ -33,3 +33,13 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"no real data at {SHARED} (set BABYLM_SHARED_DATA)")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory) -> Path:
+    """Every evaluation task's data in the official schema, made up; read, never written to."""
+    from tests.evaluation import fixtures
+
+    folder = tmp_path_factory.mktemp("evaluation_data")
+    fixtures.write_all(folder)
+    return folder

@@ -29,13 +29,6 @@ SCORERS += [("llama", "causal"), ("roberta", "mlm"), ("roberta", "mntp")]
 
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    fixtures.write_all(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
 def folders(tmp_path_factory, tokenizer):
     """Random models of other people's classes, saved with a tokenizer."""
     root = tmp_path_factory.mktemp("foreign")

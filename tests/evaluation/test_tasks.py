@@ -11,16 +11,8 @@ from babylm.evaluation import suite
 from babylm.evaluation.results import choose
 from babylm.evaluation.scorer import Scorer
 from babylm.evaluation.tasks import _data, _wug
-from tests.evaluation import fixtures
 
 CHOICE = ["blimp", "supplement", "ewok", "entity_tracking", "comps", "global_piqa", "winoground", "vqa"]
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    fixtures.write_all(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

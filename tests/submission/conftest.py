@@ -14,7 +14,6 @@ from babylm.evaluation import suite
 from babylm.evaluation.aggregates import GLUE
 from babylm.sections import Config, EvaluationConfig, GlueConfig, SubmissionConfig, TokenizerConfig
 from babylm.submission import official, revision
-from tests.evaluation import fixtures
 from tests.models.variants import network
 
 TRACK = tracks.Track(10_000, 100_000, tuple(range(1_000, 6_000, 1_000)))
@@ -28,13 +27,6 @@ track: strict-small
 rules: 2026
 evaluation: {data: "%s"}
 """
-
-
-@pytest.fixture(scope="session")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("evaluation_data")
-    fixtures.write_all(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")
