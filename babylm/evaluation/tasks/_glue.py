@@ -98,6 +98,8 @@ class Task:
 
         def build() -> classifier.Classifier:
             own = classifier.copied(encoder)
+            if plan.bf16 and scorer.device.type == "cpu":
+                classifier.plain_attention(own)
             return classifier.Classifier(own, width, self.labels, pooling, config.dropout).to(scorer.device)
 
         outcomes = [loop.finetune(build, train, valid, plan, seed, self.name) for seed in config.seeds]

@@ -107,6 +107,26 @@ def foreign(which):
     return BertModel(config, add_pooling_layer=False).eval()
 
 
+@pytest.mark.parametrize("which", ["ours", "bert", "gpt2"])
+def test_plain_attention_computes_the_same(which, causal_model):
+    encoder = causal_model.base_model if which == "ours" else foreign(which)
+    torch.manual_seed(0)
+    ids = torch.randint(5, 40, (3, 12))
+    mask = (torch.arange(12) < torch.tensor([[12], [7], [1]])).long()
+    kernels = []
+
+    def called(model):
+        with torch.profiler.profile() as profile:
+            found = classifier.states(model(input_ids=ids, attention_mask=mask))
+        kernels.append(any("scaled_dot_product" in event.key for event in profile.key_averages()))
+        return found[mask.bool()]
+
+    own = classifier.copied(encoder)
+    classifier.plain_attention(own)
+    torch.testing.assert_close(called(own), called(encoder), atol=1e-5, rtol=1e-5)
+    assert kernels == [False, True]  # and the model that was copied keeps its own way
+
+
 def test_who_sees_what_comes_after_is_found_by_trying(causal_model):
     device = torch.device("cpu")
     assert classifier.probe(foreign("bert"), device) == (32, True)
