@@ -29,6 +29,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,6 +56,7 @@ JOBS = {
     "causal reading": Job("gpt2-tiny", "causal", "reading", "full", "reading", 1),
     "mlm blimp sample": Job("bert-tiny", "mlm", "blimp", "fast", "blimp_fast", 20),
     "mntp blimp sample": Job("bert-tiny", "mntp", "blimp", "fast", "blimp_fast", 20),
+    "fine-tuning epoch": Job("bert-tiny", "mlm", "mrpc", "full", "glue_filtered", 1),
 }
 ALONE = [("tiny", "causal", 1), ("tiny", "mlm", 20), ("tiny", "mntp", 20)]
 ALONE += [("small", "causal", 40), ("small", "mlm", 400), ("small", "mntp", 400)]
@@ -96,6 +98,9 @@ def our_turns(given: argparse.Namespace, jobs: dict[str, Job], bf16: bool) -> di
     from babylm.evaluation import scorer as scoring
     from babylm.evaluation import suite
     from babylm.evaluation.results import plain
+    from babylm.sections import EvaluationConfig, GlueConfig
+
+    settings = EvaluationConfig(glue=GlueConfig(epochs=1, precision="bf16" if bf16 else "fp32"))
 
     if any(job.task == "reading" for job in jobs.values()):
         import statsmodels.formula.api  # noqa: F401
@@ -104,7 +109,8 @@ def our_turns(given: argparse.Namespace, jobs: dict[str, Job], bf16: bool) -> di
         scoring._ENCODED.clear()
         module = suite.task(job.task)
         items = module.items(given.sample / f"{job.task}.{job.lines}", suite=job.suite, rules=2025)
-        result = module.score(scorer, items, rules=2025)
+        options = {"settings": settings} if job.task == "mrpc" else {}
+        result = module.score(scorer, items, rules=2025, **options)
         run.write_json(out / "result.json", result.as_dict())
         run.write_json(out / "predictions.json", plain(result.predictions))
         if job.task != "reading":
@@ -129,6 +135,8 @@ def official_turns(given: argparse.Namespace, jobs: dict[str, Job]) -> dict[str,
     import statsmodels.formula.api  # noqa: F401
     import transformers
 
+    # Fine-tuning there imports it, and uses it only when asked to log.
+    sys.modules.setdefault("wandb", types.ModuleType("wandb"))
     loaded: dict[Any, Any] = {}
     for name in ("AutoModelForCausalLM", "AutoModelForMaskedLM", "AutoProcessor"):
         one = getattr(transformers, name)
@@ -142,11 +150,16 @@ def official_turns(given: argparse.Namespace, jobs: dict[str, Job]) -> dict[str,
 
     def turn(job: Job, out: Path) -> Path:
         folder = given.sample / f"{job.task}.{job.lines}" / f"{job.suite}_eval" / job.folder
-        module = "reading" if job.task == "reading" else "sentence_zero_shot"
-        words = ["--model_path_or_name", str(given.data / "parity" / job.model), "--backend", job.backend]
-        words += ["--output_dir", str(out)]
-        if job.task == "reading":
+        model = str(given.data / "parity" / job.model)
+        module = {"reading": "reading", "mrpc": "finetune"}.get(job.task, "sentence_zero_shot")
+        words = ["--model_path_or_name", model, "--backend", job.backend, "--output_dir", str(out)]
+        if module == "reading":
             words += ["--data_path", str(next(folder.glob("*.csv")))]
+        elif module == "finetune":
+            train, valid = (str(folder / f"{job.task}.{which}.jsonl") for which in ("train", "valid"))
+            words = ["--model_name_or_path", model, "--results_dir", str(out), "--task", job.task, "--num_labels", "2"]
+            words += ["--train_data", train, "--valid_data", valid, "--predict_data", valid, "--num_epochs", "1"]
+            words += ["--batch_size", "32", "--metrics", "accuracy", "f1", "mcc", "--metric_for_valid", "f1"]
         else:
             words += ["--data_path", str(folder), "--task", job.task, "--save_predictions"]
         sys.argv = ["run", *words]
@@ -228,6 +241,9 @@ def _agreement(official: str, ours: str) -> str:
     if isinstance(pairs[0][0]["pred"], float):
         same = [abs(one["pred"] - other["pred"]) < NEAR for one, other in pairs]
         return f"{sum(same)} of {len(pairs)} surprisals within {NEAR:g} nats"
+    if isinstance(pairs[0][0]["pred"], int):
+        same = [one["pred"] == other["pred"] for one, other in pairs]
+        return f"{sum(same)} of {len(pairs)} answers equal after two trainings in two orders"
     same = [one["pred"].strip() == other["pred"].strip() for one, other in pairs]
     kept = json.loads((Path(ours) / "margins.json").read_text())
     margins = [margin for uid in own for margin in kept[uid]]
