@@ -94,10 +94,6 @@ def _curve(own: Sequence[tuple[str, Stored]]) -> Curve:
         for uid in uids
     }
     items = {uid: last["by_uid"][uid]["n"] for uid in uids}
-    found: dict[str, Acquired] = {}
-    if last["chance"] > 0 and len(rows) > 1:
-        when = {uid: acquired(words, by_uid[uid], items[uid], last["chance"]) for uid in uids}
-        found = dict(sorted(when.items(), key=lambda pair: (pair[1].words or np.inf, -pair[1].final, pair[0])))
     return Curve(
         task=last["task"],
         suite=last["suite"],
@@ -111,8 +107,18 @@ def _curve(own: Sequence[tuple[str, Stored]]) -> Curve:
         intervals=np.array([content["interval"] or (None, None) for content in contents], dtype=float),
         by_uid=by_uid,
         items=items,
-        acquired=found,
+        acquired=order_of(words, by_uid, items, last["chance"]),
     )
+
+
+def order_of(
+    words: np.ndarray, by_uid: Mapping[str, np.ndarray], items: Mapping[str, int], chance: float
+) -> dict[str, Acquired]:
+    """When each UID is acquired, earliest first, then what is not; empty for one revision and without a chance."""
+    if not chance > 0 or len(words) < 2:
+        return {}
+    when = {uid: acquired(words, values, items[uid], chance) for uid, values in by_uid.items()}
+    return dict(sorted(when.items(), key=lambda pair: (pair[1].words or np.inf, -pair[1].final, pair[0])))
 
 
 def acquired(words: np.ndarray, values: np.ndarray, n: int, chance: float) -> Acquired:

@@ -8,6 +8,7 @@ import numpy as np
 
 from babylm.console import count
 from babylm.evaluation.curves import RULE, Curve
+from babylm.evaluation.phenomena import grouped
 from babylm.reporting import charts
 from babylm.reporting.charts import Line
 from babylm.reporting.facts import coloured, legend
@@ -76,15 +77,20 @@ def _inside(runs: list[Run]) -> list[Html]:
 
 
 def phenomena(runs: list[Run]) -> Html:
-    """A heat map a (run, task): UIDs in the order of acquisition, by revision."""
+    """Heat maps of each (run, task): parts in the order of acquisition, by revision; BLiMP's by phenomenon too."""
     parts: list[Html] = []
     for run in runs:
         for curve in run.curves:
-            if len(curve.words) > 1 and len(curve.by_uid) > 1 and curve.chance > 0:
-                name = f"{title(curve.task)}: {len(curve.by_uid)} parts, {curve.suite}, {curve.rules}, {curve.scorer}"
-                name = f"{run.name}, {name}" if len(runs) > 1 else name
-                is_open = not parts and len(curve.by_uid) <= OPEN_ROWS
-                parts.append(folded(name, _heat(curve), is_open=is_open))
+            if len(curve.words) < 2 or len(curve.by_uid) < 2 or curve.chance <= 0:
+                continue
+            groups = grouped(curve)
+            for shown, what in ((groups, "phenomena"), (curve, "paradigms" if groups else "parts")):
+                if shown is not None:
+                    name = f"{len(shown.by_uid)} {what}, {curve.suite}, {curve.rules}, {curve.scorer}"
+                    name = (
+                        f"{run.name}, {title(curve.task)}: {name}" if len(runs) > 1 else f"{title(curve.task)}: {name}"
+                    )
+                    parts.append(folded(name, _heat(shown), is_open=not parts and len(shown.by_uid) <= OPEN_ROWS))
     if not parts:
         return Html("")
     about = note(
@@ -98,7 +104,7 @@ def _heat(curve: Curve) -> Html:
     rows: list[list[object]] = []
     for uid in curve.acquired:
         cells = [_cell(value, curve.chance) for value in curve.by_uid[uid]]
-        rows.append([tag("span", uid, title=uid), curve.items[uid], *cells, _when(curve, uid)])
+        rows.append([tag("span", uid, title=uid), f"{curve.items[uid]:,}", *cells, _when(curve, uid)])
     header = ["", "items", *(count(round(float(words))) for words in curve.words), "acquired"]
     return table(header, rows, style="heat")
 

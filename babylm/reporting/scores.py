@@ -19,6 +19,8 @@ TITLES = {
 
 def title(task: str) -> str:
     """A task's name as the field writes it; of a task that is a folder or file, its last part."""
+    if task in GLUE:
+        return {"boolq": "BoolQ", "multirc": "MultiRC"}.get(task, task.upper())
     return TITLES.get(task, task.rstrip("/").rsplit("/", 1)[-1])
 
 
