@@ -25,8 +25,8 @@ from .position import rotate  # noqa: F401
 from .trunk import BabyLMModel, BabyLMPreTrainedModel
 
 
-class BabyLMForCausalLM(BabyLMPreTrainedModel, GenerationMixin):
-    """The network that trains, and Hugging Face's causal LM: logits[t] predicts token t + 1, attention is causal."""
+class _LanguageModel(BabyLMPreTrainedModel):
+    """Trunk and head."""
 
     _tied_weights_keys = {"head.output.weight": "model.embedding.weight"}  # noqa: RUF012 (a list fails in transformers 5)
 
@@ -43,6 +43,10 @@ class BabyLMForCausalLM(BabyLMPreTrainedModel, GenerationMixin):
     def set_output_embeddings(self, value: Linear) -> None:
         """Replace the output embedding."""
         self.head.output = value
+
+
+class BabyLMForCausalLM(_LanguageModel, GenerationMixin):
+    """The network that trains, and Hugging Face's causal LM: logits[t] predicts token t + 1, attention is causal."""
 
     def forward(
         self,
@@ -99,28 +103,12 @@ class BabyLMForCausalLM(BabyLMPreTrainedModel, GenerationMixin):
         return result.to_tuple() if return_dict is False else result
 
 
-class BabyLMForMaskedLM(BabyLMPreTrainedModel):
+class BabyLMForMaskedLM(_LanguageModel):
     """The same weights with attention both ways; raw logits.
 
     ``config.reading`` says where the prediction of a mask at position k stands: at k - 1 (``mntp``) or k (``mlm``).
     ``labels`` lie at the masks' own positions in both cases.
     """
-
-    _tied_weights_keys = {"head.output.weight": "model.embedding.weight"}  # noqa: RUF012
-
-    def __init__(self, config: BabyLMConfig) -> None:
-        super().__init__(config)
-        self.model = BabyLMModel(config)
-        self.head = Head(config)
-        self.post_init()
-
-    def get_output_embeddings(self) -> Linear:
-        """The output embedding, tied to the input's when configured."""
-        return self.head.output
-
-    def set_output_embeddings(self, value: Linear) -> None:
-        """Replace the output embedding."""
-        self.head.output = value
 
     def forward(
         self,
