@@ -36,7 +36,7 @@ def options(words: Iterable[str], keys: Iterable[str], sections: tuple[str, ...]
     for word in words:
         key, equals, value = word.partition("=")
         if not equals:
-            raise ValueError(f"{word!r}: an option is written key=value")
+            raise ValueError(f"{word!r}: an option is written key=value, for example rules=2025")
         given[key if key.startswith(sections) else check(key, keys, "option")] = value
     return given
 

@@ -88,13 +88,7 @@ def _command(words: Sequence[str]) -> int:
         print((__doc__ or "").strip())
         return 0 if words else configuration.EXIT_CONFIG
     try:
-        given = {}
-        for word in words[1:]:
-            key, equals, value = word.partition("=")
-            if not equals:
-                raise ValueError(f"{word!r}: an option is written key=value, for example rules=2025")
-            given[registry.check(key, KEYS, "option")] = value
-        return main(Path(words[0]), given, Log())
+        return main(Path(words[0]), registry.options(words[1:], KEYS), Log())
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return configuration.EXIT_CONFIG
