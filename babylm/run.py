@@ -74,7 +74,8 @@ def atomic_folder(path: Path, replace: bool = True) -> Iterator[Path]:
         for file in work.rglob("*"):
             if file.is_file():
                 _sync_file(file)
-        os.chmod(work, 0o777 & ~_umask())
+        inherited = work.stat().st_mode & 0o7000  # a shared parent's group
+        os.chmod(work, inherited | 0o777 & ~_umask())
         if replace and path.exists():
             old = work.with_name(f".{path.name}.old{PARTIAL}")
             shutil.rmtree(old, ignore_errors=True)
@@ -237,7 +238,8 @@ class RunFolder:
         if self.path.exists() and any(self.path.iterdir()):
             raise ValueError(f"{self.path} is not empty and holds no run: choose another name=..., or remove it")
         # Whole or not at all: a start killed here must not leave what the next one takes for somebody else's.
-        with atomic_folder(self.path, replace=False) as work:
+        # Where it really lies: the user may have put a link to another disk there.
+        with atomic_folder(self.path.resolve(), replace=False) as work:
             write_text(work / "config.yaml", config_yaml)
             write_json(work / "environment.json", environment())
             write_json(work / stored.name, identity)

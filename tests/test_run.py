@@ -124,6 +124,23 @@ def test_a_folder_being_made_beside_is_left_alone(tmp_path):
     assert (tmp_path / "s1.5" / "kept").exists()
 
 
+def test_a_run_lies_where_a_link_points(tmp_path):
+    (tmp_path / "disk" / "r").mkdir(parents=True)
+    (tmp_path / "r").symlink_to(tmp_path / "disk" / "r")
+    assert not run.RunFolder(tmp_path / "r").open("name: x\n", {"seed": 1})
+    assert (tmp_path / "r").is_symlink()
+    assert (tmp_path / "disk" / "r" / "config.yaml").read_text() == "name: x\n"
+    assert run.RunFolder(tmp_path / "r").open("name: x\n", {"seed": 1})
+
+
+def test_a_folder_belongs_to_the_group_of_a_shared_one(tmp_path):
+    tmp_path.chmod(0o2775)
+    with run.atomic_folder(tmp_path / "made"):
+        pass
+    mode = (tmp_path / "made").stat().st_mode
+    assert mode & 0o7777 == 0o2000 | 0o777 & ~run._umask()
+
+
 def test_a_folder_made_meanwhile_is_not_replaced(tmp_path):
     with pytest.raises(OSError), run.atomic_folder(tmp_path / "r", replace=False):  # noqa: PT011, PT012
         (tmp_path / "r").mkdir()
