@@ -84,12 +84,10 @@ def phenomena(runs: list[Run]) -> Html:
             if len(curve.words) < 2 or len(curve.by_uid) < 2 or curve.chance <= 0:
                 continue
             groups = grouped(curve)
+            whose = f"{run.name}, {title(curve.task)}: " if len(runs) > 1 else f"{title(curve.task)}: "
             for shown, what in ((groups, "phenomena"), (curve, "paradigms" if groups else "parts")):
                 if shown is not None:
-                    name = f"{len(shown.by_uid)} {what}, {curve.suite}, {curve.rules}, {curve.scorer}"
-                    name = (
-                        f"{run.name}, {title(curve.task)}: {name}" if len(runs) > 1 else f"{title(curve.task)}: {name}"
-                    )
+                    name = f"{whose}{len(shown.by_uid)} {what}, {curve.suite}, {curve.rules}, {curve.scorer}"
                     parts.append(folded(name, _heat(shown), is_open=not parts and len(shown.by_uid) <= OPEN_ROWS))
     if not parts:
         return Html("")
