@@ -6,7 +6,7 @@ lie (never seeing each other, causal or both ways by row), by :func:`padded_layo
 masks.
 
 Backends: ``naive`` (plain products; the fastest on a CPU in bf16), ``sdpa`` (torch's scaled_dot_product_attention),
-``flex`` (FlexAttention, compiled), ``varlen`` (torch's own variable-length flash attention, torch >= 2.10), ``flash``
+``flex`` (FlexAttention, compiled), ``varlen`` (torch's own variable-length flash attention, torch >= 2.11), ``flash``
 (the flash-attn package). The last three want CUDA.
 """
 
@@ -188,7 +188,7 @@ def _varlen(query: Tensor, key: Tensor, value: Tensor, layout: Layout, scale: fl
         if layout.backend == "flash":
             out = flash_attn_varlen_func(q, k, v, ends, ends, longest, longest, softmax_scale=scale, causal=part.causal)
         else:
-            from torch.nn.attention.varlen import varlen_attn  # torch >= 2.10
+            from torch.nn.attention.varlen import varlen_attn  # torch 2.10 has it without a scale
 
             window = (-1, 0) if part.causal else (-1, -1)
             out = varlen_attn(q, k, v, ends, ends, longest, longest, scale=scale, window_size=window)

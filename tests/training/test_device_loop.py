@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from babylm import train
+from babylm import objectives, optimizers, train
 from babylm.models import attention
+from babylm.sections import ObjectiveConfig, OptimizerConfig
 from babylm.training import resident
 from babylm.training.callbacks import meters
 from babylm.training.data import PlanData, PlanDataset
 from babylm.training.guard import Guard
 from babylm.training.module import Pretraining
 from tests import small
+from tests.models import variants
 
 from . import runs
 from .test_guards import poison
@@ -147,6 +151,42 @@ def test_no_step_waits_for_the_device(tmp_path, monkeypatch, deferred, optimizer
     runs.run(tmp_path, f"optimizer.name={optimizer}", "training.corpus_on_device=true", "training.revisions=none")
     assert len(steps) > 8
     assert watch.seen == []
+
+
+@pytest.mark.parametrize(
+    ("variant", "backend", "optimizer"),
+    [(name, "naive", "muon") for name in variants.VARIANTS]
+    + [(name, "varlen", "lamb") for name, own in variants.VARIANTS.items() if own.get("position") != "relative"],
+)
+@pytest.mark.parametrize("objective", [{"name": "hybrid"}, {"name": "masked", "whole_words": True}, {"name": "causal"}])
+def test_a_step_runs_where_nothing_can_be_read(monkeypatch, variant, backend, optimizer, objective):
+    """On torch's device without memory waiting for a number fails, and so does mixing in tensors of the host."""
+    from babylm.models import trunk
+    from babylm.models.modeling import BabyLMForCausalLM
+
+    shape = variants.config(**variants.VARIANTS[variant], hidden_size=64, dropout=0.1)
+    monkeypatch.setattr(trunk, "_compute_dtype", lambda embeds: torch.bfloat16)  # there is no autocast on this device
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
+    rows, length = 6, 32
+    with torch.device("meta"):
+        network = BabyLMForCausalLM(shape)
+        tokens = torch.zeros(rows, length, dtype=torch.int64)
+        documents, words = torch.zeros_like(tokens, dtype=torch.int32), torch.zeros_like(tokens, dtype=torch.uint8)
+    network.train()
+    network.set_attention(backend, {length: 8})
+    special = objectives.Special(0, 2, 3, shape.vocab_size, 16)
+    asking = objectives.build(ObjectiveConfig(**objective), special)
+    noise = torch.zeros(rows, asking.channels, length, device="meta")
+    loss = asking.loss(network, asking.corrupt(objectives.Batch(tokens, documents, words, 0), noise, 0.5))
+    loss.total.backward()
+    norm = torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    guard = Guard(list(network.parameters()), deferred=True)
+    step = optimizers.build(OptimizerConfig(name=optimizer), network.named_parameters())
+    guard.before(norm)
+    step.step()
+    guard.after()
+    with pytest.raises(RuntimeError, match="meta"):
+        guard.bad_step()  # which reads
 
 
 def test_gathering_rows_does_not_wait():
