@@ -68,8 +68,8 @@ def push(repo: str, wanted: Sequence[Branch], log: Callable[[str], None], privat
             if wrong:
                 raise ValueError(f"{repo}@{branch.name} differs after the upload: {', '.join(wrong[:5])}; push again")
             log(f"{repo}@{branch.name}: read back, {len(branch.files)} files equal")
-    # Its bases are the errors of the HTTP library, whichever one huggingface_hub uses.
-    except (*HfHubHTTPError.__bases__, RuntimeError) as error:  # type: ignore[misc]
+    # Its bases are the errors of the HTTP library, whichever one huggingface_hub uses; of requests all are OSErrors.
+    except (*HfHubHTTPError.__bases__, OSError, RuntimeError) as error:  # type: ignore[misc]
         status = getattr(getattr(error.__cause__ or error, "response", None), "status_code", None)
         if status in (401, 403):
             raise ValueError(

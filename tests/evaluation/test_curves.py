@@ -80,11 +80,12 @@ def test_a_calibrated_model_has_no_error():
 
 
 def test_calibration_by_hand():
-    found = calibration.calibration(np.array([0.0, np.log(3), np.log(3), -np.log(3), np.nan]))
+    sure = np.log(0.72 / 0.28)
+    found = calibration.calibration(np.array([0.0, sure, sure, -sure, np.nan]))
     assert found.n == 4
-    # Three pairs at 0.75, two of them right; one tie at 0.5, half right.
-    assert found.expected_error == pytest.approx(3 / 4 * abs(2 / 3 - 0.75))
-    assert found.brier == pytest.approx((0.25 + 2 * 0.0625 + 0.5625) / 4)
+    # Three pairs at 0.72, two of them right; one tie at 0.5, half right.
+    assert found.expected_error == pytest.approx(3 / 4 * abs(2 / 3 - 0.72))
+    assert found.brier == pytest.approx((0.25 + 2 * 0.28**2 + 0.72**2) / 4)
     assert found.bins[0].n == 1
     assert found.bins[0].accuracy == 0.5
     assert [b.n for b in found.bins].count(0) == 8

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+import transformers
 from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -48,6 +49,8 @@ def plainly(monkeypatch, model, tokenizer, items):
 @pytest.mark.parametrize("batch_tokens", [1, 100, 10_000])
 @pytest.mark.parametrize("which", ["ours", "gpt2"])
 def test_equal_to_texts_alone(monkeypatch, causal_model, gpt2, tokenizer, which, batch_tokens):
+    if which == "gpt2" and transformers.__version__ < "5":
+        pytest.skip("GPT-2 of transformers 4 takes no mask of trees: such texts are scored one by one")
     model = causal_model if which == "ours" else gpt2
     scorer = Scorer(model, tokenizer, batch_tokens=batch_tokens)
     monkeypatch.setattr(scorer, "_ask", lambda *_: pytest.fail("not packed"))

@@ -1,7 +1,7 @@
 """One repository, a branch a revision, read back and compared; a token is never shown."""
 
 import pytest
-from huggingface_hub import constants
+from huggingface_hub import constants, utils
 
 from babylm import submit
 from babylm.console import Log
@@ -13,6 +13,10 @@ TOKEN = "hf_aVerySecretToken"
 @pytest.fixture
 def hub(monkeypatch):
     stand_in = Hub()
+    if hasattr(
+        utils, "reset_sessions"
+    ):  # before 1.0 a thread kept its connections, and with them whether it is offline
+        utils.reset_sessions()
     for name, value in {"ENDPOINT": stand_in.url, "HF_HUB_OFFLINE": False, "HF_HUB_DISABLE_XET": True}.items():
         monkeypatch.setattr(constants, name, value, raising=False)
     template = f"{stand_in.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"

@@ -190,7 +190,8 @@ def _share(table: np.ndarray) -> float:
     rows = table[~np.isnan(table).any(axis=1)]
     rows = rows / (np.abs(rows).max(axis=0, initial=0) + 1e-300)
     left = [
-        ((rows[:, -1] - rows[:, :end] @ np.linalg.lstsq(rows[:, :end], rows[:, -1])[0]) ** 2).sum() for end in (-2, -1)
+        ((rows[:, -1] - rows[:, :end] @ np.linalg.lstsq(rows[:, :end], rows[:, -1], rcond=None)[0]) ** 2).sum()
+        for end in (-2, -1)
     ]
     return float(1 - left[1] / left[0])
 

@@ -124,7 +124,8 @@ def test_plain_attention_computes_the_same(which, causal_model):
     own = classifier.copied(encoder)
     classifier.plain_attention(own)
     torch.testing.assert_close(called(own), called(encoder), atol=1e-5, rtol=1e-5)
-    assert kernels == [False, True]  # and the model that was copied keeps its own way
+    chooses = hasattr(own, "set_attention") or hasattr(own, "set_attn_implementation")  # newer transformers
+    assert kernels == [not chooses, True]  # and the model that was copied keeps its own way
 
 
 def test_who_sees_what_comes_after_is_found_by_trying(causal_model):
