@@ -14,10 +14,12 @@
     python -m babylm.evaluate some/model tasks=my/pairs data=evaluation_data any local Hugging Face model, any pairs
     python -m babylm.evaluate checkpoints/s1 tasks=my/times.csv reading_csv.time=RT   surprisal against reading times
     python -m babylm.evaluate owner/name@revision suite=fast                 a model of the Hub; into evaluation/
+    python -m babylm.evaluate checkpoints/s1 suite=fast part=3/10            every tenth one (slurm/evaluate.sbatch)
 
 FOLDER is checkpoints/<run> (defaults come from its config.yaml) or a folder with a config.json. Keys: tasks, suite
 (fast or full: which tasks, and whose data), rules (2025 or 2026), revisions, scorer (auto, causal, mntp, mlm), data,
-limit, dtype (auto, fp32, bf16), trust (true runs a model's own code), glue.*, reading_csv.* (all in
+limit, dtype (auto, fp32, bf16), trust (true runs a model's own code), part (i/n: the revisions i, i + n, ... counted
+from 0; once all parts are done, the command without it adds what is of all revisions), glue.*, reading_csv.* (all in
 babylm/evaluation_sections.py). A result is a file, FOLDER/evaluation/<revision>/<task>.<suite>.<rules>.<scorer>.json;
 what is there already, from the same weights and items, is not computed again. A task of a suite whose data is not there
 is named, left out; of several revisions, a suite fine-tunes the last.
@@ -36,7 +38,7 @@ from babylm.console import Log, table
 from babylm.evaluation import targets
 from babylm.evaluation.aggregates import GLUE, expand
 
-KEYS = ("tasks", "suite", "rules", "revisions", "scorer", "data", "limit", "trust", "dtype")
+KEYS = ("tasks", "suite", "rules", "revisions", "scorer", "data", "limit", "trust", "dtype", "part")
 SECTIONS = ("glue.", "reading_csv.")
 """Of the evaluation section, as ``glue.epochs=3``."""
 
@@ -61,6 +63,8 @@ def main(target: str, given: dict[str, str], log: Log) -> int:
     registry.check(backend, ("auto", "causal", "mntp", "mlm"), "scorer")
     trust = registry.check(given.get("trust", "false"), ("true", "false"), "trust") == "true"
     models, results = targets.find(target, _words(given.get("revisions", "")))
+    last, own_part = models[-1], given.get("part", "")
+    models = targets.part(models, own_part) if own_part else models
 
     from babylm.evaluation import curves, forward, suite, tables
 
@@ -70,12 +74,15 @@ def main(target: str, given: dict[str, str], log: Log) -> int:
     log(f"babylm: scoring {len(models)} model(s) on {', '.join(questions)} ...")
     rows: list[tuple[object, ...]] = []
     for number, model in enumerate(models, 1):
-        here = {name: own for name, own in questions.items() if asked or model == models[-1] or name not in GLUE}
+        here = {name: own for name, own in questions.items() if asked or model == last or name not in GLUE}
         tell = partial(tables.tell, log, f"[{number}/{len(models)}] {model.name}", len(models) == 1)
         found = suite.evaluate(
             model, here, backend, results, suite=suite_name, rules=rules, settings=wanted, trust=trust, tell=tell
         )
         rows += [tables.row(model.name, own) for own in found]
+    if own_part:
+        log(f"part {own_part} is done, in {results}; once all are, repeat the command without part=")
+        return 0
     if "aoa" in questions:
         suite.acquisition(models, backend, results, suite_name, rules, log, wanted.dtype)
     log(table(tables.HEADER, rows))

@@ -84,6 +84,32 @@ def test_array_tasks_take_their_own_line_and_never_share_a_name(cluster, root, t
     assert over.returncode == 2
 
 
+def test_an_array_shares_out_the_revisions(cluster, root):
+    environment, log = cluster
+    command = ["bash", "slurm/evaluate.sbatch", "checkpoints/s1", "suite=fast"]
+    array = {"SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_COUNT": "4"}
+    for own in ({**array, "SLURM_ARRAY_TASK_ID": "1"}, {**array, "SLURM_ARRAY_TASK_ID": "4"}, {}):
+        subprocess.run(command, cwd=root, env={**environment, **own}, check=True)
+    assert log.read_text().splitlines() == [
+        "-m babylm.evaluate checkpoints/s1 suite=fast part=0/4",
+        "-m babylm.evaluate checkpoints/s1 suite=fast part=3/4",
+        "-m babylm.evaluate checkpoints/s1 suite=fast",
+    ]
+
+
+def test_an_evaluation_that_is_stopped_is_requeued(cluster, root):
+    """It does not listen to the signal: what is finished is stored already."""
+    environment, log = cluster
+    (log.parent / "python").write_text(f"#!/usr/bin/env bash\necho ready >> {log}\nexec sleep 20\n")
+    job = subprocess.Popen(["bash", "slurm/evaluate.sbatch", "checkpoints/s1"], cwd=root, env=environment)
+    while not log.exists():
+        time.sleep(0.02)
+    time.sleep(0.2)
+    job.send_signal(signal.SIGUSR1)
+    assert job.wait(timeout=10) == 0
+    assert log.read_text().splitlines() == ["ready", "scontrol requeue 77"]
+
+
 def test_every_line_of_the_shipped_sweep_is_a_valid_run(root):
     from babylm import config
 

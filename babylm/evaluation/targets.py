@@ -51,6 +51,14 @@ def revisions(folder: Path, names: Sequence[str]) -> list[Path]:
     return [found[name] for name in sorted(found, key=lambda name: (tracks.milestone_words(name), name))]
 
 
+def part(models: Sequence[Path], which: str) -> list[Path]:
+    """Of ``models`` those with the numbers i, i + n, i + 2n, ..., for ``which`` as ``i/n``; i from 0 to n - 1."""
+    found = re.fullmatch(r"(\d+)/(\d+)", which)
+    if found is None or int(found[1]) >= int(found[2]):
+        raise ValueError(f"part={which}: give i/n with i from 0 to n - 1, for example part=0/4 to part=3/4")
+    return list(models)[int(found[1]) :: int(found[2])]
+
+
 def defaults(folder: Path) -> tuple[EvaluationConfig, str, int]:
     """The evaluation section of a run, its way of scoring, and its rules; without a run, the defaults and ``auto``."""
     file = folder / "config.yaml"

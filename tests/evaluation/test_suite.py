@@ -194,6 +194,25 @@ def test_age_of_acquisition_over_revisions(tmp_path, run_folder, official_data, 
     assert surprisals["results"][0]["word_count"] == 2000
 
 
+def test_parts_share_the_revisions_and_the_whole_adds_the_rest(run_folder, official_data, capsys, monkeypatch):
+    """Three revisions for five tasks of an array: each once, fine-tuning on the last alone, averages at the end."""
+    words = [str(run_folder), "suite=full", f"data={official_data}", "rules=2025", "limit=4"]
+    scored = []
+    for number in range(5):
+        assert evaluate._command([*words, f"part={number}/5"]) == 0
+        scored += [line for line in capsys.readouterr().out.splitlines() if " blimp: " in line]
+    assert [line.split()[1] for line in scored] == ["chck_2K", "chck_10K", "main"]
+    tuned = {file.parent.name for file in run_folder.glob("evaluation/*/rte.*.json")}
+    assert tuned == {"main"}
+    assert not list(run_folder.glob("evaluation/*/averages.*"))
+    monkeypatch.setattr(suite, "load_scorer", lambda *_, **__: pytest.fail("scored twice"))
+    assert evaluate._command(words) == 0
+    assert len(list(run_folder.glob("evaluation/*/averages.*"))) == 3
+    for wrong in ("5/5", "1", "-1/4", "a/b", "0/0"):
+        assert evaluate._command([*words, f"part={wrong}"]) == 2
+        assert "part=0/4 to part=3/4" in capsys.readouterr().err
+
+
 def test_aggregates():
     columns = dict.fromkeys(("blimp", "supplement", "ewok", "entity_tracking", "comps", "glue"), 0.6)
     columns |= {"wug_adj": 0.4, "wug_past": 0.2, "reading": 0.06, "aoa": -0.02}
