@@ -113,6 +113,11 @@ def _check_run(config: Config) -> None:
     )
     if config.milestones and config.track != "free":
         raise ConfigError(f"milestones: track {config.track} has its own list; choose track=free to set them")
+    known = [tracks.milestone_name(words) for words in config.milestones or tracks.TRACKS[config.track].milestones]
+    for name in config.evaluation.milestones:
+        registry.check(name, known, "evaluation.milestones")
+    if config.evaluation.milestones and config.evaluation.at != "milestones":
+        raise ConfigError("evaluation.milestones: they are asked only with evaluation.at=milestones")
     for key in ("words", "epochs", "flops"):
         value = getattr(config.budget, key)
         _require(value is None or value > 0, f"budget.{key}", "must be positive")

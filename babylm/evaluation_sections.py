@@ -66,6 +66,8 @@ class EvaluationConfig:
 
     at: Literal["none", "milestones", "end"] = "end"
     """When ``tasks`` are scored: never, at every milestone and the end, or at the end."""
+    milestones: list[str] = field(default_factory=list)
+    """Which ones ``at: milestones`` means, as [chck_1M, chck_10M]; none: all. The end counts anyway."""
     loss_at: Literal["none", "milestones", "end"] = "milestones"
     """When the loss on ``corpus.dev`` is measured (``corpus.test`` at the end alone)."""
     loss_tokens: int = 65_536

@@ -80,6 +80,8 @@ def test_every_config_loads_and_survives_a_round_trip(root, tmp_path):
         ("optimizer=3", "optimizer: "),
         ("budget.words=-4", "budget.words: must be positive"),
         ("name={", "not valid YAML"),
+        ("evaluation.milestones=[chck_50k]", "evaluation.milestones: unknown value 'chck_50k'; did you mean chck_50K"),
+        ("evaluation.milestones=[chck_50K]", "only with evaluation.at=milestones"),
         ("logging.wandb=p", r"logging.wandb: the package wandb is not installed: pip install 'babylm\[track\]'"),
     ],
 )

@@ -45,3 +45,12 @@ def test_tasks_at_milestones_leave_training_alone(tmp_path, monkeypatch):
     log = (measured / "log.txt").read_text()
     assert log.count("measured at ") == 3
     assert "task/entity_tracking" in log
+    named = runs.run(
+        tmp_path / "named",
+        "evaluation.at=milestones",
+        "evaluation.milestones=[chck_900]",
+        "evaluation.tasks=[blimp]",
+        "evaluation.limit=1",
+        f"evaluation.data={tmp_path / 'data'}",
+    )
+    assert (named / "log.txt").read_text().count("measured at ") == 2  # and the end

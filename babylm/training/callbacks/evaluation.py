@@ -32,7 +32,11 @@ class Evaluation(StepCallback):
         self.session, self.meters = session, meters
         config = session.config
         self.steps = {m.step for m in session.plan.milestones} | {session.plan.steps}
-        self.tasks_at = _due(config.evaluation.at, self.steps, session.plan.steps) if config.evaluation.tasks else set()
+        named = config.evaluation.milestones
+        named_steps = {m.step for m in session.plan.milestones if not named or m.name in named} | {session.plan.steps}
+        self.tasks_at = (
+            _due(config.evaluation.at, named_steps, session.plan.steps) if config.evaluation.tasks else set()
+        )
         self.loss_at = _due(config.evaluation.loss_at, self.steps, session.plan.steps)
         self.dev = held_out(session, "dev")
         if self.dev is None:
