@@ -139,6 +139,9 @@ def open_session(config: Config, shards: Shards, log: console.Log) -> Session | 
     if config.training.threads is not None:
         torch.set_num_threads(config.training.threads)
     device = pick_device(config.training.accelerator)
+    if config.training.deterministic:  # Lightning asks for it too, but after the dry run
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
     special = special_ids(shards)
     stream = Stream(shards, bos=special.bos, pad=special.pad, seed=config.seed)
     shape = model_config(config, shards)
@@ -175,7 +178,11 @@ def pick_device(accelerator: str) -> torch.device:
     if accelerator == "gpu" and not torch.cuda.is_available():
         raise ValueError("training.accelerator=gpu: torch sees no GPU; use auto or cpu")
     use_gpu = accelerator == "gpu" or (accelerator == "auto" and torch.cuda.is_available())
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if use_gpu else torch.device("cpu")
+    if not use_gpu:
+        return torch.device("cpu")
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    torch.cuda.set_device(device)
+    return device
 
 
 def choose_precision(config: Config, device: torch.device, saved: dict[str, Any] | None) -> tuple[str, str]:

@@ -42,6 +42,10 @@ def build_module(session: Session) -> Pretraining:
         network.set_attention(session.attention, session.plan.most_documents())
     if config.training.compile:
         keep_compiled(config.training.compile_cache)
+        # A kind of block is compiled for each phase's length; past torch's limit of 8 it would run uncompiled. Blocks
+        # are small already: cutting them further, as torch does for several ranks, only adds launches.
+        torch._dynamo.config.recompile_limit = 64
+        torch._dynamo.config.optimize_ddp = False
         network.compile()
     return module
 
@@ -156,7 +160,9 @@ def dry_run(session: Session, module: Pretraining) -> float:
         noise = objective.noise(phase.rows, phase.sequence_length, generator)[: len(moved.tokens)]
         for _ in range(2):
             begin = time.perf_counter()
-            with torch.autocast(session.device.type, torch.bfloat16, enabled=session.precision == "bf16"):
+            # As Lightning does it, since the compiler looks at each of these.
+            bf16 = session.precision == "bf16"
+            with torch.autocast(session.device.type, torch.bfloat16, enabled=bf16, cache_enabled=False):
                 loss = objective.loss(module.network, objective.corrupt(moved, noise, 0.0))
             loss.total.backward()
             if session.device.type == "cuda":

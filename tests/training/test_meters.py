@@ -59,7 +59,15 @@ def test_a_cut_last_line_is_left_out_and_later_steps_are_dropped(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "peak"),
-    [("NVIDIA H200", 989e12), ("NVIDIA H100 80GB HBM3", 989e12), ("NVIDIA H100 PCIe", 756e12), ("Some GPU", None)],
+    [
+        ("NVIDIA H200", 989e12),
+        ("NVIDIA H100 80GB HBM3", 989e12),
+        ("NVIDIA H100 PCIe", 756e12),
+        ("NVIDIA H100 NVL", 835e12),
+        ("NVIDIA L4", 121e12),
+        ("NVIDIA L40", None),
+        ("Some GPU", None),
+    ],
 )
 def test_mfu_uses_dense_peaks_and_never_guesses(monkeypatch, name, peak):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: name)

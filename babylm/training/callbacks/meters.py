@@ -6,6 +6,7 @@ matrices, twice as high. A GPU that is not in the table has no MFU rather than a
 
 from __future__ import annotations
 
+import re
 import resource
 import sys
 import time
@@ -21,10 +22,11 @@ from babylm.training.callbacks.steps import StepCallback
 from babylm.training.module import Pretraining
 
 DENSE_BF16_PEAK = {
-    "H200": 989e12, "H100 PCIe": 756e12, "H100": 989e12, "B200": 2250e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12,
-    "RTX 5090": 209.5e12, "RTX 4090": 165.2e12, "RTX 3090": 71e12, "A6000": 155e12, "A10": 125e12, "V100": 125e12,
+    "H200 NVL": 835e12, "GH200": 989e12, "H200": 989e12, "H100 NVL": 835e12, "H100 PCIe": 756e12, "H100": 989e12,
+    "B200": 2250e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12, "RTX 5090": 209.5e12, "RTX 4090": 165.2e12,
+    "RTX 3090": 71e12, "A6000": 155e12, "A10": 125e12, "V100": 125e12,
 }  # fmt: skip
-"""Dense bf16 (V100: fp16) FLOP/s by a part of the device's name, from the vendor's datasheets; longer names first."""
+"""Dense bf16 (V100: fp16) FLOP/s by words of the device's name, from the vendor's datasheets; longer names first."""
 
 
 def peak_flops(device: torch.device) -> float | None:
@@ -32,7 +34,7 @@ def peak_flops(device: torch.device) -> float | None:
     if device.type != "cuda":
         return None
     name = torch.cuda.get_device_name(device)
-    return next((peak for part, peak in DENSE_BF16_PEAK.items() if part in name), None)
+    return next((peak for words, peak in DENSE_BF16_PEAK.items() if re.search(rf"\b{words}\b", name)), None)
 
 
 class Meters(StepCallback):
@@ -133,7 +135,8 @@ class EnergyMeter:
             with suppress(pynvml.NVMLError):
                 pynvml.nvmlInit()
                 self._nvml = pynvml
-                handle = pynvml.nvmlDeviceGetHandleByIndex(device.index or 0)
+                # NVML knows nothing of CUDA_VISIBLE_DEVICES, so not by index.
+                handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
                 self._start = pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
                 self._handle = handle
 
@@ -141,4 +144,6 @@ class EnergyMeter:
         """Joules so far, ``None`` where there is no counter."""
         if self._handle is None:
             return None
-        return (self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle) - self._start) / 1000
+        with suppress(self._nvml.NVMLError):
+            return (self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle) - self._start) / 1000
+        return None
