@@ -14,16 +14,25 @@ import ctypes
 import inspect
 import logging
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-TOLERANCE = 1e-3
-"""Nats. Both ways compute the same sums in another order; a mask that is ignored errs by far more."""
-REFUSED = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyError, NotImplementedError)
+from babylm.evaluation import tree
+
+TOLERANCE = 1e-4
+"""Nats by which rounding may change a log-probability where positions are left out."""
+TREE_TOLERANCE, TREE_SHARE = 1e-3, 0.01
+"""Nats by which a tree's log-probabilities may differ from those of its texts alone (longer sums in another order), and
+the share of what they would differ by if every token saw all before it."""
+LEAST = -50.0
+"""Log-probability below which rounding of the logits hides everything."""
+SETTLED = 256
+"""Tokens of the texts with which trees are tried for a model that will be narrowed."""
+REFUSED = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyError, AssertionError)
 """What a model answers to arguments that it does not know."""
 LOGITS = {"cpu": 2**21, "cuda": 2**27}
 """Logits at a time: on a CPU what stays in its cache (and in memory that is not given back after each use)."""
@@ -50,6 +59,8 @@ class Network:
         self.picks: str | None = None
         """``early``, ``late`` or ``never``, once tried."""
         self.trees: str | None = None
+        """Kind of mask that trees are given as; empty: none works."""
+        self._tried = 0
 
     def log_probs(
         self, ids: Tensor, mask: Tensor, at: Tensor, targets: np.ndarray, answers: np.ndarray, **inputs: Tensor
@@ -80,10 +91,14 @@ class Network:
             mask = mask.to(self.dtype)
         return {"mask": mask, "position_ids": depths}
 
-    def can_read_trees(self) -> bool:
-        """Whether a tree gives what its texts give alone; tried once."""
-        if self.trees is None:
-            self.trees = next((style for style in ("bool", "additive") if self._reads_tree(style)), "")
+    def can_read_trees(self, depth: int) -> bool:
+        """Whether a tree gives what its texts, of up to ``depth`` tokens, give alone; tried once, and where it grows.
+
+        Only in fp32: in a narrower type a mask that is ignored cannot be told from rounding (see `settle`).
+        """
+        if self.trees is None or (self.trees and depth > self._tried and self.dtype == torch.float32):
+            self.trees = next((style for style in ("bool", "additive") if self._reads_trees(style, depth)), "")
+            self._tried = depth
             if not self.trees:
                 logging.getLogger(__name__).warning(
                     "%s takes no attention mask of trees: beginnings that texts share are read again for each",
@@ -91,23 +106,63 @@ class Network:
                 )
         return bool(self.trees)
 
-    def _reads_tree(self, style: str) -> bool:
-        """Two texts, 0 1 2 and 0 1 3 4, as one row 0 1 2 3 4 against each alone."""
+    def settle(self, causal: bool) -> None:
+        """Find out now, in fp32, which ways of saving work the model allows; for a model that will be narrowed."""
+        with _still(self.model):
+            ids = self._made_up(2, 12)
+            mask = torch.ones_like(ids)
+            mask[1, 9:] = 0
+            self.picks = self._can_pick({"input_ids": ids, "attention_mask": mask})
+            if causal:
+                longest = getattr(getattr(self.model, "config", None), "max_position_embeddings", None)
+                self.can_read_trees(min(SETTLED, longest or SETTLED))
+
+    def looks_ahead(self) -> bool:
+        """Whether another last token changes what is predicted before it."""
+        with _still(self.model):
+            ids = self._made_up(1, 8).repeat(2, 1)
+            ids[1, -1] = ids[1, 0]
+            ids[0, -1] = ids[0, 1]
+            found = self._plain({"input_ids": ids, "attention_mask": torch.ones_like(ids)}, torch.arange(16).to(ids))
+            return not _close(found[:7], found[8:15])
+
+    def _made_up(self, rows: int, length: int) -> Tensor:
+        """Always the same ids, of ordinary tokens where special ones come first."""
+        size = getattr(getattr(self.model, "config", None), "vocab_size", None) or 8
+        generator = torch.Generator().manual_seed(0)
+        return torch.randint(min(16, size // 2), size, (rows, length), generator=generator).to(self.device)
+
+    def _reads_trees(self, style: str, depth: int) -> bool:
+        """Texts that begin alike, packed, against each alone and against a pack in which all see all before them.
+
+        As deep as the texts that are asked: a model with a window of its own may give up the window for the mask.
+        """
+        if self.dtype != torch.float32:
+            return False
         self.trees = style
-        ids = torch.arange(1, 6, device=self.device)[None]
-        seen = torch.ones(5, 5, dtype=torch.bool, device=self.device).tril()[None].clone()
-        seen[0, 3:, 2] = False
-        depths = torch.tensor([[0, 1, 2, 2, 3]], device=self.device)
+        depth = max(depth, 4)
+        parts = self._made_up(5, depth).tolist()
+        shared = (depth, depth // 2, 2, depth - 1, depth // 4)
+        texts = [tuple(parts[0][:count] + own[count:]) for count, own in zip(shared, parts, strict=True)]
+        error = control = 0.0
         try:
-            found = self.logits(ids, at=torch.arange(5, device=self.device), **self.tree_inputs(seen, depths))
-            for places in ([0, 1, 2], [0, 1, 3, 4]):
-                own = ids[:, places]
-                alone = self.logits(own, torch.ones_like(own), torch.arange(len(places), device=self.device))
-                if not _close(found[places], alone, self.dtype):
-                    return False
+            for pack in tree.pack(texts, *tree.order(texts)):
+                ids = torch.tensor([pack.ids], device=self.device)
+                depths = torch.tensor([pack.depths], device=self.device)
+                at = torch.arange(len(pack.ids), device=self.device)
+                seen = (pack.mask(len(pack.ids)), np.tri(len(pack.ids), dtype=bool))
+                masks = [torch.from_numpy(mask)[None].to(self.device) for mask in seen]
+                packed, blind = (self.logits(ids, at=at, **self.tree_inputs(m, depths)).log_softmax(-1) for m in masks)
+                for index, path in zip(pack.texts, pack.paths, strict=True):
+                    own = torch.tensor([texts[index]], device=self.device)
+                    places = torch.from_numpy(path).to(self.device)
+                    alone = self.logits(own, torch.ones_like(own), torch.arange(depth, device=self.device))
+                    alone = alone.log_softmax(-1)
+                    error = max(error, _distance(packed[places], alone))
+                    control = max(control, _distance(blind[places], alone))
         except REFUSED:
             return False
-        return True
+        return error <= min(TREE_TOLERANCE, TREE_SHARE * control)
 
     def _pieces(self, inputs: dict[str, Tensor], at: Tensor) -> Iterator[Tensor]:
         """The logits of ``at``, in order, float32, some at a time."""
@@ -128,18 +183,36 @@ class Network:
         return _logits(self.model(**inputs)).flatten(0, 1)[at].float()
 
     def _can_pick(self, inputs: dict[str, Tensor]) -> str:
-        if not isinstance(getattr(_output_embedding(self.model), "weight", None), nn.Parameter):
+        output = _output_embedding(self.model)
+        if not isinstance(getattr(output, "weight", None), nn.Parameter):
             return "never"
-        # Not all positions: a head that looks at others than its own must be found out.
+        # The output embedding must be one product, and what it gives the logits to the bit: nothing mixes its
+        # positions, and nothing scales or caps them afterwards.
+        given: list[Tensor] = []
+
+        def keep(module: nn.Module, args: tuple[Tensor, ...], result: Tensor) -> None:
+            product = nn.functional.linear(args[0], output.weight, getattr(output, "bias", None))
+            given.append(result if torch.equal(product, result) else result.new_empty(0))
+
+        hook = output.register_forward_hook(keep)
+        try:
+            logits = _logits(self.model(**inputs)).float()
+        finally:
+            hook.remove()
+        if len(given) != 1 or given[0].shape != logits.shape or not torch.equal(given[0].float(), logits):
+            return "never"
+        # Not all positions: one that is given others than its own must be found out.
         at = torch.arange(0, inputs["input_ids"].numel(), 2, device=self.device).flip(0)
-        expected = self._plain(inputs, at)
-        for way in ("early", "late"):
-            try:
-                if _close(_output_embedding(self.model)(self._hidden(inputs, at, way)).float(), expected, self.dtype):
-                    return way
-            except REFUSED:
-                continue
-        return "never"
+        expected = logits.flatten(0, 1)[at]
+        try:
+            if self.dtype == torch.float32 and _close(output(self._hidden(inputs, at, "early")).float(), expected):
+                return "early"
+        except REFUSED:
+            pass
+        try:
+            return "late" if output(self._hidden(inputs, at, "late")).shape == expected.shape else "never"
+        except REFUSED:
+            return "never"
 
     def _hidden(self, inputs: dict[str, Tensor], at: Tensor, way: str) -> Tensor:
         """(n, width): what the output embedding is given at the positions ``at``; it itself sees one of them."""
@@ -218,10 +291,25 @@ def _logits(output: Any) -> Tensor:
     return output[0] if isinstance(output, tuple) else output["logits"]
 
 
-def _close(one: Tensor, other: Tensor, dtype: torch.dtype) -> bool:
-    """Whether logits of a model that computes in ``dtype`` are the same distributions."""
-    if one.shape != other.shape:
-        return False
-    # In a narrow type rounding alone differs by a few units of its last place.
-    slack = TOLERANCE if dtype == torch.float32 else 64 * torch.finfo(dtype).eps
-    return bool(torch.allclose(one.log_softmax(-1), other.log_softmax(-1), atol=slack, rtol=slack))
+def _close(one: Tensor, other: Tensor) -> bool:
+    """Whether logits in fp32 are the same distributions."""
+    return one.shape == other.shape and _distance(one.log_softmax(-1), other.log_softmax(-1)) <= TOLERANCE
+
+
+def _distance(one: Tensor, other: Tensor) -> float:
+    """The largest difference, in nats of tokens that are not all but impossible; NaN is far from everything."""
+    likely = torch.maximum(one, other) > LEAST
+    apart = torch.where(likely, one - other, 0.0).abs().max()
+    return float("inf") if apart.isnan() else float(apart)
+
+
+@contextmanager
+def _still(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients, for a while."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(training)

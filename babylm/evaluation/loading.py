@@ -7,16 +7,23 @@ read from left to right, weights without the head that predicts.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
+import torch
+import transformers
+
 from babylm import registry
-from babylm.evaluation import forward, narrow
+from babylm.evaluation import forward, narrow, reader
 from babylm.evaluation.scorer import BACKENDS, Scorer
 from babylm.models.modeling import BabyLMForCausalLM, BabyLMForMaskedLM
 
-TOKENIZER = "tokenizer.json"
+TOKENIZER = reader.FILE
+IN_LAYER = re.compile(r"\.(layers?|h|blocks?)\.\d+\.")
+BUFFER = re.compile(r"(inv_freq|masked_bias|attn\.bias|attention\.bias|position_ids)$")
+"""Parts of old checkpoints that newer classes compute."""
 
 
 def resolve(folder: Path, backend: str, dtype: str = "auto") -> str:
@@ -34,7 +41,7 @@ def load_scorer(folder: Path, backend: str, *, trust: bool = False, dtype: str =
     ``dtype``: of weights and activations, whatever the file holds (``auto``: fp32, as the official pipeline).
     ``ValueError`` for a folder that cannot be scored this way, with what can be done.
     """
-    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer, PreTrainedTokenizerFast
+    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, PreTrainedTokenizerFast
     from transformers.utils import logging
 
     if not sys.stderr.isatty():
@@ -45,15 +52,22 @@ def load_scorer(folder: Path, backend: str, *, trust: bool = False, dtype: str =
     if described.get("model_type") == "babylm":
         # The auto classes would ask whether to trust the code in the folder, which is ours and is imported already.
         own: Any = BabyLMForCausalLM if backend == "causal" else BabyLMForMaskedLM
-        model, reader = own.from_pretrained(folder), PreTrainedTokenizerFast.from_pretrained(folder)
+        model, tokenizer = own.from_pretrained(folder), PreTrainedTokenizerFast.from_pretrained(folder)
+        scorer = Scorer(model.float().eval(), tokenizer, backend)
     else:
         if described.get("auto_map") and not trust:
             raise ValueError(f"{folder}: this model brings code of its own; trust=true runs it")
         loader = AutoModelForCausalLM if backend == "causal" else AutoModelForMaskedLM
         model = _load(loader, folder, backend, described.get("model_type"), trust)
-        reader = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust)
         forward.fuse(model)
-    return Scorer(model.to(narrow.torch_dtype(dtype)).eval(), reader, backend)
+        scorer = Scorer(model.float().eval(), reader.load(folder, trust), backend)
+        scorer.gives_types = reader.gives_types(folder, str(described.get("model_type", "")))
+        if backend == "causal" and scorer.network.looks_ahead():
+            raise ValueError(
+                f"{folder}: what it predicts for a token depends on the tokens after it, so read causally every token "
+                "would see itself; score it with scorer=mlm (or mntp)"
+            )
+    return narrow.narrowed(scorer) if dtype == "bf16" else scorer
 
 
 def _load(loader: Any, folder: Path, backend: str, kind: Any, trust: bool) -> Any:
@@ -62,7 +76,9 @@ def _load(loader: Any, folder: Path, backend: str, kind: Any, trust: bool) -> An
         # Such classes load, but look both ways: every token would see itself.
         raise ValueError(f"{folder}: {', '.join(names)} is a masked model; score it with scorer=mlm (or mntp)")
     try:
-        model, loaded = loader.from_pretrained(folder, trust_remote_code=trust, output_loading_info=True)
+        # In fp32 from the start: what a class computes when it is made would else be in the file's type.
+        wide: Any = {"torch_dtype" if transformers.__version__.startswith("4.") else "dtype": torch.float32}
+        model, loaded = loader.from_pretrained(folder, trust_remote_code=trust, output_loading_info=True, **wide)
     except ValueError as error:
         if "Unrecognized configuration class" not in str(error):
             raise
@@ -73,6 +89,12 @@ def _load(loader: Any, folder: Path, backend: str, kind: Any, trust: bool) -> An
         raise ValueError(
             f"{folder}: its weights lack {', '.join(missing[:3])} ({len(missing)} in all) of {type(model).__name__}, "
             f"so they would be random; another scorer, or a checkpoint with its head"
+        )
+    unused = [key for key in loaded["unexpected_keys"] if IN_LAYER.search(key) and not BUFFER.search(key)]
+    if unused:
+        raise ValueError(
+            f"{folder}: transformers {transformers.__version__} has no use for {', '.join(sorted(unused)[:3])} "
+            f"({len(unused)} in all) in {type(model).__name__}, so it would be another model; install an older version"
         )
     return model
 

@@ -25,9 +25,12 @@ def named(backend: str, dtype: str) -> str:
     return backend + SUFFIX if dtype == "bf16" else backend
 
 
-def torch_dtype(dtype: str) -> torch.dtype:
-    """Of ``evaluation.dtype``: ``auto`` is fp32, as the official pipeline computes on any device."""
-    return torch.bfloat16 if dtype == "bf16" else torch.float32
+def narrowed(scorer: Scorer) -> Scorer:
+    """A scorer in fp32 made one in bf16, in place; what its network can do is found out before, exactly."""
+    scorer.network.settle(causal=scorer.backend == "causal")
+    scorer.model.to(torch.bfloat16)
+    scorer.network.dtype = torch.bfloat16
+    return scorer
 
 
 def with_flips(

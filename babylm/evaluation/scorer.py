@@ -96,6 +96,8 @@ class Scorer:
             raise ValueError("scoring needs a fast tokenizer: token offsets say which tokens count")
         if backend != "causal" and tokenizer.mask_token_id is None:
             raise ValueError(f"evaluation.scorer={backend}: the tokenizer has no mask token")
+        self.gives_types = _gives_types(tokenizer)
+        """Whether the tokenizer gives ``token_type_ids`` in the transformers of the official pipeline."""
         spare = tokenizer.eos_token_id if backend == "causal" else tokenizer.cls_token_id
         ids = (tokenizer.pad_token_id, spare, 0)
         self.pad = next(i for i in ids if i is not None)
@@ -158,7 +160,7 @@ class Scorer:
             return []
         counts = [len(text.positions) for text in texts]
         values = np.zeros(sum(counts), dtype=np.float64)
-        types = types and self.network.takes_types and _gives_types(self.tokenizer)
+        types = types and self.network.takes_types and self.gives_types
         training = self.model.training
         self.model.eval()
         try:
@@ -179,7 +181,7 @@ class Scorer:
         if not any(read):
             return None
         ranks, common = tree.order(read)
-        if tree.saving(read, common) < WORTH_A_TREE or not self.network.can_read_trees():
+        if tree.saving(read, common) < WORTH_A_TREE or not self.network.can_read_trees(max(map(len, read))):
             return None
         return tree.pack(read, ranks, common)
 

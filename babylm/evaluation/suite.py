@@ -93,8 +93,7 @@ def run(
     settings = settings or EvaluationConfig()
     wide = scorer = scorer_for(network, tokenizer_folder, backend)
     if settings.dtype == "bf16":
-        rounded: Any = copy.deepcopy(network)
-        scorer = scorer_for(rounded.to(torch.bfloat16), tokenizer_folder, backend)
+        scorer = narrow.narrowed(scorer_for(copy.deepcopy(network), tokenizer_folder, backend))
     results = {}
     for name in expand(tasks):
         chosen = task(name)
