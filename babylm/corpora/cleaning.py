@@ -11,9 +11,9 @@ import unicodedata
 from collections.abc import Callable, Iterable
 
 from babylm import registry
+from babylm.corpora.sources import is_heading
 
 _SPEAKER = re.compile(r"^(?:\*[A-Z0-9]{2,4}|[A-Z]|[A-Z][A-Z0-9_ ]{0,20}):[ \t]+", re.MULTILINE)
-_HEADING = re.compile(r"^= (?:= )+.*? =(?: =)+[ \t]*$\n?", re.MULTILINE)
 _BRACKETS = re.compile(r"[ \t]*\[[^\[\]\n]*\]")
 _UNINTELLIGIBLE = re.compile(r"(?<!\S)(?:xxx|yyy|www)(?=[\s.,!?;:]|$)[ \t]*")
 _EMPHASIS = re.compile(r"(?<!\w)_(\S(?:[^_\n]*\S)?)_(?!\w)")
@@ -32,7 +32,11 @@ def strip_speakers(text: str) -> str:
 
 def strip_headings(text: str) -> str:
     """Remove heading lines of the form ``= = = Title = = =``."""
-    return _HEADING.sub("", text)
+    if "= = " not in text:
+        return text
+    *lines, last = text.split("\n")
+    kept = [f"{line}\n" for line in lines if not is_heading(line.rstrip(" \t"))]
+    return "".join(kept) + ("" if is_heading(last.rstrip(" \t")) else last)
 
 
 def drop_annotations(text: str) -> str:

@@ -1,5 +1,9 @@
 """The named cleaning functions."""
 
+import random
+import re
+import time
+
 import pytest
 
 from babylm.corpora import cleaning
@@ -42,3 +46,25 @@ def test_cleaning_twice_is_cleaning_once(name):
     text = "*MOT:\tOh – “no” [x] xxx, _so_ -- it's\u200b\n\n= = = T = = =\nA:  b\n"
     once = cleaning.CLEANERS[name](text)
     assert cleaning.CLEANERS[name](once) == once
+
+
+def test_headings_are_what_the_first_releases_pattern_took_for_one():
+    pattern = re.compile(r"^= (?:= )+.*? =(?: =)+[ \t]*$\n?", re.MULTILINE)
+    generator = random.Random(0)
+    taken = 0
+    for _ in range(20_000):
+        parts = generator.choices(["= ", " =", "= = ", " = =", *"= a\t\n\r"], k=generator.randrange(14))
+        text = "".join(parts)
+        assert cleaning.strip_headings(text) == pattern.sub("", text), repr(text)
+        taken += pattern.search(text) is not None
+    for _ in range(20_000):
+        text = "".join(generator.choices("= a\t\n", k=generator.randrange(16)))
+        assert cleaning.strip_headings(text) == pattern.sub("", text), repr(text)
+    assert taken > 200
+
+
+def test_a_line_of_heading_marks_takes_no_time():
+    begin = time.perf_counter()
+    assert cleaning.strip_headings("= " * 20_000 + "a\nb") == "= " * 20_000 + "a\nb"
+    assert cleaning.strip_headings("= " * 20_000 + "\nb") == "b"
+    assert time.perf_counter() - begin < 1

@@ -1,6 +1,8 @@
 """Files become documents without losing, doubling or joining a word."""
 
 import random
+import re
+import time
 
 import pytest
 
@@ -41,6 +43,25 @@ def test_no_word_is_lost_whatever_the_lines_are():
 def test_blank_lines_end_and_headings_begin_documents():
     lines = ["a b", "c", "", "d", "= = = T = = =", "e", "= = = U = = =", "", "f", "", "g"]
     assert list(sources.split_documents(lines, 100)) == ["a b\nc", "d", "= = = T = = =\ne", "= = = U = = =\nf", "g"]
+
+
+def test_headings_are_what_the_first_releases_pattern_took_for_one():
+    pattern = re.compile(r"= (?:= )+.* =(?: =)+\s*")
+    generator = random.Random(0)
+    taken = 0
+    for trial in range(40_000):
+        parts = ["= ", " =", "= = ", " = =", *"= a\t\n\r\x0b\u2003"] if trial % 2 else [*"= a\t\n"]
+        text = "".join(generator.choices(parts, k=generator.randrange(14)))
+        assert sources.is_heading(text.rstrip()) == (pattern.fullmatch(text) is not None), repr(text)
+        taken += sources.is_heading(text.rstrip())
+    assert taken > 200
+
+
+def test_a_line_of_heading_marks_takes_no_time():
+    begin = time.perf_counter()
+    for end, whole in (("", "= " * 20_000), ("a", "= " * 20_000 + "a")):
+        assert "\n".join(sources.split_documents([whole, end], 100_000)) == (f"{whole}\n{end}" if end else whole)
+    assert time.perf_counter() - begin < 1
 
 
 def test_long_documents_are_cut_at_line_ends_and_long_lines_at_words():
