@@ -8,6 +8,7 @@ with a space. A tab is read as a space: in transcripts it stands between speaker
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ MODEL_MAX_LENGTH = 1_000_000
 # Letters with the space before them; contractions; each digit alone; punctuation; white space, whose last space goes
 # to the word.
 SPLIT = r"['’](?i:s|t|re|ve|m|ll|d)(?!\p{L})| ?[\p{L}\p{M}]+| ?\p{N}| ?[^\s\p{L}\p{M}\p{N}]+|\s+(?!\S)|\s+"
+_LONGEST = 1000
+_LONG_RUN = re.compile(rf"(\S{{{_LONGEST}}})(?=\S)|(\s{{{_LONGEST}}})\s+")
+_LONG_SPACE = re.compile(rf"\s{{{_LONGEST}}}")
 _SMALLEST = len(SPECIAL_TOKENS) + 256
 
 
@@ -54,13 +58,23 @@ def train(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.train_from_iterator((_shorten(text) for text in texts), trainer)
     bos, eos = tokenizer.token_to_id(BOS), tokenizer.token_to_id(EOS)
     # No EOS at the end: causal scoring reads the logits after the last token of a prefix.
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{BOS} $A", pair=f"{BOS} $A {EOS} $B:1", special_tokens=[(BOS, bos), (EOS, eos)]
     )
     return tokenizer
+
+
+def _shorten(text: str) -> str:
+    """``text`` with words of more than 1,000 characters cut into such pieces, and white space as long cut off.
+
+    The trainer's time grows with the square of the longest word. Text with shorter ones comes back as it is.
+    """
+    if len(text) <= _LONGEST or (max(map(len, text.split()), default=0) <= _LONGEST and not _LONG_SPACE.search(text)):
+        return text
+    return _LONG_RUN.sub(lambda found: f"{found[1]} " if found[1] else found[2], text)
 
 
 def _normalizer(unicode_form: str) -> normalizers.Normalizer:

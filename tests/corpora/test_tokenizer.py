@@ -1,6 +1,8 @@
 """The tokenizer: prefix space always, exact offsets, templates, determinism, Hugging Face's classes."""
 
 import json
+import random
+import time
 
 import pytest
 from tokenizers import Tokenizer
@@ -69,6 +71,26 @@ def test_special_tokens_come_first_and_templates_have_no_final_eos(tokenizer):
 def test_training_is_deterministic_to_the_byte(texts, tokenizer):
     again = tokenization.train(iter(texts), TokenizerConfig(vocabulary=900))
     assert again.to_str() == tokenizer.to_str()
+
+
+def test_very_long_words_are_cut_for_training_and_others_left_as_they_are():
+    for text in ("a b\n\tc ", "x" * 1000 + "\n\n" + "y" * 1000, "a" + " " * 1000 + "b", "\n".join(["word"] * 5000)):
+        assert tokenization._shorten(text) is text
+    assert tokenization._shorten("ab " + "x" * 2500 + "\tc") == f"ab {'x' * 1000} {'x' * 1000} {'x' * 500}\tc"
+    assert tokenization._shorten("é" * 1001) == "é" * 1000 + " é"
+    assert tokenization._shorten("a" + "\t" * 3000 + "b") == "a" + "\t" * 1000 + "b"
+
+
+@pytest.mark.parametrize("character", ["letters", " "])
+def test_a_very_long_word_does_not_hang_training(character):
+    generator = random.Random(0)
+    long = "".join(generator.choices("abcdefgh", k=160_000)) if character == "letters" else character * 160_000
+    texts = [f"the cup {long} is on the table"]
+    begin = time.perf_counter()
+    trained = tokenization.train(texts, TokenizerConfig(vocabulary=900))
+    assert time.perf_counter() - begin < 10
+    assert tokenization.train(texts, TokenizerConfig(vocabulary=900)).to_str() == trained.to_str()
+    assert trained.decode(trained.encode(texts[0], add_special_tokens=False).ids) == f" {texts[0]}"
 
 
 def test_the_vocabulary_is_never_larger_than_asked_for(tokenizer):
