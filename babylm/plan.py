@@ -11,10 +11,9 @@ at the last word of the budget; what is left of the last step is padding.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -76,6 +75,7 @@ class Plan:
         self.phases = _phases(config, self.end)
         self.steps = self.phases[-1].first_step + self.phases[-1].steps
         self.epochs = words / stream.epoch_words
+        self._edges = [self._epoch_edges(phase) for phase in self.phases]
         self._blocks = lru_cache(maxsize=4)(self._block_order)
         self.words_at = self._words_by_step()
         """(steps + 1,) words read after each number of steps."""
@@ -108,7 +108,7 @@ class Plan:
         for phase in self.phases:
             width = phase.sequence_length - 1
             by_row = np.ones(phase.steps * phase.rows, dtype=np.int64)
-            for index, (low, high) in enumerate(self._bounds(phase)):
+            for index, low, high in self._bounds(phase):
                 edges = phase.start + np.arange(low, high + 1) * width
                 pieces = 2 + np.diff(self.stream.documents_before(edges))
                 by_row[low:high] = pieces[self._blocks(phase.index, index)]
@@ -122,24 +122,28 @@ class Plan:
         begin = (step - phase.first_step) * phase.rows + first
         rows = np.arange(begin, begin + (phase.rows - first if count is None else count))
         stream_rows = rows.copy()  # rows past the last one with text are padding and stay where they are
-        for index, (low, high) in enumerate(self._bounds(phase)):
-            mine = (rows >= low) & (rows < high)
-            if mine.any():
-                stream_rows[mine] = self._blocks(phase.index, index)[rows[mine] - low] + low
+        edges = self._edges[phase.index]
+        blocks = np.searchsorted(edges, rows, side="right") - 1
+        for index in np.unique(blocks[rows < phase.row_count]).tolist():
+            mine, low = blocks == index, edges[index]
+            stream_rows[mine] = self._blocks(phase.index, index)[rows[mine] - low] + low
         return phase.start + stream_rows * (phase.sequence_length - 1), phase.first_row + begin
 
-    def _bounds(self, phase: Phase) -> list[tuple[int, int]]:
-        """The rows of the phase by epoch: a row belongs to the epoch in which it begins."""
+    def _epoch_edges(self, phase: Phase) -> NDArray[np.int64]:
+        """First row of each epoch the phase reads of, and its end: a row belongs to the epoch in which it begins."""
         width, length = phase.sequence_length - 1, self.stream.epoch_length
         last = phase.start + (phase.row_count - 1) * width
-        edges = [0]
-        for epoch in range(phase.start // length + 1, last // length + 1):
-            edges.append(-(-(epoch * length - phase.start) // width))
-        edges.append(phase.row_count)
-        return list(pairwise(edges))
+        epochs = np.arange(phase.start // length + 1, last // length + 1, dtype=np.int64)
+        return np.concatenate([[0], -(-(epochs * length - phase.start) // width), [phase.row_count]])
+
+    def _bounds(self, phase: Phase) -> Iterator[tuple[int, int, int]]:
+        """Number, first row and end of each epoch of the phase in which a row begins."""
+        edges = self._edges[phase.index]
+        for index in np.flatnonzero(np.diff(edges)).tolist():
+            yield index, int(edges[index]), int(edges[index + 1])
 
     def _block_order(self, phase_index: int, block: int) -> NDArray[np.int64]:
-        low, high = self._bounds(self.phases[phase_index])[block]
+        low, high = self._edges[phase_index][block : block + 2].tolist()
         return permutation(high - low, self.seed, 2, phase_index, block)
 
     def _words_by_step(self) -> NDArray[np.int64]:
@@ -147,7 +151,7 @@ class Plan:
         for phase in self.phases:
             width = phase.sequence_length - 1
             by_row = np.zeros(phase.steps * phase.rows, dtype=np.int64)
-            for index, (low, high) in enumerate(self._bounds(phase)):
+            for index, low, high in self._bounds(phase):
                 edges = np.minimum(phase.start + np.arange(low, high + 1) * width, self.end)
                 by_row[low:high] = np.diff(self.stream.words_before(edges))[self._blocks(phase.index, index)]
             counts.append(by_row.reshape(phase.steps, phase.rows).sum(axis=1))

@@ -1,9 +1,13 @@
 """The plan: exact words at every step, milestones, budgets refused with the sum."""
 
+import time
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from babylm import plan
+from babylm.packing import permutation
 from babylm.tracks import TRACKS, milestone_name
 
 from . import small
@@ -53,6 +57,48 @@ def test_epochs_and_seeds_have_different_orders():
     stream = small.stream()
     assert (stream.order(0) != stream.order(1)).any()
     assert (stream.order(0) != small.stream(seed=4).order(0)).any()
+
+
+def row_starts_of_the_first_release(made, step):
+    """As it was written first: every epoch is looked at for every batch."""
+    phase = made.phase_of(step)
+    width, length = phase.sequence_length - 1, made.stream.epoch_length
+    last = phase.start + (phase.row_count - 1) * width
+    edges = [0]
+    for epoch in range(phase.start // length + 1, last // length + 1):
+        edges.append(-(-(epoch * length - phase.start) // width))
+    edges.append(phase.row_count)
+    begin = (step - phase.first_step) * phase.rows
+    rows = np.arange(begin, begin + phase.rows)
+    found = rows.copy()
+    for index, (low, high) in enumerate(pairwise(edges)):
+        mine = (rows >= low) & (rows < high)
+        if mine.any():
+            found[mine] = permutation(high - low, made.seed, 2, phase.index, index)[rows[mine] - low] + low
+    return phase.start + found * width
+
+
+@pytest.mark.parametrize(
+    ("documents", "mean", "epochs"),
+    [(200, 30, 3.3), (200, 30, 0.4), (20, 10, 30), (3, 4, 400)],  # rows longer than the whole text, at last
+)
+def test_the_order_of_rows_is_that_of_the_first_release(documents, mean, epochs):
+    phases = ((0.3, 16, 128), (0.6, 32, 256), (1.0, 64, 256))
+    made = small.build(small.config(*phases, epochs=epochs), small.stream(documents=documents, mean=mean))
+    for step in range(made.steps):
+        starts, _ = made.row_starts(step)
+        assert starts.tolist() == row_starts_of_the_first_release(made, step).tolist(), step
+    read = [0, *(int(made.batch(step).rows.words.sum()) for step in range(made.steps))]
+    assert made.words_at.tolist() == np.cumsum(read).tolist()
+
+
+def test_many_epochs_are_planned_in_linear_time():
+    begin = time.perf_counter()
+    made = small.build(small.config(epochs=5000), small.stream(documents=3, mean=20))
+    made.most_documents()
+    for step in range(0, made.steps, made.steps // 500):
+        made.batch(step)
+    assert time.perf_counter() - begin < 10
 
 
 def test_rows_of_a_long_document_are_spread():
