@@ -11,7 +11,7 @@ at the last word of the budget; what is left of the last step is padding.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -83,7 +83,10 @@ class Plan:
         costs = [np.full(p.steps, p.rows * p.sequence_length * flops_per_token(p.sequence_length)) for p in self.phases]
         self.flops_at = np.concatenate([[0.0], np.cumsum(np.concatenate(costs))])
         """(steps + 1,) training FLOPs after each number of steps, by the model's formula."""
-        self.milestones = self._milestones(config)
+        due = config.milestones or TRACKS[config.track].milestones
+        self.milestones = self._milestones([nominal for nominal in due if nominal <= words])
+        self.beyond = tuple(milestone_name(nominal) for nominal in due if nominal > words)
+        """Revisions due only after the budget's last word: they will not exist."""
 
     def phase_of(self, step: int) -> Phase:
         """The phase that step ``step`` (from 0) belongs to."""
@@ -157,13 +160,11 @@ class Plan:
             counts.append(by_row.reshape(phase.steps, phase.rows).sum(axis=1))
         return np.cumsum(np.concatenate(counts))
 
-    def _milestones(self, config: Config) -> list[Milestone]:
-        due = config.milestones or TRACKS[config.track].milestones
+    def _milestones(self, due: Sequence[int]) -> list[Milestone]:
         steps = np.searchsorted(self.words_at, due, side="left")
         return [
             Milestone(milestone_name(words), words, int(step), int(self.words_at[step]))
             for words, step in zip(due, steps, strict=True)
-            if words <= self.words
         ]
 
     def as_dict(self) -> dict[str, Any]:

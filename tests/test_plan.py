@@ -9,6 +9,7 @@ import pytest
 from babylm import plan
 from babylm.packing import permutation
 from babylm.tracks import TRACKS, milestone_name
+from babylm.training import printout
 
 from . import small
 
@@ -178,3 +179,24 @@ def test_phases_switch_at_their_share_of_the_tokens():
 def test_a_phase_without_steps_is_refused():
     with pytest.raises(ValueError, match=r"phases\[0\]: no step is left"):
         small.build(small.config((0.01, 16, 12800), (1.0, 16, 128), words=500), small.stream())
+
+
+def printed(made, source):
+    return printout.describe(made, small.build(made, source), 1000, 1, 2)
+
+
+def test_revisions_beyond_the_budget_are_named():
+    source = small.stream()
+    due = (500, 1000, 3000, 10**6)
+    text = printed(small.config(epochs=1.3, milestones=due), source)
+    assert "1 of 4 revisions lie beyond the budget and will not exist: chck_1M\n" in text
+    assert "beyond" not in printed(small.config(epochs=1.3, milestones=due[:3]), source)
+    assert "19 of 19 required revisions lie beyond the budget and will not exist: chck_1M chck_2M" in printed(
+        small.config(track="strict-small", epochs=2), source
+    )
+
+
+def test_very_many_epochs_are_warned_of():
+    source = small.stream(documents=20)
+    assert "warning: the text is read 101 times" in printed(small.config(epochs=101), source)
+    assert "warning" not in printed(small.config(epochs=100), source)

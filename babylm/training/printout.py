@@ -7,6 +7,8 @@ from babylm.models import flops
 from babylm.models.configuration import BabyLMConfig
 from babylm.sections import Config
 
+_MANY_EPOCHS = 100
+
 
 def disk_needed(config: Config, shape: BabyLMConfig, planned: plan.Plan) -> int:
     """Bytes of all revisions (fp32 weights, about 4 MB of tokenizer and code) and three states, one being written."""
@@ -24,6 +26,8 @@ def describe(config: Config, planned: plan.Plan, parameters: int, need: int, fre
         f"       {planned.stream.epoch_words:,} words x {planned.epochs:.4g} epochs = {planned.words:,} words "
         f"in {planned.steps:,} steps, {planned.flops_at[-1]:.3g} FLOPs",
     ]
+    if planned.epochs > _MANY_EPOCHS:
+        lines.append(f"       warning: the text is read {planned.epochs:,.0f} times; are corpus and budget as meant?")
     for phase in planned.phases:
         lines.append(
             f"       steps {phase.first_step:,} to {phase.first_step + phase.steps:,}: {phase.rows} rows of "
@@ -35,5 +39,11 @@ def describe(config: Config, planned: plan.Plan, parameters: int, need: int, fre
     ]
     rows.append(("main", f"{planned.steps:,}", f"{planned.words:,}", f"{planned.epochs:.2f}"))
     lines.append(console.table(("revision", "step", "words", "epoch"), rows, indent="       "))
+    if planned.beyond:
+        required = "" if config.track == "free" else "required "
+        lines.append(
+            f"       {len(planned.beyond)} of {len(planned.milestones) + len(planned.beyond)} {required}revisions lie "
+            f"beyond the budget and will not exist: {' '.join(planned.beyond)}"
+        )
     lines.append(f"       disk: {console.size(need)} needed, {console.size(free)} free")
     return "\n".join(lines)
