@@ -35,6 +35,9 @@ def prepare(
     """
     clean = cleaning.cleaner(corpus.cleaning)
     source = sources.read(corpus)
+    for file in source.files:
+        if file.bytes == 0:
+            report(f"warning: {file.path} is empty")
     parts = _parts(corpus, tokenizer, source)
     fingerprint = run.sha256_json(parts)[:16]
     folder = Path(corpus.prepared) / fingerprint

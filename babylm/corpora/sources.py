@@ -7,17 +7,20 @@ so a document is a block between blank lines, a wiki heading opens a new one, an
 
 from __future__ import annotations
 
+import codecs
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from babylm import run
 from babylm.sections import CorpusConfig
 
 TRAIN_ENDINGS = (".train", ".train.txt")
 OFFICIAL_FILES = ("bnc_spoken", "childes", "gutenberg", "open_subtitles", "simple_wiki", "switchboard")
+MOST_FILES = 256
+"""Sources of a corpus: one byte a document names its source."""
 _BLOCK_BYTES = 1 << 20
 _KEPT_WORDS = 1_000_000
 _WORD = re.compile(r"\S+")
@@ -73,6 +76,7 @@ def read(config: CorpusConfig) -> Source:
         raise ValueError(
             f"corpus.path: no *.train files in {folder}. Put the corpus there (the official files are {wanted}), "
             "or set corpus.source=hub to download it, or corpus.source=toy for the bundled corpus"
+            f"{_passed_over(folder)}"
         )
     return _from_files(found, config.document_words)
 
@@ -110,8 +114,27 @@ def _toy(config: CorpusConfig) -> Source:
 
 
 def _train_files(folder: Path) -> dict[str, Path]:
-    files = [file for ending in TRAIN_ENDINGS for file in folder.glob(f"*{ending}")]
+    """The visible regular files of a folder with the right endings; a pipe would block, a folder cannot be read."""
+    files = []
+    for file in (file for ending in TRAIN_ENDINGS for file in folder.glob(f"*{ending}")):
+        if file.name.startswith("."):
+            continue
+        if file.is_symlink() and not file.exists():
+            raise ValueError(f"corpus.path: {file} is a link to {file.readlink()}, which is not there")
+        if file.is_file():
+            files.append(file)
     return _named(sorted(files), lambda file: file.name.removesuffix(".txt").removesuffix(".train"))
+
+
+def _passed_over(folder: Path) -> str:
+    """What a person may have meant as a corpus and is none, as the end of a sentence."""
+    meant = sorted(file for file in folder.glob("*") if file.name.lower().endswith(TRAIN_ENDINGS))
+    why = {
+        file.name: "its ending is not in small letters" if file.is_file() else "no regular file"
+        for file in meant
+        if not file.name.startswith(".")
+    }
+    return "".join(f"; {name} is not taken ({reason})" for name, reason in why.items())
 
 
 def _named(files: list[Path], name_of: Callable[[Path], str]) -> dict[str, Path]:
@@ -125,9 +148,10 @@ def _named(files: list[Path], name_of: Callable[[Path], str]) -> dict[str, Path]
 
 
 def _from_files(paths: dict[str, Path], document_words: int) -> Source:
-    files = tuple(
-        SourceFile(name, path, path.stat().st_size, run.sha256_file(path)) for name, path in sorted(paths.items())
-    )
+    if len(paths) > MOST_FILES:
+        folder = next(iter(paths.values())).parent
+        raise ValueError(f"{folder}: {len(paths)} files, more than {MOST_FILES} sources; join some of them")
+    files = tuple(SourceFile(name, path, *_checked(path)) for name, path in sorted(paths.items()))
     identity = {"files": [[file.name, file.bytes, file.sha256] for file in files]}
 
     def stream() -> Iterator[Document]:
@@ -138,33 +162,47 @@ def _from_files(paths: dict[str, Path], document_words: int) -> Source:
     return Source(files, identity, stream)
 
 
+def _checked(path: Path) -> tuple[int, str]:
+    """Size and SHA-256 of a file. Its text is looked at on the way: what is wrong with it is said before any work."""
+    digest, size = hashlib.sha256(), 0
+    for block, _ in _blocks(path):
+        digest.update(block)
+        size += len(block)
+    return size, digest.hexdigest()
+
+
 def read_lines(path: Path) -> Iterator[str]:
     """The lines of a UTF-8 file without their ends (``\\n``, ``\\r\\n`` or ``\\r``), a leading byte-order mark dropped.
 
     ``ValueError`` with the byte offset where the file is not UTF-8, or holds a NUL byte (then it is no plain text).
     """
+    for number, (_, text) in enumerate(_blocks(path)):
+        if number == 0:
+            text = text.removeprefix("\ufeff")
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        yield from text.removesuffix("\n").split("\n")
+
+
+def _blocks(path: Path) -> Iterator[tuple[bytes, str]]:
+    """A file's bytes, and the text they spell, in blocks that end at a line end (no character, no ``\\r\\n`` cut)."""
     with open(path, "rb") as file:
         position = 0
-        # A block ends at a line end, so that no character and no \r\n is cut.
         while block := file.read(_BLOCK_BYTES) + file.readline():
             try:
                 text = block.decode("utf-8")
             except UnicodeDecodeError as error:
-                offset = position + error.start
+                wide = position == 0 and block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
                 raise ValueError(
-                    f"{path}: byte {offset} is not UTF-8 ({error.reason}); convert the file, for example with "
-                    f"iconv -f LATIN1 -t UTF-8"
+                    f"{path}: byte {position + error.start} is not UTF-8 ({error.reason}); convert the file, for "
+                    f"example with iconv -f {'UTF-16' if wide else 'LATIN1'} -t UTF-8"
                 ) from error
             if "\0" in text:
                 offset = position + block.index(b"\0")
                 raise ValueError(
                     f"{path}: NUL byte at offset {offset}; this is not plain text (UTF-16? a damaged copy?)"
                 )
-            if position == 0:
-                text = text.removeprefix("\ufeff")
-            if "\r" in text:
-                text = text.replace("\r\n", "\n").replace("\r", "\n")
-            yield from text.removesuffix("\n").split("\n")
+            yield block, text
             position += len(block)
 
 

@@ -77,6 +77,13 @@ def test_every_setting_that_matters_makes_another_folder(corpus):
     assert prepare(replace(corpus, document_words=50), SMALL).document_count > prepare(corpus, SMALL).document_count
 
 
+def test_an_empty_file_is_warned_of(raw):
+    Path(raw.path, "switchboard.train").touch()
+    lines: list[str] = []
+    assert prepare(raw, SMALL, lines.append).source_names == ("childes", "simple_wiki", "switchboard")
+    assert lines[0] == f"warning: {raw.path}/switchboard.train is empty"
+
+
 def test_changed_files_are_never_mistaken_for_the_old_ones(raw):
     before = prepare(raw, SMALL)
     file = Path(raw.path, "childes.train")

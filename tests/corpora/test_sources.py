@@ -1,5 +1,7 @@
 """Files become documents without losing, doubling or joining a word."""
 
+import codecs
+import os
 import random
 import re
 import time
@@ -97,6 +99,52 @@ def test_bad_bytes_are_refused_with_file_and_offset(tmp_path, monkeypatch):
     write(tmp_path, "one.train", "é\nnul \0 here\n")
     with pytest.raises(ValueError, match=r"one\.train: NUL byte at offset 7"):
         documents(tmp_path)
+
+
+def test_bad_bytes_are_found_before_any_document_is_read(tmp_path):
+    write(tmp_path, "a.train", "fine\n")
+    write(tmp_path, "b.train", b"\xff")
+    with pytest.raises(ValueError, match=r"b\.train: byte 0 is not UTF-8 .*iconv -f LATIN1"):
+        sources.read(CorpusConfig(path=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    "content", [codecs.BOM_UTF16_LE + "a b\n".encode("utf-16-le"), codecs.BOM_UTF16_BE + "a b\n".encode("utf-16-be")]
+)
+def test_utf_16_is_named(tmp_path, content):
+    write(tmp_path, "a.train", content)
+    with pytest.raises(ValueError, match=r"a\.train: byte 0 is not UTF-8 .*iconv -f UTF-16 -t UTF-8"):
+        documents(tmp_path)
+
+
+def test_only_visible_regular_files_are_taken(tmp_path):
+    write(tmp_path, "a.train", "a\n")
+    write(tmp_path, "._a.train", b"\xff")
+    (tmp_path / "b.train").mkdir()
+    os.mkfifo(tmp_path / "c.train")
+    elsewhere = write(tmp_path, "elsewhere", "d\n")
+    (tmp_path / "d.train").symlink_to(elsewhere)
+    assert [d.source for d in documents(tmp_path)] == ["a", "d"]
+    elsewhere.unlink()
+    with pytest.raises(ValueError, match=r"d\.train is a link to .*elsewhere, which is not there"):
+        documents(tmp_path)
+
+
+def test_what_was_perhaps_meant_is_named(tmp_path):
+    write(tmp_path, "A.TRAIN", "a\n")
+    write(tmp_path, "._b.train", "a\n")
+    (tmp_path / "y.train").mkdir()
+    with pytest.raises(ValueError, match=r"no \*\.train files.*; A\.TRAIN is not taken \(.*small letters\)") as raised:
+        documents(tmp_path)
+    assert str(raised.value).endswith("; y.train is not taken (no regular file)")
+
+
+def test_too_many_files_are_refused_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "MOST_FILES", 2)
+    for name in "abc":
+        assert write(tmp_path, f"{name}.train", "a\n").is_file()
+    with pytest.raises(ValueError, match="3 files, more than 2 sources; join some of them"):
+        sources.read(CorpusConfig(path=str(tmp_path)))
 
 
 def test_both_official_endings_and_one_file_a_source(tmp_path):
