@@ -8,7 +8,7 @@ Two processes that prepare the same corpus at once take turns, and the second on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -119,11 +119,20 @@ def _tokenizer(
 
 @contextmanager
 def _turn(folder: Path) -> Iterator[None]:
-    """Hold the lock of a prepared folder; a file system without locks is used without (the rename still is atomic)."""
+    """Hold the lock of a prepared folder; a file system without locks is used without (the rename still is atomic).
+
+    So is a place that cannot be written to, when the folder is there: it is only read.
+    """
     import fcntl
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.with_name(f".{folder.name}.lock"), "w") as lock:
-        with suppress(OSError):
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    with ExitStack() as stack:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context(open(folder.with_name(f".{folder.name}.lock"), "w"))
+        except OSError:
+            if not folder.exists():
+                raise
+        else:
+            with suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_EX)
         yield

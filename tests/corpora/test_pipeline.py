@@ -114,6 +114,17 @@ def test_a_damaged_corpus_is_rebuilt_and_said_to_be(corpus):
     assert np.array_equal(prepare(corpus, SMALL, verify=True).tokens, good)
 
 
+def test_a_prepared_corpus_is_opened_where_nothing_can_be_written(corpus, tmp_path):
+    built = prepare(corpus, SMALL)
+    lock = built.folder.with_name(f".{built.folder.name}.lock")
+    lock.unlink()
+    lock.mkdir()  # opening it fails, as on a read-only place, whoever runs the tests
+    assert prepare(corpus, SMALL, verify=True).folder == built.folder
+    built.folder.rename(tmp_path / "away")
+    with pytest.raises(IsADirectoryError):
+        prepare(corpus, SMALL)
+
+
 def test_an_interrupted_build_leaves_nothing(corpus, monkeypatch, tmp_path):
     def interrupt(*arguments):
         raise KeyboardInterrupt
