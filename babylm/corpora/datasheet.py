@@ -1,6 +1,7 @@
 """What a corpus is made of, by source: counts, types, lengths, duplicates, checksums; as JSON and as markdown.
 
-Figures are of the raw text, before cleaning, as it streams by.
+Figures are of the raw text, before cleaning, as it streams by. A line that was cut into several documents counts as
+the one line it is.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ class _Counts:
         self.lines = array("Q")  # a 64-bit digest a line
         self.line_words = array("I")
         self.document_words = array("I")
+        self._begun: tuple[Any, int] | None = None
+        """Digest and words of a line whose end is still to come."""
 
-    def add(self, text: str) -> None:
-        """Count one document."""
+    def add(self, text: str, goes_on: bool = False) -> None:
+        """Count one document; with ``goes_on`` it is a piece of a line, and the next one goes on with that line."""
         words = text.split()
         self.words += len(words)
         self.characters += len(text)
@@ -32,10 +35,18 @@ class _Counts:
         self.document_words.append(len(words))
         for line in text.split("\n"):
             in_line = len(line.split())
-            if in_line:
+            if not in_line:
+                continue
+            digest = hashlib.blake2b(line.strip().encode(), digest_size=8)
+            if self._begun is not None:
+                (begun, before), self._begun = self._begun, None
+                begun.update(b" " + line.strip().encode())
+                digest, in_line = begun, before + in_line
+            if goes_on:
+                self._begun = digest, in_line
+            else:
                 self.line_words.append(in_line)
-                digest = hashlib.blake2b(line.strip().encode(), digest_size=8).digest()
-                self.lines.append(int.from_bytes(digest, "little"))
+                self.lines.append(int.from_bytes(digest.digest(), "little"))
 
     def figures(self) -> dict[str, Any]:
         """The table's row."""
@@ -66,7 +77,7 @@ class Datasheet:
     def watch(self, documents: Iterable[Document]) -> Iterator[Document]:
         """Pass documents through, counting them."""
         for document in documents:
-            self._counts.setdefault(document.source, _Counts()).add(document.text)
+            self._counts.setdefault(document.source, _Counts()).add(document.text, document.goes_on)
             yield document
 
     @property

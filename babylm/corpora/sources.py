@@ -32,6 +32,8 @@ class Document:
 
     source: str
     text: str
+    goes_on: bool = False
+    """Whether it is a piece of one line that the source's next document goes on with."""
 
 
 @dataclass(frozen=True)
@@ -156,8 +158,8 @@ def _from_files(paths: dict[str, Path], document_words: int) -> Source:
 
     def stream() -> Iterator[Document]:
         for file in files:
-            for text in split_documents(read_lines(file.path), document_words):
-                yield Document(file.name, text)
+            for text, goes_on in _pieces(read_lines(file.path), document_words):
+                yield Document(file.name, text, goes_on)
 
     return Source(files, identity, stream)
 
@@ -211,6 +213,11 @@ def split_documents(lines: Iterable[str], limit: int) -> Iterator[str]:
 
     A blank line ends a document and a wiki heading begins one; a heading is never left alone by a blank line after it.
     """
+    return (text for text, _ in _pieces(lines, limit))
+
+
+def _pieces(lines: Iterable[str], limit: int) -> Iterator[tuple[str, bool]]:
+    """The documents, each with whether it ends within a line."""
     block: list[str] = []
     words = 0
     heading_only = False
@@ -219,19 +226,19 @@ def split_documents(lines: Iterable[str], limit: int) -> Iterator[str]:
         heading = line.startswith("= ") and is_heading(line.rstrip())
         full = words + in_line > limit
         if block and (heading or full or (in_line == 0 and not heading_only)):
-            yield "\n".join(block)
+            yield "\n".join(block), False
             block, words = [], 0
         if in_line == 0:
             continue
         while in_line > limit:
             start = _start_of_word(line, limit)
-            yield line[:start].rstrip()
+            yield line[:start].rstrip(), True
             line, in_line = line[start:], in_line - limit
         heading_only = heading and not block
         block.append(line)
         words += in_line
     if block:
-        yield "\n".join(block)
+        yield "\n".join(block), False
 
 
 def is_heading(line: str) -> bool:
@@ -242,8 +249,8 @@ def is_heading(line: str) -> bool:
 
 def _cut(documents: Iterable[Document], limit: int) -> Iterator[Document]:
     for document in documents:
-        for text in split_documents(document.text.split("\n"), limit):
-            yield Document(document.source, text)
+        for text, goes_on in _pieces(document.text.split("\n"), limit):
+            yield Document(document.source, text, goes_on)
 
 
 def _start_of_word(line: str, index: int) -> int:

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from babylm.corpora import datasheet
+from babylm.corpora import datasheet, sources
 from babylm.corpora.sources import Document, SourceFile
+from babylm.sections import CorpusConfig
 
 
 def test_figures():
@@ -20,6 +21,23 @@ def test_figures():
     assert (total["words"], total["types"], total["lines"], total["duplicate_lines"]) == (10, 5, 5, 2)
     assert made["sources"]["empty"]["words"] == 0
     assert sheet.words == 10
+
+
+def test_lines_are_those_of_the_file_however_they_are_cut(tmp_path):
+    long = " ".join(["word"] * 1234)
+    (tmp_path / "a.train").write_text(f"one two\n{long}\nthree\n\n{long} more\n{long}\none two\n")
+    (tmp_path / "b.train").write_text(long)
+    made = {}
+    for limit in (5, 100, 617, 10_000):
+        source = sources.read(CorpusConfig(path=str(tmp_path), document_words=limit))
+        sheet = datasheet.Datasheet(source.files)
+        assert all(len(document.text.split()) <= limit for document in sheet.watch(source.documents()))
+        a = sheet.as_dict()["sources"]["a"]
+        made[limit] = [a[key] for key in ("words", "lines", "words_per_line", "duplicate_lines")]
+        assert (a["lines"], a["duplicate_lines"], a["words_per_line"]["max"]) == (6, 2, 1235)
+        total = sheet.as_dict()["total"]
+        assert (total["lines"], total["duplicate_lines"]) == (7, 3)
+    assert all(figures == made[10_000] for figures in made.values())
 
 
 def test_markdown_has_a_row_a_source_and_the_checksums():
