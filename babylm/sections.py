@@ -1,8 +1,8 @@
 """Every setting of a run, with its meaning, unit and default: the manual of the configuration files.
 
 A configuration file sets any of these keys; a command line overrides them (``optimizer.lr=0.01``). Nothing else is a
-setting. Values are checked in :mod:`babylm.config`; this module holds no logic and imports nothing heavy. The settings
-of evaluation are in ``babylm/evaluation_sections.py``.
+setting. Values are checked in :mod:`babylm.config`, numbers by the table of :mod:`babylm.ranges`; this module holds no
+logic and imports nothing heavy. The settings of evaluation are in ``babylm/evaluation_sections.py``.
 """
 
 from __future__ import annotations
@@ -210,8 +210,8 @@ class TrainingConfig:
     """``auto``: bf16 on a GPU that has it or a CPU where a probe finds it faster, else fp32."""
     accumulate: int = 1
     """Batches a step is cut into, to save memory."""
-    attention: str = "auto"
-    """Attention backend: ``auto`` measures the usable ones, or a name from ``babylm/models/attention.py``."""
+    attention: Literal["auto", "naive", "sdpa", "flex", "varlen", "flash"] = "auto"
+    """Attention backend of ``babylm/models/attention.py``; ``auto`` measures the usable ones."""
     compile: bool = False
     """Compile the model's blocks and the loss with torch.compile, for training alone."""
     compile_cache: str = "checkpoints/.compiled"
@@ -273,7 +273,7 @@ class Config:
     """One run."""
 
     name: str = "run"
-    """Folder under ``checkpoints``; no dots (the official code cuts a model's name at the last one)."""
+    """Folder under ``checkpoints``; letters, digits, _ and - (the official code cuts a name at its last dot)."""
     track: str = "strict-small"
     """``strict-small``, ``strict``, ``multimodal``, ``interaction`` or ``free`` (``babylm/tracks.py``)."""
     rules: Literal[2025, 2026] = 2026

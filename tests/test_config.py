@@ -3,10 +3,11 @@
 import subprocess
 import sys
 from dataclasses import fields, is_dataclass
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from babylm import config, presets, sections
+from babylm import config, presets, ranges, sections
 from babylm.config import ConfigError
 
 
@@ -70,15 +71,32 @@ def test_every_config_loads_and_survives_a_round_trip(root, tmp_path):
         ("optimizer.name=moun", "optimizer.name: unknown value 'moun'; did you mean muon"),
         ("track=strict_small", "track: unknown value 'strict_small'; did you mean strict-small"),
         ("rules=2024", "rules: Invalid value '2024'"),
-        ("name=a.b", "must not contain a dot"),
+        ("name=a.b", "name: 'a.b' must be of letters, digits, _ and -"),
+        ("name=a b", "name: 'a b' must be of letters"),
+        ("name=''", "name: '' must be of letters"),
+        ("name=???", r"^name: \?\?\? stands for a value that is missing; give one$"),
+        ("name=${x}", "^name: Interpolation key 'x' not found$"),
         ("phases.0.tokens=100", r"phases\[0\].tokens: 100 must be a multiple of sequence_length=128"),
         ("phases=[{until: 0.5}]", "until must ascend and end with 1"),
         ("training.accumulate=3", "32 rows a step cannot be cut"),
         ("model.num_attention_heads=3", "must divide model.hidden_size=128"),
-        ("schedule.warmup=0.9", "sum of at most 1"),
-        ("objective.causal_ratio=2", r"objective.causal_ratio: must be in \[0, 1\]"),
+        ("schedule.warmup=0.9", r"schedule.warmup \+ schedule.cooldown: shares with a sum of at most 1, not 1.4"),
+        ("schedule.cooldown=3", "^schedule.cooldown: must be at most 1, not 3.0"),
+        ("objective.causal_ratio=2", "objective.causal_ratio: must be at most 1, not 2.0"),
+        ("objective.random=-1", "^objective.random: must be at least 0"),
+        ("objective.random=0.95", r"objective.keep \+ objective.random: shares with a sum of at most 1, not 1.05"),
+        ("objective.mask_rate=[0.2]", "objective.mask_rate: must be two numbers, not 1"),
+        ("optimizer.adam_lr=0", "^optimizer.adam_lr: must be more than 0"),
+        ("optimizer.lr=.nan", "^optimizer.lr: must be a number, not nan"),
+        ("optimizer.lr=.inf", "^optimizer.lr: must be at most 100, not inf"),
+        ("model.num_attention_heads=0", "^model.num_attention_heads: must be at least 1, not 0"),
+        ("phases=[]", "phases: must hold at least one phase"),
+        ("phases.0.tokens=0", r"phases\[0\].tokens: must be at least 8, not 0"),
+        ("training.attention=nope", "training.attention: Invalid value 'nope', expected one of"),
+        ("evaluation.tasks=[gramar]", "evaluation.tasks: unknown value 'gramar'; did you mean grammar"),
+        ("evaluation.tasks=['']", "evaluation.tasks: unknown value ''"),
         ("optimizer=3", "optimizer: "),
-        ("budget.words=-4", "budget.words: must be positive"),
+        ("budget.words=-4", "budget.words: must be at least 1, not -4"),
         ("name={", "not valid YAML"),
         ("evaluation.milestones=[chck_50k]", "evaluation.milestones: unknown value 'chck_50k'; did you mean chck_50K"),
         ("evaluation.milestones=[chck_50K]", "only with evaluation.at=milestones"),
@@ -88,6 +106,102 @@ def test_every_config_loads_and_survives_a_round_trip(root, tmp_path):
 def test_mistakes_name_their_key(smoke, override, message):
     with pytest.raises(ConfigError, match=message):
         config.load(smoke, [override])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: ${x}", "name: Interpolation key 'x' not found"),
+        ("base: ${x}", "base: Interpolation key 'x' not found"),
+        ("phases: [{tokens: '${x}'}]", r"phases\[0\].tokens: Interpolation key 'x' not found"),
+        ("objective: {mask_rate: ['???', 0.1]}", r"objective.mask_rate\[0\]: Missing mandatory value"),
+        ("name: [", "not valid YAML"),
+    ],
+)
+def test_mistakes_in_a_file_are_one_line(tmp_path, text, message):
+    (tmp_path / "a.yaml").write_text(f"{text}\n")
+    with pytest.raises(ConfigError, match=message) as error:
+        config.load(tmp_path / "a.yaml")
+    assert "\n" not in str(error.value)
+
+
+def numeric(section=sections.Config, prefix=""):
+    """The key of every setting that is a number, an optional one or a list of them."""
+    for name, kind in get_type_hints(section).items():
+        for inner in (kind, *get_args(kind)):
+            if is_dataclass(inner):
+                entry = f"{prefix}{name}[0]." if get_origin(kind) is list else f"{prefix}{name}."
+                yield from numeric(inner, entry)
+            elif inner in (int, float):
+                yield f"{prefix}{name}[0]" if get_origin(kind) is list else f"{prefix}{name}"
+        if get_origin(kind) is Literal and any(type(choice) is int for choice in get_args(kind)):
+            yield f"{prefix}{name}"
+
+
+def test_every_number_has_a_range_and_every_range_a_number():
+    assert len(set(numeric())) > 60
+    assert {key.replace("[0]", "") for key in numeric()} == set(ranges.RANGES)
+
+
+def test_the_defaults_lie_in_their_ranges():
+    found = [key for key, _ in ranges.numbers(sections.Config())]
+    assert {"phases[0].tokens", "objective.mask_rate[1]", "evaluation.glue.seeds[0]", "optimizer.lr"} <= set(found)
+    assert not {"model.tie_embeddings", "budget.words"} & set(found)
+    ranges.check(sections.Config())
+
+
+@pytest.mark.parametrize("value", [-1e30, 1e30, -(10**30), 10**30, float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("key", sorted(numeric()))
+def test_absurd_numbers_are_refused_with_their_key(key, value):
+    made = owner = sections.Config()
+    *sections_above, last = key.replace("[0]", ".0").removesuffix(".0").split(".")
+    for name in sections_above:
+        owner = owner[0] if name == "0" else getattr(owner, name)
+    setattr(owner, last, [value] if key.endswith("[0]") else value)
+    if key == "training.save_minutes" and value > 0:
+        assert config.check(made) is None  # never: the state is saved at the end alone
+    else:
+        with pytest.raises(ConfigError) as error:
+            config.check(made)
+        assert str(error.value).startswith(f"{key}: must be ")
+
+
+@pytest.mark.parametrize(
+    ("interval", "inside", "outside"),
+    [("[0, 1]", (0, 1), (-0.1, 1.1)), ("(0, 1)", (0.5,), (0, 1)), ("[2, inf]", (2, float("inf")), (1, float("nan")))],
+)
+def test_limits_belong_to_square_brackets(monkeypatch, interval, inside, outside):
+    monkeypatch.setitem(ranges.RANGES, "schedule.final", interval)
+    for value in inside:
+        ranges.check(sections.ScheduleConfig(final=value), "schedule.")
+    for value in outside:
+        with pytest.raises(ValueError, match=r"^final: must be"):
+            ranges.check(sections.ScheduleConfig(final=value), "schedule.")
+
+
+def test_attention_backends_are_those_that_exist():
+    from babylm.models import attention
+
+    assert get_args(get_type_hints(sections.TrainingConfig)["attention"]) == ("auto", *attention.BACKENDS)
+
+
+@pytest.mark.parametrize(("task", "kind"), [("my/pairs", "folder"), ("times.csv", "file"), ("my/times.csv", "file")])
+def test_tasks_of_ones_own_must_be_there_when_a_run_begins(smoke, tmp_path, monkeypatch, capsys, task, kind):
+    monkeypatch.chdir(tmp_path)
+    begun = []
+    words = [str(smoke), f"evaluation.tasks=[glue,{task}]"]
+    assert config.command("", begun.append, words) == 2
+    assert capsys.readouterr().err == f"error: evaluation.tasks: no {kind} {task}\n"
+    assert config.load(*words[:1], words[1:]).evaluation.tasks[1] == task  # a report outlives the data of its run
+    (tmp_path / "my" / "pairs").mkdir(parents=True)
+    (tmp_path / task).touch()
+    assert config.command("", begun.append, words) == 0
+    assert len(begun) == 1
+
+
+def test_help_may_follow_a_file(smoke, capsys):
+    assert config.command("What it does.", lambda _: 1, [str(smoke), "seed=2", "--help"]) == 0
+    assert capsys.readouterr().out == "What it does.\n"
 
 
 def test_later_layers_win(tmp_path):
