@@ -57,7 +57,7 @@ RANGES = {
     "phases.sequence_length": "[8, 1e6]",
     "phases.tokens": "[8, 2147483648]",
     "budget.words": "[1, 1e10]",
-    "budget.epochs": "(0, 1e4]",
+    "budget.epochs": "(0, 1000]",
     "budget.flops": "(0, 1e22]",
     "training.devices": "[1, 4096]",
     "training.accumulate": "[1, 65536]",
