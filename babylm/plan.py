@@ -23,6 +23,9 @@ from .packing import Rows, Stream, permutation
 from .sections import Config
 from .tracks import TRACKS, milestone_name
 
+MOST_WORDS = 10**10
+"""Ten times the largest budget of a track: a plan of more is a slip, and would not fit into memory."""
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -220,6 +223,8 @@ def build(config: Config, stream: Stream, flops_per_token: Callable[[int], float
         )
     if words < 1:
         raise ValueError(f"budget: {source} is less than one word")
+    if words > MOST_WORDS:
+        raise ValueError(f"budget: {source} = {words:,} words, more than {MOST_WORDS:,}: lower it")
     return Plan(stream, config, words, flops_per_token)
 
 
@@ -230,7 +235,7 @@ def _words_for_flops(config: Config, stream: Stream, flops: float, flops_per_tok
         share, length = phase.until - begin, phase.sequence_length
         cost += share * flops_per_token(length) * length / (length - 1)
         begin = phase.until
-    return int(stream.words_before(np.array([int(flops / cost)]))[0])
+    return int(stream.words_before(np.array([int(min(flops / cost, 100 * MOST_WORDS))]))[0])
 
 
 def _phases(config: Config, end: int) -> list[Phase]:

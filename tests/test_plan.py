@@ -200,3 +200,8 @@ def test_very_many_epochs_are_warned_of():
     source = small.stream(documents=20)
     assert "warning: the text is read 101 times" in printed(small.config(epochs=101), source)
     assert "warning" not in printed(small.config(epochs=100), source)
+
+
+def test_a_budget_beyond_all_sense_is_refused_before_it_is_planned():
+    with pytest.raises(ValueError, match=r"budget.flops=1e\+22 = [\d,]+ words, more than 10,000"):
+        small.build(small.config(flops=1e22), small.stream())

@@ -115,7 +115,8 @@ def test_everything_is_shown_and_escaped(trained, tmp_path):
 
 def test_several_runs_are_overlaid_and_compared(trained, tmp_path):
     score(trained)
-    other = runs.run(tmp_path, "name=a<b", "milestones=[300,600]", "optimizer.lr=0.02")
+    other = runs.run(tmp_path, "name=other", "milestones=[300,600]", "optimizer.lr=0.02")
+    other = other.rename(other.with_name("a<b"))
     score(other, shift=0.5)
     make(trained, other, f"out={tmp_path}/r.html")
     found = Nesting((tmp_path / "r.html").read_text())
