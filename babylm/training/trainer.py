@@ -83,6 +83,8 @@ def build_trainer(session: Session, module: Pretraining) -> tuple[L.Trainer, Res
         settle=revisions.settle,
     )
     callbacks: list[L.Callback] = [Restore(saved)] if saved is not None else []
+    # In this order: a state is not saved before the line of its step is in metrics.jsonl (a resumed run would not write
+    # it again), and the revision of a step that comes after its state is made up for when the run goes on.
     callbacks += [meters, resume, revisions, Progress()]
     if (evaluation := Evaluation.build(session, meters)) is not None:
         callbacks.append(evaluation)

@@ -46,6 +46,36 @@ def test_the_log_counts_every_token_once(tmp_path):
     assert [r["step"] for r in records] == [4, 8, 12, 16, 17]
 
 
+def test_a_run_of_one_step_without_a_target_ends(tmp_path):
+    """One word: nothing is masked, nothing is asked."""
+    short = ("budget.words=1", "budget.epochs=null", "milestones=[]", "phases=[{sequence_length: 32, tokens: 512}]")
+    folder = runs.run(tmp_path, *short, "seed=1")
+    (line,) = metrics.read(folder / "metrics.jsonl")
+    assert "loss" not in line
+    assert (folder / "main" / "manifest.json").exists()
+
+
+def test_what_had_no_target_is_a_dash(tmp_path, monkeypatch):
+    """Each line in the columns of the header, whichever kinds of target its steps had."""
+    original = meters.Meters._values
+
+    def without(self, trainer, module, step, sums, seconds):
+        gone = {4: ("masked",), 17: ("loss", "causal", "masked")}.get(step, ())
+        sums = {name: (0.0, 0.0) if name in gone else value for name, value in sums.items()}
+        return original(self, trainer, module, step, sums, seconds)
+
+    monkeypatch.setattr(meters.Meters, "_values", without)
+    folder = runs.run(tmp_path)
+    lines = (folder / "log.txt").read_text().splitlines()
+    (header,) = (line.split() for line in lines if line.split()[:2] == ["step", "words"])
+    shown = {line.split("/")[0].strip(): line.split() for line in lines if "/17 " in line}
+    assert header[3:6] == ["loss", "causal", "masked"]
+    assert shown["17"][3:6] == ["-", "-", "-"]
+    assert shown["4"][5] == "-"
+    assert float(shown["8"][5]) > 0
+    assert all(len(line) == len(header) for line in shown.values())
+
+
 def test_a_cut_last_line_is_left_out_and_later_steps_are_dropped(tmp_path):
     path = tmp_path / "metrics.jsonl"
     lines = metrics.JsonLines(path)

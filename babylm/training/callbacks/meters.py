@@ -42,7 +42,8 @@ class Meters(StepCallback):
 
     def __init__(self, every: int, tell: Callable[[str], None]) -> None:
         self.every, self.tell = every, tell
-        self._header = False
+        self._parts: list[str] | None = None
+        """The columns of the losses by kind of target, once the header is printed."""
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clocks and spread the plan's FLOPs over its steps."""
@@ -71,7 +72,7 @@ class Meters(StepCallback):
         if trainer.is_global_zero:
             for logger in trainer.loggers:
                 logger.log_metrics(values, step)
-            self._print(module, step, values)
+            self._print(module, step, values, [name for name in ("causal", "masked") if name in sums])
         self._begin(step)
 
     def _values(
@@ -95,23 +96,27 @@ class Meters(StepCallback):
             values["gpu_joules"] = joules
         return values
 
-    def _print(self, module: Pretraining, step: int, values: dict[str, Any]) -> None:
-        parts = [name for name in ("causal", "masked") if name in values]
-        if not self._header:
-            names = "".join(f"{name:>9}" for name in parts)
+    def _print(self, module: Pretraining, step: int, values: dict[str, Any], modes: list[str]) -> None:
+        if self._parts is None:
+            self._parts = list(modes)
+            names = "".join(f"{name:>9}" for name in modes)
             self.tell(
                 f"{'step':>13} {'words':>8} {'epoch':>6} {'loss':>8}{names} {'lr':>9} {'tokens/s':>9} {'left':>7}"
             )
-            self._header = True
         remaining = float(self._flops[-1] - self._flops[step])
         done = float(self._flops[step] - self._flops[self._step])
         left = remaining / done * (time.perf_counter() - self._time) if done else 0.0
         place = f"{step}/{module.plan.steps}"
-        losses = "".join(f"{values[name]:9.4f}" for name in parts)
+        losses = "".join(f"{_shown(values, name):>9}" for name in self._parts)
         self.tell(
-            f"{place:>13} {count(values['words']):>8} {values['epoch']:6.2f} {values['loss']:8.4f}{losses} "
+            f"{place:>13} {count(values['words']):>8} {values['epoch']:6.2f} {_shown(values, 'loss'):>8}{losses} "
             f"{values['lr']:9.2e} {count(values['tokens_per_second']):>9} {duration(left):>7}"
         )
+
+
+def _shown(values: dict[str, Any], name: str) -> str:
+    """A loss, or ``-``: an interval as short as one step of few words may have no target of a kind, or none at all."""
+    return f"{values[name]:.4f}" if name in values else "-"
 
 
 def memory(device: torch.device) -> float:
