@@ -1,8 +1,9 @@
 """A run's folder and the way files are written: whole or not at all.
 
 ``checkpoints/<name>/`` holds ``config.yaml environment.json plan.json log.txt metrics.jsonl last.ckpt chck_*/
-main/``. Files are written beside their final name, flushed to the disk and renamed; folders are complete when their
-manifest exists, which is written last. So whatever is killed and whenever, a name that exists is a whole file.
+main/``, and ``.lock``, which the process that trains there holds. Files are written beside their final name, flushed
+to the disk and renamed; folders are complete when their manifest exists, which is written last. So whatever is killed
+and whenever, a name that exists is a whole file.
 """
 
 from __future__ import annotations
@@ -193,6 +194,52 @@ def global_rank() -> int:
     return int(os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or os.environ.get("LOCAL_RANK") or 0)
 
 
+LOCK = ".lock"
+_held: dict[tuple[int, int], IO[bytes]] = {}
+"""Open lock files of this process by (device, inode): closing one would give the lock away."""
+
+
+def hold(folder: Path) -> None:
+    """Keep other processes from training in ``folder`` for as long as this one lives, however it ends.
+
+    ``ValueError`` when another one has the lock. Where the file system has no locks, or the folder is read-only, there
+    is none: nothing is kept from going on by that. Who only reads the folder needs no lock and is not hindered by it.
+    """
+    with suppress(ImportError):  # not on Windows
+        import fcntl
+
+        try:
+            file = open(folder / LOCK, "ab")  # noqa: SIM115
+        except OSError:
+            return
+        about = os.fstat(file.fileno())
+        if (about.st_dev, about.st_ino) in _held:
+            file.close()
+            return
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise ValueError(
+                f"another process is training this run ({folder}): wait for it or stop it, or choose another name=..."
+            ) from None
+        except OSError:
+            file.close()
+            return
+        _held[about.st_dev, about.st_ino] = file
+
+
+def _let_go() -> None:
+    """A forked child (a worker of the loader) must not keep the lock of a parent that was killed."""
+    for file in _held.values():
+        file.close()
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
+
+
 class RunFolder:
     """``checkpoints/<name>/``: made for a new run, or opened again when the same command is repeated."""
 
@@ -201,6 +248,12 @@ class RunFolder:
         self.log = path / "log.txt"
         self.metrics = path / "metrics.jsonl"
         self.main = path / "main"
+        self.identity = path / "identity.json"
+
+    @property
+    def known(self) -> bool:
+        """Whether a run was begun here."""
+        return self.identity.exists()
 
     @property
     def finished(self) -> bool:
@@ -214,7 +267,7 @@ class RunFolder:
         and what to do; nothing is touched then. Of several processes of one run, the first makes the folder and the
         others wait for it, at most ``wait`` seconds.
         """
-        stored = self.path / "identity.json"
+        stored = self.identity
         if global_rank() > 0:
             end = time.monotonic() + wait
             while not stored.exists():
@@ -233,6 +286,7 @@ class RunFolder:
                     "Choose another name=..., or remove the folder to start anew"
                 )
             if global_rank() == 0:
+                hold(self.path)
                 remove_partial(self.path)
             return True
         if self.path.exists() and any(self.path.iterdir()):
@@ -243,6 +297,7 @@ class RunFolder:
             write_text(work / "config.yaml", config_yaml)
             write_json(work / "environment.json", environment())
             write_json(work / stored.name, identity)
+            hold(work)  # the lock goes with the folder to its name: there is no moment at which another could take it
         return False
 
 

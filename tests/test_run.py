@@ -1,5 +1,6 @@
 """Files appear whole or not at all; a run's folder is continued only by the same run."""
 
+import errno
 import json
 import os
 import signal
@@ -163,6 +164,61 @@ def test_environment_names_code_and_versions():
     began = time.monotonic()
     run.code_revision()
     assert time.monotonic() - began < 10
+
+
+HOLDER = (
+    "import sys, pathlib; from babylm import run\n"
+    "run.RunFolder(pathlib.Path(sys.argv[1])).open('a: 1\\n', {'seed': 1})\n"
+    "MORE\nprint('ready', flush=True); sys.stdin.read()"
+)
+
+
+def hold(folder, more=""):
+    program = HOLDER.replace("MORE", more)
+    holder = subprocess.Popen([sys.executable, "-c", program, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"ready\n"
+    return holder
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_run_is_trained_by_one_process(tmp_path, monkeypatch, known):
+    path = tmp_path / "r"
+    if known:
+        process = hold(path)
+        process.kill()
+        process.wait()
+    holder = hold(path)
+    theirs = path / f".last.ckpt.x{run.PARTIAL}"
+    theirs.write_text("half written")
+    with pytest.raises(ValueError, match=r"another process is training this run .*r\)"):
+        run.RunFolder(path).open("a: 1\n", {"seed": 1})
+    assert theirs.exists(), "what the other one is writing is left alone"
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert run.RunFolder(path).open("a: 1\n", {"seed": 1}), "another rank of the same run"
+    monkeypatch.delenv("LOCAL_RANK")
+    holder.kill()
+    holder.wait()
+    assert run.RunFolder(path).open("a: 1\n", {"seed": 1})
+    assert run.RunFolder(path).open("a: 1\n", {"seed": 1}), "this process has it"
+    assert not theirs.exists()
+
+
+def test_the_lock_does_not_outlive_its_process_in_a_worker(tmp_path):
+    worker = "import os, time\nif os.fork() == 0: os.close(1); time.sleep(5); os._exit(0)\n"
+    holder = hold(tmp_path / "r", worker + "time.sleep(0.3)")
+    holder.kill()
+    holder.wait()
+    assert run.RunFolder(tmp_path / "r").open("a: 1\n", {"seed": 1})
+
+
+def test_where_there_are_no_locks_training_goes_on(tmp_path, monkeypatch):
+    def refused(file, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refused)
+    assert not run.RunFolder(tmp_path / "r").open("a: 1\n", {"seed": 1})
+    assert run.RunFolder(tmp_path / "r").open("a: 1\n", {"seed": 1})
 
 
 def test_other_ranks_wait_for_the_first_to_make_the_folder(tmp_path, monkeypatch):

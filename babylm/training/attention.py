@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 
+from babylm.models import attention as kernels
 from babylm.models.attention import BACKENDS, attend, packed_layout
 from babylm.models.configuration import BabyLMConfig
 
@@ -26,12 +27,13 @@ def choose(
     *,
     rows: int = 32,
     length: int = 128,
+    timed: bool = True,
 ) -> Choice:
     """The backend to use for packed rows of this shape, and why.
 
     Each candidate is run forward and backward on a tiny problem; those that survive are timed on ``rows`` of
-    ``length`` tokens and the fastest is taken. A ``wanted`` backend is taken if it runs; ``ValueError`` with the
-    cause if it does not.
+    ``length`` tokens and the fastest is taken, or the first where not ``timed``: several ranks must agree, and each has
+    times of its own. A ``wanted`` backend is taken if it runs; ``ValueError`` with the cause if it does not.
     """
     head_dim, heads = config.head_dim, config.num_attention_heads
     dense = config.position == "relative" or config.attention_dropout > 0
@@ -52,17 +54,21 @@ def choose(
     if device.type == "cuda" and not dense and not {"flash", "varlen"} & set(usable):
         usable += [] if probe("flex", device, dtype, head_dim) else ["flex"]
     assert usable, f"no attention backend runs on {device}: {refused}"
+    failed = "".join(f"; {name} does not run ({problem})" for name, problem in refused.items() if problem)
+    if not timed:
+        return Choice(usable[0], f"first of {', '.join(candidates)} that runs, untimed: all ranks must agree{failed}")
     times = {name: _measure(name, device, dtype, rows, length, heads, head_dim, repeat=5) for name in usable}
     best = min(times, key=times.__getitem__)
     measured = ", ".join(
         f"{name} {1e3 * seconds:.2f} ms" for name, seconds in sorted(times.items(), key=lambda x: x[1])
     )
-    failed = "".join(f"; {name} does not run ({problem})" for name, problem in refused.items() if problem)
     return Choice(best, f"fastest of {measured} for {rows}x{length}{failed}")
 
 
 def probe(name: str, device: torch.device, dtype: torch.dtype, head_dim: int) -> str:
     """Why the backend does not run here, forward and backward; empty if it does."""
+    if name == "flash" and kernels.flash_attn_varlen_func is None:
+        return "the package flash-attn is not installed"
     try:
         _measure(name, device, dtype, rows=2, length=128, heads=2, head_dim=head_dim, repeat=1)
     except Exception as error:  # whatever a kernel raises is the answer

@@ -23,7 +23,7 @@ from babylm.packing import Stream
 from babylm.sections import Config
 from babylm.submission import revision
 from babylm.training import attention as kernels
-from babylm.training import precision, state
+from babylm.training import inputs, precision, state
 from babylm.training.module import seed_of
 from babylm.training.printout import describe, disk_needed
 
@@ -135,7 +135,11 @@ def identity(config: Config, shards: Shards) -> dict[str, Any]:
 
 
 def open_session(config: Config, shards: Shards, log: console.Log) -> Session | None:
-    """Plan the run, print the plan, and open its folder; ``None`` when it is finished already."""
+    """Plan the run, print the plan, and open its folder; ``None`` when it is finished already.
+
+    What can be refused (a plan, a precision, a text or task that is not there) is refused before a folder is made: its
+    name would be taken by a run that cannot be.
+    """
     if config.training.threads is not None:
         torch.set_num_threads(config.training.threads)
     device = pick_device(config.training.accelerator)
@@ -149,6 +153,9 @@ def open_session(config: Config, shards: Shards, log: console.Log) -> Session | 
     folder = run.RunFolder(Path(config.checkpoints) / config.name)
     need = max(0, disk_needed(config, shape, planned) - run.used_bytes(folder.path))
     free = run.free_bytes(folder.path)
+    if not folder.finished:
+        inputs.check(config)
+    chosen = None if folder.known else choose(config, device, shape, None)
     text = describe(config, planned, flops.parameter_count(shape), need, free)
     saved = None
     if config.training.plan_only:
@@ -166,11 +173,14 @@ def open_session(config: Config, shards: Shards, log: console.Log) -> Session | 
         log(text)
         run.write_json(folder.path / "plan.json", planned.as_dict())
         saved = state.load(folder.path, log.warn) if known else None
-    chosen, why = choose_precision(config, device, saved)
-    log(f"precision {chosen}: {why}")
-    attention, why = choose_attention_backend(config, device, chosen, shape, saved)
-    log(f"attention {attention}: {why}")
-    return Session(config, shards, planned, folder, log, device, chosen, attention, saved)
+        if known and saved is None:
+            log("no saved state: starting from step 0")
+    if chosen is None or saved is not None:
+        chosen = choose(config, device, shape, saved)
+    for what, choice in zip(("precision", "attention"), chosen, strict=True):
+        log(f"{what} {choice[0]}: {choice[1]}")
+    (precise, _), (attention, _) = chosen
+    return Session(config, shards, planned, folder, log, device, precise, attention, saved)
 
 
 def pick_device(accelerator: str) -> torch.device:
@@ -183,6 +193,14 @@ def pick_device(accelerator: str) -> torch.device:
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
     torch.cuda.set_device(device)
     return device
+
+
+def choose(
+    config: Config, device: torch.device, shape: BabyLMConfig, saved: dict[str, Any] | None
+) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Precision and attention backend, each with why; ``ValueError`` when what is asked for does not run here."""
+    chosen = choose_precision(config, device, saved)
+    return chosen, choose_attention_backend(config, device, chosen[0], shape, saved)
 
 
 def choose_precision(config: Config, device: torch.device, saved: dict[str, Any] | None) -> tuple[str, str]:
@@ -202,5 +220,11 @@ def choose_attention_backend(
     dtype = torch.bfloat16 if chosen == "bf16" else torch.float32
     rows = phase.tokens // phase.sequence_length // config.training.accumulate // config.training.devices
     return kernels.choose(
-        shape, device, dtype, wanted=config.training.attention, rows=rows, length=phase.sequence_length
+        shape,
+        device,
+        dtype,
+        wanted=config.training.attention,
+        rows=rows,
+        length=phase.sequence_length,
+        timed=config.training.devices == 1,
     )

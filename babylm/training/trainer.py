@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from lightning.pytorch.plugins.environments import SLURMEnvironment
 from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
-from babylm import averaging, objectives
+from babylm import averaging, objectives, run
 from babylm.training import precision
 from babylm.training.callbacks.evaluation import Evaluation
 from babylm.training.callbacks.meters import Meters
@@ -113,8 +113,9 @@ def loggers(session: Session) -> list[Any]:
     """``metrics.jsonl`` always; TensorBoard and W&B when asked for."""
     wanted = session.config.logging
     lines = JsonLines(session.folder.metrics)
-    if session.saved is not None:
-        lines.cut(session.saved["step"])
+    # Also without a state: a run killed before its first one has lines of steps that come again.
+    if run.global_rank() == 0 and session.folder.metrics.exists():
+        lines.cut(session.saved["step"] if session.saved is not None else 0)
     result: list[Any] = [lines]
     if wanted.tensorboard:
         result.append(TensorBoardLogger(session.folder.path, name="tensorboard", version=""))

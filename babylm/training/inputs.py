@@ -1,0 +1,26 @@
+"""What a run reads only after its training, looked at before it: a wrong path is told in a second, not after a day."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from babylm.corpora import sources
+from babylm.evaluation import suite
+from babylm.evaluation.aggregates import expand
+from babylm.sections import Config
+
+
+def check(config: Config) -> None:
+    """``ValueError`` when held-out text cannot be read, or the data of a task that will be scored is missing."""
+    for name in ("dev", "test"):
+        path = getattr(config.corpus, name)
+        if path is None:
+            continue
+        for file in sources.held_out(path, config.corpus.document_words).files:
+            for _ in sources.read_lines(file.path):
+                pass  # it is text to its end
+    wanted = config.evaluation
+    if wanted.at == "none":
+        return
+    for name in expand(wanted.tasks):
+        suite.task(name).items(Path(wanted.data), 1, suite="fast", rules=config.rules)
