@@ -22,12 +22,15 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 
 from . import presets, ranges, registry, tracks
+from .console import drop_output
 from .sections import Config, EvaluationConfig
 
 T = TypeVar("T")
 
 EXIT_CONFIG = 2
 """Exit code of a wrong command line, configuration or plan; nothing was started."""
+EXIT_UNREAD = 141
+"""What a shell reports of a program that SIGPIPE ended."""
 
 
 class ConfigError(ValueError):
@@ -297,17 +300,20 @@ def command(doc: str | None, run: Callable[[Config], int | None], argv: Sequence
     """Run a command written ``python -m babylm.X CONFIG [key=value ...]``; returns the process's exit code.
 
     ``--help``, anywhere, prints ``doc``. A ``ValueError`` (the user's mistake) becomes one line on stderr and exit
-    code 2.
+    code 2. When nobody reads the output any more (``| head``) the command ends without a word.
     """
     share_cores()
     words = list(sys.argv[1:] if argv is None else argv)
-    if not words or {"-h", "--help"} & set(words):
-        print((doc or "").strip())
-        return 0 if words else EXIT_CONFIG
     try:
+        if not words or {"-h", "--help"} & set(words):
+            print((doc or "").strip(), flush=True)
+            return 0 if words else EXIT_CONFIG
         config = load(words[0], words[1:])
         _check_paths(config)
         return run(config) or 0
+    except BrokenPipeError:
+        drop_output()
+        return EXIT_UNREAD
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_CONFIG

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 
 class Log:
-    """Lines to the terminal and, once a run's folder is known, to its ``log.txt``; silent where ``quiet``."""
+    """Lines to the terminal and, once a run's folder is known, to its ``log.txt``; silent where ``quiet``.
+
+    The output may go away (a closed pipe or terminal, a full disk): the lines go on in ``log.txt`` alone.
+    """
 
     def __init__(self, path: Path | None = None, *, quiet: bool = False) -> None:
         self.path, self.quiet = path, quiet
@@ -18,12 +23,15 @@ class Log:
         """Write ``text``, which may have several lines."""
         if self.quiet:
             return
-        if sys.stdout.isatty():  # a progress bar may be on the last line: write above it
-            from tqdm import tqdm
+        try:
+            if on_terminal():  # a progress bar may be on the last line: write above it
+                from tqdm import tqdm
 
-            tqdm.write(text)
-        else:
-            print(text, flush=True)
+                tqdm.write(text)
+            elif sys.stdout is not None:
+                print(text, flush=True)
+        except (OSError, ValueError):
+            drop_output()
         if self.path is not None:
             with open(self.path, "a", encoding="utf-8") as file:
                 file.write(text + "\n")
@@ -38,6 +46,21 @@ class Log:
         if not self.quiet:
             with open(path, "a", encoding="utf-8") as file:
                 file.write(f"# {datetime.now().astimezone():%Y-%m-%d %H:%M:%S %Z}  {' '.join(sys.argv)}\n")
+
+
+def on_terminal() -> bool:
+    """Whether the output is a terminal; a closed one is not, nor is none (``>&-``)."""
+    return sys.stdout is not None and not sys.stdout.closed and sys.stdout.isatty()
+
+
+def drop_output() -> None:
+    """Send what is still written to stdout nowhere: else Python tries again at its end, and makes an error of it."""
+    with suppress(AttributeError, OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, sys.stdout.fileno())
+        finally:
+            os.close(nowhere)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]], *, indent: str = "  ") -> str:

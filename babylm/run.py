@@ -186,6 +186,17 @@ def _sync_folder(path: Path) -> None:
         _sync_file(path)
 
 
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Before anything is started: an error of a file (no folder there, not ours to write) is the user's to mend."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or error.strerror is None:
+            raise  # the network's errors, for example
+        raise ValueError(f"{error.filename}: {error.strerror}") from error
+
+
 LEADER_SECONDS = 600.0
 
 

@@ -19,6 +19,7 @@ import time
 
 from babylm import config as configuration
 from babylm.console import Log, duration
+from babylm.run import refusing
 from babylm.sections import Config
 
 EXIT_NOT_FINITE = 3
@@ -34,11 +35,13 @@ def main(config: Config) -> int:
     log(f"babylm: starting {config.name} ...")
     from babylm.corpora.pipeline import prepare
 
-    shards = prepare(config.corpus, config.tokenizer, log)
+    with refusing():
+        shards = prepare(config.corpus, config.tokenizer, log)
     from babylm.training import finish, session, trainer
     from babylm.training.module import NonFiniteError
 
-    opened = session.open_session(config, shards, log)
+    with refusing():
+        opened = session.open_session(config, shards, log)
     if opened is None:
         return 0
     module = trainer.build_module(opened)

@@ -60,7 +60,13 @@ def same_run(one, other) -> None:
 
 @pytest.mark.parametrize(
     ("step", "number", "workers"),
-    [(5, signal.SIGTERM, 0), (13, signal.SIGUSR1, 0), (13, signal.SIGUSR1, 2), (16, signal.SIGINT, 0)],
+    [
+        (5, signal.SIGTERM, 0),
+        (13, signal.SIGUSR1, 0),
+        (13, signal.SIGUSR1, 2),
+        (16, signal.SIGINT, 0),
+        (5, signal.SIGHUP, 0),
+    ],
 )
 def test_resume_is_bit_exact(tmp_path, monkeypatch, whole, step, number, workers):
     made = runs.make(tmp_path, f"training.workers={workers}")

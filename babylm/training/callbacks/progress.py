@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 import lightning as L
 from tqdm import tqdm
 
+from babylm.console import drop_output, on_terminal
 from babylm.training.callbacks.steps import StepCallback
 from babylm.training.module import Pretraining
 
@@ -21,17 +23,23 @@ class Progress(StepCallback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draw it, unless the output is not a terminal."""
         assert isinstance(pl_module, Pretraining)
-        if trainer.is_global_zero and sys.stdout.isatty():
+        if trainer.is_global_zero and on_terminal():
             self.bar = tqdm(
                 total=pl_module.plan.steps, initial=pl_module.completed, unit="step", leave=False, file=sys.stdout
             )
 
     def after_step(self, trainer: L.Trainer, module: Pretraining, step: int) -> None:
         """Move it on."""
-        if self.bar is not None:
+        if self.bar is None:
+            return
+        try:
             self.bar.update(step - self.bar.n)
+        except (OSError, ValueError):  # the terminal is gone, the run goes on
+            self.bar.disable, self.bar = True, None
+            drop_output()
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Take it away."""
         if self.bar is not None:
-            self.bar.close()
+            with suppress(OSError, ValueError):
+                self.bar.close()

@@ -1,4 +1,4 @@
-"""Keep ``last.ckpt``: by time, at milestones, at the end, and when SIGTERM, SIGINT or SIGUSR1 asks to stop.
+"""Keep ``last.ckpt``: by time, at milestones, at the end, and when SIGTERM, SIGINT, SIGUSR1 or SIGHUP asks to stop.
 
 A signal only sets a flag; the state is saved at the next step boundary and the run stops with its own exit code. No
 state is ever written inside a signal handler.
@@ -18,7 +18,7 @@ from babylm.training import state
 from babylm.training.callbacks.steps import StepCallback
 from babylm.training.module import Pretraining
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
 
 
 class Resume(StepCallback):
@@ -49,6 +49,8 @@ class Resume(StepCallback):
         """Take the signals over from Lightning, whose own handler would stop in the middle of a step."""
         self._saved_at = self.clock()
         for number in SIGNALS:
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue  # nohup: a closed terminal shall not stop the run
             self._handlers[number] = signal.signal(number, self._ask)
 
     def _ask(self, number: int, frame: Any) -> None:
