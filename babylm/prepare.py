@@ -19,6 +19,7 @@ from typing import Any
 
 from babylm import config as configuration
 from babylm import console
+from babylm.run import refusing
 from babylm.sections import Config
 
 
@@ -27,7 +28,8 @@ def main(config: Config) -> int:
     from babylm.corpora.pipeline import prepare
 
     log = console.Log()
-    shards = prepare(config.corpus, config.tokenizer, log, verify=True)
+    with refusing():
+        shards = prepare(config.corpus, config.tokenizer, log, verify=True)
     sheet = json.loads((shards.folder / "datasheet.json").read_text(encoding="utf-8"))
     log()
     log(_datasheet(sheet, shards.manifest))

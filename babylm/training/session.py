@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -175,12 +176,27 @@ def open_session(config: Config, shards: Shards, log: console.Log) -> Session | 
         saved = state.load(folder.path, log.warn) if known else None
         if known and saved is None:
             log("no saved state: starting from step 0")
+        if saved is not None:
+            warn_of_changes(config, planned, folder, saved["step"], log)
     if chosen is None or saved is not None:
         chosen = choose(config, device, shape, saved)
     for what, choice in zip(("precision", "attention"), chosen, strict=True):
         log(f"{what} {choice[0]}: {choice[1]}")
     (precise, _), (attention, _) = chosen
     return Session(config, shards, planned, folder, log, device, precise, attention, saved)
+
+
+def warn_of_changes(config: Config, planned: plan.Plan, folder: run.RunFolder, step: int, log: console.Log) -> None:
+    """Say what makes a run that goes on after ``step`` another than one without a pause: other code, lost revisions."""
+    environment = folder.path / "environment.json"
+    if environment.exists():
+        was, now = json.loads(environment.read_text(encoding="utf-8")).get("code"), run.code_revision()
+        if was != now:
+            log.warn(f"code was {was}, now {now}: the run may end at another model than either alone")
+    due = [m.name for m in planned.milestones if m.step < step] if config.training.revisions == "all" else []
+    lost = [name for name in due if not (folder.path / name / run.MANIFEST).exists()]
+    if lost:
+        log.warn(f"revisions due before step {step:,} are missing and will not be made again: {', '.join(lost)}")
 
 
 def pick_device(accelerator: str) -> torch.device:

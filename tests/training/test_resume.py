@@ -202,3 +202,18 @@ def test_a_missing_revision_of_the_resumed_step_is_written(tmp_path, monkeypatch
     shutil.rmtree(folder / "chck_400")
     assert train.main(made) == 0
     same_run(folder, whole)
+
+
+def test_other_code_and_lost_revisions_are_told(tmp_path, monkeypatch, capsys):
+    made = runs.make(tmp_path)
+    folder = tmp_path / "checkpoints" / "run"
+    with monkeypatch.context() as patch:
+        stop_at(patch, 13, signal.SIGTERM)
+        train.main(made)
+    shutil.rmtree(folder / "chck_400")
+    environment = json.loads((folder / "environment.json").read_text())
+    (folder / "environment.json").write_text(json.dumps({**environment, "code": "abc123"}))
+    assert train.main(made) == 0
+    printed = capsys.readouterr().out
+    assert "warning: code was abc123, now " in printed
+    assert "are missing and will not be made again: chck_400\n" in printed
