@@ -140,7 +140,7 @@ def _loading(run: Run) -> str:
     name = run.config.submission.repo or run.config.name
     return (
         "```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
-        f'tokenizer = AutoTokenizer.from_pretrained("{name}")\n'
+        f'tokenizer = AutoTokenizer.from_pretrained("{name}", trust_remote_code=True)\n'
         f'model = AutoModelForCausalLM.from_pretrained("{name}", trust_remote_code=True)\n```\n\n'
         'Other moments of the training are branches: `revision="chck_1M"`.'
     )

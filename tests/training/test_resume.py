@@ -70,9 +70,12 @@ def same_run(one, other) -> None:
 )
 def test_resume_is_bit_exact(tmp_path, monkeypatch, whole, step, number, workers):
     made = runs.make(tmp_path, f"training.workers={workers}")
+    # Where the tests themselves were started by nohup, SIGHUP is ignored, and a run would leave it so.
+    before = signal.signal(number, signal.SIG_DFL)
     with monkeypatch.context() as patch:
         stop_at(patch, step, number)
         assert train.main(made) == train.EXIT_STOPPED
+    signal.signal(number, before)
     folder = tmp_path / "checkpoints" / "run"
     assert runs.state(folder)["step"] == step + 1, "the step in which the signal came is finished, no other is begun"
     assert not (folder / "main").exists()
