@@ -13,19 +13,9 @@ from typing import Any
 FILE, SETTINGS = "tokenizer.json", "tokenizer_config.json"
 GIVE_TYPES = frozenset(
     {
-        *(
-            "pretrained",
-            "tokenizersbackend",
-            "albert",
-            "bert",
-            "convbert",
-            "deberta",
-            "debertav2",
-            "electra",
-            "fnet",
-            "funnel",
-        ),
-        *("herbert", "layoutlm", "lxmert", "mobilebert", "rembert", "roformer", "splinter", "squeezebert", "xlnet"),
+        *("pretrained", "tokenizersbackend", "albert", "bert", "convbert", "deberta", "debertav2", "electra"),
+        *("fnet", "funnel", "herbert", "layoutlm", "lxmert", "mobilebert", "rembert", "roformer", "splinter"),
+        *("squeezebert", "xlnet"),
     }
 )
 """Fast tokenizer classes that give ``token_type_ids`` in 4.51.3."""
