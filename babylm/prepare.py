@@ -19,7 +19,7 @@ from typing import Any
 
 from babylm import config as configuration
 from babylm import console
-from babylm.run import refusing
+from babylm.files import file_errors_as_value_errors
 from babylm.sections import Config
 
 
@@ -28,7 +28,7 @@ def main(config: Config) -> int:
     from babylm.corpora.pipeline import prepare
 
     log = console.Log()
-    with refusing():
+    with file_errors_as_value_errors():
         shards = prepare(config.corpus, config.tokenizer, log, verify=True)
     sheet = json.loads((shards.folder / "datasheet.json").read_text(encoding="utf-8"))
     log()

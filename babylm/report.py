@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from babylm import config as configuration
-from babylm import registry, run
+from babylm import files, registry
 from babylm.console import Log, size
 
 
@@ -47,7 +47,7 @@ def main(folders: Sequence[Path], out: Path | None, log: Log) -> int:
         ],
     )
     out = out or folders[0] / "report.html"
-    run.write_text(out, text)
+    files.write_text(out, text)
     log(f"{out}: {size(len(text.encode()))}, {time.perf_counter() - begin:.1f}s")
     return 0
 

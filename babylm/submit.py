@@ -25,8 +25,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from babylm import config as configuration
-from babylm import registry
-from babylm import run as files
+from babylm import files, registry
 from babylm.console import Log, size, table
 from babylm.sections import SubmissionConfig
 

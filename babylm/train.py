@@ -19,7 +19,7 @@ import time
 
 from babylm import config as configuration
 from babylm.console import Log, duration
-from babylm.run import refusing
+from babylm.files import file_errors_as_value_errors
 from babylm.sections import Config
 
 EXIT_NOT_FINITE = 3
@@ -35,12 +35,12 @@ def main(config: Config) -> int:
     log(f"babylm: starting {config.name} ...")
     from babylm.corpora.pipeline import prepare
 
-    with refusing():
+    with file_errors_as_value_errors():
         shards = prepare(config.corpus, config.tokenizer, log)
     from babylm.training import finish, session, trainer
     from babylm.training.module import NonFiniteError
 
-    with refusing():
+    with file_errors_as_value_errors():
         opened = session.open_session(config, shards, log)
     if opened is None:
         return 0

@@ -52,7 +52,7 @@ class Campaign:
 
     def piece(self, name: str, work: Any) -> dict[str, Any]:
         """The stored values of ``name``, or those that ``work`` gives, stored."""
-        from babylm import run
+        from babylm import files
 
         file = self.state / f"{name}.json"
         if not file.exists():
@@ -61,7 +61,7 @@ class Campaign:
             print(f"== {name}", flush=True)
             begin = time.monotonic()
             values = work()
-            run.write_json(file, {**values, "seconds": round(time.monotonic() - begin, 1)})
+            files.write_json(file, {**values, "seconds": round(time.monotonic() - begin, 1)})
         return json.loads(file.read_text(encoding="utf-8"))
 
     def settings(self, changes: Sequence[str]) -> list[str]:
@@ -179,7 +179,7 @@ class Campaign:
 
     def report(self, choice: dict[str, Any], names: Sequence[str]) -> str:
         """The tables, and rows for docs/log.md, as Markdown; also written to the state folder."""
-        from babylm import run
+        from babylm import files
 
         lines = ["# Campaign", "", f"Winner: `{' '.join(choice['changes']) or 'the recipe as it is'}`", ""]
         lines += [f"Scored by {choice['scorer']}, chosen on the fast suite before the final runs.", "", "## Speed", ""]
@@ -194,7 +194,7 @@ class Campaign:
         for rules in (2025, 2026):
             lines += ["", f"## Full suite, rules of {rules}, %", "", *baselines(folders, rules, choice["scorer"])]
         text = "\n".join(lines) + "\n"
-        run.write_text(self.state / "report.md", text)
+        files.write_text(self.state / "report.md", text)
         return text
 
 

@@ -94,7 +94,7 @@ def sample(data: Path, target: Path, jobs: list[Job]) -> None:
 
 def our_turns(given: argparse.Namespace, jobs: dict[str, Job], bf16: bool) -> dict[str, Callable[[], Any]]:
     """The package's tasks on loaded models."""
-    from babylm import run
+    from babylm import files
     from babylm.evaluation import scorer as scoring
     from babylm.evaluation import suite
     from babylm.evaluation.results import plain
@@ -111,13 +111,13 @@ def our_turns(given: argparse.Namespace, jobs: dict[str, Job], bf16: bool) -> di
         items = module.items(given.sample / f"{job.task}.{job.lines}", suite=job.suite, rules=2025)
         options = {"settings": settings} if job.task == "mrpc" else {}
         result = module.score(scorer, items, rules=2025, **options)
-        run.write_json(out / "result.json", result.as_dict())
-        run.write_json(out / "predictions.json", plain(result.predictions))
+        files.write_json(out / "result.json", result.as_dict())
+        files.write_json(out / "predictions.json", plain(result.predictions))
         if job.task != "reading":
             margins: dict[str, list[float]] = {item.uid: [] for item in items}
             for item, margin in zip(items, result.margins, strict=True):
                 margins[item.uid].append(float(margin))
-            run.write_json(out / "margins.json", plain(margins))
+            files.write_json(out / "margins.json", plain(margins))
         return out
 
     turns = {}

@@ -165,7 +165,7 @@ def main() -> int:
     """Measure and print."""
     given, overrides = arguments()
     from babylm import config as configuration
-    from babylm import console, run
+    from babylm import console, files
 
     configuration.share_cores()
     try:
@@ -185,7 +185,7 @@ def main() -> int:
             print(f"{name}: {value:,.4g}" if isinstance(value, float) else f"{name}: {value}")
     if given.json is not None:
         shares = {kind: spent / total for kind, spent, _ in found["table"]}
-        run.write_json(given.json, {**found, "table": shares})
+        files.write_json(given.json, {**found, "table": shares})
     return 0
 
 

@@ -11,15 +11,15 @@ import time
 
 import pytest
 
-from babylm import run
+from babylm import environment, files, run
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_debris(tmp_path):
     path = tmp_path / "a.txt"
-    run.write_text(path, "old")
+    files.write_text(path, "old")
 
     def fail() -> None:
-        with run.atomic_file(path, "w") as file:
+        with files.atomic_file(path, "w") as file:
             file.write("new")
             raise RuntimeError("halfway")
 
@@ -32,12 +32,12 @@ def test_a_failed_write_leaves_the_old_file_and_no_debris(tmp_path):
 def test_a_failed_folder_leaves_the_old_one(tmp_path):
     path = tmp_path / "folder"
     for content in ("old", "new"):
-        with run.atomic_folder(path) as work:
+        with files.atomic_folder(path) as work:
             (work / "file").write_text(content)
         assert (path / "file").read_text() == content
 
     def fail() -> None:
-        with run.atomic_folder(path) as work:
+        with files.atomic_folder(path) as work:
             (work / "file").write_text("broken")
             raise RuntimeError("halfway")
 
@@ -49,8 +49,8 @@ def test_a_failed_folder_leaves_the_old_one(tmp_path):
 
 def test_a_killed_writer_leaves_no_folder_and_the_next_one_clears_up(tmp_path):
     program = (
-        "import sys, time, pathlib; from babylm import run\n"
-        "with run.atomic_folder(pathlib.Path(sys.argv[1])) as work:\n"
+        "import sys, time, pathlib; from babylm import files\n"
+        "with files.atomic_folder(pathlib.Path(sys.argv[1])) as work:\n"
         "    (work / 'file').write_text('half'); print('ready', flush=True); time.sleep(60)"
     )
     writer = subprocess.Popen([sys.executable, "-c", program, tmp_path / "folder"], stdout=subprocess.PIPE)
@@ -60,17 +60,17 @@ def test_a_killed_writer_leaves_no_folder_and_the_next_one_clears_up(tmp_path):
     writer.wait()
     assert not (tmp_path / "folder").exists()
     assert len(os.listdir(tmp_path)) == 1
-    with run.atomic_folder(tmp_path / "folder") as work:
+    with files.atomic_folder(tmp_path / "folder") as work:
         (work / "file").write_text("whole")
     assert os.listdir(tmp_path) == ["folder"]
 
 
 def test_a_full_disk_keeps_the_old_file(tmp_path):
     program = (
-        "import resource, sys, pathlib; from babylm import run\n"
-        "path = pathlib.Path(sys.argv[1]); run.write_text(path, 'old')\n"
+        "import resource, sys, pathlib; from babylm import files\n"
+        "path = pathlib.Path(sys.argv[1]); files.write_text(path, 'old')\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-        "try: run.write_text(path, 'x' * 5000)\n"
+        "try: files.write_text(path, 'x' * 5000)\n"
         "except OSError as error: print(type(error).__name__)"
     )
     done = subprocess.run([sys.executable, "-c", program, tmp_path / "a"], capture_output=True, text=True, check=True)
@@ -81,7 +81,7 @@ def test_a_full_disk_keeps_the_old_file(tmp_path):
 
 def test_json_refuses_nan(tmp_path):
     with pytest.raises(ValueError, match=r"nan|NaN|JSON"):
-        run.write_json(tmp_path / "a.json", {"loss": float("nan")})
+        files.write_json(tmp_path / "a.json", {"loss": float("nan")})
     assert os.listdir(tmp_path) == []
 
 
@@ -99,14 +99,14 @@ def test_a_start_killed_in_its_first_moment_is_begun_again(tmp_path, moment):
     folder = tmp_path / "r"
     process = os.fork()
     if process == 0:
-        original = run.write_text
+        original = files.write_text
 
         def killed(path, text):
             original(path, text)
             if path.name == moment:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        run.write_text = killed
+        files.write_text = killed
         run.RunFolder(folder).open("name: x\n", {"seed": 1})
         os._exit(0)
     assert os.WIFSIGNALED(os.waitpid(process, 0)[1])
@@ -117,7 +117,7 @@ def test_a_start_killed_in_its_first_moment_is_begun_again(tmp_path, moment):
 
 
 def test_a_folder_being_made_beside_is_left_alone(tmp_path):
-    with run.atomic_folder(tmp_path / "s10") as ten, run.atomic_folder(tmp_path / "s1.5") as half:
+    with files.atomic_folder(tmp_path / "s10") as ten, files.atomic_folder(tmp_path / "s1.5") as half:
         run.RunFolder(tmp_path / "s1").open("name: x\n", {"seed": 1})
         (ten / "kept").write_text("x")
         (half / "kept").write_text("x")
@@ -136,14 +136,14 @@ def test_a_run_lies_where_a_link_points(tmp_path):
 
 def test_a_folder_belongs_to_the_group_of_a_shared_one(tmp_path):
     tmp_path.chmod(0o2775)
-    with run.atomic_folder(tmp_path / "made"):
+    with files.atomic_folder(tmp_path / "made"):
         pass
     mode = (tmp_path / "made").stat().st_mode
-    assert mode & 0o7777 == 0o2000 | 0o777 & ~run._umask()
+    assert mode & 0o7777 == 0o2000 | 0o777 & ~files._umask()
 
 
 def test_a_folder_made_meanwhile_is_not_replaced(tmp_path):
-    with pytest.raises(OSError), run.atomic_folder(tmp_path / "r", replace=False):  # noqa: PT011, PT012
+    with pytest.raises(OSError), files.atomic_folder(tmp_path / "r", replace=False):  # noqa: PT011, PT012
         (tmp_path / "r").mkdir()
         (tmp_path / "r" / "theirs").write_text("x")
     assert [file.name for file in tmp_path.iterdir()] == ["r"]
@@ -158,11 +158,11 @@ def test_a_foreign_folder_is_not_touched(tmp_path):
 
 
 def test_environment_names_code_and_versions():
-    facts = run.environment()
+    facts = environment.record()
     assert facts["packages"]["torch"]
     assert facts["cores"] >= 1
     began = time.monotonic()
-    run.code_revision()
+    environment.code_revision()
     assert time.monotonic() - began < 10
 
 
@@ -189,7 +189,7 @@ def test_a_run_is_trained_by_one_process(tmp_path, monkeypatch, known):
         process.kill()
         process.wait()
     holder = hold(path)
-    theirs = path / f".last.ckpt.x{run.PARTIAL}"
+    theirs = path / f".last.ckpt.x{files.PARTIAL}"
     theirs.write_text("half written")
     with pytest.raises(ValueError, match=r"another process is training this run .*r\)"):
         run.RunFolder(path).open("a: 1\n", {"seed": 1})

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from babylm import registry, run
+from babylm import files, registry
 from babylm.console import first_line
 
 OFFICIAL = {
@@ -57,13 +57,13 @@ def _fetch(repository: str, folder: Path) -> None:
     # dataset_info asks once; the listing calls try for half a minute before they say that there is no network.
     info = huggingface_hub.HfApi().dataset_info(repository, timeout=20)
     names = [sibling.rfilename for sibling in info.siblings or ()]
-    files = [name for name in names if name.endswith((".train", ".train.txt"))]
-    if not files:
+    texts = [name for name in names if name.endswith((".train", ".train.txt"))]
+    if not texts:
         _write_rows(repository, folder)
         return
-    for name in files:
+    for name in texts:
         cached = huggingface_hub.hf_hub_download(repository, name, repo_type="dataset", revision=info.sha)
-        with open(cached, "rb") as source, run.atomic_file(folder / Path(name).name) as target:
+        with open(cached, "rb") as source, files.atomic_file(folder / Path(name).name) as target:
             shutil.copyfileobj(source, target)
 
 
@@ -72,7 +72,7 @@ def _write_rows(repository: str, folder: Path) -> None:
     import datasets
 
     rows: Any = datasets.load_dataset(repository, split="train", streaming=True)
-    with run.atomic_file(folder / f"{repository.rpartition('/')[2]}.train", "w") as file:
+    with files.atomic_file(folder / f"{repository.rpartition('/')[2]}.train", "w") as file:
         for row in rows:
             if "text" not in row:
                 raise ValueError(f"{repository} has no column 'text', only {', '.join(map(str, row))}")

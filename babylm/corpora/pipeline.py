@@ -14,7 +14,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from babylm import run
+from babylm import environment, files
 from babylm.corpora import cleaning, datasheet, shards, sources
 from babylm.corpora import tokenizer as tokenization
 from babylm.corpora.shards import Shards
@@ -39,7 +39,7 @@ def prepare(
         if file.bytes == 0:
             report(f"warning: {file.path} is empty")
     parts = _parts(corpus, tokenizer, source)
-    fingerprint = run.sha256_json(parts)[:16]
+    fingerprint = files.sha256_json(parts)[:16]
     folder = Path(corpus.prepared) / fingerprint
     with _turn(folder):
         if folder.exists():
@@ -50,7 +50,7 @@ def prepare(
             else:
                 report(f"prepared corpus {folder}: {opened.word_count:,} words, {opened.token_count:,} tokens")
                 return opened
-        with run.atomic_folder(folder) as work:
+        with files.atomic_folder(folder) as work:
             _build(work, source, corpus, tokenizer, clean, {"fingerprint": fingerprint, "made_of": parts}, report)
     return Shards.open(folder)
 
@@ -65,7 +65,7 @@ def _parts(corpus: CorpusConfig, tokenizer: TokenizerConfig, source: Source) -> 
         "special_tokens": list(tokenization.SPECIAL_TOKENS),
     }
     if tokenizer.path is not None:
-        settings = {"sha256": run.sha256_json(tokenization.load(tokenizer.path).to_str())}
+        settings = {"sha256": files.sha256_json(tokenization.load(tokenizer.path).to_str())}
     return {
         "format": shards.FORMAT,
         "corpus": source.identity,
@@ -92,16 +92,16 @@ def _build(
     names = [file.name for file in source.files]
     counts, occurrences = shards.write(work, tokenizer, documents, names)
     described = sheet.as_dict()
-    run.write_json(work / "datasheet.json", described)
-    run.write_text(work / "datasheet.md", datasheet.as_markdown(described))
+    files.write_json(work / "datasheet.json", described)
+    files.write_text(work / "datasheet.md", datasheet.as_markdown(described))
     for row in counts["sources"]:
         row["raw_words"] = described["sources"][row["name"]]["words"]
     vocabulary = {
         "vocabulary": tokenizer.get_vocab_size(),
-        "sha256": run.sha256_file(work / shards.TOKENIZER / "tokenizer.json"),
+        "sha256": files.sha256_file(work / shards.TOKENIZER / "tokenizer.json"),
         "quality": tokenization.describe(tokenizer, occurrences, counts["words"]),
     }
-    made_with = {name: run.environment()["packages"].get(name) for name in ("tokenizers", "numpy")}
+    made_with = {name: environment.record()["packages"].get(name) for name in ("tokenizers", "numpy")}
     shards.finish(
         work, {**manifest, **counts, "raw_words": sheet.words, "tokenizer": vocabulary, "made_with": made_with}
     )

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from babylm import run
+from babylm import files
 from babylm.corpora.encoding import Encoder
 from babylm.corpora.sources import Document
 
@@ -91,7 +91,7 @@ class Shards:
             if size != file["bytes"]:
                 found = "is missing" if size is None else f"has {size} bytes instead of {file['bytes']}"
                 raise _damaged(path, found)
-            if verify and run.sha256_file(path) != file["sha256"]:
+            if verify and files.sha256_file(path) != file["sha256"]:
                 raise _damaged(path, "does not have the checksum it was written with")
         arrays = {
             name: np.memmap(folder / f"{name}.bin", dtype=np.dtype(manifest["dtypes"][name]), mode="r")
@@ -150,16 +150,16 @@ def write(
 
 def finish(folder: Path, manifest: dict[str, Any]) -> None:
     """Add sizes and checksums of everything in ``folder`` and write the manifest, the last file."""
-    files = {
-        str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": run.sha256_file(path)}
+    entries = {
+        str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": files.sha256_file(path)}
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-    run.write_json(folder / run.MANIFEST, {"format": FORMAT, **manifest, "files": files})
+    files.write_json(folder / files.MANIFEST, {"format": FORMAT, **manifest, "files": entries})
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / run.MANIFEST
+    path = folder / files.MANIFEST
     if not path.is_file():
         raise _damaged(path, "is missing")
     try:

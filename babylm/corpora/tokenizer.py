@@ -15,7 +15,7 @@ from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from babylm import run
+from babylm import files
 from babylm.sections import TokenizerConfig
 
 BOS, EOS, PAD, MASK, UNK = "<s>", "</s>", "<pad>", "<mask>", "<unk>"
@@ -110,9 +110,9 @@ def save(tokenizer: Tokenizer, folder: Path) -> None:
         "model_max_length": MODEL_MAX_LENGTH,
         "padding_side": "right",
     }
-    run.write_text(folder / "tokenizer.json", tokenizer.to_str(pretty=True))
-    run.write_json(folder / "tokenizer_config.json", config)
-    run.write_json(folder / "special_tokens_map.json", known)
+    files.write_text(folder / "tokenizer.json", tokenizer.to_str(pretty=True))
+    files.write_json(folder / "tokenizer_config.json", config)
+    files.write_json(folder / "special_tokens_map.json", known)
 
 
 def load(path: str | Path) -> Tokenizer:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from babylm import run as files
+from babylm import files
 from babylm.evaluation import stored
 from babylm.evaluation.results import plain
 from babylm.evaluation.stored import Stored

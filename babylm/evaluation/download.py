@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from babylm import registry, run
+from babylm import files, registry
 from babylm.console import Log, first_line, size
 from babylm.evaluation import fetching
 
@@ -70,8 +70,8 @@ def main(words: Sequence[str], log: Log, missing: Callable[[Path], Iterable[str]
         log(ewok_source.build(folder / "full_eval" / "ewok_filtered"))
         return 0
     try:
-        files = list(_osf(OSF) if source == "2025" else _hub())
-        bring(files, folder, given.get("password"), log)
+        remotes = list(_osf(OSF) if source == "2025" else _hub())
+        bring(remotes, folder, given.get("password"), log)
     except fetching.Unreachable as error:
         raise ValueError(f"--get: {error}. {BY_HAND.format(folder=folder)}") from None
     for line in missing(folder):
@@ -79,9 +79,9 @@ def main(words: Sequence[str], log: Log, missing: Callable[[Path], Iterable[str]
     return 0
 
 
-def bring(files: Sequence[Remote], folder: Path, password: str | None, log: Log) -> None:
+def bring(remotes: Sequence[Remote], folder: Path, password: str | None, log: Log) -> None:
     """Download and unpack what belongs to the evaluation data; what is there already, with its hash, stays."""
-    wanted = [(remote, place) for remote in files if (place := placed(remote.path)) is not None]
+    wanted = [(remote, place) for remote in remotes if (place := placed(remote.path)) is not None]
     if not wanted:
         raise ValueError(f"--get: the source holds no evaluation data. {BY_HAND.format(folder=folder)}")
     record = folder / RECORD
@@ -107,8 +107,8 @@ def bring(files: Sequence[Remote], folder: Path, password: str | None, log: Log)
             log.warn(f"{target} holds no evaluation data that is known here: it is kept as it is")
             continue
         log(f"  {count} files unpacked")
-        unpacked[str(place)] = run.sha256_file(target)
-        run.write_json(record, unpacked)
+        unpacked[str(place)] = files.sha256_file(target)
+        files.write_json(record, unpacked)
         target.unlink()
 
 
@@ -132,7 +132,7 @@ def _hash(file: Path, remote: Remote) -> str | None:
     """The hash of a local file that is as long as the remote one."""
     if not file.is_file() or (remote.bytes is not None and file.stat().st_size != remote.bytes):
         return None
-    found = run.sha256_file(file)
+    found = files.sha256_file(file)
     return found if remote.sha256 in (None, found) else None
 
 

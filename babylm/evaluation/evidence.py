@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from babylm import run
+from babylm import files
 from babylm.evaluation.results import Item, Result, strata
 
 if TYPE_CHECKING:  # comparing and reporting need no torch
@@ -77,7 +77,7 @@ def write(file: Path, items: Sequence[Any], result: Result, examples: dict[str, 
         "human": [item.human for item in items] if any(item.human is not None for item in items) else None,
         "examples": examples,
     }
-    run.write_text(file, json.dumps(columns, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n")
+    files.write_text(file, json.dumps(columns, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n")
     return True
 
 

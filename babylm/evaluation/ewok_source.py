@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from babylm import run
+from babylm import files
 from babylm.console import first_line
 from babylm.evaluation import fetching
 
@@ -45,10 +45,10 @@ def build(folder: Path) -> str:
         fetching.download(VOCABULARY, file, sha256=VOCABULARY_SHA256)
         vocabulary = {line.strip() for line in file.read_text(encoding="utf-8").splitlines()}
     domains = filtered(rows, vocabulary, words)
-    with run.atomic_folder(folder) as work:
+    with files.atomic_folder(folder) as work:
         for domain, own in domains.items():
             text = "".join(json.dumps(line) + "\n" for line in own)
-            run.write_text(work / f"{domain}.jsonl", text)
+            files.write_text(work / f"{domain}.jsonl", text)
     count = sum(map(len, domains.values()))
     note = "" if count == LINES else f", not the {LINES} of the official set: another version of the source or of nltk?"
     return f"EWoK: {count} lines in {len(domains)} domains are in {folder}{note}"

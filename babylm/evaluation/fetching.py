@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from babylm import run
+from babylm import files
 from babylm.console import first_line
 
 TIMEOUT = 30.0
@@ -34,7 +34,7 @@ class Unreachable(ValueError):
 
 def copy(source: Path, file: Path) -> None:
     """Copy a local file, whole or not at all."""
-    with open(source, "rb") as opened, run.atomic_file(file) as target:
+    with open(source, "rb") as opened, files.atomic_file(file) as target:
         shutil.copyfileobj(opened, target)
 
 
@@ -50,7 +50,7 @@ def read_json(url: str) -> Any:
 def download(url: str, file: Path, *, size: int | None = None, sha256: str | None = None) -> None:
     """Bring ``url`` to ``file``; `Unreachable` without network, ``ValueError`` for other bytes than were promised."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}{run.PARTIAL}")
+    part = file.with_name(f".{file.name}{files.PARTIAL}")
     have = part.stat().st_size if part.is_file() else 0
     if size is None or have > size:
         have = 0  # nothing says that it is the beginning of this file
@@ -59,7 +59,7 @@ def download(url: str, file: Path, *, size: int | None = None, sha256: str | Non
             _append(url, part, have)
     except BROKEN as error:
         raise Unreachable(f"{url}: {first_line(error)}") from None
-    found, actual = part.stat().st_size, run.sha256_file(part)
+    found, actual = part.stat().st_size, files.sha256_file(part)
     if (size is not None and found != size) or (sha256 is not None and actual != sha256):
         part.unlink()
         raise ValueError(
@@ -89,7 +89,7 @@ def unpack(
             try:
                 with (
                     opened.open(member, pwd=password.encode() if password else None) as source,
-                    run.atomic_file(folder / place) as target,
+                    files.atomic_file(folder / place) as target,
                 ):
                     shutil.copyfileobj(source, target)
             except RuntimeError as error:  # zipfile's word for a password

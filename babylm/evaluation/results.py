@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from babylm import run
+from babylm import files
 
 T = TypeVar("T")
 RESAMPLES = 1000
@@ -160,7 +160,7 @@ def resampled(
 
 def fingerprint(items: Sequence[Any]) -> str:
     """Hash of everything the items (dataclasses) ask."""
-    return run.sha256_json([astuple(item) for item in items])
+    return files.sha256_json([astuple(item) for item in items])
 
 
 def _mean_by_split(groups: dict[tuple[str, str], list[int]], values: np.ndarray) -> dict[str, float]:

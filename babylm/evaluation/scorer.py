@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from babylm import registry, run
+from babylm import files, registry
 from babylm.evaluation import tree
 from babylm.evaluation.forward import Network
 
@@ -140,7 +140,7 @@ class Scorer:
         return texts, encoded["offset_mapping"]
 
     def _encoded(self, items: Sequence[tuple[str, str]]) -> list[Text]:
-        key = (self.identity, run.sha256_json(items))
+        key = (self.identity, files.sha256_json(items))
         if key not in _ENCODED:
             starts = [len(sentence) - len(completion) for sentence, completion in items]
             _ENCODED[key] = self._encode([sentence for sentence, _ in items], starts)[0]

@@ -19,8 +19,7 @@ from typing import Any
 
 import torch
 
-from babylm import registry
-from babylm import run as files
+from babylm import environment, files, registry
 from babylm.console import Log
 from babylm.evaluation import calibration, evidence, narrow
 from babylm.evaluation.aggregates import GLUE, HUMAN_LIKENESS, NLP, aggregates, expand
@@ -195,7 +194,7 @@ def evaluate(
                 "chance": chosen.CHANCE,
                 **result.as_dict(),
                 "calibration": calibration.of(items, result),
-                "code": files.code_revision(),
+                "code": environment.code_revision(),
                 "seconds": seconds,
             }
             files.write_json(file, {**stored, "time": datetime.now(UTC).isoformat(timespec="seconds")})

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from babylm import config as configuration
-from babylm import run as files
+from babylm import files
 from babylm.evaluation import curves, stored
 from babylm.evaluation.curves import Curve
 from babylm.evaluation.stored import Stored

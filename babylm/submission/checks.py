@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from babylm import run as files
-from babylm import tracks
+from babylm import files, tracks
 from babylm.evaluation import stored
 from babylm.submission import official, revision
 from babylm.submission.results import Run

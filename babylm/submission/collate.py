@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from babylm import run as files
+from babylm import files
 from babylm.evaluation import suite
 from babylm.evaluation.aggregates import GLUE
 from babylm.evaluation.tasks import _wug, reading

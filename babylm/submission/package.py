@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from babylm import run as files
+from babylm import files
 from babylm.submission import card as cards
 from babylm.submission import collate, leaderboard, revision, tree
 from babylm.submission.leaderboard import Score

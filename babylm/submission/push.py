@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from babylm import run as files
+from babylm import files
 from babylm.submission.results import Run
 
 CARD = "README.md"

@@ -18,7 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from babylm import models, run
+from babylm import files, models
 from babylm.models.configuration import AUTO_MAP, BabyLMConfig
 from babylm.models.modeling import BabyLMForCausalLM
 
@@ -40,9 +40,9 @@ def save(
     another shape or not finite: a broken revision is never written.
     """
     weights = _checked(model, model.state_dict() if state_dict is None else state_dict)
-    with run.atomic_folder(Path(folder)) as work:
+    with files.atomic_folder(Path(folder)) as work:
         save_file(weights, work / WEIGHTS, metadata={"format": "pt"})
-        run.write_json(work / "config.json", _config(model))
+        files.write_json(work / "config.json", _config(model))
         shutil.copymode(work / "config.json", work / WEIGHTS)  # safetensors gives no one else the right to read
         for file in sorted(CODE.glob("*.py")):
             if file.name != "__init__.py":
@@ -51,12 +51,12 @@ def save(
             if file.is_file():
                 shutil.copyfile(file, work / file.name)
         described = {"parameters": sum(w.numel() for w in weights.values()), **facts}
-        run.write_json(work / FACTS, {**described, "weights_sha256": run.sha256_file(work / WEIGHTS)})
-        files = {
-            file.name: {"bytes": file.stat().st_size, "sha256": run.sha256_file(file)}
+        files.write_json(work / FACTS, {**described, "weights_sha256": files.sha256_file(work / WEIGHTS)})
+        entries = {
+            file.name: {"bytes": file.stat().st_size, "sha256": files.sha256_file(file)}
             for file in sorted(work.iterdir())
         }
-        run.write_json(work / run.MANIFEST, {"files": files})
+        files.write_json(work / files.MANIFEST, {"files": entries})
 
 
 def load(folder: Path) -> tuple[BabyLMForCausalLM, Any]:
@@ -64,8 +64,8 @@ def load(folder: Path) -> tuple[BabyLMForCausalLM, Any]:
     from transformers import PreTrainedTokenizerFast  # the auto class would ask whether to trust the remote code
 
     folder = Path(folder)
-    if not (folder / run.MANIFEST).is_file():
-        raise ValueError(f"{folder} is not a complete revision: it has no {run.MANIFEST}")
+    if not (folder / files.MANIFEST).is_file():
+        raise ValueError(f"{folder} is not a complete revision: it has no {files.MANIFEST}")
     model = BabyLMForCausalLM(BabyLMConfig.from_pretrained(folder))
     try:
         weights = _checked(model, load_file(folder / WEIGHTS))
@@ -84,9 +84,9 @@ def verify(folder: Path) -> list[str]:
     """Everything wrong with a revision: missing or altered files, weights that are not finite; empty when sound."""
     folder = Path(folder)
     try:
-        files = json.loads((folder / run.MANIFEST).read_text())["files"]
+        entries = json.loads((folder / files.MANIFEST).read_text())["files"]
     except (OSError, ValueError, KeyError) as error:
-        return [f"{folder / run.MANIFEST}: missing or not readable ({error})"]
+        return [f"{folder / files.MANIFEST}: missing or not readable ({error})"]
     problems = []
     for name in {
         WEIGHTS,
@@ -95,15 +95,15 @@ def verify(folder: Path) -> list[str]:
         FACTS,
         *(path.split(".")[0] + ".py" for path in AUTO_MAP.values()),
     }:
-        if name not in files:
+        if name not in entries:
             problems.append(f"{folder / name}: not in the manifest")
-    for name, expected in files.items():
+    for name, expected in entries.items():
         file = folder / name
         if not file.is_file():
             problems.append(f"{file}: missing")
         elif file.stat().st_size != expected["bytes"]:
             problems.append(f"{file}: {file.stat().st_size} bytes, not {expected['bytes']}")
-        elif run.sha256_file(file) != expected["sha256"]:
+        elif files.sha256_file(file) != expected["sha256"]:
             problems.append(f"{file}: its hash is not the manifest's")
     if not problems:
         with safe_open(folder / WEIGHTS, framework="pt") as stored:

@@ -6,7 +6,7 @@ from typing import Any
 
 import lightning as L
 
-from babylm import console, run
+from babylm import console, files
 from babylm.training.callbacks.evaluation import Evaluation, held_out, score
 from babylm.training.module import Pretraining
 from babylm.training.session import Session
@@ -21,7 +21,7 @@ def finish(session: Session, module: Pretraining, loop: L.Trainer) -> None:
     text = held_out(session, "test")
     if text is not None:
         losses = Evaluation(session, None).loss(network, text)
-        run.write_json(session.folder.path / "evaluation" / "test_loss.json", losses)
+        files.write_json(session.folder.path / "evaluation" / "test_loss.json", losses)
         names = list(losses["all"])
         rows = [(source, *(f"{values[name]:.4f}" for name in names)) for source, values in losses.items()]
         session.log(

@@ -9,7 +9,7 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger
 
-from babylm import run
+from babylm import files
 
 
 class JsonLines(Logger):
@@ -41,7 +41,7 @@ class JsonLines(Logger):
     def cut(self, step: int) -> None:
         """Keep the lines of the first ``step`` steps: the others will be written again."""
         kept = [line for line in read(self.path) if line["step"] <= step]
-        run.write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
+        files.write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
 
 
 def read(path: Path) -> list[dict[str, Any]]:

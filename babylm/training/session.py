@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 
 from babylm import config as configuration
-from babylm import console, objectives, plan, run
+from babylm import console, environment, files, objectives, plan, run
 from babylm.corpora import tokenizer
 from babylm.corpora.shards import Shards
 from babylm.models import flops
@@ -72,7 +71,7 @@ class Session:
             "seed": self.config.seed,
             "corpus": self.shards.fingerprint,
             "corpus_words": self.shards.word_count,
-            "code": run.code_revision(),
+            "code": environment.code_revision(),
             "objective": self.config.objective.name,
         }
 
@@ -152,8 +151,8 @@ def open_session(config: Config, shards: Shards, log: console.Log) -> Session | 
     shape = model_config(config, shards)
     planned = plan.build(config, stream, flops_per_token(config, shape))
     folder = run.RunFolder(Path(config.checkpoints) / config.name)
-    need = max(0, disk_needed(config, shape, planned) - run.used_bytes(folder.path))
-    free = run.free_bytes(folder.path)
+    need = max(0, disk_needed(config, shape, planned) - files.used_bytes(folder.path))
+    free = files.free_bytes(folder.path)
     if not folder.finished:
         inputs.check(config)
     chosen = None if folder.known else choose(config, device, shape, None)
@@ -172,7 +171,7 @@ def open_session(config: Config, shards: Shards, log: console.Log) -> Session | 
             log(f"{folder.path} is finished: nothing to do (choose another name=... for another run)")
             return None
         log(text)
-        run.write_json(folder.path / "plan.json", planned.as_dict())
+        files.write_json(folder.path / "plan.json", planned.as_dict())
         saved = state.load(folder.path, log.warn) if known else None
         if known and saved is None:
             log("no saved state: starting from step 0")
@@ -188,13 +187,13 @@ def open_session(config: Config, shards: Shards, log: console.Log) -> Session | 
 
 def warn_of_changes(config: Config, planned: plan.Plan, folder: run.RunFolder, step: int, log: console.Log) -> None:
     """Say what makes a run that goes on after ``step`` another than one without a pause: other code, lost revisions."""
-    environment = folder.path / "environment.json"
-    if environment.exists():
-        was, now = json.loads(environment.read_text(encoding="utf-8")).get("code"), run.code_revision()
+    stored = folder.path / "environment.json"
+    if stored.exists():
+        was, now = files.read_json(stored).get("code"), environment.code_revision()
         if was != now:
             log.warn(f"code was {was}, now {now}: the run may end at another model than either alone")
     due = [m.name for m in planned.milestones if m.step < step] if config.training.revisions == "all" else []
-    lost = [name for name in due if not (folder.path / name / run.MANIFEST).exists()]
+    lost = [name for name in due if not (folder.path / name / files.MANIFEST).exists()]
     if lost:
         log.warn(f"revisions due before step {step:,} are missing and will not be made again: {', '.join(lost)}")
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from babylm import run
+from babylm import files
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 FORMAT = 1
@@ -24,8 +24,8 @@ FORMAT = 1
 def save(folder: Path, state: dict[str, Any]) -> None:
     """Write ``last.ckpt``; the one there was becomes ``previous.ckpt``."""
     last = folder / LAST
-    staged = folder / f".{LAST}.new{run.PARTIAL}"
-    with run.atomic_file(staged) as file:
+    staged = folder / f".{LAST}.new{files.PARTIAL}"
+    with files.atomic_file(staged) as file:
         torch.save({"format": FORMAT, **state}, file)
     if last.exists():
         os.replace(last, folder / PREVIOUS)

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from babylm import files
 from babylm import prepare as command
-from babylm import run
 from babylm.corpora import pipeline, toy
 from babylm.corpora.pipeline import prepare
 from babylm.sections import Config, CorpusConfig, TokenizerConfig
@@ -97,7 +97,7 @@ def test_the_bytes_are_the_same_wherever_it_is_built(corpus, tmp_path):
     one = prepare(corpus, SMALL)
     two = prepare(replace(corpus, prepared=str(tmp_path / "elsewhere")), SMALL)
     assert one.manifest == two.manifest
-    assert run.sha256_file(one.folder / "manifest.json") == run.sha256_file(two.folder / "manifest.json")
+    assert files.sha256_file(one.folder / "manifest.json") == files.sha256_file(two.folder / "manifest.json")
 
 
 def test_a_damaged_corpus_is_rebuilt_and_said_to_be(corpus):
@@ -166,7 +166,7 @@ def test_the_datasheet_lies_beside_the_tokens(raw):
     built = prepare(raw, SMALL)
     sheet = json.loads((built.folder / "datasheet.json").read_text())
     assert sheet["total"]["words"] == built.word_count
-    assert sheet["sources"]["childes"]["sha256"] == run.sha256_file(f"{raw.path}/childes.train")
+    assert sheet["sources"]["childes"]["sha256"] == files.sha256_file(f"{raw.path}/childes.train")
     assert "| childes |" in (built.folder / "datasheet.md").read_text()
 
 

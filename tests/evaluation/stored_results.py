@@ -1,6 +1,6 @@
 """Results on disk as the suite writes them, of scores that a test makes up."""
 
-from babylm import run
+from babylm import files
 from babylm.evaluation import evidence
 from babylm.evaluation.results import Item, choose, fingerprint, plain
 
@@ -43,7 +43,7 @@ def store(folder, items, scores, task="blimp", words=1000, suite="fast", rules=2
         "seconds": 1.5,
         "time": "2026-01-01T00:00:00+00:00",
     }
-    run.write_json(file, plain({**content, **more}))
+    files.write_json(file, plain({**content, **more}))
     return result
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from babylm import config as configuration
-from babylm import run, tracks
+from babylm import environment, files, tracks
 from babylm.console import Log
 from babylm.corpora import tokenizer as tokenizers
 from babylm.evaluation import suite
@@ -46,11 +46,11 @@ def built(tmp_path_factory, data):
     config = Config(
         name="mini", evaluation=EvaluationConfig(data=str(data)), submission=SubmissionConfig(repo="me/mini")
     )
-    run.write_text(folder / "config.yaml", configuration.dump(config))
+    files.write_text(folder / "config.yaml", configuration.dump(config))
     plan = {"words": planned[-1]["words"], "epochs": 2.5, "steps": 60, "flops": 1e9, "corpus_words": 2_000}
-    run.write_json(folder / "plan.json", plan | {"milestones": planned[:-1]})
-    run.write_json(folder / "environment.json", run.environment())
-    run.write_text(folder / "metrics.jsonl", json.dumps({"words": 5_007, "words_per_second": 1000.0}) + "\n")
+    files.write_json(folder / "plan.json", plan | {"milestones": planned[:-1]})
+    files.write_json(folder / "environment.json", environment.record())
+    files.write_text(folder / "metrics.jsonl", json.dumps({"words": 5_007, "words_per_second": 1000.0}) + "\n")
     settings = EvaluationConfig(glue=GlueConfig(epochs=1, length=64, precision="fp32"))
     for rules in (2025, 2026):
         _evaluate(folder, data, rules, settings)

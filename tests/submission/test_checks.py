@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from babylm import run, tracks
+from babylm import files, tracks
 from babylm.submission import checks, loading, results
 from tests.submission.conftest import TRACK
 
@@ -23,12 +23,12 @@ def change(file, **values):
 
 def resealed(folder):
     """As if the revision had been written like this: its manifest fits."""
-    files = {
-        file.name: {"bytes": file.stat().st_size, "sha256": run.sha256_file(file)}
+    entries = {
+        file.name: {"bytes": file.stat().st_size, "sha256": files.sha256_file(file)}
         for file in folder.iterdir()
         if file.name != "manifest.json"
     }
-    run.write_json(folder / "manifest.json", {"files": files})
+    files.write_json(folder / "manifest.json", {"files": entries})
 
 
 def test_a_whole_run_has_none(mini):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from babylm import run, submit
+from babylm import files, submit
 from babylm.console import Log
 from babylm.evaluation.aggregates import GLUE
 from babylm.submission import card, checks, collate, leaderboard, official, package, reading_reports, results, tree
@@ -102,7 +102,7 @@ def test_made_twice_is_byte_identical(mini, data):
     hashes = []
     for _ in range(2):
         written = package.write(opened(mini, 2026), data)
-        hashes.append(run.sha256_file(written.archive))
+        hashes.append(files.sha256_file(written.archive))
         os.utime(mini / "plan.json", (1, 1))
     assert hashes[0] == hashes[1]
     sums = (written.folder / package.CHECKSUMS).read_text().splitlines()

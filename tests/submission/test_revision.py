@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from babylm import run
+from babylm import files
 from babylm.corpora import tokenizer as tokenizers
 from babylm.models.modeling import BabyLMForMaskedLM
 from babylm.sections import TokenizerConfig
@@ -49,7 +49,7 @@ def test_round_trip(saved, model):
 def test_facts_and_contents(saved):
     facts = revision.facts(saved)
     assert (facts["words"], facts["step"]) == (1_000_123, 7)
-    assert facts["weights_sha256"] == run.sha256_file(saved / "model.safetensors")
+    assert facts["weights_sha256"] == files.sha256_file(saved / "model.safetensors")
     for file in revision.CODE.glob("*.py"):
         if file.name != "__init__.py":
             assert (saved / file.name).read_bytes() == file.read_bytes()
@@ -115,7 +115,7 @@ def test_verify_finds_nan_and_a_missing_manifest(saved):
     weights["model.embedding.weight"][3, 3] = torch.nan
     save_file(weights, saved / "model.safetensors", metadata={"format": "pt"})
     manifest = json.loads((saved / "manifest.json").read_text())
-    manifest["files"]["model.safetensors"]["sha256"] = run.sha256_file(saved / "model.safetensors")
+    manifest["files"]["model.safetensors"]["sha256"] = files.sha256_file(saved / "model.safetensors")
     (saved / "manifest.json").write_text(json.dumps(manifest))
     assert revision.verify(saved) == [f"{saved / 'model.safetensors'}: model.embedding.weight is not finite"]
     (saved / "manifest.json").unlink()

@@ -76,9 +76,9 @@ def test_a_full_disk_keeps_the_last_state(tmp_path, monkeypatch):
 
 
 def test_too_little_disk_is_refused_before_the_first_step(tmp_path, monkeypatch):
-    from babylm import run
+    from babylm import files
 
-    monkeypatch.setattr(run, "free_bytes", lambda path: 1000)
+    monkeypatch.setattr(files, "free_bytes", lambda path: 1000)
     with pytest.raises(ValueError, match=r"needs .* of disk, 1\.0 kB are free"):
         train.main(runs.make(tmp_path))
     assert not (tmp_path / "checkpoints").exists()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from babylm import run
+from babylm import files
 from babylm.corpora.toy import agreement_pairs as agreement
 from babylm.corpora.toy import structure_pairs as structure
 from babylm.corpora.toy.agreement_pairs import Pair
@@ -89,4 +89,4 @@ def write_pairs(folder: str | Path, seed: int = 0, count: int = PAIRS) -> None:
     """Write ``<UID>.jsonl`` for each phenomenon into ``folder``."""
     for uid, rows in minimal_pairs(seed, count).items():
         lines = (json.dumps(row, ensure_ascii=False) for row in rows)
-        run.write_text(Path(folder) / f"{uid}.jsonl", "".join(f"{line}\n" for line in lines))
+        files.write_text(Path(folder) / f"{uid}.jsonl", "".join(f"{line}\n" for line in lines))

@@ -1,0 +1,233 @@
+"""Files: written whole or not at all, and read in one place with errors that name the file and the remedy.
+
+Files are written beside their final name, flushed to the disk and renamed; folders are complete when their manifest
+exists, which is written last. So whatever is killed and whenever, a name that exists is a whole file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+MANIFEST = "manifest.json"
+PARTIAL = ".partial"
+"""Ending of a name that is being written; such leftovers are never read and are removed by the next writer."""
+
+
+@contextmanager
+def atomic_file(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
+    """Open a file that appears under ``path`` only once the block has ended without an error, flushed to the disk."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL)
+    try:
+        with open(handle, mode, encoding=None if "b" in mode else "utf-8") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(name)
+        raise
+    _sync_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` (UTF-8) whole or not at all."""
+    with atomic_file(path, "w") as file:
+        file.write(text)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as indented JSON (NaN refused), whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@contextmanager
+def atomic_folder(path: Path, replace: bool = True) -> Iterator[Path]:
+    """Fill a folder that appears under ``path`` only once the block has ended without an error.
+
+    An existing folder of that name is replaced, or with ``replace=False`` kept (``OSError``) unless it is empty. Every
+    file in it is flushed to the disk before the rename.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_partial(path.parent, path.name)
+    work = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL))
+    try:
+        yield work
+        for file in work.rglob("*"):
+            if file.is_file():
+                _sync_file(file)
+        inherited = work.stat().st_mode & 0o7000  # a shared parent's group
+        os.chmod(work, inherited | 0o777 & ~_umask())
+        if replace and path.exists():
+            old = work.with_name(f".{path.name}.old{PARTIAL}")
+            shutil.rmtree(old, ignore_errors=True)
+            os.replace(path, old)
+            os.replace(work, path)
+            shutil.rmtree(old)
+        else:
+            os.replace(work, path)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def remove_partial(parent: Path, name: str = "") -> None:
+    """Remove what killed writers left in ``parent`` (of ``name`` alone, when given)."""
+    for leftover in parent.glob(f".*{PARTIAL}"):
+        if name and leftover.name.removesuffix(PARTIAL).rpartition(".")[0] != f".{name}":
+            continue
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
+
+
+def sha256_file(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_json(value: Any) -> str:
+    """Hex SHA-256 of a value's canonical JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+class DamagedFile(ValueError):
+    """A file of ours or of the user's that cannot be read as what it should be; the message names it and the remedy."""
+
+
+def read_text(path: Path, remedy: str = "") -> str:
+    """The text of a UTF-8 file (a byte order mark is left out); `DamagedFile` when it cannot be read."""
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise DamagedFile(_message(path, "there is no such file", remedy)) from None
+    except OSError as error:
+        raise DamagedFile(_message(path, error.strerror or str(error), remedy)) from None
+    except UnicodeDecodeError as error:
+        what = f"not UTF-8 text (byte {error.object[error.start]:#04x} at offset {error.start})"
+        raise DamagedFile(_message(path, what, remedy)) from None
+
+
+def read_json(path: Path, remedy: str = "", kind: type = dict) -> Any:
+    """The value of a JSON file, which is a ``kind``; `DamagedFile` names the file, what is wrong, and ``remedy``."""
+    value = _parse_json(read_text(path, remedy), path, remedy)
+    if not isinstance(value, kind):
+        raise DamagedFile(_message(path, f"holds {_json_type(value)}, not {_JSON_TYPES[kind]}", remedy))
+    return value
+
+
+def read_jsonl(path: Path, remedy: str = "", *, cut_last_line: bool = False) -> list[dict[str, Any]]:
+    """The objects of a JSONL file, one per line; blank lines are left out.
+
+    ``cut_last_line``: a last line that a kill has cut is left out too. `DamagedFile` for anything else.
+    """
+    lines = read_text(path, remedy).split("\n")  # not splitlines: a string may hold U+2028
+    rows = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            value = _parse_json(line, path, remedy, number)
+            if not isinstance(value, dict):
+                raise DamagedFile(_message(path, f"line {number} holds {_json_type(value)}, not an object", remedy))
+        except DamagedFile:
+            if cut_last_line and number == len(lines):  # a whole line ends with a line feed, so an empty one follows
+                break
+            raise
+        rows.append(value)
+    return rows
+
+
+def read_yaml(path: Path, remedy: str = "") -> dict[str, Any]:
+    """The keys of a YAML file written by us; `DamagedFile` when it is none."""
+    import yaml
+
+    try:
+        value = yaml.safe_load(read_text(path, remedy))
+    except yaml.YAMLError as error:
+        raise DamagedFile(_message(path, f"not valid YAML: {' '.join(str(error).split())}", remedy)) from None
+    if not isinstance(value, dict):
+        raise DamagedFile(_message(path, "does not hold keys and values", remedy))
+    return value
+
+
+_JSON_TYPES = {dict: "an object", list: "a list", str: "a string", int: "a number", float: "a number"}
+
+
+def _json_type(value: Any) -> str:
+    return _JSON_TYPES.get(type(value), "true or false" if isinstance(value, bool) else "null")
+
+
+def _parse_json(text: str, path: Path, remedy: str, line: int | None = None) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        where = f"line {line or error.lineno}, column {error.colno}"
+        what = "empty" if not text.strip() else f"not valid JSON ({where}: {error.msg})"
+    except RecursionError:
+        what = "nested too deeply to be read"
+    except ValueError as error:  # a number of more digits than Python converts
+        what = f"not valid JSON ({error})"
+    raise DamagedFile(_message(path, what, remedy))
+
+
+def _message(path: Path, what: str, remedy: str) -> str:
+    return f"{path}: {what}" + (f"; {remedy}" if remedy else "")
+
+
+@contextmanager
+def file_errors_as_value_errors() -> Iterator[None]:
+    """Before anything is started: an error of a file (no folder there, not ours to write) is the user's to mend."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or error.strerror is None:
+            raise  # the network's errors, for example
+        raise ValueError(f"{error.filename}: {error.strerror}") from error
+
+
+def used_bytes(path: Path) -> int:
+    """Bytes of the files in a folder; 0 where there is none."""
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes free where ``path`` lies or will lie."""
+    place = path.resolve()
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(path: Path) -> None:
+    with suppress(OSError):  # some file systems refuse fsync on a folder
+        _sync_file(path)
