@@ -137,5 +137,6 @@ def _checked(model: BabyLMForCausalLM, state: dict[str, Tensor]) -> dict[str, Te
 def _config(model: BabyLMForCausalLM) -> dict[str, Any]:
     config = json.loads(model.config.to_json_string())
     config.update(architectures=["BabyLMForCausalLM"], auto_map=dict(AUTO_MAP), torch_dtype="float32")
+    config["tokenizer_class"] = "PreTrainedTokenizerFast"  # without it, pipelines of transformers 4 load no tokenizer
     config.pop("dtype", None)
     return config
