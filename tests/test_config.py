@@ -74,6 +74,8 @@ def test_every_config_loads_and_survives_a_round_trip(root, tmp_path):
         ("name=a.b", "name: 'a.b' must be of letters, digits, _ and -"),
         ("name=a b", "name: 'a b' must be of letters"),
         ("name=''", "name: '' must be of letters"),
+        ("name=-x", "name: '-x' must be of letters.* no - in front"),
+        (f"name={'x' * 97}", "must be of letters.* at most 96"),
         ("name=???", r"^name: \?\?\? stands for a value that is missing; give one$"),
         ("name=${x}", "^name: Interpolation key 'x' not found$"),
         ("phases.0.tokens=100", r"phases\[0\].tokens: 100 must be a multiple of sequence_length=128"),

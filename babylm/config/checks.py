@@ -30,10 +30,10 @@ def check(config: Config) -> None:
 def _check_run(config: Config) -> None:
     registry.check(config.track, tracks.TRACKS, "track")
     _require(
-        re.fullmatch("[A-Za-z0-9_-]+", config.name) is not None,
+        re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_-]{0,95}", config.name) is not None,
         "name",
-        f"{config.name!r} must be of letters, digits, _ and - (no dot: the official code cuts a model's name at its "
-        "last one)",
+        f"{config.name!r} must be of letters, digits, _ and -, at most 96 and no - in front (no dot: the official code "
+        "cuts a model's name at its last one)",
     )
     _require(config.milestones == sorted(set(config.milestones)), "milestones", "must be ascending word counts")
     if config.milestones and config.track != "free":
