@@ -14,11 +14,9 @@ Exit codes: 0 done; 1 an unexpected error; 2 wrong configuration or corpus.
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any
 
-from babylm import config as configuration
-from babylm import console
+from babylm import cli, console
 from babylm.files import file_errors_as_value_errors
 from babylm.sections import Config
 
@@ -71,4 +69,4 @@ def _tokenizer(quality: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(configuration.command(__doc__, main))
+    cli.leave(cli.config_command(__doc__, main))

@@ -62,22 +62,31 @@ class ModelConfig:
     preset: str | None = "small"
     """A shape from ``babylm/presets.py``; keys set beside it win."""
     hidden_size: int = 384
+    """Channels of a token."""
     num_hidden_layers: int = 12
+    """Transformer layers."""
     num_attention_heads: int = 6
+    """Heads of each attention layer; divides ``hidden_size``."""
     intermediate_size: int = 1024
     """Inner width of the feed-forward part (of each half, when gated)."""
     max_position_embeddings: int = 512
     """Longest sequence; a rotary model accepts longer input, a ``relative`` one clips distances."""
     norm: Literal["rms", "layer"] = "rms"
+    """Root-mean-square norm or LayerNorm."""
     norm_affine: bool = False
     """Learned gains (and biases for ``layer``) in the norms."""
     norm_eps: float = 1e-5
+    """Added to the variance in a norm."""
     position: Literal["rotary", "half_rotary", "relative"] = "half_rotary"
     """``half_rotary`` turns half of each head's dimensions; ``relative`` is the bucketed bias of LTG-BERT."""
     rotary_base: float = 10_000.0
+    """Base of the rotary wavelengths."""
     position_buckets: int = 32
+    """``relative``: buckets of distance."""
     qk_norm: bool = True
+    """Norm of queries and keys."""
     activation: Literal["geglu", "swiglu", "relu2"] = "geglu"
+    """Of the feed-forward part; ``relu2`` is not gated."""
     inner_norm: bool = False
     """A norm before the output projections of attention and feed-forward (as in GPT-BERT)."""
     attention_gate: Literal["none", "head", "element"] = "head"
@@ -89,11 +98,13 @@ class ModelConfig:
     depth: Literal["plain", "unet", "average"] = "plain"
     """``unet``: skips from the first to the second half; ``average``: learned average over all earlier outputs."""
     tie_embeddings: bool = True
+    """Input and output embedding share their weights."""
     head_transform: bool = False
     """Linear, GELU and norm before the output embedding."""
     soft_cap: float = 0.0
     """Logits become ``cap * tanh(logits / cap)``; 0 for none."""
     dropout: float = 0.1
+    """On the embedding and on the output of each branch."""
     attention_dropout: float = 0.0
     """Dropout on attention weights; only the plain backend can do it."""
     initializer: Literal["scaled", "zero"] = "scaled"
@@ -131,6 +142,7 @@ class OptimizerConfig:
     name: str = "muon"
     """``muon``, ``adamw`` or ``lamb`` (a plug-in of ``babylm/optimizers``)."""
     lr: float = 0.02
+    """Highest learning rate."""
     weight_decay: float = 0.1
     """Decoupled and multiplied by the learning rate; never on gains and biases."""
     cautious: bool = True
@@ -138,14 +150,19 @@ class OptimizerConfig:
     normalized: bool = True
     """``muon``: rows of the update brought to one norm (NorMuon)."""
     momentum: float = 0.95
+    """``muon``: Nesterov momentum."""
     momentum_warmup: int = 300
     """``muon``: steps over which the momentum rises from 0.85."""
     newton_schulz_steps: int = 5
+    """``muon``: iterations of the orthogonalisation."""
     betas: list[float] = field(default_factory=lambda: [0.9, 0.95])
+    """Of Adam (``adamw``, ``lamb``, and the Adam part of ``muon``)."""
     eps: float = 1e-10
+    """Added to Adam's denominator."""
     adam_lr: float = 0.006
     """``muon``: learning rate of the Adam part."""
     adam_weight_decay: float = 0.0
+    """``muon``: weight decay of the Adam part."""
     clip: float = 2.0
     """Largest global gradient norm; 0 for no clipping."""
 
@@ -155,6 +172,7 @@ class ScheduleConfig:
     """Learning rate as a factor, a pure function of progress (``babylm/schedules.py``)."""
 
     name: Literal["trapezoid", "cosine", "linear", "constant"] = "trapezoid"
+    """Shape over the run; ``trapezoid`` is warm-up, constant, linear cool-down."""
     warmup: float = 0.016
     """Share of all steps over which the rate rises from zero."""
     cooldown: float = 0.5
@@ -168,6 +186,7 @@ class AveragingConfig:
     """Averages of the weights; revisions hold the average when there is one."""
 
     name: Literal["none", "ema", "tail"] = "none"
+    """Exponential moving average, or the mean over the last share of the run."""
     decay: float = 0.999
     """``ema``: decay per step."""
     tail: float = 0.2
@@ -205,7 +224,9 @@ class TrainingConfig:
     """How the loop runs; none of it changes what is learnt, up to rounding."""
 
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    """``auto``: an NVIDIA GPU where torch sees one, else the CPU. Apple's GPUs (mps) are not supported."""
     devices: int = 1
+    """Devices that share each step (DDP)."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """``auto``: bf16 on a GPU that has it or a CPU where a probe finds it faster, else fp32."""
     accumulate: int = 1
@@ -240,6 +261,7 @@ class LoggingConfig:
     """Loggers beside ``metrics.jsonl``, which is always written."""
 
     tensorboard: bool = False
+    """Also write TensorBoard's event files into the run's folder."""
     wandb: str | None = None
     """Project name."""
 
@@ -259,13 +281,17 @@ class SubmissionConfig:
     training_data: str = ""
     """Name of the corpus; empty: its folder or Hub name."""
     genre: str = ""
+    """Genres of the training text."""
     languages: list[str] = field(default_factory=lambda: ["English"])
+    """Languages of the training text."""
     human_annotation: str = "none"
+    """Human annotation that training used."""
     synthetic: str = "none"
     """Synthetic data or augmentation."""
     development_hours: float | None = None
     """GPU-hours of development, the final training not counted."""
     notes: str = ""
+    """Anything else for the form."""
 
 
 @dataclass
@@ -279,6 +305,7 @@ class Config:
     rules: Literal[2025, 2026] = 2026
     """Year of the rules."""
     seed: int = 1
+    """Of weights, order, masks and dropout."""
     checkpoints: str = "checkpoints"
     """Parent of the run's folder."""
     milestones: list[int] = field(default_factory=list)

@@ -14,10 +14,9 @@ the gradient was not finite; 75 stopped by a signal with the state saved: repeat
 
 from __future__ import annotations
 
-import sys
 import time
 
-from babylm import config as configuration
+from babylm import cli
 from babylm.console import Log, duration
 from babylm.files import file_errors_as_value_errors
 from babylm.sections import Config
@@ -69,4 +68,4 @@ def main(config: Config) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(configuration.command(__doc__, main))
+    cli.leave(cli.config_command(__doc__, main))

@@ -274,9 +274,9 @@ def main() -> None:
     if given.contender is None:
         return compete(given)
     if given.contender.startswith("ours"):
-        from babylm import config
+        from babylm import cli
 
-        config.share_cores()  # as the package's commands do; torch's own setting is left to the others
+        cli.share_cores()  # as the package's commands do; torch's own setting is left to the others
     import torch
 
     if given.threads:
