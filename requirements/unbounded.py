@@ -1,4 +1,4 @@
-"""Print the requirements of pyproject.toml without upper bounds, for `make newest`: ``python unbounded.py EXTRA...``."""
+"""Print the requirements of pyproject.toml and its extras without upper bounds: ``python unbounded.py EXTRA...``."""
 
 import re
 import sys

@@ -23,6 +23,7 @@ from babylm.models.configuration import AUTO_MAP, BabyLMConfig
 from babylm.models.modeling import BabyLMForCausalLM
 from babylm.revisions import CONFIG, FACTS, WEIGHTS
 
+
 def save(
     folder: Path,
     model: BabyLMForCausalLM,

@@ -13,6 +13,7 @@ from babylm.sections import TokenizerConfig
 from babylm.submission import loading, revision
 from tests.models.variants import VARIANTS, network
 
+VERSIONS = ["installed", *loading.OVERLAYS]
 TEXT = ["the cat sat on the mat. a dog saw the cat; the dog and the cat ran."] * 8
 
 
@@ -131,12 +132,12 @@ def test_an_older_revision_is_replaced(saved, tokenizer_folder, model):
     assert [place.name for place in saved.parent.iterdir()] == ["chck_1M"]
 
 
-@pytest.mark.parametrize("version", ["installed", "4.51.3"])
+@pytest.mark.parametrize("version", VERSIONS)
 def test_export_matches(version, tmp_path, tokenizer_folder):
     """The same logits from a fresh process that knows the folders alone."""
-    overlay = None if version == "installed" else loading.OVERLAY
+    overlay = loading.OVERLAYS.get(version)
     if overlay is not None and not (overlay / "transformers").is_dir():
-        pytest.skip(f"no transformers {loading.PINNED} in {overlay} (make env puts it there)")
+        pytest.skip(f"no transformers {version} in {overlay} (make env puts it there)")
     vocabulary = tokenizers.load(tokenizer_folder).get_vocab_size()
     models = {name: network(vocab_size=vocabulary, **VARIANTS[name]) for name in ("default", "gpt-bert")}
     for name, model in models.items():
