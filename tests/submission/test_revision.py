@@ -1,6 +1,7 @@
 """A revision is whole, says what it is, and gives a stranger's process the same logits under transformers 4 and 5."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from babylm.models.modeling import BabyLMForMaskedLM
 from babylm.sections import TokenizerConfig
 from babylm.submission import loading, revision
 from tests.models.variants import VARIANTS, network
+from tests.submission import fresh_use
 
 VERSIONS = ["installed", *loading.OVERLAYS]
 TEXT = ["the cat sat on the mat. a dog saw the cat; the dog and the cat ran."] * 8
@@ -147,6 +149,24 @@ def test_export_matches(version, tmp_path, tokenizer_folder):
     assert version in ("installed", loaded.pop("version"))
     for name, model in models.items():
         _compare(model, loaded[str(tmp_path / name)])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_people_do_with_a_folder_works(version, tmp_path, tokenizer_folder):
+    """Generation in all its forms, every class, pipelines: in a fresh process that knows the folders alone."""
+    overlay = loading.OVERLAYS.get(version)
+    if overlay is not None and not (overlay / "transformers").is_dir():
+        pytest.skip(f"no transformers {version} in {overlay} (make env puts it there)")
+    vocabulary = tokenizers.load(tokenizer_folder).get_vocab_size()
+    folders = [tmp_path / name for name in ("default", "gpt-bert")]
+    for folder in folders:
+        revision.save(folder, network(vocab_size=vocabulary, **VARIANTS[folder.name]), tokenizer_folder, {})
+    done = loading.run_apart([Path(fresh_use.__file__), *folders], tmp_path, overlay)
+    assert done.returncode == 0, done.stderr[-2000:]
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert version in ("installed", report.pop("version"))
+    report.pop("version", None)
+    assert report == {str(folder): [] for folder in folders}
 
 
 def _compare(model, theirs):
