@@ -228,11 +228,12 @@ class TrainingConfig:
     devices: int = 1
     """Devices that share each step (DDP)."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """``auto``: bf16 on a GPU that has it or a CPU where a probe finds it faster, else fp32."""
+    """``auto``: bf16 on hardware that multiplies bf16 matrices, else fp32."""
     accumulate: int = 1
     """Batches a step is cut into, to save memory."""
     attention: Literal["auto", "naive", "sdpa", "flex", "varlen", "flash"] = "auto"
-    """Attention backend of ``babylm/models/attention.py``; ``auto`` measures the usable ones."""
+    """Attention backend of ``babylm/models/attention.py``; ``auto``: a rule of the kind of host
+    (``babylm/training/attention.py``)."""
     compile: bool = False
     """Compile the model's blocks and the loss with torch.compile, for training alone."""
     compile_cache: str = "checkpoints/.compiled"
