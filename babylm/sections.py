@@ -245,8 +245,8 @@ class TrainingConfig:
     """Loader processes."""
     threads: int | None = None
     """CPU threads for torch; none: torch's own choice."""
-    log_every: int = 50
-    """Steps between two lines of the log."""
+    log_every: int | None = None
+    """Steps between two lines of the log, beside the first step's; null: at most 50, and a hundred lines or more."""
     save_minutes: float = 10.0
     """Minutes between two writes of ``last.ckpt``."""
     revisions: Literal["all", "none"] = "all"
