@@ -228,11 +228,12 @@ class TrainingConfig:
     devices: int = 1
     """Devices that share each step (DDP)."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """``auto``: bf16 on a GPU that has it or a CPU where a probe finds it faster, else fp32."""
+    """``auto``: bf16 on hardware that multiplies bf16 matrices, else fp32."""
     accumulate: int = 1
     """Batches a step is cut into, to save memory."""
     attention: Literal["auto", "naive", "sdpa", "flex", "varlen", "flash"] = "auto"
-    """Attention backend of ``babylm/models/attention.py``; ``auto`` measures the usable ones."""
+    """Attention backend of ``babylm/models/attention.py``; ``auto``: a rule of the kind of host
+    (``babylm/training/attention.py``)."""
     compile: bool = False
     """Compile the model's blocks and the loss with torch.compile, for training alone."""
     compile_cache: str = "checkpoints/.compiled"
@@ -244,8 +245,8 @@ class TrainingConfig:
     """Loader processes."""
     threads: int | None = None
     """CPU threads for torch; none: torch's own choice."""
-    log_every: int = 50
-    """Steps between two lines of the log."""
+    log_every: int | None = None
+    """Steps between two lines of the log, beside the first step's; null: at most 50, and a hundred lines or more."""
     save_minutes: float = 10.0
     """Minutes between two writes of ``last.ckpt``."""
     revisions: Literal["all", "none"] = "all"
@@ -306,6 +307,9 @@ class Config:
     """Year of the rules."""
     seed: int = 1
     """Of weights, order, masks and dropout."""
+    init_from: str | None = None
+    """Weights to start from instead of random ones: a revision, a finished run, or a file of the same names and shapes.
+    What they have read counts towards a track's budget."""
     checkpoints: str = "checkpoints"
     """Parent of the run's folder."""
     milestones: list[int] = field(default_factory=list)

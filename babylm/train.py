@@ -45,7 +45,8 @@ def main(config: Config) -> int:
         return 0
     module = trainer.build_module(opened)
     seconds = trainer.dry_run(opened, module)
-    log(f"one batch of each phase works; the run takes about {duration(seconds)} here")
+    apart = ", measuring apart" if config.corpus.dev or config.evaluation.tasks else ""
+    log(f"one batch of each phase works; the run takes about {duration(seconds)} here{apart}")
     if config.training.plan_only:
         return 0
     begin = time.perf_counter()

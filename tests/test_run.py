@@ -234,9 +234,12 @@ def test_a_full_disk_is_named(tmp_path):
     def full():
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(OSError, match="No space left on device: '.*/x.json'"), files.atomic_file(tmp_path / "x.json"):
+    with pytest.raises(OSError, match=r"No space left on device: '.*/x.json'"), files.atomic_file(tmp_path / "x.json"):
         full()
-    with pytest.raises(OSError, match="No space left on device: '.*/folder'"), files.atomic_folder(tmp_path / "folder"):
+    with (
+        pytest.raises(OSError, match=r"No space left on device: '.*/folder'"),
+        files.atomic_folder(tmp_path / "folder"),
+    ):
         full()
     assert not os.listdir(tmp_path)
 

@@ -36,7 +36,7 @@ def save(
     ``facts`` go into ``babylm.json`` beside the weights' hash. ``ValueError`` when a weight is missing, unknown, of
     another shape or not finite: a broken revision is never written.
     """
-    weights = _checked(model, model.state_dict() if state_dict is None else state_dict)
+    weights = checked_weights(model, model.state_dict() if state_dict is None else state_dict)
     with files.atomic_folder(Path(folder)) as work:
         save_file(weights, work / WEIGHTS, metadata={"format": "pt"})
         described = {"parameters": sum(w.numel() for w in weights.values()), **facts}
@@ -81,10 +81,10 @@ def load(folder: Path) -> tuple[BabyLMForCausalLM, Any]:
     revisions.check_whole(folder)
     model = BabyLMForCausalLM(BabyLMConfig.from_pretrained(folder))
     try:
-        weights = _checked(model, load_file(folder / WEIGHTS))
+        weights = checked_weights(model, load_file(folder / WEIGHTS))
     except ValueError as error:
         raise ValueError(f"{folder / WEIGHTS}: {error}") from error
-    model.load_state_dict(weights, strict=False)  # _checked has seen that only tied names are absent
+    model.load_state_dict(weights, strict=False)  # checked_weights has seen that only tied names are absent
     return model.eval(), PreTrainedTokenizerFast.from_pretrained(folder)
 
 
@@ -107,7 +107,7 @@ def verify(folder: Path) -> list[str]:
     return sorted(problems)
 
 
-def _checked(model: BabyLMForCausalLM, state: dict[str, Tensor]) -> dict[str, Tensor]:
+def checked_weights(model: BabyLMForCausalLM, state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The weights to store, fp32 on the CPU, tied ones once."""
     expected = dict(model.named_parameters())
     aliases = set(model._tied_weights_keys) if model.config.tie_embeddings else set()

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from babylm import config as configuration
-from babylm import console, environment, files, objectives, plan, run
+from babylm import console, environment, files, objectives, plan, run, tracks
 from babylm.corpora import tokenizer
 from babylm.corpora.shards import Shards
 from babylm.models import flops
@@ -23,7 +23,10 @@ from babylm.packing import Stream
 from babylm.sections import Config
 from babylm.submission import revision
 from babylm.training import attention as kernels
-from babylm.training import inputs, precision, state
+from babylm.training import extension, host, inputs, precision, state
+from babylm.training.initial_weights import InitialWeights
+from babylm.training.initial_weights import describe as describe_initial
+from babylm.training.initial_weights import load as load_initial
 from babylm.training.module import seed_of
 from babylm.training.printout import describe, disk_needed
 
@@ -48,6 +51,7 @@ class Session:
     precision: str
     attention: str
     saved: dict[str, Any] | None
+    initial: InitialWeights | None = None
 
     @property
     def special(self) -> objectives.Special:
@@ -58,6 +62,8 @@ class Session:
         """A new network with the weights that this run starts from: a function of seed and configuration."""
         torch.manual_seed(seed_of(self.config.seed, INIT))
         network = BabyLMForCausalLM(model_config(self.config, self.shards))
+        if self.initial is not None:
+            network.load_state_dict(self.initial.state, strict=False)  # checked: only tied names are absent
         network.set_attention(self.attention)
         torch.nn.Module.to(network, self.device)
         return network
@@ -73,6 +79,7 @@ class Session:
             "corpus_words": self.shards.word_count,
             "code": environment.code_revision(),
             "objective": self.config.objective.name,
+            **({"init_from": self.initial.facts()} if self.initial is not None else {}),
         }
 
     @cached_property
@@ -119,7 +126,27 @@ def flops_per_token(config: Config, shape: BabyLMConfig) -> Callable[[int], floa
     return lambda length: flops.training_flops_per_token(shape, length, asked)
 
 
-def identity(config: Config, shards: Shards) -> dict[str, Any]:
+def initial_weights(config: Config, shards: Shards, shape: BabyLMConfig) -> InitialWeights:
+    """The checked weights of ``init_from``."""
+    assert config.init_from is not None
+    with torch.device("meta"):
+        skeleton = BabyLMForCausalLM(shape)
+    return load_initial(config.init_from, skeleton, tokenizer.load(shards.tokenizer_folder).get_vocab())
+
+
+def check_words_before(config: Config, initial: InitialWeights | None, words: int) -> None:
+    """``ValueError`` when the words that the initial weights have read break the track's budget."""
+    limit = tracks.TRACKS[config.track].exposure_words
+    if initial is None or initial.words is None or limit is None or initial.words + words <= limit:
+        return
+    raise ValueError(
+        f"budget: {initial.words:,} words that init_from has read and {words:,} of this run are "
+        f"{initial.words + words - limit:,} more than the {limit:,} that track {config.track} allows; lower the "
+        "budget, or choose track=free for a run outside the challenge"
+    )
+
+
+def identity(config: Config, shards: Shards, initial: InitialWeights | None = None) -> dict[str, Any]:
     """What must be equal for a run to be continued, as flat keys."""
     sections = configuration.as_dict(config)
     kept = {key: value for key, value in sections.items() if key not in NOT_IDENTITY}
@@ -131,6 +158,10 @@ def identity(config: Config, shards: Shards) -> dict[str, Any]:
             flat.update({f"{section}.{key}": inner for key, inner in value.items()})
         else:
             flat[section] = value
+    if initial is not None:
+        flat["init_from"] = initial.sha256  # not where they lie, but what they are
+    else:
+        flat.pop("init_from")
     return {**flat, "corpus fingerprint": shards.fingerprint}
 
 
@@ -149,13 +180,21 @@ def open_session(config: Config, shards: Shards, log: console.Log) -> Session | 
     special = special_ids(shards)
     stream = Stream(shards, bos=special.bos, pad=special.pad, seed=config.seed)
     shape = model_config(config, shards)
-    planned = plan.build(config, stream, flops_per_token(config, shape))
     folder = run.RunFolder(Path(config.checkpoints) / config.name)
+    initial = initial_weights(config, shards, shape) if config.init_from is not None else None
+    same = identity(config, shards, initial)
+    earlier = extension.earlier_budgets(folder, same)
+    planned = plan.build(config, stream, flops_per_token(config, shape), earlier)
+    extension.check(config, earlier, planned.words)
+    check_words_before(config, initial, planned.words)
+    if earlier:
+        same[extension.EARLIER] = earlier
     need = max(0, disk_needed(config, shape, planned) - files.used_bytes(folder.path))
     free = files.free_bytes(folder.path)
-    if not folder.finished:
+    finished = folder.finished and revision.facts(folder.main)["words"] == planned.words
+    if not finished:
         inputs.check(config)
-    chosen = None if folder.known else choose(config, device, shape, None)
+    choices = None if folder.known else choose(config, device, shape)
     text = describe(config, planned, flops.parameter_count(shape), need, free)
     saved = None
     if config.training.plan_only:
@@ -165,33 +204,39 @@ def open_session(config: Config, shards: Shards, log: console.Log) -> Session | 
             raise ValueError(
                 f"{folder.path}: the run needs {console.size(need)} of disk, {console.size(free)} are free"
             )
-        known = folder.open(configuration.dump(config), identity(config, shards))
+        recorded = choices.as_dict() if choices is not None else None
+        if folder.known and earlier and files.read_json(folder.identity).get(extension.EARLIER) != earlier:
+            log(extension.describe(earlier, planned.words))
+            folder.extend(configuration.dump(config), same)
+        known = folder.open(configuration.dump(config), same, recorded)
         log.attach(folder.log)
-        if known and folder.finished:
+        if known and finished:
             log(f"{folder.path} is finished: nothing to do (choose another name=... for another run)")
             return None
         log(text)
+        if initial is not None:
+            log(describe_initial(initial, challenge=config.track != "free"))
         files.write_json(folder.path / "plan.json", planned.as_dict())
         saved = state.load(folder.path, log.warn) if known else None
         if known and saved is None:
             log("no saved state: starting from step 0")
         if saved is not None:
             warn_of_changes(config, planned, folder, saved["step"], log)
-    if chosen is None or saved is not None:
-        chosen = choose(config, device, shape, saved)
-    for what, choice in zip(("precision", "attention"), chosen, strict=True):
-        log(f"{what} {choice[0]}: {choice[1]}")
-    (precise, _), (attention, _) = chosen
-    return Session(config, shards, planned, folder, log, device, precise, attention, saved)
+        if known:
+            choices = keep_choices(config, device, shape, {**folder.environment(), **(saved or {})}, log)
+    if choices is None:
+        choices = choose(config, device, shape)
+    log(f"precision {choices.precision}: {choices.why_precision}")
+    log(f"attention {choices.attention}: {choices.why_attention}")
+    return Session(config, shards, planned, folder, log, device, choices.precision, choices.attention, saved, initial)
 
 
 def warn_of_changes(config: Config, planned: plan.Plan, folder: run.RunFolder, step: int, log: console.Log) -> None:
     """Say what makes a run that goes on after ``step`` another than one without a pause: other code, lost revisions."""
-    stored = folder.path / "environment.json"
-    if stored.exists():
-        was, now = files.read_json(stored).get("code"), environment.code_revision()
-        if was != now:
-            log.warn(f"code was {was}, now {now}: the run may end at another model than either alone")
+    recorded = folder.environment()
+    if recorded and recorded.get("code") != (now := environment.code_revision()):
+        was = recorded.get("code")
+        log.warn(f"code was {was}, now {now}: the run may end at another model than either alone")
     due = [m.name for m in planned.milestones if m.step < step] if config.training.revisions == "all" else []
     lost = [name for name in due if not (folder.path / name / files.MANIFEST).exists()]
     if lost:
@@ -210,36 +255,53 @@ def pick_device(accelerator: str) -> torch.device:
     return device
 
 
-def choose(
-    config: Config, device: torch.device, shape: BabyLMConfig, saved: dict[str, Any] | None
-) -> tuple[tuple[str, str], tuple[str, str]]:
-    """Precision and attention backend, each with why; ``ValueError`` when what is asked for does not run here."""
-    chosen = choose_precision(config, device, saved)
-    return chosen, choose_attention_backend(config, device, chosen[0], shape, saved)
+@dataclass(frozen=True)
+class Choices:
+    """What a run decided by its host: arithmetic and attention backend, each with why."""
+
+    host: str
+    precision: str
+    why_precision: str
+    attention: str
+    why_attention: str
+
+    def as_dict(self) -> dict[str, str]:
+        """What is kept with the run."""
+        return {"host": self.host, "precision": self.precision, "attention": self.attention}
 
 
-def choose_precision(config: Config, device: torch.device, saved: dict[str, Any] | None) -> tuple[str, str]:
-    """The saved choice of a resumed run, else what the probe says."""
-    if saved is not None:
-        return saved["precision"], "as the run began"
-    return precision.choose(config.training.precision, device)
+def choose(config: Config, device: torch.device, shape: BabyLMConfig) -> Choices:
+    """The choices of a new run: a function of configuration, kind of host and versions, not of the machine's load.
+
+    ``ValueError`` when what is asked for does not run here.
+    """
+    dtype, why = precision.choose(config.training.precision, device)
+    attention, reason = _choose_attention(config, device, shape, dtype, config.training.attention)
+    return Choices(host.kind(device), dtype, why, attention, reason)
 
 
-def choose_attention_backend(
-    config: Config, device: torch.device, chosen: str, shape: BabyLMConfig, saved: dict[str, Any] | None
+def keep_choices(
+    config: Config, device: torch.device, shape: BabyLMConfig, recorded: dict[str, Any], log: console.Log
+) -> Choices:
+    """The choices of a run that goes on: those it began with, ``recorded``. Another kind of host is announced."""
+    if not {"precision", "attention"} <= recorded.keys():
+        return choose(config, device, shape)
+    here, began = host.kind(device), recorded.get("host")
+    if began is not None and began != here:
+        log.warn(f"the run began on another kind of host ({began}; here: {here}): it may end at another model")
+    dtype, attention, why = recorded["precision"], recorded["attention"], "as the run began"
+    problem = kernels.probe(attention, device, _torch_dtype(dtype), shape.head_dim)
+    if problem:
+        log.warn(f"attention {attention}, with which the run began, does not run here: {problem}")
+        attention, why = _choose_attention(config, device, shape, dtype, "auto")
+    return Choices(here, dtype, "as the run began", attention, why)
+
+
+def _choose_attention(
+    config: Config, device: torch.device, shape: BabyLMConfig, dtype: str, wanted: str
 ) -> tuple[str, str]:
-    """The saved choice of a resumed run, else what the probe measures on the run's shape."""
-    if saved is not None:
-        return saved["attention"], "as the run began"
-    phase = config.phases[0]
-    dtype = torch.bfloat16 if chosen == "bf16" else torch.float32
-    rows = phase.tokens // phase.sequence_length // config.training.accumulate // config.training.devices
-    return kernels.choose(
-        shape,
-        device,
-        dtype,
-        wanted=config.training.attention,
-        rows=rows,
-        length=phase.sequence_length,
-        timed=config.training.devices == 1,
-    )
+    return kernels.choose(shape, device, _torch_dtype(dtype), wanted=wanted, length=config.phases[0].sequence_length)
+
+
+def _torch_dtype(precision: str) -> torch.dtype:
+    return torch.bfloat16 if precision == "bf16" else torch.float32

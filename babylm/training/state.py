@@ -31,7 +31,7 @@ def save(folder: Path, state: dict[str, Any]) -> None:
     staged = folder / f".{LAST}.new{files.PARTIAL}"
     with files.atomic_file(staged) as file:
         hashed = _HashingWriter(file)
-        torch.save({"format": FORMAT, **state}, hashed)
+        torch.save({"format": FORMAT, **state}, hashed)  # type: ignore[arg-type]
         file.write(MARK + hashed.sha256.digest())
     if last.exists():
         os.replace(last, folder / PREVIOUS)
