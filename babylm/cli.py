@@ -71,10 +71,11 @@ def config_command(doc: str | None, run: Callable[[Config], int | None], argv: S
     """`command` for ``python -m babylm.X CONFIG [key=value ...]``: ``run`` receives the checked configuration."""
 
     def load_and_run(words: list[str]) -> int | None:
-        from babylm import config
+        from babylm import config, publication
 
         loaded = config.load(words[0], words[1:])
         config.check_paths(loaded)
+        publication.check(loaded.submission)
         return run(loaded)
 
     def settings() -> str:

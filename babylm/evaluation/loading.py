@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import transformers
 
-from babylm import registry
+from babylm import files, registry, revisions
 from babylm.evaluation import forward, narrow, reader
 from babylm.evaluation.scorer import BACKENDS, Scorer
 from babylm.models.modeling import BabyLMForCausalLM, BabyLMForMaskedLM
@@ -51,9 +51,8 @@ def load_scorer(folder: Path, backend: str, *, trust: bool = False, dtype: str =
     check_tokenizer(folder)
     if described.get("model_type") == "babylm":
         # The auto classes would ask whether to trust the code in the folder, which is ours and is imported already.
-        own: Any = BabyLMForCausalLM if backend == "causal" else BabyLMForMaskedLM
-        model, tokenizer = own.from_pretrained(folder), PreTrainedTokenizerFast.from_pretrained(folder)
-        scorer = Scorer(model.float().eval(), tokenizer, backend)
+        model = _load_ours(BabyLMForCausalLM if backend == "causal" else BabyLMForMaskedLM, folder)
+        scorer = Scorer(model.float().eval(), PreTrainedTokenizerFast.from_pretrained(folder), backend)
     else:
         if described.get("auto_map") and not trust:
             raise ValueError(f"{folder}: this model brings code of its own; trust=true runs it")
@@ -68,6 +67,20 @@ def load_scorer(folder: Path, backend: str, *, trust: bool = False, dtype: str =
                 "would see itself; score it with scorer=mlm (or mntp)"
             )
     return narrow.narrowed(scorer) if dtype == "bf16" else scorer
+
+
+def _load_ours(kind: Any, folder: Path) -> Any:
+    """A model of this package, whole and with every weight; the code in the folder is not run."""
+    if (folder / files.MANIFEST).is_file():
+        revisions.check_whole(folder)
+    model, loaded = kind.from_pretrained(folder, output_loading_info=True)
+    differing = sorted({*loaded["missing_keys"], *loaded["unexpected_keys"]})
+    if differing:
+        raise ValueError(
+            f"{folder}: its weights are not those of {kind.__name__} ({', '.join(differing[:3])}; {len(differing)} in "
+            "all differ), so it would be another model: a classifier cannot be scored, and other code needs its package"
+        )
+    return model
 
 
 def _load(loader: Any, folder: Path, backend: str, kind: Any, trust: bool) -> Any:

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 import huggingface_hub
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from babylm import evaluate
 from babylm.evaluation import suite, targets
+from babylm.evaluation.loading import load_scorer
 from babylm.submission import revision
 from tests.evaluation import fixtures
 
@@ -117,3 +118,21 @@ class Encoder(LM):
     def forward(self, input_ids=None, attention_mask=None, **_):
         return (self.table(input_ids),)
 """
+
+
+def test_a_damaged_revision_is_refused_before_it_is_scored(model):
+    with open(model / "model.safetensors", "r+b") as file:
+        file.seek(5_000)
+        file.write(b"\xff\xff")
+    with pytest.raises(ValueError, match=r"damaged revision: .*model\.safetensors: its hash is not the manifest's"):
+        load_scorer(model, "causal")
+
+
+def test_a_folder_of_ours_with_other_weights_is_refused(model):
+    (model / "manifest.json").unlink()  # as save_pretrained writes a folder
+    load_scorer(model, "causal")
+    weights = load_file(model / "model.safetensors")
+    weights["classifier.weight"] = weights.pop("head.output.bias")
+    save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=r"not those of BabyLMForCausalLM \(classifier\.weight, head\.out"):
+        load_scorer(model, "causal")
