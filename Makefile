@@ -7,6 +7,8 @@ TORCH_INDEX ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 EXTRAS := dev eval report
+# What `make newest` runs; empty for the whole suite.
+TESTS ?=
 # Older versions of transformers, in which exported models are used once more.
 COMPAT := compat-4.51 compat-5.23
 LOCKS := $(patsubst %,requirements/%.txt,env $(COMPAT))
@@ -40,15 +42,16 @@ smoke: env
 test: env
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
-# The suite with the newest of everything, on purpose: in an environment of its own, without upper bounds.
+# The suite with the newest of everything but torch (TORCH=torch: that too), on purpose: an environment of its own.
 newest:
 	@test -x .venv-newest/bin/python || $(PYTHON) -m venv .venv-newest
 	@$(PYTHON) requirements/unbounded.py $(EXTRAS) > .venv-newest/requirements.txt
+	@.venv-newest/bin/python -m pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
 	@.venv-newest/bin/python -m pip install --quiet --upgrade setuptools -r .venv-newest/requirements.txt
 	@.venv-newest/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@for name in $(COMPAT); do .venv-newest/bin/python -m pip install --quiet --no-deps --require-hashes --upgrade \
 		--target .venv-newest/$$name -r requirements/$$name.txt || exit 1; done
-	@.venv-newest/bin/python -m pytest -n 2 --dist worksteal
+	@.venv-newest/bin/python -m pytest -n 2 --dist worksteal $(TESTS)
 
 # Resolve again within the bounds of pyproject.toml, for all platforms; then run the tests and commit the files.
 lock:

@@ -274,7 +274,7 @@ class SubmissionConfig:
     repo: str | None = None
     """Hub repository, ``owner/name``."""
     license: str = "mit"
-    """Of the weights, by the Hub's identifiers."""
+    """Of the weights: an identifier of the Hub's list (``mit``, ``apache-2.0``, ``cc-by-4.0``, ``other``, ...)."""
     description: str = ""
     """A paragraph about the model; empty: written from the run."""
     tags: list[str] = field(default_factory=list)
@@ -284,7 +284,7 @@ class SubmissionConfig:
     genre: str = ""
     """Genres of the training text."""
     languages: list[str] = field(default_factory=lambda: ["English"])
-    """Languages of the training text."""
+    """Languages of the training text: English names or ISO codes."""
     human_annotation: str = "none"
     """Human annotation that training used."""
     synthetic: str = "none"

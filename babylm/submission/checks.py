@@ -107,9 +107,14 @@ def _words(run: Run) -> list[Problem]:
         )
     known = {one["name"]: one["words"] for one in plan["milestones"]} | {"main": plan["words"]}
     for name in [*run.present, "main"]:
-        words = _facts(run, name).get("words")
+        facts = _facts(run, name)
+        if not facts:
+            continue  # verify has named the damaged file
+        words = facts.get("words")
+        if lacking := [key for key in ("words", "step", "parameters", "weights_sha256") if key not in facts]:
+            found.append(Problem(f"{name}/{revisions.FACTS} does not say {', '.join(lacking)}", revisions.RESTORE))
         if not isinstance(words, int):
-            continue  # verify has named the damaged facts
+            continue
         if track.exposure_words is not None and words > track.exposure_words:
             found.append(
                 Problem(f"{name} has read {words:,} words; {run.config.track} allows {track.exposure_words:,}", remedy)

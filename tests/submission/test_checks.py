@@ -151,3 +151,12 @@ def test_age_of_acquisition_without_a_score_is_named_once(mini):
     (mini / "evaluation/chck_2K/aoa.full.2026.causal.json").unlink()
     (found,) = problems(mini)
     assert "results are missing (full) of chck_2K: aoa" in found.what
+
+
+def test_facts_that_say_too_little(mini):
+    file = mini / "chck_3K" / "babylm.json"
+    stored = json.loads(file.read_text())
+    file.write_text(json.dumps({key: value for key, value in stored.items() if key not in ("words", "step")}))
+    resealed(mini / "chck_3K")
+    (problem,) = problems(mini)
+    assert problem.what == "chck_3K/babylm.json does not say words, step"
