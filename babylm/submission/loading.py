@@ -61,11 +61,11 @@ def problems(run: Path, names: Sequence[str], trust: bool = False) -> tuple[list
 
     Folders with foreign code are named and not loaded, unless ``trust``.
     """
-    found, versions = [], []
+    wrong, versions = [], []
     foreign = _foreign(run, names)
     if foreign and not trust:
         remedy = f"it was not run. If you trust it, {_again(run)}; trust=true alone runs it as it is"
-        found.append(Problem(_describe(foreign), remedy))
+        wrong.append(Problem(_describe(foreign), remedy))
     folders = [run / name for name in names if trust or name not in foreign]
     overlays = [path for path in OVERLAYS.values() if path.is_dir()]
     for overlay in (None, *overlays) if folders else ():
@@ -76,14 +76,14 @@ def problems(run: Path, names: Sequence[str], trust: bool = False) -> tuple[list
         except ValueError as error:
             under = f" (overlay {overlay.name})" if overlay else ""
             what = f"a fresh process cannot load the revisions{under}: {error}"
-            found.append(Problem(what, "see the error; python -m babylm.submit ... load=false leaves this check out"))
+            wrong.append(Problem(what, "see the error; python -m babylm.submit ... load=false leaves this check out"))
             continue
         versions.append(results["version"])
         for folder in tried:
-            if wrong := find_differences(folder, results[str(folder)]):
-                what = f"{folder}: {wrong} differ between this package and transformers {results['version']}"
-                found.append(Problem(what, f"the code in the folder computes something else: {_again(run)}"))
-    return found, versions
+            if differing := find_differences(folder, results[str(folder)]):
+                what = f"{folder}: {differing} differ between this package and transformers {results['version']}"
+                wrong.append(Problem(what, f"the code in the folder computes something else: {_again(run)}"))
+    return wrong, versions
 
 
 def foreign_code(run: Path, names: Sequence[str]) -> list[str]:
