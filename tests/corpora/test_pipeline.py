@@ -37,7 +37,7 @@ def test_building_once_and_opening_afterwards(corpus, monkeypatch):
     lines: list[str] = []
     built = prepare(corpus, SMALL, lines.append)
     monkeypatch.setattr(pipeline, "_build", lambda *arguments: pytest.fail("built again"))
-    opened = prepare(corpus, SMALL, lines.append, verify=True)
+    opened = prepare(corpus, SMALL, lines.append)
     assert opened.folder == built.folder
     assert opened.fingerprint == opened.folder.name
     assert built.word_count == sum(len(d.text.split()) for d in toy.write(1500, 3))
@@ -111,7 +111,7 @@ def test_a_damaged_corpus_is_rebuilt_and_said_to_be(corpus):
     data = bytearray(tokens.read_bytes())
     data[10] ^= 1
     tokens.write_bytes(bytes(data))
-    assert np.array_equal(prepare(corpus, SMALL, verify=True).tokens, good)
+    assert np.array_equal(prepare(corpus, SMALL).tokens, good)
 
 
 def test_a_prepared_corpus_is_opened_where_nothing_can_be_written(corpus, tmp_path):
@@ -119,7 +119,7 @@ def test_a_prepared_corpus_is_opened_where_nothing_can_be_written(corpus, tmp_pa
     lock = built.folder.with_name(f".{built.folder.name}.lock")
     lock.unlink()
     lock.mkdir()  # opening it fails, as on a read-only place, whoever runs the tests
-    assert prepare(corpus, SMALL, verify=True).folder == built.folder
+    assert prepare(corpus, SMALL).folder == built.folder
     built.folder.rename(tmp_path / "away")
     with pytest.raises(IsADirectoryError):
         prepare(corpus, SMALL)
@@ -148,7 +148,7 @@ def test_two_processes_at_once_give_one_whole_corpus(corpus, tmp_path, root):
     code = (
         "import sys; from babylm.corpora.pipeline import prepare; from babylm.sections import *; "
         "corpus = CorpusConfig(source='toy', words=6000, prepared=sys.argv[1]); "
-        "s = prepare(corpus, TokenizerConfig(vocabulary=500), verify=True); "
+        "s = prepare(corpus, TokenizerConfig(vocabulary=500)); "
         "print(s.folder, s.word_count)"
     )
     folder = str(tmp_path / "prepared")

@@ -33,7 +33,7 @@ def folder(documents, tokenizer, tmp_path):
 
 
 def test_what_is_written_is_what_is_read(folder, documents, tokenizer):
-    opened = Shards.open(folder, verify=True)
+    opened = Shards.open(folder)
     expected = encode(tokenizer, documents)
     for name in ("tokens", "words", "offsets", "document_sources"):
         assert np.array_equal(getattr(opened, name), getattr(expected, name)), name
@@ -86,7 +86,7 @@ def test_a_flipped_bit_is_found_when_asked(folder, name):
     (folder / name).write_bytes(bytes(data))
     Shards.open(folder)
     with pytest.raises(ValueError, match=rf"{name} does not have the checksum"):
-        Shards.open(folder, verify=True)
+        Shards.open(folder)
 
 
 def test_offsets_that_do_not_fit_are_found(folder):
