@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 
 from babylm import config as configuration
 from babylm.console import Log, duration
 from babylm.files import file_errors_as_value_errors
+from babylm.run import RunFolder
 from babylm.sections import Config
 
 EXIT_NOT_FINITE = 3
@@ -35,8 +37,9 @@ def main(config: Config) -> int:
     log(f"babylm: starting {config.name} ...")
     from babylm.corpora.pipeline import prepare
 
+    finished = RunFolder(Path(config.checkpoints) / config.name).finished  # then its held-out text may be gone
     with file_errors_as_value_errors():
-        shards = prepare(config.corpus, config.tokenizer, log)
+        shards = prepare(config.corpus, config.tokenizer, log, held_out=not finished)
     from babylm.training import finish, session, trainer
     from babylm.training.module import NonFiniteError
 

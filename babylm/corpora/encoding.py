@@ -21,7 +21,7 @@ from babylm.corpora import tokenizer as tokenization
 from babylm.corpora import words as rule
 from babylm.corpora.sources import Document
 
-BATCH_CHARACTERS = 1 << 21
+BATCH_CHARACTERS, BATCH_DOCUMENTS = 1 << 21, 1 << 16
 _WHITE_SPACE = "".join(chr(256 + byte) for byte in (9, 10, 11, 12, 13, 28, 29, 30, 31, 32))
 """How a byte-level vocabulary writes the white space of ``str.split``."""
 
@@ -159,7 +159,7 @@ def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
             continue
         batch.append(document)
         characters += len(document.text)
-        if characters >= BATCH_CHARACTERS:
+        if characters >= BATCH_CHARACTERS or len(batch) == BATCH_DOCUMENTS:
             yield batch
             batch, characters = [], 0
     if batch:

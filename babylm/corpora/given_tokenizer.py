@@ -33,14 +33,7 @@ def read(config: TokenizerConfig, report: Callable[[str], None]) -> tuple[Tokeni
     ``report`` receives a line for each thing that was added or is unusual. ``ValueError`` names everything that is
     lacking at once, and the settings that mend it.
     """
-    assert config.path is not None
-    tokenizer = tokenization.load(config.path)
-    size, entries = tokenization.size(tokenizer), tokenizer.get_vocab_size(with_added_tokens=True)
-    if size > entries + _MOST_UNUSED:
-        raise ValueError(
-            f"tokenizer.path: {config.path} has {entries:,} entries with ids up to {size - 1:,}; number them without "
-            "gaps, as each id costs a row of the embedding"
-        )
+    tokenizer, size, entries = _load(config)
     if size > entries:
         report(f"warning: {size - entries:,} of the {size:,} ids of {config.path} have no entry and stay unused")
     named = {role: token for role in tokenization.ROLES if (token := getattr(config, role)) is not None}
@@ -49,12 +42,13 @@ def read(config: TokenizerConfig, report: Callable[[str], None]) -> tuple[Tokeni
     problems = _lacking(tokenizer, roles, named, special)
     if not problems and roles["mask"] in (roles["bos"], roles["pad"]):
         problems.append(f"the mask token {roles['mask']} is the BOS or padding token too")
-    if not (problems or named):
+    if not named and tokenizer.token_to_id(roles["bos"]) is not None:
         problems += _template_problems(tokenizer, roles["bos"])
     if problems:
         raise ValueError(
             f"tokenizer.path: {config.path} is not ready for training: {'; '.join(problems)}. Name its tokens, for "
-            f"example {_suggestion(tokenizer, named)} (a name that it lacks becomes a new entry; the template is then written)"
+            f"example {_suggestion(tokenizer, named)} (a name that it lacks becomes a new entry; the template is then "
+            "written)"
         )
     roles = {role: token for role, token in roles.items() if role != "unk" or tokenizer.token_to_id(token) is not None}
     _register(tokenizer, roles, special, report)
@@ -73,10 +67,22 @@ def read(config: TokenizerConfig, report: Callable[[str], None]) -> tuple[Tokeni
 
 def fingerprint_parts(config: TokenizerConfig) -> dict[str, object]:
     """What the prepared tokens depend on when ``tokenizer.path`` is set."""
-    assert config.path is not None
     named = {role: token for role in tokenization.ROLES if (token := getattr(config, role)) is not None}
-    parts: dict[str, object] = {"sha256": files.sha256_json(tokenization.load(config.path).to_str())}
+    parts: dict[str, object] = {"sha256": files.sha256_json(_load(config)[0].to_str())}
     return {**parts, "special_tokens": named} if named else parts
+
+
+def _load(config: TokenizerConfig) -> tuple[Tokenizer, int, int]:
+    """The tokenizer, the number above its largest id, and how many entries it has."""
+    assert config.path is not None
+    tokenizer = tokenization.load(config.path)
+    size, entries = tokenization.size(tokenizer), tokenizer.get_vocab_size(with_added_tokens=True)
+    if size > entries + _MOST_UNUSED:  # the library would also take a time and memory of that size to write it down
+        raise ValueError(
+            f"tokenizer.path: {config.path} has {entries:,} entries with ids up to {size - 1:,}; number them without "
+            "gaps, as each id costs a row of the embedding"
+        )
+    return tokenizer, size, entries
 
 
 def _lacking(tokenizer: Tokenizer, roles: dict[str, str], named: dict[str, str], special: set[str]) -> list[str]:

@@ -26,17 +26,24 @@ from babylm.sections import CorpusConfig, TokenizerConfig
 Report = Callable[[str], None]
 
 
-def prepare(corpus: CorpusConfig, tokenizer: TokenizerConfig, report: Report = lambda line: None) -> Shards:
+def prepare(
+    corpus: CorpusConfig,
+    tokenizer: TokenizerConfig,
+    report: Report = lambda line: None,
+    held_out: bool = True,
+) -> Shards:
     """Open the prepared corpus of these settings, building it when it is absent or damaged.
 
-    ``report`` receives one line per stage and per warning. ``ValueError`` for whatever the user can mend: no files,
+    ``report`` receives one line per stage and per warning; ``held_out=False``: ``corpus.dev`` and ``corpus.test`` will
+    not be read, so they are not looked at. ``ValueError`` for whatever the user can mend: no files,
     bad bytes, held-out text that is missing or trained on, a tokenizer that lacks something, a folder that cannot be
     written.
     """
     clean = cleaning.cleaner(corpus.cleaning)
     _check_roles(tokenizer)
     source = sources.read(corpus)
-    sources.check_held_out(corpus, source)
+    if held_out:
+        sources.check_held_out(corpus, source)
     for note in source.notes:
         report(f"warning: {note}")
     parts = _parts(corpus, tokenizer, source)

@@ -118,7 +118,8 @@ def write(
 
     ``ValueError`` when no word is left, and when text becomes one of the ``forbidden`` token ids (a user's tokenizer
     may read a spelt-out ``<s>`` as the token, whatever it is asked). ``names`` fixes the order of sources that are
-    known beforehand. Returns the counts for the manifest, and how often each vocabulary entry occurs. Memory does not grow with the corpus, but for 12 bytes per document.
+    known beforehand. Returns the counts for the manifest, and how often each vocabulary entry occurs. Memory does not
+    grow with the corpus, but for 12 bytes per document.
     """
     encoder = Encoder(tokenizer)
     vocabulary = tokenization.size(tokenizer)

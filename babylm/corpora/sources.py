@@ -89,15 +89,21 @@ def held_out(path: str | Path, document_words: int = 1000, key: str = "corpus.de
 
 
 def check_held_out(config: CorpusConfig, source: Source) -> None:
-    """``ValueError`` when ``corpus.dev`` or ``corpus.test`` cannot be read, or is text that ``source`` trains on."""
+    """``ValueError`` when ``corpus.dev`` or ``corpus.test`` cannot be read, holds no word, or is text that ``source``
+    trains on."""
     trained = {file.sha256: file for file in source.files if file.bytes}
     for key in ("dev", "test"):
         path = getattr(config, key)
-        for file in held_out(path, config.document_words, f"corpus.{key}").files if path is not None else ():
+        if path is None:
+            continue
+        text = held_out(path, config.document_words, f"corpus.{key}")
+        for file in text.files:
             if file.sha256 in trained:
                 raise ValueError(
                     f"corpus.{key}: {file.path} holds the same text as {trained[file.sha256].path}, which is trained on"
                 )
+        if next(text.documents(), None) is None:
+            raise ValueError(f"corpus.{key}: {path} holds no word")
 
 
 def _toy(config: CorpusConfig) -> Source:
