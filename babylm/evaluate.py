@@ -32,8 +32,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from babylm import cli, registry
 from babylm import config as configuration
-from babylm import registry
 from babylm.console import Log, table
 from babylm.evaluation import targets
 from babylm.evaluation.aggregates import GLUE, expand
@@ -105,23 +105,20 @@ def _missing(data: Path) -> list[str]:
 
 
 def _command(words: Sequence[str]) -> int:
-    if not words or words[0] in ("-h", "--help"):
-        print((__doc__ or "").strip())
-        return 0 if words else configuration.EXIT_CONFIG
-    try:
-        if words[0] == "compare":
-            from babylm.evaluation import comparison
+    if words[:1] == ["compare"]:
+        from babylm.evaluation import comparison
 
-            return comparison.command(words[1:])
-        if words[0] == "--get":
-            from babylm.evaluation import download
+        return cli.command(comparison.__doc__, comparison.run, words[1:])
+    return cli.command(__doc__, _run, words)
 
-            return download.main(words[1:], Log(), _missing)
-        return main(words[0], registry.options(words[1:], KEYS, SECTIONS), Log())
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return configuration.EXIT_CONFIG
+
+def _run(words: list[str]) -> int:
+    if words[0] == "--get":
+        from babylm.evaluation import download
+
+        return download.main(words[1:], Log(), _missing)
+    return main(words[0], registry.options(words[1:], KEYS, SECTIONS), Log())
 
 
 if __name__ == "__main__":
-    sys.exit(_command(sys.argv[1:]))
+    cli.leave(_command(sys.argv[1:]))

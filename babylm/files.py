@@ -34,7 +34,8 @@ def atomic_file(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
             os.fsync(file.fileno())
         os.chmod(name, 0o666 & ~_umask())
         os.replace(name, path)
-    except BaseException:
+    except BaseException as error:
+        _name_file(error, path)
         with suppress(FileNotFoundError):
             os.unlink(name)
         raise
@@ -78,10 +79,35 @@ def atomic_folder(path: Path, replace: bool = True) -> Iterator[Path]:
             shutil.rmtree(old)
         else:
             os.replace(work, path)
-    except BaseException:
+    except BaseException as error:
+        _name_file(error, path)
         shutil.rmtree(work, ignore_errors=True)
         raise
     _sync_folder(path.parent)
+
+
+def _name_file(error: BaseException, path: Path) -> None:
+    """A full disk is told by ``write``, which knows no name: the user shall see which file it was."""
+    if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+        error.filename = str(path)
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait until no other process is in such a block for ``folder``; where there are no locks, nobody waits."""
+    try:
+        import fcntl
+
+        descriptor = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):
+        yield
+        return
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def remove_partial(parent: Path, name: str = "") -> None:

@@ -15,9 +15,9 @@ sampling); seed=1 (the same seed gives the same text, alone or among other promp
 continuation; \n is a line's end); device=auto (cpu, cuda); trust=false (true runs a foreign model's own code);
 chat=false (true: talk to it, whatever stdin is; each line continues what was said, of which as much is kept as fits).
 
-A prompt with a name and = in it, or with - in front, goes behind --. Continuations go to stdout, behind their prompts, a
-blank line between two; everything else to stderr. Exit codes: 0 done; 1 an unexpected error; 2 a wrong folder, option or
-prompt; 130 stopped by Ctrl-C.
+A prompt with a name and = in it, or with - in front, goes behind --. Continuations go to stdout, behind their prompts,
+a blank line between two; everything else to stderr. Exit codes: 0 done; 1 an unexpected error; 2 a wrong folder, option
+or prompt; 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -28,14 +28,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from babylm import config as configuration
-from babylm import files, registry, tracks
-from babylm.console import drop_output
+from babylm import cli, registry, tracks
 
 if TYPE_CHECKING:
     from babylm.generation import Generator, Sampling
 
-EXIT_INTERRUPTED = 130
 NUMBERS: dict[str, tuple[Callable[[str], float], float, float]] = {
     "max_new_tokens": (int, 1, 1_000_000),
     "temperature": (float, 0, 100),
@@ -168,7 +165,8 @@ def chat(generator: Generator, sampling: Sampling, prompts: Sequence[str]) -> in
     while True:
         try:
             line = waiting.pop(0) if waiting else input("> " if sys.stdin.isatty() else "")
-        except EOFError:
+        except (EOFError, KeyboardInterrupt):
+            print()
             return 0
         said.append(line)
         while (
@@ -186,23 +184,8 @@ def chat(generator: Generator, sampling: Sampling, prompts: Sequence[str]) -> in
 
 
 def _command(words: Sequence[str]) -> int:
-    configuration.share_cores()
-    if not words or {"-h", "--help"} & set(words[: words.index("--")] if "--" in words else words):
-        print((__doc__ or "").strip())
-        return 0 if words else configuration.EXIT_CONFIG
-    try:
-        with files.file_errors_as_value_errors():
-            return main(words)
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        drop_output()
-        return configuration.EXIT_UNREAD
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return configuration.EXIT_CONFIG
+    return cli.command(__doc__, main, words)
 
 
 if __name__ == "__main__":
-    sys.exit(_command(sys.argv[1:]))
+    cli.leave(_command(sys.argv[1:]))

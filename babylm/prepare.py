@@ -15,11 +15,9 @@ Exit codes: 0 done; 1 an unexpected error; 2 wrong configuration or corpus.
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
-from babylm import config as configuration
-from babylm import console, files
+from babylm import cli, console, files
 from babylm.files import file_errors_as_value_errors
 from babylm.sections import Config
 
@@ -76,4 +74,4 @@ def _tokenizer(quality: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(configuration.command(__doc__, main))
+    cli.leave(cli.config_command(__doc__, main))

@@ -16,8 +16,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from babylm import config as configuration
-from babylm import files, registry
+from babylm import cli, files, registry
 from babylm.console import Log, size
 
 
@@ -53,19 +52,16 @@ def main(folders: Sequence[Path], out: Path | None, log: Log) -> int:
 
 
 def _command(words: Sequence[str]) -> int:
-    if not words or words[0] in ("-h", "--help"):
-        print((__doc__ or "").strip())
-        return 0 if words else configuration.EXIT_CONFIG
-    try:
-        given = registry.options([word for word in words if "=" in word], ("out",))
-        folders = [Path(word) for word in words if "=" not in word]
-        if not folders:
-            raise ValueError("report: which run? For example: python -m babylm.report checkpoints/smoke")
-        return main(folders, Path(given["out"]) if "out" in given else None, Log())
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return configuration.EXIT_CONFIG
+    return cli.command(__doc__, _run, words)
+
+
+def _run(words: list[str]) -> int:
+    given = registry.options([word for word in words if "=" in word], ("out",))
+    folders = [Path(word) for word in words if "=" not in word]
+    if not folders:
+        raise ValueError("report: which run? For example: python -m babylm.report checkpoints/smoke")
+    return main(folders, Path(given["out"]) if "out" in given else None, Log())
 
 
 if __name__ == "__main__":
-    sys.exit(_command(sys.argv[1:]))
+    cli.leave(_command(sys.argv[1:]))

@@ -78,6 +78,13 @@ class RunFolder:
         self.main = path / "main"
         self.identity = path / "identity.json"
 
+    def environment(self) -> dict[str, Any]:
+        """What ``environment.json`` says of the run's start; empty if the file is not there or damaged."""
+        try:
+            return files.read_json(self.path / "environment.json")
+        except files.DamagedFile:
+            return {}
+
     @property
     def known(self) -> bool:
         """Whether a run was begun here."""
@@ -88,12 +95,19 @@ class RunFolder:
         """Whether the final revision is there."""
         return (self.main / files.MANIFEST).exists()
 
-    def open(self, config_yaml: str, identity: dict[str, Any], wait: float = LEADER_SECONDS) -> bool:
+    def open(
+        self,
+        config_yaml: str,
+        identity: dict[str, Any],
+        choices: dict[str, str] | None = None,
+        wait: float = LEADER_SECONDS,
+    ) -> bool:
         """Make the folder, or check that it holds the same run; returns whether it was there.
 
-        ``identity`` is what must be equal for a run to be continued. ``ValueError`` names the first keys that differ,
-        and what to do; nothing is touched then. Of several processes of one run, the first makes the folder and the
-        others wait for it, at most ``wait`` seconds.
+        ``identity`` is what must be equal for a run to be continued; ``choices`` is what a new run decided by its
+        host, kept in ``environment.json``. ``ValueError`` names the first keys that differ, and what to do; nothing is
+        touched then. Of several processes of one run, the first makes the folder and the others wait for it, at most
+        ``wait`` seconds.
         """
         stored = self.identity
         if global_rank() > 0:
@@ -104,6 +118,20 @@ class RunFolder:
                         f"the first process has not made {self.path} within {wait:.0f} seconds: see its log"
                     )
                 time.sleep(0.1)
+        if self._is_same_run(identity):
+            return True
+        # Where it really lies: the user may have put a link to another disk there.
+        path = self.path.resolve()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with files.one_at_a_time(path.parent):
+            if self._is_same_run(identity):  # another process has begun it in the same moment
+                return True
+            self._make(path, config_yaml, identity, choices or {})
+        return False
+
+    def _is_same_run(self, identity: dict[str, Any]) -> bool:
+        """Whether a run is here; if so, it is locked for this process. ``ValueError`` for another run."""
+        stored = self.identity
         if stored.exists():
             old = files.read_json(stored, "choose another name=..., or remove the folder to start anew")
             differing = [key for key in sorted(old.keys() | identity.keys()) if old.get(key) != identity.get(key)]
@@ -117,13 +145,14 @@ class RunFolder:
                 hold(self.path)
                 files.remove_partial(self.path)
             return True
+        return False
+
+    def _make(self, path: Path, config_yaml: str, identity: dict[str, Any], choices: dict[str, str]) -> None:
         if self.path.exists() and any(self.path.iterdir()):
             raise ValueError(f"{self.path} is not empty and holds no run: choose another name=..., or remove it")
         # Whole or not at all: a start killed here must not leave what the next one takes for somebody else's.
-        # Where it really lies: the user may have put a link to another disk there.
-        with files.atomic_folder(self.path.resolve(), replace=False) as work:
+        with files.atomic_folder(path, replace=False) as work:
             files.write_text(work / "config.yaml", config_yaml)
-            files.write_json(work / "environment.json", environment.record())
-            files.write_json(work / stored.name, identity)
+            files.write_json(work / "environment.json", {**environment.record(), **choices})
+            files.write_json(work / self.identity.name, identity)
             hold(work)  # the lock goes with the folder to its name: there is no moment at which another could take it
-        return False

@@ -75,22 +75,31 @@ class ModelConfig:
     preset: str | None = "small"
     """A shape from ``babylm/presets.py``; keys set beside it win."""
     hidden_size: int = 384
+    """Channels of a token."""
     num_hidden_layers: int = 12
+    """Transformer layers."""
     num_attention_heads: int = 6
+    """Heads of each attention layer; divides ``hidden_size``."""
     intermediate_size: int = 1024
     """Inner width of the feed-forward part (of each half, when gated)."""
     max_position_embeddings: int = 512
     """Longest sequence; a rotary model accepts longer input, a ``relative`` one clips distances."""
     norm: Literal["rms", "layer"] = "rms"
+    """Root-mean-square norm or LayerNorm."""
     norm_affine: bool = False
     """Learned gains (and biases for ``layer``) in the norms."""
     norm_eps: float = 1e-5
+    """Added to the variance in a norm."""
     position: Literal["rotary", "half_rotary", "relative"] = "half_rotary"
     """``half_rotary`` turns half of each head's dimensions; ``relative`` is the bucketed bias of LTG-BERT."""
     rotary_base: float = 10_000.0
+    """Base of the rotary wavelengths."""
     position_buckets: int = 32
+    """``relative``: buckets of distance."""
     qk_norm: bool = True
+    """Norm of queries and keys."""
     activation: Literal["geglu", "swiglu", "relu2"] = "geglu"
+    """Of the feed-forward part; ``relu2`` is not gated."""
     inner_norm: bool = False
     """A norm before the output projections of attention and feed-forward (as in GPT-BERT)."""
     attention_gate: Literal["none", "head", "element"] = "head"
@@ -102,11 +111,13 @@ class ModelConfig:
     depth: Literal["plain", "unet", "average"] = "plain"
     """``unet``: skips from the first to the second half; ``average``: learned average over all earlier outputs."""
     tie_embeddings: bool = True
+    """Input and output embedding share their weights."""
     head_transform: bool = False
     """Linear, GELU and norm before the output embedding."""
     soft_cap: float = 0.0
     """Logits become ``cap * tanh(logits / cap)``; 0 for none."""
     dropout: float = 0.1
+    """On the embedding and on the output of each branch."""
     attention_dropout: float = 0.0
     """Dropout on attention weights; only the plain backend can do it."""
     initializer: Literal["scaled", "zero"] = "scaled"
@@ -144,6 +155,7 @@ class OptimizerConfig:
     name: str = "muon"
     """``muon``, ``adamw`` or ``lamb`` (a plug-in of ``babylm/optimizers``)."""
     lr: float = 0.02
+    """Highest learning rate."""
     weight_decay: float = 0.1
     """Decoupled and multiplied by the learning rate; never on gains and biases."""
     cautious: bool = True
@@ -151,14 +163,19 @@ class OptimizerConfig:
     normalized: bool = True
     """``muon``: rows of the update brought to one norm (NorMuon)."""
     momentum: float = 0.95
+    """``muon``: Nesterov momentum."""
     momentum_warmup: int = 300
     """``muon``: steps over which the momentum rises from 0.85."""
     newton_schulz_steps: int = 5
+    """``muon``: iterations of the orthogonalisation."""
     betas: list[float] = field(default_factory=lambda: [0.9, 0.95])
+    """Of Adam (``adamw``, ``lamb``, and the Adam part of ``muon``)."""
     eps: float = 1e-10
+    """Added to Adam's denominator."""
     adam_lr: float = 0.006
     """``muon``: learning rate of the Adam part."""
     adam_weight_decay: float = 0.0
+    """``muon``: weight decay of the Adam part."""
     clip: float = 2.0
     """Largest global gradient norm; 0 for no clipping."""
 
@@ -168,6 +185,7 @@ class ScheduleConfig:
     """Learning rate as a factor, a pure function of progress (``babylm/schedules.py``)."""
 
     name: Literal["trapezoid", "cosine", "linear", "constant"] = "trapezoid"
+    """Shape over the run; ``trapezoid`` is warm-up, constant, linear cool-down."""
     warmup: float = 0.016
     """Share of all steps over which the rate rises from zero."""
     cooldown: float = 0.5
@@ -181,6 +199,7 @@ class AveragingConfig:
     """Averages of the weights; revisions hold the average when there is one."""
 
     name: Literal["none", "ema", "tail"] = "none"
+    """Exponential moving average, or the mean over the last share of the run."""
     decay: float = 0.999
     """``ema``: decay per step."""
     tail: float = 0.2
@@ -218,13 +237,16 @@ class TrainingConfig:
     """How the loop runs; none of it changes what is learnt, up to rounding."""
 
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    """``auto``: an NVIDIA GPU where torch sees one, else the CPU. Apple's GPUs (mps) are not supported."""
     devices: int = 1
+    """Devices that share each step (DDP)."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """``auto``: bf16 on a GPU that has it or a CPU where a probe finds it faster, else fp32."""
+    """``auto``: bf16 on hardware that multiplies bf16 matrices, else fp32."""
     accumulate: int = 1
     """Batches a step is cut into, to save memory."""
     attention: Literal["auto", "naive", "sdpa", "flex", "varlen", "flash"] = "auto"
-    """Attention backend of ``babylm/models/attention.py``; ``auto`` measures the usable ones."""
+    """Attention backend of ``babylm/models/attention.py``; ``auto``: a rule of the kind of host
+    (``babylm/training/attention.py``)."""
     compile: bool = False
     """Compile the model's blocks and the loss with torch.compile, for training alone."""
     compile_cache: str = "checkpoints/.compiled"
@@ -236,8 +258,8 @@ class TrainingConfig:
     """Loader processes."""
     threads: int | None = None
     """CPU threads for torch; none: torch's own choice."""
-    log_every: int = 50
-    """Steps between two lines of the log."""
+    log_every: int | None = None
+    """Steps between two lines of the log, beside the first step's; null: at most 50, and a hundred lines or more."""
     save_minutes: float = 10.0
     """Minutes between two writes of ``last.ckpt``."""
     revisions: Literal["all", "none"] = "all"
@@ -253,6 +275,7 @@ class LoggingConfig:
     """Loggers beside ``metrics.jsonl``, which is always written."""
 
     tensorboard: bool = False
+    """Also write TensorBoard's event files into the run's folder."""
     wandb: str | None = None
     """Project name."""
 
@@ -272,13 +295,17 @@ class SubmissionConfig:
     training_data: str = ""
     """Name of the corpus; empty: its folder or Hub name."""
     genre: str = ""
+    """Genres of the training text."""
     languages: list[str] = field(default_factory=lambda: ["English"])
+    """Languages of the training text."""
     human_annotation: str = "none"
+    """Human annotation that training used."""
     synthetic: str = "none"
     """Synthetic data or augmentation."""
     development_hours: float | None = None
     """GPU-hours of development, the final training not counted."""
     notes: str = ""
+    """Anything else for the form."""
 
 
 @dataclass
@@ -292,6 +319,7 @@ class Config:
     rules: Literal[2025, 2026] = 2026
     """Year of the rules."""
     seed: int = 1
+    """Of weights, order, masks and dropout."""
     checkpoints: str = "checkpoints"
     """Parent of the run's folder."""
     milestones: list[int] = field(default_factory=list)

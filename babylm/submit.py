@@ -24,8 +24,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from babylm import config as configuration
-from babylm import files, registry
+from babylm import cli, files, registry
 from babylm.console import Log, size, table
 from babylm.sections import SubmissionConfig
 
@@ -60,7 +59,7 @@ def main(folder: Path, given: dict[str, str], log: Log) -> int:
             log(f"{number}. {one}")
         hint = "" if any(one.fatal for one in found) else "; incomplete=true submits what there is"
         print(f"error: {len(found)} thing(s) to do before {folder} can be submitted{hint}", file=sys.stderr)
-        return configuration.EXIT_CONFIG
+        return cli.EXIT_CONFIG
     written = package.write(run, Path(given.get("data", run.config.evaluation.data)), [one.what for one in found])
     rows = [(one.task, f"{100 * one.counted:.2f}", f"{100 * one.stored:.2f}", "equal") for one in written.scores]
     log(table(("task", "from the file", "the run's own", ""), rows))
@@ -83,15 +82,8 @@ def main(folder: Path, given: dict[str, str], log: Log) -> int:
 
 
 def _command(words: Sequence[str]) -> int:
-    if not words or words[0] in ("-h", "--help"):
-        print((__doc__ or "").strip())
-        return 0 if words else configuration.EXIT_CONFIG
-    try:
-        return main(Path(words[0]), registry.options(words[1:], KEYS), Log())
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return configuration.EXIT_CONFIG
+    return cli.command(__doc__, lambda words: main(Path(words[0]), registry.options(words[1:], KEYS), Log()), words)
 
 
 if __name__ == "__main__":
-    sys.exit(_command(sys.argv[1:]))
+    cli.leave(_command(sys.argv[1:]))

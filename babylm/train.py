@@ -14,11 +14,10 @@ the gradient was not finite; 75 stopped by a signal with the state saved: repeat
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
-from babylm import config as configuration
+from babylm import cli
 from babylm.console import Log, duration
 from babylm.files import file_errors_as_value_errors
 from babylm.run import RunFolder
@@ -49,7 +48,8 @@ def main(config: Config) -> int:
         return 0
     module = trainer.build_module(opened)
     seconds = trainer.dry_run(opened, module)
-    log(f"one batch of each phase works; the run takes about {duration(seconds)} here")
+    apart = ", measuring apart" if config.corpus.dev or config.evaluation.tasks else ""
+    log(f"one batch of each phase works; the run takes about {duration(seconds)} here{apart}")
     if config.training.plan_only:
         return 0
     begin = time.perf_counter()
@@ -72,4 +72,4 @@ def main(config: Config) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(configuration.command(__doc__, main))
+    cli.leave(cli.config_command(__doc__, main))

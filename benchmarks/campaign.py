@@ -255,9 +255,9 @@ def main() -> int:
     given = arguments()
     sys.path.insert(0, str(ROOT))
     scale = SMOKE if given.cpu_smoke else GPU
-    from babylm import config as configuration
+    from babylm import cli
 
-    configuration.share_cores()
+    cli.share_cores()
     if given.dry_run:
         print(dry_run(scale, given.overrides, given.tokens_per_second))
         return 0
@@ -284,7 +284,7 @@ def main() -> int:
         return EXIT_AGAIN
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
-        return configuration.EXIT_CONFIG
+        return cli.EXIT_CONFIG
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
     return 0

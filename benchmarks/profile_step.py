@@ -164,15 +164,15 @@ def measure(config: Any, steps: int, warm_up: int, profiled: int) -> dict[str, A
 def main() -> int:
     """Measure and print."""
     given, overrides = arguments()
+    from babylm import cli, console, files
     from babylm import config as configuration
-    from babylm import console, files
 
-    configuration.share_cores()
+    cli.share_cores()
     try:
         found = measure(configuration.load(given.config, overrides), given.steps, given.warm_up, given.profiled)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
-        return configuration.EXIT_CONFIG
+        return cli.EXIT_CONFIG
     total = sum(spent for _, spent, _ in found["table"])
     rows = []
     for kind, spent, own in found["table"]:

@@ -138,8 +138,7 @@ def train_ours(given: argparse.Namespace, best: bool, objective: str = "hybrid")
     )
     arithmetic, _ = precision.choose("auto", device)
     dtype = torch.bfloat16 if arithmetic == "bf16" else torch.float32
-    rows = given.tokens // given.length // given.accumulate
-    attention, why = choose(shape, device, dtype, rows=rows, length=given.length)
+    attention, why = choose(shape, device, dtype, length=given.length)
     print(f"note {arithmetic}, attention {attention}: {why}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         quiet = console.Log(quiet=True)
@@ -274,9 +273,9 @@ def main() -> None:
     if given.contender is None:
         return compete(given)
     if given.contender.startswith("ours"):
-        from babylm import config
+        from babylm import cli
 
-        config.share_cores()  # as the package's commands do; torch's own setting is left to the others
+        cli.share_cores()  # as the package's commands do; torch's own setting is left to the others
     import torch
 
     if given.threads:

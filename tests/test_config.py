@@ -7,8 +7,8 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from babylm import config, presets, ranges, sections
-from babylm.config import ConfigError
+from babylm import cli, config, presets, ranges, sections
+from babylm.config import ConfigError, manual, synonyms
 
 
 @pytest.fixture
@@ -74,6 +74,8 @@ def test_every_config_loads_and_survives_a_round_trip(root, tmp_path):
         ("name=a.b", "name: 'a.b' must be of letters, digits, _ and -"),
         ("name=a b", "name: 'a b' must be of letters"),
         ("name=''", "name: '' must be of letters"),
+        ("name=-x", "name: '-x' must be of letters.* no - in front"),
+        (f"name={'x' * 97}", "must be of letters.* at most 96"),
         ("name=???", r"^name: \?\?\? stands for a value that is missing; give one$"),
         ("name=${x}", "^name: Interpolation key 'x' not found$"),
         ("phases.0.tokens=100", r"phases\[0\].tokens: 100 must be a multiple of sequence_length=128"),
@@ -190,18 +192,163 @@ def test_tasks_of_ones_own_must_be_there_when_a_run_begins(smoke, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     begun = []
     words = [str(smoke), f"evaluation.tasks=[glue,{task}]"]
-    assert config.command("", begun.append, words) == 2
+    assert cli.config_command("", begun.append, words) == 2
     assert capsys.readouterr().err == f"error: evaluation.tasks: no {kind} {task}\n"
     assert config.load(*words[:1], words[1:]).evaluation.tasks[1] == task  # a report outlives the data of its run
     (tmp_path / "my" / "pairs").mkdir(parents=True)
     (tmp_path / task).touch()
-    assert config.command("", begun.append, words) == 0
+    assert cli.config_command("", begun.append, words) == 0
     assert len(begun) == 1
 
 
 def test_help_may_follow_a_file(smoke, capsys):
-    assert config.command("What it does.", lambda _: 1, [str(smoke), "seed=2", "--help"]) == 0
-    assert capsys.readouterr().out == "What it does.\n"
+    assert cli.config_command("What it does.", lambda _: 1, [str(smoke), "seed=2", "--help"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("What it does.\n")
+    assert "  optimizer.lr=0.02 " in out
+
+
+@pytest.mark.parametrize("key", sorted({*leaves()} - {"phases"} | {"phases[].tokens"}))
+def test_help_lists_every_setting(key):
+    assert f"\n  {key}=" in "\n" + manual.describe(sections.Config)
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("name", "${oc.env:HOME}"),
+        ("submission.notes", "as ${oc.env:HOME} says"),
+        ("submission.notes", "${oc.decode:${oc.env:HOME}}"),
+        ("submission.tags", "[a, '${oc.env:HOME,none}']"),
+        ("corpus.path", "${.${oc.env:HOME}}"),
+    ],
+)
+@pytest.mark.parametrize("where", ["file", "command line"])
+def test_a_configuration_cannot_read_the_environment(smoke, tmp_path, monkeypatch, key, text, where):
+    monkeypatch.setenv("HOME", "not-to-be-told")
+    path, words = smoke, [f"{key}={text}"]
+    if where == "file":
+        section, _, last = key.rpartition(".")
+        path, words = tmp_path / "x.yaml", []
+        value = text if text.startswith("[") else f'"{text}"'
+        path.write_text(f"{section}: {{{last}: {value}}}\n" if section else f"{last}: {value}\n")
+    with pytest.raises(ConfigError, match="the environment and files are not read") as refused:
+        config.load(path, words)
+    assert "not-to-be-told" not in str(refused.value)
+
+
+def test_one_setting_may_name_another(tmp_path):
+    (tmp_path / "x.yaml").write_text("optimizer: {adam_lr: 0.5, lr: '${optimizer.adam_lr}'}")
+    assert config.load(tmp_path / "x.yaml").optimizer.lr == 0.5
+
+
+@pytest.mark.parametrize(
+    ("key", "secret"),
+    [
+        ("submission.notes", "hf_" + "a1" * 17),
+        ("submission.tags", "[x, sk-proj-" + "a1" * 20 + "]"),
+        ("corpus.hub", "https://me:" + "pass@host/data"),
+        ("logging.wandb", "0123456789abcdef0123" * 2),
+        ("submission.description", "key AKIA" + "ABCDEFGH12345678"),
+    ],
+)
+def test_no_secret_reaches_a_stored_configuration(smoke, key, secret):
+    with pytest.raises(ConfigError, match=f"{key}.*looks like .*keep secrets in the environment") as refused:
+        config.load(smoke, [f"{key}={secret}"])
+    assert secret not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("passwd", "root:x:0:0:root:/root:/bin/bash\n"),
+        (".env", "TOKEN=hush\n"),
+        ("keys.yaml", "token: hush\n"),
+        ("list.yaml", "- hush\n"),
+        ("scalar.yml", "hush\n"),
+        ("broken.yaml", "a: hush: hush\n"),
+        ("bytes.yaml", "\udcff hush"),
+    ],
+)
+def test_a_base_that_is_no_configuration_is_refused_unseen(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content.encode("utf-8", "surrogateescape"))
+    (tmp_path / "x.yaml").write_text(f"base: {name}\n")
+    with pytest.raises(ValueError, match=name) as refused:
+        config.load(tmp_path / "x.yaml")
+    assert "hush" not in str(refused.value)
+    assert "root" not in str(refused.value).replace(str(tmp_path), "")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+            f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)),
+            "too many for a configuration"),
+        ("name: &x [*x]", "too many for a configuration"),
+        ("name: " + "[" * 3000, "not valid YAML"),
+        ("#" * 1_100_000, "bytes are too many"),
+        ("name: !!python/object/apply:os.system [true]", "not valid YAML"),
+        ("seed: 1\nseed: 2", "duplicate key seed"),
+        ("seed:\t1\n\tname: x", r"not valid YAML.*line \d"),
+    ],
+)  # fmt: skip
+def test_hostile_and_broken_files_are_one_line(tmp_path, text, message):
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(ValueError, match=message) as refused:
+        config.load(tmp_path / "x.yaml")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_mark_of_byte_order_and_dos_line_ends_are_read(tmp_path):
+    (tmp_path / "x.yaml").write_bytes(b"\xef\xbb\xbfseed: 3\r\noptimizer: {lr: 1e-3}\r\n")
+    loaded = config.load(tmp_path / "x.yaml")
+    assert (loaded.seed, loaded.optimizer.lr) == (3, 0.001)
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("evaluation.tasks=blimp", ["blimp"]),
+        ("evaluation.tasks=blimp,reading", ["blimp", "reading"]),
+        ("evaluation.tasks=[blimp]", ["blimp"]),
+        ("evaluation.glue.seeds=3", [3]),
+        ("evaluation.glue.seeds=3,4", [3, 4]),
+        ("evaluation.reading_csv.time=RT", ["RT"]),
+        ("objective.mask_rate=0.3,0.1", [0.3, 0.1]),
+        ("submission.tags=a, b", ["a", "b"]),
+    ],
+)
+def test_one_value_is_a_list_of_one(smoke, tmp_path, word, value):
+    loaded = config.load(smoke, [word])
+    for name in word.partition("=")[0].split("."):
+        loaded = getattr(loaded, name)
+    assert loaded == value
+
+
+def test_one_value_in_a_file_is_a_list_of_one(tmp_path):
+    (tmp_path / "x.yaml").write_text("evaluation: {tasks: blimp, glue: {seeds: 7}}\nphases: {tokens: 256}\n")
+    loaded = config.load(tmp_path / "x.yaml")
+    assert (loaded.evaluation.tasks, loaded.evaluation.glue.seeds) == (["blimp"], [7])
+    assert [phase.tokens for phase in loaded.phases] == [256]
+
+
+@pytest.mark.parametrize(("word", "key"), sorted(synonyms.KEY_OF.items()))
+def test_what_others_call_a_setting_is_answered_with_ours(smoke, word, key):
+    assert key in {*leaves()}
+    with pytest.raises(ConfigError, match=rf"^{word}: unknown key; did you mean {key}\?$"):
+        config.load(smoke, [f"{word}=1"])
+    with pytest.raises(ConfigError, match=rf"^training.{word}: unknown key; did you mean {key}\?$"):
+        config.load(smoke, [f"training.{word}=1"])
+
+
+def test_no_synonym_is_a_setting_of_ours():
+    assert not {key.rpartition(".")[2] for key in leaves() if "." not in key} & set(synonyms.KEY_OF)
+
+
+def test_an_apple_gpu_is_refused_with_the_reason(smoke):
+    with pytest.raises(ConfigError, match=r"training.accelerator: .*Apple's GPUs are not supported.*accelerator=cpu"):
+        config.load(smoke, ["training.accelerator=mps"])
 
 
 def test_later_layers_win(tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from babylm import config, evaluate, prepare, report, submit, train
+from babylm import cli, config, evaluate, prepare, report, submit, train
 from tests.evaluation import fixtures
 from tests.training import runs
 
@@ -38,7 +38,7 @@ def test_run_commands_run(line, tmp_path, monkeypatch):
     module = {"babylm.train": train, "babylm.prepare": prepare}[words[2]]
     places = [f"corpus.path={made.corpus.path}", f"corpus.prepared={tmp_path}/prepared", f"checkpoints={tmp_path}/runs"]
     asked = config.load(ROOT / words[3], words[4:])  # as written
-    assert config.command(module.__doc__, module.main, [str(ROOT / words[3]), *words[4:], *TINY, *places]) == 0
+    assert cli.config_command(module.__doc__, module.main, [str(ROOT / words[3]), *words[4:], *TINY, *places]) == 0
     if module is train and not asked.training.plan_only:
         assert (tmp_path / "runs" / asked.name / "main" / "manifest.json").exists()
 

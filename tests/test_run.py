@@ -204,6 +204,46 @@ def test_a_run_is_trained_by_one_process(tmp_path, monkeypatch, known):
     assert not theirs.exists()
 
 
+STARTER = (
+    "import sys, time, pathlib; from babylm import run\n"
+    "print('ready', flush=True); sys.stdin.readline()\n"
+    "try: print('again' if run.RunFolder(pathlib.Path(sys.argv[1])).open('a: 1\\n', {'seed': 1}) else 'begun')\n"
+    "except ValueError as error: print('refused', error)\n"
+    "sys.stdout.flush(); sys.stdin.readline()"
+)
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_of_first_starts_in_one_moment_one_runs_and_the_others_say_so(tmp_path, attempt):
+    command = [sys.executable, "-c", STARTER, tmp_path / "runs" / "r"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen(command, **pipes) for _ in range(4)]
+    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 4
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    answers = sorted(process.stdout.readline().split(" (")[0].strip() for process in processes)
+    for process in processes:
+        process.communicate("\n")
+    assert answers == ["begun", *["refused another process is training this run"] * 3]
+    assert sorted(os.listdir(tmp_path / "runs" / "r")) == [".lock", "config.yaml", "environment.json", "identity.json"]
+    assert os.listdir(tmp_path / "runs") == ["r"]
+
+
+def test_a_full_disk_is_named(tmp_path):
+    def full():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match=r"No space left on device: '.*/x.json'"), files.atomic_file(tmp_path / "x.json"):
+        full()
+    with (
+        pytest.raises(OSError, match=r"No space left on device: '.*/folder'"),
+        files.atomic_folder(tmp_path / "folder"),
+    ):
+        full()
+    assert not os.listdir(tmp_path)
+
+
 def test_the_lock_does_not_outlive_its_process_in_a_worker(tmp_path):
     worker = "import os, time\nif os.fork() == 0: os.close(1); time.sleep(5); os._exit(0)\n"
     holder = hold(tmp_path / "r", worker + "time.sleep(0.3)")

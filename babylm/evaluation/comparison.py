@@ -259,11 +259,8 @@ def _largest(own: Difference) -> str:
     return table(header, rows)
 
 
-def command(words: Sequence[str]) -> int:
+def run(words: Sequence[str]) -> int:
     """``compare A B [key=value ...]``; ``ValueError`` for what is wrong in it."""
-    if not words or words[0] in ("-h", "--help"):
-        print((__doc__ or "").strip())
-        return 0 if words else 2
     if len(words) < 2 or "=" in words[0] or "=" in words[1]:
         raise ValueError("compare: two models are needed, for example: compare checkpoints/a checkpoints/b")
     return main(words[0], words[1], registry.options(words[2:], KEYS), Log())

@@ -23,7 +23,7 @@ from babylm.packing import Stream
 from babylm.sections import Config
 from babylm.submission import revision
 from babylm.training import attention as kernels
-from babylm.training import inputs, precision, state
+from babylm.training import host, inputs, precision, state
 from babylm.training.module import seed_of
 from babylm.training.printout import describe, disk_needed
 
@@ -155,7 +155,7 @@ def open_session(config: Config, shards: Shards, log: console.Log) -> Session | 
     free = files.free_bytes(folder.path)
     if not folder.finished:
         inputs.check(config)
-    chosen = None if folder.known else choose(config, device, shape, None)
+    choices = None if folder.known else choose(config, device, shape)
     text = describe(config, planned, flops.parameter_count(shape), need, free)
     saved = None
     if config.training.plan_only:
@@ -165,7 +165,8 @@ def open_session(config: Config, shards: Shards, log: console.Log) -> Session | 
             raise ValueError(
                 f"{folder.path}: the run needs {console.size(need)} of disk, {console.size(free)} are free"
             )
-        known = folder.open(configuration.dump(config), identity(config, shards))
+        recorded = choices.as_dict() if choices is not None else None
+        known = folder.open(configuration.dump(config), identity(config, shards), recorded)
         log.attach(folder.log)
         if known and folder.finished:
             log(f"{folder.path} is finished: nothing to do (choose another name=... for another run)")
@@ -177,21 +178,21 @@ def open_session(config: Config, shards: Shards, log: console.Log) -> Session | 
             log("no saved state: starting from step 0")
         if saved is not None:
             warn_of_changes(config, planned, folder, saved["step"], log)
-    if chosen is None or saved is not None:
-        chosen = choose(config, device, shape, saved)
-    for what, choice in zip(("precision", "attention"), chosen, strict=True):
-        log(f"{what} {choice[0]}: {choice[1]}")
-    (precise, _), (attention, _) = chosen
-    return Session(config, shards, planned, folder, log, device, precise, attention, saved)
+        if known:
+            choices = keep_choices(config, device, shape, {**folder.environment(), **(saved or {})}, log)
+    if choices is None:
+        choices = choose(config, device, shape)
+    log(f"precision {choices.precision}: {choices.why_precision}")
+    log(f"attention {choices.attention}: {choices.why_attention}")
+    return Session(config, shards, planned, folder, log, device, choices.precision, choices.attention, saved)
 
 
 def warn_of_changes(config: Config, planned: plan.Plan, folder: run.RunFolder, step: int, log: console.Log) -> None:
     """Say what makes a run that goes on after ``step`` another than one without a pause: other code, lost revisions."""
-    stored = folder.path / "environment.json"
-    if stored.exists():
-        was, now = files.read_json(stored).get("code"), environment.code_revision()
-        if was != now:
-            log.warn(f"code was {was}, now {now}: the run may end at another model than either alone")
+    recorded = folder.environment()
+    if recorded and recorded.get("code") != (now := environment.code_revision()):
+        was = recorded.get("code")
+        log.warn(f"code was {was}, now {now}: the run may end at another model than either alone")
     due = [m.name for m in planned.milestones if m.step < step] if config.training.revisions == "all" else []
     lost = [name for name in due if not (folder.path / name / files.MANIFEST).exists()]
     if lost:
@@ -210,36 +211,53 @@ def pick_device(accelerator: str) -> torch.device:
     return device
 
 
-def choose(
-    config: Config, device: torch.device, shape: BabyLMConfig, saved: dict[str, Any] | None
-) -> tuple[tuple[str, str], tuple[str, str]]:
-    """Precision and attention backend, each with why; ``ValueError`` when what is asked for does not run here."""
-    chosen = choose_precision(config, device, saved)
-    return chosen, choose_attention_backend(config, device, chosen[0], shape, saved)
+@dataclass(frozen=True)
+class Choices:
+    """What a run decided by its host: arithmetic and attention backend, each with why."""
+
+    host: str
+    precision: str
+    why_precision: str
+    attention: str
+    why_attention: str
+
+    def as_dict(self) -> dict[str, str]:
+        """What is kept with the run."""
+        return {"host": self.host, "precision": self.precision, "attention": self.attention}
 
 
-def choose_precision(config: Config, device: torch.device, saved: dict[str, Any] | None) -> tuple[str, str]:
-    """The saved choice of a resumed run, else what the probe says."""
-    if saved is not None:
-        return saved["precision"], "as the run began"
-    return precision.choose(config.training.precision, device)
+def choose(config: Config, device: torch.device, shape: BabyLMConfig) -> Choices:
+    """The choices of a new run: a function of configuration, kind of host and versions, not of the machine's load.
+
+    ``ValueError`` when what is asked for does not run here.
+    """
+    dtype, why = precision.choose(config.training.precision, device)
+    attention, reason = _choose_attention(config, device, shape, dtype, config.training.attention)
+    return Choices(host.kind(device), dtype, why, attention, reason)
 
 
-def choose_attention_backend(
-    config: Config, device: torch.device, chosen: str, shape: BabyLMConfig, saved: dict[str, Any] | None
+def keep_choices(
+    config: Config, device: torch.device, shape: BabyLMConfig, recorded: dict[str, Any], log: console.Log
+) -> Choices:
+    """The choices of a run that goes on: those it began with, ``recorded``. Another kind of host is announced."""
+    if not {"precision", "attention"} <= recorded.keys():
+        return choose(config, device, shape)
+    here, began = host.kind(device), recorded.get("host")
+    if began is not None and began != here:
+        log.warn(f"the run began on another kind of host ({began}; here: {here}): it may end at another model")
+    dtype, attention, why = recorded["precision"], recorded["attention"], "as the run began"
+    problem = kernels.probe(attention, device, _torch_dtype(dtype), shape.head_dim)
+    if problem:
+        log.warn(f"attention {attention}, with which the run began, does not run here: {problem}")
+        attention, why = _choose_attention(config, device, shape, dtype, "auto")
+    return Choices(here, dtype, "as the run began", attention, why)
+
+
+def _choose_attention(
+    config: Config, device: torch.device, shape: BabyLMConfig, dtype: str, wanted: str
 ) -> tuple[str, str]:
-    """The saved choice of a resumed run, else what the probe measures on the run's shape."""
-    if saved is not None:
-        return saved["attention"], "as the run began"
-    phase = config.phases[0]
-    dtype = torch.bfloat16 if chosen == "bf16" else torch.float32
-    rows = phase.tokens // phase.sequence_length // config.training.accumulate // config.training.devices
-    return kernels.choose(
-        shape,
-        device,
-        dtype,
-        wanted=config.training.attention,
-        rows=rows,
-        length=phase.sequence_length,
-        timed=config.training.devices == 1,
-    )
+    return kernels.choose(shape, device, _torch_dtype(dtype), wanted=wanted, length=config.phases[0].sequence_length)
+
+
+def _torch_dtype(precision: str) -> torch.dtype:
+    return torch.bfloat16 if precision == "bf16" else torch.float32

@@ -2,23 +2,27 @@
 
 Tensors and plain data only, read with ``weights_only``: a file from a stranger cannot run code. The new file is
 complete on the disk before it takes the name, and the one before it is kept, so a kill at any moment leaves a state
-to go on from.
+to go on from. Behind torch's own bytes stand a mark and their SHA-256 (torch looks for the end of its archive and
+passes over what follows): one flipped byte is noticed, where torch alone would go on with another model.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
 from babylm import files
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
-FORMAT = 1
+FORMAT = 2
+MARK = b"babylm state sha256\n"
+"""Stands before the 32 bytes of the checksum, which end the file."""
 
 
 def save(folder: Path, state: dict[str, Any]) -> None:
@@ -26,7 +30,9 @@ def save(folder: Path, state: dict[str, Any]) -> None:
     last = folder / LAST
     staged = folder / f".{LAST}.new{files.PARTIAL}"
     with files.atomic_file(staged) as file:
-        torch.save({"format": FORMAT, **state}, file)
+        hashed = _HashingWriter(file)
+        torch.save({"format": FORMAT, **state}, hashed)  # type: ignore[arg-type]
+        file.write(MARK + hashed.sha256.digest())
     if last.exists():
         os.replace(last, folder / PREVIOUS)
     os.replace(staged, last)
@@ -41,6 +47,7 @@ def load(folder: Path, warn: Any = print) -> dict[str, Any] | None:
     found = [folder / name for name in (LAST, PREVIOUS) if (folder / name).exists()]
     for path in found:
         try:
+            _check_sum(path)
             state = torch.load(path, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, zipfile.BadZipFile, ValueError) as error:
             reason = str(error).strip().split("\n")[0][:200]
@@ -55,3 +62,30 @@ def load(folder: Path, warn: Any = print) -> dict[str, Any] | None:
             f"{folder}: no readable state in {', '.join(p.name for p in found)}; remove them to start anew"
         )
     return None
+
+
+class _HashingWriter:
+    """A file for ``torch.save``, which writes from front to back, that keeps the SHA-256 of what was written."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file, self.sha256 = file, hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.sha256.update(data)
+        return self.file.write(data)
+
+    def flush(self) -> None:
+        self.file.flush()
+
+
+def _check_sum(path: Path) -> None:
+    """``ValueError`` when the bytes are not those whose checksum ends the file."""
+    trailer = len(MARK) + hashlib.sha256().digest_size
+    size = path.stat().st_size - trailer
+    sha256 = hashlib.sha256()
+    with open(path, "rb") as file:
+        while size > 0 and (block := file.read(min(size, 1 << 22))):
+            sha256.update(block)
+            size -= len(block)
+        if file.read() != MARK + sha256.digest():
+            raise ValueError("its bytes are not those that were written, or it is from another version")

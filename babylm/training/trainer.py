@@ -18,13 +18,14 @@ from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 from babylm import averaging, objectives, run
 from babylm.training import precision
 from babylm.training.callbacks.evaluation import Evaluation
-from babylm.training.callbacks.meters import Meters
+from babylm.training.callbacks.meters import Meters, log_interval
 from babylm.training.callbacks.milestones import Milestones
 from babylm.training.callbacks.progress import Progress
 from babylm.training.callbacks.resume import Restore, Resume, restore
 from babylm.training.data import PlanData, PlanDataset, StepBatch
 from babylm.training.metrics import JsonLines
 from babylm.training.module import Pretraining
+from babylm.training.remaining import TimeLeft
 from babylm.training.resident import ResidentCorpus, wanted
 from babylm.training.session import Session
 
@@ -70,17 +71,27 @@ def build_trainer(session: Session, module: Pretraining) -> tuple[L.Trainer, Res
     """Lightning's trainer with our callbacks; nothing of it saves, samples or requeues by itself."""
     quiet()
     config, saved = session.config, session.saved
-    meters = Meters(config.training.log_every, session.log)
     milestones = session.plan.milestones if config.training.revisions == "all" else []
+    saved_at = {m.step for m in session.plan.milestones} | {session.plan.steps}
+    measured = Evaluation.steps_by_kind(session)
+    pauses = {
+        "state": saved_at,
+        "revision": {m.step for m in milestones},
+        "tasks": measured["tasks"],
+        "loss": measured["loss"] - measured["tasks"],  # what is measured together is timed together
+    }
+    left = TimeLeft(session.plan.flops_at, pauses)
+    meters = Meters(log_interval(config.training.log_every, session.plan.steps), left, session.log)
     # The skeleton is made here: a thread writes the revisions.
     assert not milestones or session.skeleton is not None
-    revisions = Milestones(session.folder.path, milestones, session.save_revision, session.log)
+    revisions = Milestones(session.folder.path, milestones, session.save_revision, session.log, left.pause)
     resume = Resume(
         session.folder.path,
         minutes=config.training.save_minutes,
         milestones={m.step for m in session.plan.milestones},
         extra={"precision": session.precision, "attention": session.attention},
         settle=revisions.settle,
+        pause=left.pause,
     )
     callbacks: list[L.Callback] = [Restore(saved)] if saved is not None else []
     # In this order: a state is not saved before the line of its step is in metrics.jsonl (a resumed run would not write
@@ -104,7 +115,7 @@ def build_trainer(session: Session, module: Pretraining) -> tuple[L.Trainer, Res
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        log_every_n_steps=config.training.log_every,
+        log_every_n_steps=meters.every,
     )
     return trainer, resume
 

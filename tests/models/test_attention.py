@@ -7,7 +7,7 @@ import torch
 
 from babylm.models import attention
 from babylm.models.attention import attend, packed_layout, padded_layout
-from babylm.training.attention import choose, probe
+from babylm.training.attention import choose, preferred, probe
 
 from .variants import config
 
@@ -138,12 +138,24 @@ def test_padded_layout():
         padded_layout(torch.zeros(1, 2), 3, 3, True, "sdpa", like)
 
 
-def test_choice_measures_and_says_why():
-    choice = choose(config(), torch.device("cpu"), torch.float32, rows=2, length=16)
-    assert choice.name in ("sdpa", "naive")
-    assert "fastest of" in choice.reason
-    assert "2x16" in choice.reason
+@pytest.mark.parametrize(("dtype", "name"), [(torch.float32, "sdpa"), (torch.bfloat16, "naive")])
+@pytest.mark.parametrize("length", [16, 512])
+def test_the_choice_is_a_rule_and_says_why(dtype, name, length):
+    choice = choose(config(), torch.device("cpu"), dtype, length=length)
+    assert choice.name == name
+    assert choice.reason.startswith(f"first of {name}, ")
+    assert f"rows of {length} tokens" in choice.reason
     assert "\n" not in choice.reason
+
+
+def test_on_a_gpu_long_rows_leave_the_dense_mask():
+    gpu = torch.device("cuda")
+    assert preferred(gpu, torch.bfloat16, 128, dense=False) == ["flash", "sdpa", "varlen", "flex"]
+    assert preferred(gpu, torch.bfloat16, 512, dense=False) == ["flash", "varlen", "sdpa", "flex"]
+    assert preferred(gpu, torch.bfloat16, 512, dense=True) == ["sdpa", "naive"]
+
+
+def test_explicit_choice_is_taken():
     assert choose(config(), torch.device("cpu"), torch.float32, wanted="naive").name == "naive"
 
 
@@ -162,6 +174,6 @@ def test_a_kernel_that_imports_and_fails_is_passed_over(monkeypatch):
         raise RuntimeError("no kernel image\nis available")
 
     monkeypatch.setitem(attention._KERNELS, "sdpa", broken)
-    choice = choose(config(), torch.device("cpu"), torch.float32, rows=2, length=16)
+    choice = choose(config(), torch.device("cpu"), torch.float32, length=16)
     assert choice.name == "naive"
     assert "sdpa does not run (RuntimeError: no kernel image)" in choice.reason

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from babylm import console
-from babylm.training import metrics, precision
+from babylm.training import host, metrics, precision
 from babylm.training.callbacks import meters
 
 from . import runs
@@ -43,7 +43,7 @@ def test_the_log_counts_every_token_once(tmp_path):
     assert records[-1]["flops"] == pytest.approx(plan["flops"])
     assert records[-1]["epoch"] == pytest.approx(2)
     assert all(record["tokens_per_second"] > 0 for record in records)
-    assert [r["step"] for r in records] == [4, 8, 12, 16, 17]
+    assert [r["step"] for r in records] == [1, 4, 8, 12, 16, 17]
 
 
 def test_a_run_of_one_step_without_a_target_ends(tmp_path):
@@ -105,8 +105,10 @@ def test_mfu_uses_dense_peaks_and_never_guesses(monkeypatch, name, peak):
     assert meters.peak_flops(torch.device("cpu")) is None
 
 
-@pytest.mark.parametrize(("fast", "expected"), [(3.0, "bf16"), (1.1, "fp32")])
-def test_bf16_on_a_cpu_only_where_it_pays(monkeypatch, fast, expected):
-    monkeypatch.setattr(precision, "_seconds", lambda dtype: 1.0 if dtype == torch.float32 else 1.0 / fast)
+@pytest.mark.parametrize(
+    ("flags", "expected"), [("fpu amx_bf16 avx512_bf16", "bf16"), ("fpu avx512_bf16", "bf16"), ("fpu avx512f", "fp32")]
+)
+def test_bf16_on_a_cpu_only_where_it_has_instructions(monkeypatch, flags, expected):
+    monkeypatch.setattr(host.Path, "read_text", lambda self, **_: f"processor: 0\nflags\t\t: {flags}\n")
     assert precision.choose("auto", torch.device("cpu"))[0] == expected
     assert precision.choose("fp32", torch.device("cpu"))[0] == "fp32"

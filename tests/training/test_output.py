@@ -8,8 +8,7 @@ import sys
 
 import pytest
 
-from babylm import config as configuration
-from babylm import console, train
+from babylm import cli, console, train
 
 from . import runs
 from .test_resume import stop_at
@@ -17,8 +16,8 @@ from .test_resume import stop_at
 PROGRAM = """
 import sys, torch
 torch.set_num_threads(1)
-from babylm import config, train
-sys.exit(config.command(train.__doc__, train.main))
+from babylm import cli, train
+sys.exit(cli.config_command(train.__doc__, train.main))
 """
 
 
@@ -49,7 +48,7 @@ def test_a_line_that_cannot_be_printed_is_in_the_file(tmp_path, monkeypatch):
 def test_a_command_whose_reader_is_gone_ends_without_a_word(root):
     line = f"'{sys.executable}' -c '{PROGRAM}' --help | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", line], cwd=root, stderr=subprocess.PIPE, text=True)
-    assert done.returncode == configuration.EXIT_UNREAD
+    assert done.returncode == cli.EXIT_UNREAD
     assert done.stderr == ""
 
 
@@ -69,7 +68,7 @@ def test_a_file_where_a_folder_should_be_is_the_users_to_mend(tmp_path, capsys, 
     (tmp_path / "file").write_text("mine")
     keys = {"corpus.path": "text", "corpus.prepared": "prepared", "checkpoints": "checkpoints", key: "file"}
     words = [f"{name}={tmp_path}/{value}" for name, value in keys.items()]
-    assert configuration.command("", train.main, [str(tmp_path / "run.yaml"), *words]) == configuration.EXIT_CONFIG
+    assert cli.config_command("", train.main, [str(tmp_path / "run.yaml"), *words]) == cli.EXIT_CONFIG
     error = capsys.readouterr().err
     assert error.startswith(f"error: {tmp_path}/file")
     assert error.count("\n") == 1

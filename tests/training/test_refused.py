@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import random
+import signal
+import time
+
 import pytest
 import torch
 
-from babylm import train
+from babylm import console, train
 from babylm.models.configuration import BabyLMConfig
-from babylm.training import attention, metrics
+from babylm.training import attention, host, metrics, session
 
 from . import runs
+from .test_resume import stop_at
 
 
 @pytest.mark.parametrize(
@@ -47,17 +53,49 @@ def test_a_finished_run_needs_its_texts_no_more(tmp_path, capsys):
     assert "nothing to do" in capsys.readouterr().out
 
 
-def test_ranks_agree_on_attention_without_a_clock(monkeypatch):
+def test_two_fresh_runs_agree_whatever_the_clock_says(tmp_path, monkeypatch):
+    """One fresh run under another load: every look at a clock takes another time."""
+    automatic = ("training.precision=auto", "training.attention=auto")
+    first = runs.run(tmp_path / "a", *automatic)
+    real = time.perf_counter
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "perf_counter", lambda: real() + random.Random(real()).random())
+        second = runs.run(tmp_path / "b", *automatic)
+    chosen = [json.loads((folder / "environment.json").read_text()) for folder in (first, second)]
+    for key in ("host", "precision", "attention"):
+        assert chosen[0][key] == chosen[1][key]
+    assert runs.digest(runs.state(first)) == runs.digest(runs.state(second))
+
+
+def test_a_run_that_goes_on_keeps_its_choices_and_announces_another_host(tmp_path, monkeypatch, capsys):
+    made = runs.make(tmp_path, "training.precision=auto", "training.attention=auto")
+    folder = tmp_path / "checkpoints" / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(host, "cpu_bf16", lambda: "amx_bf16")
+        stop_at(patch, 5, signal.SIGTERM)
+        train.main(made)
+    began = json.loads((folder / "environment.json").read_text())
+    assert (began["host"], began["precision"], began["attention"]) == ("cpu, amx_bf16", "bf16", "naive")
+    for name in ("last.ckpt", "previous.ckpt"):  # without a state, too
+        (folder / name).unlink(missing_ok=True)
+    capsys.readouterr()
+    monkeypatch.setattr(host, "cpu_bf16", lambda: None)
+    assert train.main(made) == 0
+    printed = capsys.readouterr().out
+    assert "the run began on another kind of host (cpu, amx_bf16; here: cpu, no bf16)" in printed
+    assert "precision bf16: as the run began" in printed
+    assert "attention naive: as the run began" in printed
+
+
+def test_a_backend_that_another_host_lacks_is_replaced_and_told(tmp_path, capsys):
+    made = runs.make(tmp_path)
     shape = BabyLMConfig(hidden_size=32, num_attention_heads=2, vocab_size=100)
-    timed = []
-    measure = attention._measure
-    monkeypatch.setattr(
-        attention, "_measure", lambda *args, **kw: (timed.append(kw.get("repeat")), measure(*args, **kw))[1]
-    )
-    choice = attention.choose(shape, torch.device("cpu"), torch.float32, timed=False)
-    assert choice.name == "sdpa"
-    assert choice.reason == "first of sdpa, naive that runs, untimed: all ranks must agree"
-    assert set(timed) == {1}
+    recorded = {"precision": "fp32", "attention": "varlen", "host": "NVIDIA H200, sm_90"}
+    choices = session.keep_choices(made, torch.device("cpu"), shape, recorded, console.Log())
+    assert choices.attention == "sdpa"
+    printed = capsys.readouterr().out
+    assert "attention varlen, with which the run began, does not run here" in printed
+    assert "began on another kind of host (NVIDIA H200, sm_90; here: cpu" in printed
 
 
 def test_a_run_without_a_state_begins_its_metrics_again(tmp_path, capsys):

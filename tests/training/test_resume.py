@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
@@ -182,13 +183,51 @@ def test_a_truncated_state_falls_back_to_its_predecessor(tmp_path, monkeypatch, 
     same_run(last.parent, whole)
 
 
+def test_one_flipped_byte_anywhere_is_noticed(tmp_path):
+    tensors = {"step": 3, "network": {"a": torch.arange(1000.0), "b": torch.ones(3)}}
+    for _ in range(2):
+        state.save(tmp_path, tensors)
+    content = (tmp_path / "last.ckpt").read_bytes()
+    told: list[str] = []
+    for place in [*range(0, len(content), 97), len(content) - 1]:
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << (place % 8)
+        (tmp_path / "last.ckpt").write_bytes(flipped)
+        told.clear()
+        loaded = state.load(tmp_path, told.append)
+        assert loaded is not None
+        assert torch.equal(loaded["network"]["a"], tensors["network"]["a"])
+        assert len(told) == 1, place
+        assert "last.ckpt cannot be read" in told[0]
+    (tmp_path / "previous.ckpt").write_bytes(flipped)
+    with pytest.raises(ValueError, match="no readable state"):
+        state.load(tmp_path, told.append)
+
+
+def test_a_flipped_byte_of_the_state_changes_no_run(tmp_path, monkeypatch, whole, capsys):
+    made = runs.make(tmp_path)
+    with monkeypatch.context() as patch:
+        stop_at(patch, 16, signal.SIGTERM)
+        train.main(made)
+    last = tmp_path / "checkpoints" / "run" / "last.ckpt"
+    content = bytearray(last.read_bytes())
+    content[len(content) // 2] ^= 1
+    last.write_bytes(content)
+    assert train.main(made) == 0
+    assert "last.ckpt cannot be read" in capsys.readouterr().out
+    same_run(last.parent, whole)
+
+
 def test_a_malicious_state_is_not_executed(tmp_path, whole):
     class Payload:
         def __reduce__(self):
             return os.system, (f"touch {tmp_path}/owned",)
 
-    (tmp_path / "last.ckpt").write_bytes(pickle.dumps({"format": 1, "x": Payload()}))
-    torch.save({"format": 1, "x": Payload()}, tmp_path / "previous.ckpt")
+    (tmp_path / "last.ckpt").write_bytes(pickle.dumps({"format": state.FORMAT, "x": Payload()}))
+    torch.save({"format": state.FORMAT, "x": Payload()}, tmp_path / "previous.ckpt")
+    for name in ("last.ckpt", "previous.ckpt"):  # anyone can write a right checksum
+        content = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(content + state.MARK + hashlib.sha256(content).digest())
     with pytest.raises(ValueError, match="no readable state"):
         state.load(tmp_path, warn=lambda text: None)
     assert not (tmp_path / "owned").exists()

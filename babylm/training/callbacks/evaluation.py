@@ -7,6 +7,7 @@ network, every step makes its random numbers anew, and the meters leave the time
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -30,17 +31,9 @@ class Evaluation(StepCallback):
 
     def __init__(self, session: Session, meters: Meters | None) -> None:
         self.session, self.meters = session, meters
-        config = session.config
-        self.steps = {m.step for m in session.plan.milestones} | {session.plan.steps}
-        named = config.evaluation.milestones
-        named_steps = {m.step for m in session.plan.milestones if not named or m.name in named} | {session.plan.steps}
-        self.tasks_at = (
-            _due(config.evaluation.at, named_steps, session.plan.steps) if config.evaluation.tasks else set()
-        )
-        self.loss_at = _due(config.evaluation.loss_at, self.steps, session.plan.steps)
+        due = self.steps_by_kind(session)
+        self.tasks_at, self.loss_at = due["tasks"], due["loss"]
         self.dev = held_out(session, "dev")
-        if self.dev is None:
-            self.loss_at = set()
         self.modes = modes(session)
         self.seconds = 0.0
         self.final: dict[str, Any] = {}
@@ -52,16 +45,30 @@ class Evaluation(StepCallback):
         callback = cls(session, meters)
         return callback if callback.tasks_at or callback.loss_at else None
 
+    @staticmethod
+    def steps_by_kind(session: Session) -> dict[str, set[int]]:
+        """Steps after which ``tasks`` are scored and the held-out ``loss`` is measured."""
+        config, last = session.config, session.plan.steps
+        named = config.evaluation.milestones
+        every = {m.step for m in session.plan.milestones} | {last}
+        chosen = {m.step for m in session.plan.milestones if not named or m.name in named} | {last}
+        return {
+            "tasks": _due(config.evaluation.at, chosen, last) if config.evaluation.tasks else set(),
+            "loss": _due(config.evaluation.loss_at, every, last) if config.corpus.dev is not None else set(),
+        }
+
     def after_step(self, trainer: L.Trainer, module: Pretraining, step: int) -> None:
         """Score, log, and tell the meters how long it took. The other ranks wait."""
         if step not in self.tasks_at | self.loss_at:
             return
         begin = time.perf_counter()
-        if trainer.is_global_zero:
-            values = self.measure(module, step)
-            for logger in trainer.loggers:
-                logger.log_metrics({"words": int(module.plan.words_at[step]), **values}, step)
-        trainer.strategy.barrier()
+        left = self.meters.left if self.meters is not None else None
+        with nullcontext() if left is None else left.pause("tasks" if step in self.tasks_at else "loss"):
+            if trainer.is_global_zero:
+                values = self.measure(module, step)
+                for logger in trainer.loggers:
+                    logger.log_metrics({"words": int(module.plan.words_at[step]), **values}, step)
+            trainer.strategy.barrier()
         self.seconds += time.perf_counter() - begin
         if self.meters is not None:
             self.meters.go_on(begin)

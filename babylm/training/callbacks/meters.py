@@ -20,6 +20,7 @@ import torch
 from babylm.console import count, duration
 from babylm.training.callbacks.steps import StepCallback
 from babylm.training.module import Pretraining
+from babylm.training.remaining import TimeLeft
 
 DENSE_BF16_PEAK = {
     "H200 NVL": 835e12, "GH200": 989e12, "H200": 989e12, "H100 NVL": 835e12, "H100 PCIe": 756e12, "H100": 989e12,
@@ -37,11 +38,22 @@ def peak_flops(device: torch.device) -> float | None:
     return next((peak for words, peak in DENSE_BF16_PEAK.items() if re.search(rf"\b{words}\b", name)), None)
 
 
-class Meters(StepCallback):
-    """Every ``every`` steps: one line to the log, one record to the loggers."""
+def log_interval(configured: int | None, steps: int) -> int:
+    """Steps between two lines: as configured, else at least a hundred lines, and at most 50 steps.
 
-    def __init__(self, every: int, tell: Callable[[str], None]) -> None:
-        self.every, self.tell = every, tell
+    >>> [log_interval(None, steps) for steps in (17, 640, 9690)]
+    [1, 5, 50]
+    """
+    if configured is not None:
+        return configured
+    return max(every for every in (1, 2, 5, 10, 20, 50) if every == 1 or every * 100 <= steps)
+
+
+class Meters(StepCallback):
+    """After the first step and every ``every`` steps: one line to the log, one record to the loggers."""
+
+    def __init__(self, every: int, left: TimeLeft, tell: Callable[[str], None]) -> None:
+        self.every, self.left, self.tell = every, left, tell
         self._parts: list[str] | None = None
         """The columns of the losses by kind of target, once the header is printed."""
 
@@ -52,6 +64,7 @@ class Meters(StepCallback):
         self._device = trainer.strategy.root_device
         self._peak = peak_flops(self._device)
         self._energy = EnergyMeter(self._device)
+        self.left.mark(pl_module.completed)
         self._begin(pl_module.completed)
 
     def _begin(self, step: int) -> None:
@@ -62,13 +75,14 @@ class Meters(StepCallback):
         self._time += time.perf_counter() - paused
 
     def after_step(self, trainer: L.Trainer, module: Pretraining, step: int) -> None:
-        """Take the sums at the interval's end and at the last step."""
+        """Take the sums after the first step, at the interval's end and at the last step."""
         plan = module.plan
-        if step % self.every and step != plan.steps:
+        if step % self.every and step not in (1, plan.steps):
             return
         sums = module.take_sums()  # also waits for the device
         seconds = max(time.perf_counter() - self._time, 1e-9)
         values = self._values(trainer, module, step, sums, seconds)
+        self.left.mark(step)
         if trainer.is_global_zero:
             for logger in trainer.loggers:
                 logger.log_metrics(values, step)
@@ -103,14 +117,11 @@ class Meters(StepCallback):
             self.tell(
                 f"{'step':>13} {'words':>8} {'epoch':>6} {'loss':>8}{names} {'lr':>9} {'tokens/s':>9} {'left':>7}"
             )
-        remaining = float(self._flops[-1] - self._flops[step])
-        done = float(self._flops[step] - self._flops[self._step])
-        left = remaining / done * (time.perf_counter() - self._time) if done else 0.0
         place = f"{step}/{module.plan.steps}"
         losses = "".join(f"{_shown(values, name):>9}" for name in self._parts)
         self.tell(
             f"{place:>13} {count(values['words']):>8} {values['epoch']:6.2f} {_shown(values, 'loss'):>8}{losses} "
-            f"{values['lr']:9.2e} {count(values['tokens_per_second']):>9} {duration(left):>7}"
+            f"{values['lr']:9.2e} {count(values['tokens_per_second']):>9} {duration(self.left.seconds(step)):>7}"
         )
 
 

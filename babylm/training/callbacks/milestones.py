@@ -8,6 +8,7 @@ is never past a revision that is missing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,15 @@ class Milestones(StepCallback):
     An error of writing is raised at the next step or at the end.
     """
 
-    def __init__(self, folder: Path, milestones: list[Milestone], save: Save, tell: Callable[[str], None]) -> None:
-        self.folder, self.save, self.tell = folder, save, tell
+    def __init__(
+        self,
+        folder: Path,
+        milestones: list[Milestone],
+        save: Save,
+        tell: Callable[[str], None],
+        pause: Callable[[str], AbstractContextManager[None]] = lambda kind: nullcontext(),
+    ) -> None:
+        self.folder, self.save, self.tell, self.pause = folder, save, tell, pause
         self.writer = Background()
         self.due: dict[int, list[Milestone]] = {}
         for milestone in milestones:
@@ -48,7 +56,8 @@ class Milestones(StepCallback):
         due = self.due.get(step, [])
         missing = [m for m in due if not (self.folder / m.name / "manifest.json").exists()]
         if trainer.is_global_zero and missing:
-            weights = {name: value.detach().to("cpu", copy=True) for name, value in module.weights().items()}
+            with self.pause("revision"):
+                weights = {name: value.detach().to("cpu", copy=True) for name, value in module.weights().items()}
             self.writer.start(lambda: self._write(missing, weights, step), lambda: self._told(missing, step))
         if due:
             trainer.strategy.barrier()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ class Resume(StepCallback):
     """Saves the state of a run; after a signal ``stopped_by`` holds its name.
 
     ``extra`` is plain data stored beside the state (identity of the run, choices made at its start); ``settle`` waits
-    for what is being written beside the loop: a state must not be newer than a revision that is not there yet.
+    for what is being written beside the loop: a state must not be newer than a revision that is not there yet;
+    ``pause`` times what is not training (`babylm.training.remaining`).
     """
 
     def __init__(
@@ -37,9 +39,10 @@ class Resume(StepCallback):
         extra: dict[str, Any],
         clock: Callable[[], float] = time.monotonic,
         settle: Callable[[], None] = lambda: None,
+        pause: Callable[[str], AbstractContextManager[None]] = lambda kind: nullcontext(),
     ) -> None:
         self.folder, self.minutes, self.milestones, self.extra, self.clock = folder, minutes, milestones, extra, clock
-        self.settle = settle
+        self.settle, self.pause = settle, pause
         self.stopped_by: str | None = None
         self._asked: str | None = None
         self._saved_at = clock()
@@ -81,7 +84,10 @@ class Resume(StepCallback):
             asked = asked or (
                 "a signal" if trainer.strategy.reduce_boolean_decision(asked is not None, all=False) else None
             )
-        if asked is not None or late or step in self.milestones or step == module.plan.steps:
+        if step in self.milestones or step == module.plan.steps:
+            with self.pause("state"):
+                self.save(trainer, module)
+        elif asked is not None or late:
             self.save(trainer, module)
         if asked is not None:
             self.stopped_by = asked

@@ -1,0 +1,121 @@
+"""What all commands share: help, exit codes, and every expected error as one line.
+
+A command is ``python -m babylm.X``; its module's docstring is its help. ``ValueError`` is the user's mistake (exit
+code 2), as is a file that cannot be read or written, a full disk, too little memory or a package that is not there.
+Any other exception is ours, and shows its traceback (exit code 1).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from babylm.console import drop_output
+from babylm.interrupts import EXIT_INTERRUPTED, MESSAGE
+from babylm.sections import Config
+
+EXIT_ERROR = 1
+EXIT_CONFIG = 2
+"""Exit code of a wrong command line, configuration, plan or file."""
+EXIT_UNREAD = 141
+"""What a shell reports of a program that SIGPIPE ended."""
+
+EXTRAS = {
+    "scipy": "eval", "statsmodels": "eval", "pandas": "eval", "sklearn": "eval", "matplotlib": "report",
+    "tensorboard": "track", "wandb": "track", "flash_attn": "flash", "pynvml": "energy", "accelerate": "bench",
+}  # fmt: skip
+"""Package -> the extra of pyproject.toml that brings it."""
+
+
+def command(
+    doc: str | None,
+    run: Callable[[list[str]], int | None],
+    argv: Sequence[str] | None = None,
+    settings: Callable[[], str] = lambda: "",
+) -> int:
+    """Run a command with its words (default: those of the process); returns the process's exit code.
+
+    ``--help``, anywhere, prints ``doc`` and what ``settings`` returns; a call without a word prints ``doc`` alone (exit
+    code 2).
+    ``BABYLM_TRACEBACK=1`` in the environment shows the traceback of an error that would be one line.
+    """
+    if sys.platform == "win32":
+        print("error: babylm runs on Linux and macOS; on Windows use it inside WSL 2", file=sys.stderr)
+        return EXIT_CONFIG
+    share_cores()
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if not words or {"-h", "--help"} & set(words):
+            print("\n\n".join(filter(None, [(doc or "").strip(), settings() if words else ""])), flush=True)
+            return 0 if words else EXIT_CONFIG
+        return run(words) or 0
+    except BrokenPipeError:
+        drop_output()
+        return EXIT_UNREAD
+    except KeyboardInterrupt:
+        print(f"\n{MESSAGE}", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except Exception as error:
+        message = explain(error)
+        if message is None or os.environ.get("BABYLM_TRACEBACK"):
+            raise
+        print(f"error: {message}", file=sys.stderr)
+        return EXIT_CONFIG
+
+
+def config_command(doc: str | None, run: Callable[[Config], int | None], argv: Sequence[str] | None = None) -> int:
+    """`command` for ``python -m babylm.X CONFIG [key=value ...]``: ``run`` receives the checked configuration."""
+
+    def load_and_run(words: list[str]) -> int | None:
+        from babylm import config
+
+        loaded = config.load(words[0], words[1:])
+        config.check_paths(loaded)
+        return run(loaded)
+
+    def settings() -> str:
+        from babylm.config import manual
+
+        return "Settings, with their defaults:\n\n" + manual.describe(Config)
+
+    return command(doc, load_and_run, argv, settings)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process; a Ctrl-C from here on ends it without a word, as nothing is left to be done."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.exit(code)
+
+
+def explain(error: Exception) -> str | None:
+    """One line for an error that the user can mend; ``None`` for one that is ours."""
+    if isinstance(error, UnicodeError):  # a ValueError too, but what Python says of it names no file
+        return None
+    if isinstance(error, ValueError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionError):
+        name = f"{error.filename}: " if error.filename is not None else ""
+        return f"{name}{error.strerror or errno.errorcode.get(error.errno, 'error')}{_REMEDIES.get(error.errno, '')}"
+    if isinstance(error, ModuleNotFoundError) and (package := (error.name or "").partition(".")[0]) in EXTRAS:
+        return f"the package {package} is not installed: pip install 'babylm[{EXTRAS[package]}]'"
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate" in str(error):
+        reason = (str(error).strip().splitlines() or ["too little memory"])[0]
+        return f"out of memory ({reason}): lower phases[].tokens or raise training.accumulate, or take a smaller model"
+    return None
+
+
+_FULL = ": free some space and repeat the command; what was complete is kept"
+_REMEDIES = {errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, errno.EMFILE: ": raise the limit of open files (ulimit -n)"}
+
+
+def share_cores() -> None:
+    """Let idle OpenMP threads wait instead of spinning; before torch is imported, and unless the user has chosen.
+
+    Where another program uses a core, two spinning threads on two cores trained at a third of the speed.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")

@@ -1,0 +1,140 @@
+"""What settings mean together: combinations that cannot be trained are refused, each with its key and the remedy."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+from babylm import ranges, registry, tracks
+from babylm.sections import Config, EvaluationConfig
+
+
+class ConfigError(ValueError):
+    """A mistake in a configuration: the message names the key and says what to do."""
+
+
+def check(config: Config) -> None:
+    """Raise ``ConfigError`` for values that are wrong by themselves or together; the plan checks the budget."""
+    try:
+        ranges.check(config)
+        _check_run(config)
+        _check_phases(config)
+        _check_model(config)
+        _check_learning(config)
+        check_evaluation(config.evaluation)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _check_run(config: Config) -> None:
+    registry.check(config.track, tracks.TRACKS, "track")
+    _require(
+        re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_-]{0,95}", config.name) is not None,
+        "name",
+        f"{config.name!r} must be of letters, digits, _ and -, at most 96 and no - in front (no dot: the official code "
+        "cuts a model's name at its last one)",
+    )
+    _require(config.milestones == sorted(set(config.milestones)), "milestones", "must be ascending word counts")
+    if config.milestones and config.track != "free":
+        raise ConfigError(f"milestones: track {config.track} has its own list; choose track=free to set them")
+    known = [tracks.milestone_name(words) for words in config.milestones or tracks.TRACKS[config.track].milestones]
+    for name in config.evaluation.milestones:
+        registry.check(name, known, "evaluation.milestones")
+    if config.evaluation.milestones and config.evaluation.at != "milestones":
+        raise ConfigError("evaluation.milestones: they are asked only with evaluation.at=milestones")
+    _require(
+        config.corpus.source != "hub" or config.corpus.hub is not None,
+        "corpus.hub",
+        "must name a data set when corpus.source=hub",
+    )
+    for key, asked, package in (
+        ("logging.tensorboard", config.logging.tensorboard, "tensorboard"),
+        ("logging.wandb", config.logging.wandb, "wandb"),
+    ):
+        installed = not asked or importlib.util.find_spec(package) is not None
+        _require(installed, key, f"the package {package} is not installed: pip install 'babylm[track]'")
+
+
+def _check_model(config: Config) -> None:
+    model = config.model
+    _require(
+        model.hidden_size % model.num_attention_heads == 0,
+        "model.num_attention_heads",
+        f"{model.num_attention_heads} must divide model.hidden_size={model.hidden_size}",
+    )
+    head = model.hidden_size // model.num_attention_heads
+    _require(
+        head % 4 == 0, "model.num_attention_heads", f"heads of {head} channels cannot be rotated: use a multiple of 4"
+    )
+    longest = max(phase.sequence_length for phase in config.phases)
+    _require(
+        longest <= model.max_position_embeddings,
+        "phases",
+        f"sequence_length {longest} exceeds model.max_position_embeddings={model.max_position_embeddings}",
+    )
+
+
+def _check_learning(config: Config) -> None:
+    objective, optimizer, schedule = config.objective, config.optimizer, config.schedule
+    registry.check(objective.name, registry.names("objectives"), "objective.name")
+    registry.check(optimizer.name, registry.names("optimizers"), "optimizer.name")
+    for key, found in (("objective.mask_rate", objective.mask_rate), ("optimizer.betas", optimizer.betas)):
+        _require(len(found) == 2, key, f"must be two numbers, not {len(found)}")
+    for keys, total in (
+        ("objective.keep + objective.random", objective.keep + objective.random),
+        ("schedule.warmup + schedule.cooldown", schedule.warmup + schedule.cooldown),
+    ):
+        _require(total <= 1, keys, f"shares with a sum of at most 1, not {total:g}")
+
+
+def _check_phases(config: Config) -> None:
+    _require(bool(config.phases), "phases", "must hold at least one phase")
+    ends = [phase.until for phase in config.phases]
+    _require(
+        ends == sorted(set(ends)) and ends[-1] == 1,
+        "phases",
+        f"until must ascend and end with 1, not {ends}",
+    )
+    cut = config.training.accumulate * config.training.devices
+    for index, phase in enumerate(config.phases):
+        key = f"phases[{index}]"
+        _require(
+            phase.tokens % phase.sequence_length == 0,
+            f"{key}.tokens",
+            f"{phase.tokens} must be a multiple of sequence_length={phase.sequence_length}",
+        )
+        rows = phase.tokens // phase.sequence_length
+        _require(
+            rows % cut == 0,
+            f"{key}.tokens",
+            f"{rows} rows a step cannot be cut into training.accumulate x training.devices = {cut} equal batches",
+        )
+
+
+def check_evaluation(evaluation: EvaluationConfig, prefix: str = "evaluation.") -> None:
+    """``ValueError`` for tasks and fine-tuning that cannot be; ``prefix``: what the keys begin with in messages."""
+    known = ["glue", *registry.names("evaluation/tasks")]
+    for name in evaluation.tasks:
+        if not (_is_path(name) or (name and Path(name).is_dir())):
+            registry.check(name, known, f"{prefix}tasks")
+    glue = evaluation.glue
+    _require(bool(evaluation.reading_csv.time), f"{prefix}reading_csv.time", "must name at least one column")
+    _require(bool(glue.seeds), f"{prefix}glue.seeds", "must hold at least one seed")
+    _require(len(set(glue.seeds)) == len(glue.seeds), f"{prefix}glue.seeds", f"{glue.seeds} names a seed twice")
+
+
+def _is_path(task: str) -> bool:
+    return "/" in task or task.endswith(".csv")
+
+
+def check_paths(config: Config) -> None:
+    """Refuse tasks whose folder or file is not there: to a run that begins only, as a report outlives its data."""
+    for task in filter(_is_path, config.evaluation.tasks):
+        there = Path(task).is_file() if task.endswith(".csv") else Path(task).is_dir()
+        _require(there, "evaluation.tasks", f"no {'file' if task.endswith('.csv') else 'folder'} {task}")
+
+
+def _require(condition: bool, key: str, message: str) -> None:
+    if not condition:
+        raise ConfigError(f"{key}: {message}")

@@ -1,0 +1,279 @@
+"""Load and write the configuration of a run.
+
+Three layers, later ones win: the defaults of :mod:`babylm.sections` (with the model's preset), the file (with the one
+it names under ``base:``), the command line (``optimizer.lr=0.01``). A wrong key, value or combination ends with one
+line that names the key path and the nearest key, before torch is imported.
+
+A configuration may come from a stranger and is stored with the run, so it cannot read anything but a base: ``${...}``
+may name another setting, never the environment; nothing that looks like a secret is accepted.
+"""
+
+from __future__ import annotations
+
+import difflib
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+import yaml
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
+
+from babylm import files, presets, ranges, redaction, registry
+from babylm.config.checks import ConfigError, check, check_evaluation
+from babylm.config.synonyms import KEY_OF, VALUES
+from babylm.sections import Config, EvaluationConfig
+
+T = TypeVar("T")
+
+MOST_BYTES = 1_000_000
+MOST_NODES = 20_000
+"""A file of more bytes, or of more values once its aliases are written out, is no configuration."""
+REFERENCE = re.compile(r"\$\{[\w.\[\]-]+\}")
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """The checked configuration of a file and ``key=value`` overrides; ``ConfigError`` for anything wrong in them."""
+    changes = [_parse(word, Config) for word in overrides]
+    try:
+        layers = _file_layers(Path(path))
+        given = OmegaConf.merge(*layers)
+        base = OmegaConf.structured(Config)
+        preset = dict(changes).get("model.preset", OmegaConf.select(given, "model.preset", default=base.model.preset))
+        if preset is not None:
+            registry.check(preset, presets.PRESETS, "model.preset")
+            base = OmegaConf.merge(base, {"model": presets.PRESETS[preset]})
+        merged = OmegaConf.merge(base, *layers)
+        for key, value in changes:
+            OmegaConf.update(merged, key, value)
+        config = OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:
+        raise ConfigError(_explain(error)) from None
+    except (TypeError, ValueError) as error:  # a list where keys belong, an unknown preset
+        raise ConfigError(f"{path}: {error}" if isinstance(error, TypeError) else str(error)) from None
+    assert isinstance(config, Config)
+    check(config)
+    return config
+
+
+def change(section: T, words: Sequence[str]) -> T:
+    """A section after ``key=value`` words (``glue.epochs=3`` of the evaluation's); ``ConfigError`` as in `load`."""
+    changed = OmegaConf.structured(section)
+    try:
+        for key, value in (_parse(word, type(section)) for word in words):
+            OmegaConf.update(changed, key, value)
+        result = OmegaConf.to_object(changed)
+        if isinstance(result, EvaluationConfig):
+            ranges.check(result, "evaluation.")
+            check_evaluation(result, "")
+    except OmegaConfBaseException as error:
+        raise ConfigError(_explain(error, type(section))) from None
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    assert isinstance(result, type(section))
+    return result
+
+
+def dump(config: Config) -> str:
+    """The whole configuration as YAML; loading it gives the same configuration."""
+    return OmegaConf.to_yaml(OmegaConf.structured(config))
+
+
+def as_dict(config: Any) -> dict[str, Any]:
+    """A section as plain dictionaries and lists."""
+    result = OmegaConf.to_container(OmegaConf.structured(config))
+    assert isinstance(result, dict)
+    return {str(key): value for key, value in result.items()}
+
+
+def known_keys(section: type, prefix: str = "") -> list[str]:
+    """Every key of a section, with the sections above it: ``optimizer.lr``."""
+    keys = []
+    for field in fields(section):
+        keys.append(prefix + field.name)
+        factory = field.default_factory
+        if isinstance(factory, type) and is_dataclass(factory):
+            keys.extend(known_keys(factory, f"{prefix}{field.name}."))
+    return keys
+
+
+def _file_layers(path: Path) -> list[DictConfig]:
+    layer = _read(path)
+    base = layer.pop("base", None)
+    if base is None:
+        return [layer]
+    base_path = path.parent / Path(str(base)).expanduser()
+    # A stranger's file may name any file of this machine here, so nothing of what it holds is shown.
+    if base_path.suffix not in (".yaml", ".yml"):
+        raise ConfigError(f"{path}: base: {base} is not a configuration (*.yaml)")
+    try:
+        base_layer = _read(base_path)
+    except files.DamagedFile:
+        raise ConfigError(f"{path}: base: {base} cannot be read as a configuration") from None
+    if "base" in base_layer:
+        raise ConfigError(f"{base_path}: a base file cannot have a base of its own")
+    if not set(base_layer) <= {field.name for field in fields(Config)}:
+        raise ConfigError(f"{path}: base: {base} is not a configuration of babylm: it has keys that are no settings")
+    return [base_layer, layer]
+
+
+def _read(path: Path) -> DictConfig:
+    """The checked layer of one file; `DamagedFile` (a ``ValueError``) or `ConfigError` when it is no configuration."""
+    if not path.is_file():
+        if path.is_dir():
+            hint = f"; {path} is a folder: name the file in it"
+        else:
+            near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.yaml")], n=1, cutoff=0.4)
+            hint = f"; did you mean {path.parent / near[0]}?" if near else ""
+        raise ConfigError(f"no configuration file {path}{hint}")
+    if path.stat().st_size > MOST_BYTES:
+        raise files.DamagedFile(f"{path}: {path.stat().st_size:,} bytes are too many for a configuration")
+    text = files.read_text(path)
+    try:
+        # From streams: errors then show the place, not the text.
+        _check_size(yaml.compose(io.StringIO(text), Loader=yaml.SafeLoader))
+        layer = OmegaConf.load(io.StringIO(text))
+    except (yaml.YAMLError, OmegaConfBaseException, RecursionError, OSError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else _one_line(error)
+        raise files.DamagedFile(f"{path}: not valid YAML: {reason}") from None
+    except ValueError as error:
+        raise files.DamagedFile(f"{path}: {error}") from None
+    if not isinstance(layer, DictConfig):
+        what = "a list" if isinstance(layer, ListConfig) else "a single value"
+        raise files.DamagedFile(f"{path}: must hold keys and values, not {what}")
+    content = OmegaConf.to_container(layer)
+    assert isinstance(content, dict)
+    for key, value in _strings(content):
+        _check_text(key, value)
+    return OmegaConf.create(_with_lists(content, Config))
+
+
+def _check_size(node: Any) -> None:
+    """``ValueError`` when aliases of aliases make a huge value of a small file."""
+    sizes: dict[int, int] = {}
+
+    def size(part: Any) -> int:
+        if id(part) not in sizes:
+            sizes[id(part)] = MOST_NODES + 1  # an alias to what it lies in has no end
+            values = getattr(part, "value", ())
+            inner = values if isinstance(values, list) else []
+            flat = [item for entry in inner for item in (entry if isinstance(entry, tuple) else (entry,))]
+            sizes[id(part)] = 1 + sum(map(size, flat))
+        return sizes[id(part)]
+
+    if node is not None and size(node) > MOST_NODES:
+        raise ValueError(f"more than {MOST_NODES:,} values are too many for a configuration")
+
+
+def _strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in nested plain values, with its key."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _strings(inner, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _strings(inner, f"{key}[{index}]")
+    elif isinstance(value, str):
+        yield key, value
+
+
+def _check_text(key: str, text: str) -> None:
+    if "${" in REFERENCE.sub("", text):
+        raise ConfigError(
+            f"{key}: {text!r}: ${{...}} can only name another setting, as in ${{optimizer.lr}}; the environment and "
+            "files are not read"
+        )
+    kind = redaction.secret_kind(text)
+    if kind is None and key.endswith("wandb") and re.fullmatch("[0-9a-f]{40}", text):
+        kind = "a W&B key"
+    if kind is not None:
+        raise ConfigError(
+            f"{key}: looks like {kind}; a configuration is stored and published with the run: keep secrets in the "
+            "environment (HF_TOKEN, WANDB_API_KEY)"
+        )
+
+
+def _with_lists(content: Any, section: Any) -> Any:
+    """``content`` with a single value as a list where the setting is a list: ``tasks: blimp`` means ``[blimp]``."""
+    if get_origin(section) is list:
+        entry = get_args(section)[0]
+        if isinstance(content, list):
+            return [_with_lists(value, entry) for value in content]
+        single = isinstance(content, (dict, int, float)) or (isinstance(content, str) and "${" not in content)
+        return [_with_lists(content, entry)] if single else content
+    if is_dataclass(section) and isinstance(content, dict):
+        hints = get_type_hints(section)
+        return {key: _with_lists(value, hints.get(key)) for key, value in content.items()}
+    return content
+
+
+def _parse(word: str, section: type) -> tuple[str, Any]:
+    """``optimizer.lr=1e-3`` -> key and value, the value read as YAML; ``tasks=a,b`` -> a list where one belongs."""
+    key, equals, text = word.partition("=")
+    if not equals or not key or key.startswith("-"):
+        raise ConfigError(f"{word!r}: an override is written key=value, for example optimizer.lr=0.01")
+    _check_text(key, text)
+    try:
+        value = OmegaConf.create({"value": OmegaConf.create(f"value: {text}")}).value.value
+    except MissingMandatoryValue:
+        raise ConfigError(f"{key}: ??? stands for a value that is missing; give one") from None
+    except InterpolationResolutionError as error:
+        raise ConfigError(f"{key}: {str(error).splitlines()[0]}") from None
+    except (yaml.YAMLError, OmegaConfBaseException, RecursionError) as error:
+        raise ConfigError(f"{word!r}: the value is not valid YAML: {_one_line(error)}") from None
+    setting = _type_of(section, key)
+    if get_origin(setting) is list and isinstance(value, str) and "," in value and "${" not in value:
+        value = [yaml.safe_load(part) for part in value.split(",")]
+    plain = OmegaConf.to_container(value) if isinstance(value, (DictConfig, ListConfig)) else value
+    return key, _with_lists(plain, setting)
+
+
+def _type_of(section: Any, key: str) -> Any:
+    """The type of the setting ``key`` (``phases.0.tokens`` and ``phases[0].tokens`` too); ``None`` if there is none."""
+    for name in re.sub(r"\[(\d+)\]", r".\1", key).split("."):
+        if get_origin(section) is list and name.isdigit():
+            section = get_args(section)[0]
+        elif is_dataclass(section):
+            section = get_type_hints(section).get(name)
+        else:
+            return None
+    return section
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _explain(error: OmegaConfBaseException, section: type = Config) -> str:
+    """One line: the key path, what is wrong, and the nearest key."""
+    reason = str(error.msg or error).split("\n")[0]
+    key = str(error.full_key or error.key or "")
+    if "not in" in reason and key not in known_keys(section):
+        nearest = _nearest(key, error.object_type if is_dataclass(error.object_type) else section, section)
+        return f"{key}: unknown key" + (f"; did you mean {nearest}?" if nearest else "")
+    for (setting, value), remedy in VALUES.items():
+        if key == setting and f"'{value}'" in reason:
+            reason += f": {remedy}"
+    return f"{key}: {reason}" if key else reason
+
+
+def _nearest(key: str, owner: Any, section: type) -> str | None:
+    """The setting that was probably meant: a near name beside it, what others call it, or the name elsewhere."""
+    parent, _, last = key.rpartition(".")
+    keys = known_keys(section)
+    synonym = KEY_OF.get(last.lower().replace("-", "_"))
+    if synonym is not None:
+        # `change` knows a section alone, so its keys lack what comes before them.
+        in_section = [synonym] if synonym in keys else [name for name in keys if synonym.endswith(f".{name}")]
+        if in_section:
+            return in_section[0]
+    near = difflib.get_close_matches(last, [field.name for field in fields(owner)], n=1, cutoff=0.6)
+    if near:
+        return f"{parent}.{near[0]}" if parent else near[0]
+    elsewhere = [name for name in keys if name.split(".")[-1] == last]  # `lr` for `optimizer.lr`
+    if not elsewhere:
+        elsewhere = difflib.get_close_matches(last, keys, n=1, cutoff=0.7)
+    return elsewhere[0] if elsewhere else None

@@ -1,0 +1,70 @@
+"""How long a run still takes: training at its recent speed, and the pauses (saving, measuring) still to come.
+
+Milestones lie close together at the start of a run and far apart at its end, so their cost is counted apart from that
+of training: a mean over everything so far would be wrong by as much as they cost.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+WINDOW = 20
+"""Log lines over which the speed is taken: a run on a shared machine changes its speed."""
+
+
+class TimeLeft:
+    """Remaining seconds of a run.
+
+    ``flops`` (steps + 1,): training FLOPs after each number of steps; ``pauses``: kind -> steps after which it comes.
+    """
+
+    def __init__(
+        self,
+        flops: NDArray[np.float64],
+        pauses: Mapping[str, Collection[int]],
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.flops, self.clock = flops, clock
+        self.steps = {kind: np.sort(np.fromiter(steps, dtype=np.int64)) for kind, steps in pauses.items()}
+        self.spent: dict[str, list[float]] = {kind: [] for kind in pauses}
+        self._paused = 0.0
+        self._marks: deque[tuple[float, float]] = deque(maxlen=WINDOW)
+
+    @contextmanager
+    def pause(self, kind: str) -> Iterator[None]:
+        """Time something that is not training; what comes inside another pause belongs to the outer one."""
+        begin, before = self.clock(), self._paused
+        try:
+            yield
+        finally:
+            seconds = self.clock() - begin
+            self._paused = before + seconds
+            self.spent.setdefault(kind, []).append(seconds)
+
+    def mark(self, step: int) -> None:
+        """Note that ``step`` steps are done now. The first step is slower than the others: mark before and after it."""
+        if len(self._marks) == 2 and self._first_step_only():
+            self._marks.popleft()
+        self._marks.append((float(self.flops[step]), self.clock() - self._paused))
+
+    def seconds(self, step: int) -> float:
+        """Seconds from ``step`` to the end; 0 as long as no step is done."""
+        (first, begin), (last, end) = self._marks[0], self._marks[-1]
+        seconds = 0.0
+        if last > first:
+            seconds = float(self.flops[-1] - self.flops[step]) / (last - first) * (end - begin)
+        for kind, steps in self.steps.items():
+            if spent := self.spent[kind]:
+                seconds += int((steps > step).sum()) * sum(spent) / len(spent)
+        return seconds
+
+    def _first_step_only(self) -> bool:
+        """Whether the two marks enclose one step."""
+        before, after = (int(np.searchsorted(self.flops, flops)) for flops, _ in self._marks)
+        return after - before == 1

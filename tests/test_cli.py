@@ -1,0 +1,143 @@
+"""Commands end with one line for everything a user can mend, and for Ctrl-C at any moment."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from babylm import cli, interrupts
+
+COMMANDS = ("prepare", "train", "evaluate", "report", "submit")
+
+
+def raises(error):
+    def run(words):
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("optimizer.lr: too high"), "optimizer.lr: too high"),
+        (PermissionError(errno.EACCES, "Permission denied", "x/y"), "x/y: Permission denied"),
+        (OSError(errno.EROFS, "Read-only file system", "x/y"), "x/y: Read-only file system"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device: free some space and repeat"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "x"), "x: No such file or directory"),
+        (ModuleNotFoundError("", name="scipy.stats"), r"scipy .*pip install 'babylm\[eval\]'"),
+        (MemoryError(), "out of memory .*lower phases"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), "out of memory"),
+    ],
+)  # fmt: skip
+def test_what_a_user_can_mend_is_one_line(capsys, error, line):
+    assert cli.command("", raises(error), ["x"]) == cli.EXIT_CONFIG
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    import re
+
+    assert re.search(line, err)
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("ours"), KeyError("ours"), ModuleNotFoundError("No module named 'x'", name="x"),
+              UnicodeEncodeError("utf-8", "x", 0, 1, "ours"), ConnectionResetError(errno.ECONNRESET, "ours")]
+)  # fmt: skip
+def test_our_own_errors_are_not_hidden(error):
+    with pytest.raises(type(error)):
+        cli.command("", raises(error), ["x"])
+
+
+def test_a_traceback_can_be_asked_for(monkeypatch):
+    monkeypatch.setenv("BABYLM_TRACEBACK", "1")
+    with pytest.raises(ValueError, match="mine"):
+        cli.command("", raises(ValueError("mine")), ["x"])
+
+
+def test_an_interrupt_is_one_line(capsys):
+    assert cli.command("", raises(KeyboardInterrupt()), ["x"]) == 130
+    assert capsys.readouterr().err == "\ninterrupted\n"
+
+
+def test_windows_is_refused_at_the_start(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert cli.command("", raises(AssertionError()), ["x"]) == cli.EXIT_CONFIG
+    assert "WSL" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_windows_gets_as_far_as_the_reason(name, root):
+    """No module that a command imports at its top needs what Windows lacks."""
+    program = (
+        "import sys, signal\n"
+        "for name in ('SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGALRM'): delattr(signal, name)\n"
+        "sys.modules['fcntl'] = sys.modules['resource'] = sys.modules['pwd'] = sys.modules['grp'] = None\n"
+        "sys.platform = 'win32'\n"
+        f"import runpy; sys.argv = ['babylm', 'x']; runpy.run_module('babylm.{name}', run_name='__main__')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: babylm runs on Linux and macOS; on Windows use it inside WSL 2\n"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_imports_nothing_heavy(name, root):
+    program = (
+        f"import sys, runpy; sys.argv = ['babylm', '--help']\n"
+        f"try: runpy.run_module('babylm.{name}', run_name='__main__')\n"
+        "except SystemExit as ended: assert not ended.code\n"
+        "assert not {'torch', 'lightning', 'transformers', 'datasets'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=root, check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.4])
+def test_ctrl_c_during_the_imports_is_one_line(tmp_path, root, delay):
+    command = [sys.executable, "-c", IMPORTS, "-m"]
+    process = subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert err.strip() == interrupts.MESSAGE
+    assert process.returncode == interrupts.EXIT_INTERRUPTED
+
+
+IMPORTS = """
+import sys, os
+from babylm import cli, interrupts
+interrupts.install()
+def run(words):
+    print("begun", flush=True)
+    import torch, lightning, transformers, datasets
+    import time; time.sleep(30)
+sys.exit(cli.command("", run, ["x"]))
+"""
+
+
+def test_python_m_takes_the_interrupt_over_and_a_library_does_not(root):
+    look = "import signal, sys; print(signal.getsignal(signal.SIGINT).__module__, file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import babylm; {look}"], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip() == "_signal"
+    program = f"import sys; sys.argv = ['-m']; import babylm; {look}"
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "babylm.interrupts"
+
+
+def test_an_ignored_interrupt_stays_ignored(root):
+    program = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); sys.argv = ['-m']; import babylm\n"
+        "assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=root, check=True, env={**os.environ})
