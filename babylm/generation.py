@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import transformers
 from torch import Tensor
-from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 from transformers.generation import logits_process
 
 from babylm import files
@@ -121,7 +121,6 @@ class Generator:
             pad_token_id=pad,
             bos_token_id=self.tokenizer.bos_token_id,
             eos_token_id=ends or None,
-            stop_strings=[sampling.stop] if sampling.stop else None,
         )
         choose = LogitsProcessorList()
         if sampling.beams == 1 and sampling.temperature > 0:
@@ -131,7 +130,9 @@ class Generator:
             attention_mask=mask,
             generation_config=settings,
             logits_processor=choose,
-            tokenizer=self.tokenizer if sampling.stop else None,
+            stopping_criteria=StoppingCriteriaList(
+                [_Stop(self.tokenizer, sampling.stop, width)] if sampling.stop else []
+            ),
         )
         lengths = [len(ids) for ids in prompts for _ in range(settings.num_return_sequences)]
         texts = []
@@ -149,6 +150,18 @@ class Generator:
         ends = getattr(self.model.generation_config, "eos_token_id", None)
         ends = self.tokenizer.eos_token_id if ends is None else ends
         return [] if ends is None else ends if isinstance(ends, list) else [ends]
+
+
+class _Stop(StoppingCriteria):
+    """Ends a row whose continuation holds a text; transformers' ``stop_strings`` also looks into the prompt."""
+
+    def __init__(self, tokenizer: Any, stop: str, width: int) -> None:
+        self.tokenizer, self.stop, self.width = tokenizer, stop, width
+
+    def __call__(self, input_ids: Tensor, scores: Any) -> Tensor:
+        """(rows,) bool."""
+        texts = self.tokenizer.batch_decode(input_ids[:, self.width :])
+        return torch.tensor([self.stop in text for text in texts], device=input_ids.device)
 
 
 class _Sample(LogitsProcessor):
