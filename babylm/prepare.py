@@ -42,8 +42,8 @@ def main(config: Config) -> int:
 
 
 def _datasheet(sheet: dict[str, Any], manifest: dict[str, Any]) -> str:
-    tokens = {source["name"]: source["tokens"] for source in manifest["sources"]}
-    tokens["total"] = manifest["tokens"]
+    read = {source["name"]: source for source in manifest["sources"]} | {"total": manifest}
+    per_word = {name: f"{row['tokens'] / max(row['words'], 1):.2f}" for name, row in read.items()}
     rows = [
         (
             name,
@@ -54,7 +54,7 @@ def _datasheet(sheet: dict[str, Any], manifest: dict[str, Any]) -> str:
             f"{row['words_per_line']['mean']:.1f}",
             f"{row['characters_per_word']:.1f}",
             f"{row['duplicate_line_share']:.1%}",
-            f"{tokens.get(name, 0) / max(row['words'], 1):.2f}",
+            per_word.get(name, ""),
         )
         for name, row in [*sheet["sources"].items(), ("total", sheet["total"])]
     ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 
+import yaml
 from tokenizers import AddedToken, Tokenizer
 
 from babylm import files
@@ -117,7 +118,16 @@ def _suggestion(tokenizer: Tokenizer, named: dict[str, str]) -> str:
         there = [token for token in candidates if tokenizer.token_to_id(token) is not None]
         new = chosen["eos"] if role == "pad" else tokenization.ROLES[role]
         chosen.setdefault(role, there[0] if there else new)
-    return " ".join(f"tokenizer.{role}='{token}'" for role, token in chosen.items())
+    return " ".join(f"tokenizer.{role}='{_as_yaml(token)}'" for role, token in chosen.items())
+
+
+def _as_yaml(token: str) -> str:
+    """A token as the value of an override: ``[CLS]`` alone would be a list."""
+    try:
+        plain = yaml.safe_load(token) == token
+    except yaml.YAMLError:
+        plain = False
+    return token if plain else f'"{token}"'
 
 
 def _register(tokenizer: Tokenizer, roles: dict[str, str], special: set[str], report: Callable[[str], None]) -> None:

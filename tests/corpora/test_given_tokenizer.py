@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import numpy as np
 import pytest
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
+from babylm import config
 from babylm.corpora import given_tokenizer, toy
 from babylm.corpora import tokenizer as tokenization
 from babylm.corpora.pipeline import prepare
@@ -130,7 +132,7 @@ def test_any_kind_works_when_its_tokens_are_named(kind, corpus, tmp_path, monkey
         (
             bert,
             ["no bos token <s>", "no eos token </s>", "no pad token <pad>", "no mask token <mask>"],
-            "tokenizer.bos='[CLS]' tokenizer.eos='[SEP]' tokenizer.pad='[PAD]' tokenizer.mask='[MASK]'",
+            "tokenizer.bos='\"[CLS]\"' tokenizer.eos='\"[SEP]\"' tokenizer.pad='\"[PAD]\"' tokenizer.mask='\"[MASK]\"'",
         ),
         (llama, ["no pad token <pad>", "no mask token <mask>"], "tokenizer.pad='</s>' tokenizer.mask='<mask>'"),
         (unigram, ["puts </s> behind a text"], "tokenizer.bos='<s>'"),
@@ -138,7 +140,7 @@ def test_any_kind_works_when_its_tokens_are_named(kind, corpus, tmp_path, monkey
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_what_a_tokenizer_lacks_is_listed_at_once(kind, lacking, suggestion, corpus, tmp_path):
+def test_what_a_tokenizer_lacks_is_listed_at_once(kind, lacking, suggestion, corpus, tmp_path, root):
     kind().save(str(tmp_path / "t.json"))
     with pytest.raises(ValueError, match="is not ready for training") as raised:
         prepare(corpus, TokenizerConfig(path=str(tmp_path / "t.json")))
@@ -146,6 +148,9 @@ def test_what_a_tokenizer_lacks_is_listed_at_once(kind, lacking, suggestion, cor
     assert all(what in message for what in lacking), message
     assert suggestion in message, message
     assert "\n" not in message
+    path = f"tokenizer.path={tmp_path}/t.json"
+    suggested = config.load(root / "configs" / "smoke.yaml", [path, *shlex.split(suggestion)])
+    assert prepare(corpus, suggested.tokenizer).word_count > 0
 
 
 def test_templates_and_tokens_are_listed_together(tmp_path):
