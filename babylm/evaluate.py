@@ -11,7 +11,7 @@
     python -m babylm.evaluate checkpoints/s1 tasks=glue revisions=main       the seven tasks with fine-tuning
     python -m babylm.evaluate checkpoints/s1 tasks=rte,wsc glue.epochs=3 glue.seeds=[1,2,3]
     python -m babylm.evaluate checkpoints/s1 revisions=main scorer=mntp      one revision, read as masked
-    python -m babylm.evaluate some/model tasks=my/pairs data=evaluation_data any local Hugging Face model, any pairs
+    python -m babylm.evaluate some/model tasks=my/pairs data=evaluation_data  any local model, any pairs
     python -m babylm.evaluate checkpoints/s1 tasks=my/times.csv reading_csv.time=RT   surprisal against reading times
     python -m babylm.evaluate owner/name@revision suite=fast                 a model of the Hub; into evaluation/
     python -m babylm.evaluate checkpoints/s1 suite=fast part=3/10            every tenth one (slurm/evaluate.sbatch)

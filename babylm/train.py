@@ -15,10 +15,12 @@ the gradient was not finite; 75 stopped by a signal with the state saved: repeat
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from babylm import cli
 from babylm.console import Log, duration
 from babylm.files import file_errors_as_value_errors
+from babylm.run import RunFolder
 from babylm.sections import Config
 
 EXIT_NOT_FINITE = 3
@@ -34,8 +36,9 @@ def main(config: Config) -> int:
     log(f"babylm: starting {config.name} ...")
     from babylm.corpora.pipeline import prepare
 
+    finished = RunFolder(Path(config.checkpoints) / config.name).finished  # then its held-out text may be gone
     with file_errors_as_value_errors():
-        shards = prepare(config.corpus, config.tokenizer, log)
+        shards = prepare(config.corpus, config.tokenizer, log, held_out=not finished)
     from babylm.training import finish, session, trainer
     from babylm.training.module import NonFiniteError
 

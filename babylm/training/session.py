@@ -97,9 +97,9 @@ class Session:
 
 def special_ids(shards: Shards) -> objectives.Special:
     """The ids that objectives and packing need, from the prepared tokenizer."""
-    loaded = tokenizer.load(shards.tokenizer_folder)
-    bos, pad, mask = (tokenizer.special_id(loaded, t) for t in (tokenizer.BOS, tokenizer.PAD, tokenizer.MASK))
-    return objectives.Special(bos, pad, mask, loaded.get_vocab_size(), len(tokenizer.SPECIAL_TOKENS))
+    ids = tokenizer.special_ids(shards.tokenizer_folder)
+    first, last = tokenizer.ordinary_ids(tokenizer.load(shards.tokenizer_folder))
+    return objectives.Special(ids["bos"], ids["pad"], ids["mask"], shards.vocabulary, first, last)
 
 
 def model_config(config: Config, shards: Shards) -> BabyLMConfig:
@@ -111,7 +111,7 @@ def model_config(config: Config, shards: Shards) -> BabyLMConfig:
         **fields,
         vocab_size=special.vocabulary,
         bos_token_id=special.bos,
-        eos_token_id=tokenizer.special_id(tokenizer.load(shards.tokenizer_folder), tokenizer.EOS),
+        eos_token_id=tokenizer.special_ids(shards.tokenizer_folder)["eos"],
         pad_token_id=special.pad,
         mask_token_id=special.mask,
         reading="causal" if config.objective.name == "causal" else config.objective.reading,
