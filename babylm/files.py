@@ -34,9 +34,11 @@ def atomic_file(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
             os.fsync(file.fileno())
         os.chmod(name, 0o666 & ~_umask())
         os.replace(name, path)
-    except BaseException:
+    except BaseException as error:
         with suppress(FileNotFoundError):
             os.unlink(name)
+        if isinstance(error, OSError) and error.filename in (None, handle, name):
+            error.filename = str(path)  # a full disk is told without a name, and the temporary one is nobody's
         raise
     _sync_folder(path.parent)
 
@@ -110,8 +112,14 @@ class DamagedFile(ValueError):
     """A file of ours or of the user's that cannot be read as what it should be; the message names it and the remedy."""
 
 
+AS_UTF8 = "save it as UTF-8 (from Latin-1, for example: iconv -f latin1 -t utf-8 OLD > NEW)"
+
+
 def read_text(path: Path, remedy: str = "") -> str:
-    """The text of a UTF-8 file (a byte order mark is left out); `DamagedFile` when it cannot be read."""
+    """The text of a UTF-8 file (a byte order mark is left out); `DamagedFile` when it cannot be read.
+
+    Without a ``remedy`` of the caller's, another encoding is answered with the command that converts.
+    """
     try:
         return Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -119,8 +127,11 @@ def read_text(path: Path, remedy: str = "") -> str:
     except OSError as error:
         raise DamagedFile(_message(path, error.strerror or str(error), remedy)) from None
     except UnicodeDecodeError as error:
-        what = f"not UTF-8 text (byte {error.object[error.start]:#04x} at offset {error.start})"
-        raise DamagedFile(_message(path, what, remedy)) from None
+        line = error.object.count(b"\n", 0, error.start) + 1
+        what = f"not UTF-8 text (byte {error.object[error.start]:#04x} in line {line})"
+        if Path(path).read_bytes()[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            what = "UTF-16 text, not UTF-8"
+        raise DamagedFile(_message(path, what, remedy or AS_UTF8)) from None
 
 
 def read_json(path: Path, remedy: str = "", kind: type = dict) -> Any:
@@ -136,8 +147,14 @@ def read_jsonl(path: Path, remedy: str = "", *, cut_last_line: bool = False) -> 
 
     ``cut_last_line``: a last line that a kill has cut is left out too. `DamagedFile` for anything else.
     """
+    return [row for _, row in numbered_jsonl(path, remedy, cut_last_line=cut_last_line)]
+
+
+def numbered_jsonl(
+    path: Path, remedy: str = "", *, cut_last_line: bool = False
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number from 1, object) of each line that is not blank; see `read_jsonl`."""
     lines = read_text(path, remedy).split("\n")  # not splitlines: a string may hold U+2028
-    rows = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -149,8 +166,7 @@ def read_jsonl(path: Path, remedy: str = "", *, cut_last_line: bool = False) -> 
             if cut_last_line and number == len(lines):  # a whole line ends with a line feed, so an empty one follows
                 break
             raise
-        rows.append(value)
-    return rows
+        yield number, value
 
 
 def read_yaml(path: Path, remedy: str = "") -> dict[str, Any]:
