@@ -64,13 +64,19 @@ class ReadingCsvConfig:
     spillover: int = 1
     """How many words before are in the baseline, each with length, frequency and surprisal."""
 
+    def __post_init__(self) -> None:
+        """A single name may be given where several may be."""
+        for key in ("time", "sentence", "covariates"):
+            if isinstance(value := getattr(self, key), str):
+                setattr(self, key, [value])
+
 
 @dataclass
 class PairsConfig:
     """Fields of minimal pairs that are a task (``tasks=my/pairs``, a folder or a file); none: their names say it."""
 
     good: str | None = None
-    """The right sentence; none: ``sentence_good``, or another name that says so (good, grammatical, acceptable, ...)."""
+    """The right sentence; none: ``sentence_good``, or another name that says it (good, acceptable, ...)."""
     bad: str | None = None
     """The wrong one."""
     uid: str | None = None
@@ -99,7 +105,7 @@ class EvaluationConfig:
     """What models compute in (the softmax is fp32 always). ``auto``: fp32, as officially; ``bf16``: its results bear
     that in their name and say how many decisions of a sample it flips."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where ``babylm.evaluate`` computes; ``auto``: on a GPU where torch sees one. Inside training: where training is."""
+    """Where ``babylm.evaluate`` computes; ``auto``: on a GPU where torch sees one. (Inside training: where that is.)"""
     limit: int | None = None
     """At most this many items a file (evenly spaced), for a quick look inside training."""
     glue: GlueConfig = field(default_factory=GlueConfig)

@@ -217,6 +217,16 @@ def file_errors_as_value_errors() -> Iterator[None]:
         raise ValueError(f"{error.filename}: {error.strerror}") from error
 
 
+def check_writable(folder: Path) -> None:
+    """Make ``folder`` and try to write there; ``ValueError`` where that fails, before work that would be lost."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(f"{folder}: results cannot be written there: {error.strerror or error}") from None
+
+
 def used_bytes(path: Path) -> int:
     """Bytes of the files in a folder; 0 where there is none."""
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

@@ -22,14 +22,15 @@ AGAIN = "download or save the model again"
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files that hold the weights, an index first where there is one; ``ValueError`` where any is missing or cut."""
+    """The files of the weights, an index first where there is one; ``ValueError`` where any is missing or cut."""
     for whole, index in zip(WHOLE, INDEX, strict=True):
         if (folder / whole).is_file():
             return [_checked(folder / whole)]
         if (folder / index).is_file():
             return [folder / index, *(_checked(file) for file in _shards(folder / index))]
-    other = next((f"only those of {kind} ({name})" for name, kind in OTHER.items() if (folder / name).is_file()), "none")
-    raise ValueError(f"{folder} has no weights that torch reads ({', '.join((*WHOLE, *INDEX))}), {other}; {AGAIN}")
+    other = [f", only those of {kind} ({name})" for name, kind in OTHER.items() if (folder / name).is_file()]
+    names = ", ".join((*WHOLE, *INDEX))
+    raise ValueError(f"{folder} has no weights that torch reads ({names}){''.join(other[:1])}; {AGAIN}")
 
 
 def sha256(folder: Path) -> str:
@@ -48,7 +49,9 @@ def _shards(index: Path) -> list[Path]:
         raise files.DamagedFile(f"{index}: {strange[0]!r} is no file beside it; {AGAIN}")
     missing = [name for name in names if not (index.parent / name).is_file()]
     if missing:
-        raise ValueError(f"{index.parent} lacks {len(missing)} of {len(names)} shards: {', '.join(missing[:3])}; {AGAIN}")
+        raise ValueError(
+            f"{index.parent} lacks {len(missing)} of {len(names)} shards: {', '.join(missing[:3])}; {AGAIN}"
+        )
     return [index.parent / name for name in names]
 
 

@@ -124,13 +124,16 @@ def find(data: Path, suite: str, name: str, source: str = SOURCE) -> Path:
     raise MissingData(f"evaluation.data: {data} has no {suite}_eval/{name}; {source}")
 
 
-def records(file: Path, expected: str) -> Iterator[Record]:
-    """A record for each line of a JSONL file that is not blank; ``ValueError`` for a file without any."""
+def records(file: Path, expected: str, source: str = "") -> Iterator[Record]:
+    """A record for each line of a JSONL file that is not blank; `MissingData` for a file without any.
+
+    ``source``: what brings an official file.
+    """
     line = 0
     for line, fields in files.numbered_jsonl(file):
         yield Record(fields, file, line, expected)
     if not line:
-        raise files.DamagedFile(f"{file}: empty; expected {expected} per line")
+        raise MissingData(f"{file} is empty; {source or f'expected {expected}, per line'}")
 
 
 def jsonl_files(folder: Path, pattern: str = "*.jsonl") -> list[Path]:
@@ -153,6 +156,6 @@ def read(
         raise MissingData(f"evaluation.data: {folder} has no files *.jsonl; {SOURCE}")
     items: list[Item] = []
     for file in data_files:
-        built = (build(record, file.stem) for record in records(file, expected))
+        built = (build(record, file.stem) for record in records(file, expected, SOURCE))
         items += evenly([item for item in built if item is not None], limit)
     return items

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from babylm.evaluation import results
+from babylm.evaluation import limits, results
 from babylm.evaluation.finetuning import classifier, loop, metrics
 from babylm.evaluation.results import Result, Tally
-from babylm.evaluation.scorer import Scorer
+from babylm.evaluation.scorer import Scorer, Text
 from babylm.evaluation.tasks import _data
 from babylm.sections import EvaluationConfig
 
@@ -79,7 +79,8 @@ class Task:
         encoder = classifier.encoder_in(scorer)
         width, looks_ahead = classifier.probe(encoder, scorer.device)
         pooling = classifier.pooling_of(config.pooling, rules, looks_ahead)
-        length = min(config.length, getattr(encoder.config, "max_position_embeddings", None) or config.length)
+        positions = [limits.table_positions(encoder), limits.stated_positions(encoder)]
+        length = min(config.length, *(size for size in positions if size is not None))
         train, valid = (encode(scorer, part, length) for part in (items.train, items))
         plan = loop.Plan(
             epochs=config.epochs or self.epochs,
@@ -149,7 +150,7 @@ class Task:
         expected = f"an example of {self.name}: its texts, and a label from 0 to {self.labels - 1}"
         examples = [
             Example(self.name, *self.pair(record), record.integer("label", 0, self.labels - 1), classes)
-            for record in _data.records(file, expected)
+            for record in _data.records(file, expected, _data.SOURCE)
         ]
         return results.evenly(examples, limit)
 
@@ -170,4 +171,5 @@ def encode(scorer: Scorer, examples: Sequence[Example], length: int) -> loop.Spl
     )["input_ids"]
     if not all(encoded):
         raise ValueError("fine-tuning: the tokenizer makes no token of an example")
+    limits.check(scorer, [Text(tuple(ids), ()) for ids in encoded])
     return loop.Split(encoded, np.array([one.label for one in examples]))

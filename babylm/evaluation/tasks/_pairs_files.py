@@ -13,7 +13,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from babylm import files, registry
+from babylm import registry
 from babylm.evaluation import delimited
 from babylm.evaluation.results import Item, evenly
 from babylm.evaluation.tasks import _data, _minimal_pairs

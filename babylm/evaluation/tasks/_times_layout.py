@@ -118,7 +118,8 @@ class _Layout:
         """The frame as it is; ``ValueError`` where a sentence is in two places, or its words come several times."""
         last: dict[str, int] = {}
         previous = None
-        for index, sentence in enumerate(self.frame["sentence"]):
+        # Where contexts are given, no two rows are joined to one.
+        for index, sentence in enumerate([] if self.settings.context else self.frame["sentence"]):
             if sentence in last and sentence != previous:
                 raise self._ambiguous(
                     last[sentence],

@@ -72,8 +72,9 @@ def items(data: Path, limit: int | None = None, *, suite: str = "full", rules: i
 
 
 def _texts(file: Path, word: str, contexts: Any) -> list[str]:
-    texts = [entry.get("context") if isinstance(entry, dict) else None for entry in contexts or ()]
-    if not isinstance(contexts, list) or not all(isinstance(text, str) for text in texts):
+    entries = contexts if isinstance(contexts, list) else []
+    texts = [entry["context"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("context"), str)]
+    if not isinstance(contexts, list) or len(texts) != len(entries):
         raise files.DamagedFile(
             f"{file}: the contexts of {word!r} are {_data.kind(contexts)}, not a list of objects with a text context; "
             f"{_data.SOURCE}"

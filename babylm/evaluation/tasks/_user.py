@@ -29,7 +29,7 @@ def task(path: Path, settings: EvaluationConfig) -> Any:
 
 
 def holds_times(file: Path, settings: EvaluationConfig) -> bool:
-    """Whether a table is reading times rather than minimal pairs: what its columns fit, else what the options are of."""
+    """Whether a table is of reading times, not minimal pairs: what its columns fit, else what the options are of."""
     columns, pairs = settings.reading_csv, settings.pairs
     names = delimited.header(file)
     times_fit = {columns.word, *columns.sentence, *columns.time} <= set(names)
@@ -46,8 +46,9 @@ def holds_times(file: Path, settings: EvaluationConfig) -> bool:
             "pairs.good=COLUMN pairs.bad=COLUMN or by reading_csv.time=COLUMN"
         )
     raise ValueError(
-        f"{file}: its columns ({', '.join(names)}) are neither those of reading times (name them: reading_csv.time=..., "
-        "reading_csv.word=..., reading_csv.sentence=...) nor of minimal pairs (pairs.good=... pairs.bad=...)"
+        f"{file}: its columns ({', '.join(names)}) are neither those of reading times (name them: "
+        "reading_csv.time=..., reading_csv.word=..., reading_csv.sentence=...) nor of minimal pairs (pairs.good=... "
+        "pairs.bad=...)"
     )
 
 
