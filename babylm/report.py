@@ -61,7 +61,8 @@ def _command(words: Sequence[str]) -> int:
         folders = [Path(word) for word in words if "=" not in word]
         if not folders:
             raise ValueError("report: which run? For example: python -m babylm.report checkpoints/smoke")
-        return main(folders, Path(given["out"]) if "out" in given else None, Log())
+        with files.file_errors_as_value_errors():
+            return main(folders, Path(given["out"]) if "out" in given else None, Log())
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return configuration.EXIT_CONFIG

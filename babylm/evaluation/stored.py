@@ -19,10 +19,10 @@ BESIDE = {"predictions": "predictions_sha256", evidence.FOLDER: "items_file_sha2
 """Files of the same name beside a result, by their folder: the key of their hash."""
 NUMBER = (int, float)
 TYPES: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("task", "suite", "scorer", "items_sha256", "weights_sha256"), (str,)),
+    **dict.fromkeys(("task", "model", "suite", "scorer", "items_sha256", "weights_sha256"), (str,)),
     **dict.fromkeys(("rules", "version", "n", "ties"), (int,)),
     **dict.fromkeys(("official", "tie_aware"), (*NUMBER, type(None))),
-    **{"chance": NUMBER, "interval": (list, type(None)), "by_uid": (dict,), "details": (dict,)},
+    **{"chance": NUMBER, "seconds": NUMBER, "interval": (list, type(None)), "by_uid": (dict,), "details": (dict,)},
 }
 """What a result's file must hold."""
 AGAIN = evidence.AGAIN
@@ -51,7 +51,12 @@ class Stored:
     def evidence(self) -> evidence.Evidence | None:
         """What is kept of its items; none where the task keeps none, or an older version wrote the result."""
         file = self.file.parent / evidence.FOLDER / self.file.name
-        return evidence.read(file) if file.is_file() else None
+        if not file.is_file():
+            return None
+        written = self.content.get(BESIDE[evidence.FOLDER])
+        if written is not None and files.sha256_file(file) != written:
+            raise files.DamagedFile(f"{file}: its content is not what was written; {AGAIN}")
+        return evidence.read(file)
 
 
 @dataclass(frozen=True)

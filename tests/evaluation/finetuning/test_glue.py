@@ -137,7 +137,7 @@ def test_long_rows_are_cut(data, scorer):
 def test_bad_lines_name_their_place(data, line, message):
     with open(data / "full_eval/glue_filtered/rte.train.jsonl", "a") as file:
         file.write(line + "\n")
-    with pytest.raises(ValueError, match=rf"rte.train.jsonl.*line 49.*{message}"):
+    with pytest.raises(ValueError, match=rf"rte.train.jsonl(?=.*line 49).*{message}"):
         suite.task("rte").items(data)
 
 
