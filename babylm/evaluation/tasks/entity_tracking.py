@@ -38,4 +38,5 @@ def _item(record: _data.Record, split: str) -> Item:
 
 
 def _filtered(record: _data.Record, split: str) -> Item | None:
-    return None if any("nothing" in option for option in record.texts("options")) else _item(record, split)
+    item = _item(record, split)
+    return None if any("nothing" in option for option in item.completions) else item
