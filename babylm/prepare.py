@@ -4,19 +4,20 @@
 
     python -m babylm.prepare configs/strict_small.yaml
     python -m babylm.prepare configs/strict_small.yaml tokenizer.vocabulary=8192
+    python -m babylm.prepare configs/laptop.yaml corpus.path=my/transcripts corpus.cleaning=[strip_chat]
 
 What is there already is checked byte by byte, and rebuilt when damaged. Prints the datasheet, how the tokenizer fits
-the text, and the folder, which is named after everything its content depends on.
+the text, and the folder, which is named after everything its content depends on. Which files are read, the cleaning
+functions, and a tokenizer of your own: corpora/README.md.
 
 Exit codes: 0 done; 1 an unexpected error; 2 wrong configuration or corpus.
 """
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from babylm import cli, console
+from babylm import cli, console, files
 from babylm.files import file_errors_as_value_errors
 from babylm.sections import Config
 
@@ -27,8 +28,8 @@ def main(config: Config) -> int:
 
     log = console.Log()
     with file_errors_as_value_errors():
-        shards = prepare(config.corpus, config.tokenizer, log, verify=True)
-    sheet = json.loads((shards.folder / "datasheet.json").read_text(encoding="utf-8"))
+        shards = prepare(config.corpus, config.tokenizer, log)
+    sheet = files.read_json(shards.folder / "datasheet.json")
     log()
     log(_datasheet(sheet, shards.manifest))
     if config.corpus.cleaning:
@@ -41,8 +42,8 @@ def main(config: Config) -> int:
 
 
 def _datasheet(sheet: dict[str, Any], manifest: dict[str, Any]) -> str:
-    tokens = {source["name"]: source["tokens"] for source in manifest["sources"]}
-    tokens["total"] = manifest["tokens"]
+    read = {source["name"]: source for source in manifest["sources"]} | {"total": manifest}
+    per_word = {name: f"{row['tokens'] / max(row['words'], 1):.2f}" for name, row in read.items()}
     rows = [
         (
             name,
@@ -51,12 +52,16 @@ def _datasheet(sheet: dict[str, Any], manifest: dict[str, Any]) -> str:
             f"{row['documents']:,}",
             f"{row['types']:,}",
             f"{row['words_per_line']['mean']:.1f}",
+            f"{row['characters_per_word']:.1f}",
             f"{row['duplicate_line_share']:.1%}",
-            f"{tokens.get(name, 0) / max(row['words'], 1):.2f}",
+            per_word.get(name, ""),
         )
         for name, row in [*sheet["sources"].items(), ("total", sheet["total"])]
     ]
-    header = ("source", "words", "lines", "documents", "types", "words/line", "duplicates", "tokens/word")
+    header = (
+        *("source", "words", "lines", "documents", "types"),
+        *("words/line", "characters/word", "duplicates", "tokens/word"),
+    )
     return console.table(header, rows)
 
 

@@ -20,9 +20,10 @@ class CorpusConfig:
     """The training text and the held-out text beside it."""
 
     source: Literal["files", "hub", "toy"] = "files"
-    """``files``: local ``*.train``; ``hub``: the same, downloaded when empty; ``toy``: the bundled grammar."""
+    """``files``: local text; ``hub``: the same, downloaded when empty; ``toy``: the bundled grammar."""
     path: str = "corpora/strict_small"
-    """Folder of the ``*.train`` files (``files``, ``hub``), relative to the working directory."""
+    """Folder of the ``*.train`` files, or else of ``*.txt`` files, packed (``.gz``) or not, with all folders below it;
+    or one file. Relative to the working directory; ``~`` is your home."""
     hub: str | None = None
     """Dataset for ``hub``: an official name (``2026-strict-small``; ``babylm/corpora/hub.py``) or ``owner/name``."""
     dev: str | None = None
@@ -34,7 +35,8 @@ class CorpusConfig:
     seed: int = 0
     """``toy``: seed of the generated text."""
     cleaning: list[str] = field(default_factory=list)
-    """Names of cleaning functions applied in this order (``babylm/corpora/cleaning.py``); none for official corpora."""
+    """Names of cleaning functions applied in this order; none for official corpora. Those for CHAT transcripts,
+    subtitles and Gutenberg's frames (``babylm/corpora/formats.py``) come first, then ``babylm/corpora/cleaning.py``."""
     document_words: int = 1000
     """Longer documents are cut, at line ends where there are any, into documents of at most this many words."""
     prepared: str = "corpora/prepared"
@@ -52,7 +54,18 @@ class TokenizerConfig:
     min_frequency: int = 2
     """A pair seen less often is not merged."""
     path: str | None = None
-    """Use this ``tokenizer.json`` instead of training one (its training text counts against the budget)."""
+    """Use this ``tokenizer.json`` (of any kind, or its folder) instead of training one (its training text counts
+    against the budget)."""
+    bos: str | None = None
+    """With ``path``: its token in front of each document, when that is not ``<s>``. A name that it lacks is added."""
+    eos: str | None = None
+    """The same for ``</s>``."""
+    pad: str | None = None
+    """The same for ``<pad>``; may be the EOS."""
+    mask: str | None = None
+    """The same for ``<mask>``."""
+    unk: str | None = None
+    """The same for ``<unk>``, which a byte-level vocabulary does without."""
 
 
 @dataclass

@@ -1,4 +1,6 @@
-"""Named cleaning functions, text in and text out, applied to whole documents in the order of ``corpus.cleaning``.
+"""Named cleaning functions, applied in the order of ``corpus.cleaning``: text in and text out, a document each.
+
+Those of :mod:`babylm.corpora.formats` come first: they read a source's lines, before documents are cut.
 
 None is applied to the official corpora unless asked for. What the model reads, and so what its word budget counts, is
 the cleaned text; the manifest holds the words before cleaning beside it.
@@ -8,18 +10,26 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from babylm import registry
+from babylm.corpora import formats
 from babylm.corpora.sources import is_heading
 
 _SPEAKER = re.compile(r"^(?:\*[A-Z0-9]{2,4}|[A-Z]|[A-Z][A-Z0-9_ ]{0,20}):[ \t]+", re.MULTILINE)
-_BRACKETS = re.compile(r"[ \t]*\[[^\[\]\n]*\]")
+# No match begins within a run of blanks: each of its places would look at the whole rest, quadratic time in all.
+_BRACKETS = re.compile(r"(?<![ \t])[ \t]*\[[^\[\]\n]*\]|\[[^\[\]\n]*\]")
 _UNINTELLIGIBLE = re.compile(r"(?<!\S)(?:xxx|yyy|www)(?=[\s.,!?;:]|$)[ \t]*")
 _EMPHASIS = re.compile(r"(?<!\w)_(\S(?:[^_\n]*\S)?)_(?!\w)")
 _DOUBLE_QUOTES = re.compile("[“”„‟«»]|``|''")
 _SINGLE_QUOTES = re.compile("[‘’‚‛`´]")
-_DASHES = re.compile(r"[ \t]*(?:—|--+)[ \t]*")
+_DASHES = re.compile(r"(?:(?<![ \t])[ \t]+)?(?:—|(?<![-<])(?<!<!)--+(?![->]))[ \t]*")
+"""Not the arrows of ``-->``, ``<--`` and ``<!--``: time codes of subtitles and comments."""
+_SPECIAL = re.compile(
+    r"<\|[A-Za-z_]{2,20}\|>|</?s>|<(?:pad|mask|unk|bos|eos|sep|cls)>|\[(?:PAD|MASK|UNK|CLS|SEP|BOS|EOS)\]"
+)
+"""Special tokens of known tokenizers, spelt out."""
 _INNER_SPACES = re.compile(r"[^\S\n]+")
 _LINE_EDGES = re.compile(r"^ | $", re.MULTILINE)
 _EMPTY_LINES = re.compile(r"\n{2,}")
@@ -55,13 +65,25 @@ def normalize_quotes(text: str) -> str:
 
 
 def normalize_dashes(text: str) -> str:
-    """Write long dashes and runs of hyphens as a spaced ``--``; each then counts as a word of its own."""
+    """Write long dashes and runs of hyphens as a spaced ``--``, a word of its own; the arrow ``-->`` stays."""
     return _DASHES.sub(" -- ", text)
 
 
 def drop_control_characters(text: str) -> str:
     """Remove control and format characters (category C) other than tab and newline."""
     return "".join(c for c in text if c in "\n\t" or unicodedata.category(c)[0] != "C")
+
+
+def drop_special_tokens(text: str) -> str:
+    """Remove special tokens that are spelt out: ``<s>``, ``<|endoftext|>``, ``[MASK]``."""
+    while (shorter := _SPECIAL.sub("", text)) != text:
+        text = shorter
+    return text
+
+
+def special_tokens(text: str) -> list[str]:
+    """The special tokens that ``text`` spells out, as often as it does."""
+    return _SPECIAL.findall(text) if "<" in text or "[" in text else []
 
 
 def collapse_spaces(text: str) -> str:
@@ -84,19 +106,64 @@ CLEANERS: dict[str, Callable[[str], str]] = {
         normalize_quotes,
         normalize_dashes,
         drop_control_characters,
+        drop_special_tokens,
         collapse_spaces,
         lowercase,
     )
 }
 
 
-def cleaner(names: Iterable[str]) -> Callable[[str], str]:
-    """One function that applies the named ones in order; ``ValueError`` with the nearest names for an unknown one."""
-    functions = [CLEANERS[registry.check(name, CLEANERS, "corpus.cleaning")] for name in names]
+ALL = sorted([*formats.CLEANERS, *CLEANERS])
+"""Every name that ``corpus.cleaning`` may hold."""
 
-    def clean(text: str) -> str:
-        for function in functions:
+
+@dataclass(frozen=True)
+class Cleaning:
+    """The named functions as one: those of lines, then those of text."""
+
+    of_lines: tuple[Callable[[Iterable[str]], Iterator[str]], ...]
+    of_text: tuple[Callable[[str], str], ...]
+
+    def __call__(self, text: str) -> str:
+        """A whole text, cleaned."""
+        return self.text("\n".join(line for line, _ in self.lines((line, False) for line in text.split("\n"))))
+
+    def text(self, text: str) -> str:
+        """A document whose source went through `lines`, cleaned."""
+        for function in self.of_text:
             text = function(text)
         return text
 
-    return clean
+    def lines(self, lines: Iterable[tuple[str, bool]]) -> Iterator[tuple[str, bool]]:
+        """A source's lines (`babylm.corpora.textfiles.read_lines`), cleaned; fragments of a long line are joined."""
+        if not self.of_lines:
+            yield from lines
+            return
+        cleaned: Iterable[str] = _whole(lines)
+        for function in self.of_lines:
+            cleaned = function(cleaned)
+        for line in cleaned:
+            yield line, False
+
+
+def _whole(lines: Iterable[tuple[str, bool]]) -> Iterator[str]:
+    fragments = []
+    for fragment, goes_on in lines:
+        fragments.append(fragment)
+        if not goes_on:
+            yield "".join(fragments)
+            fragments = []
+
+
+def cleaner(names: Iterable[str]) -> Cleaning:
+    """The named functions in order; ``ValueError`` with the nearest names for an unknown one, and for a wrong order."""
+    of_lines, of_text = [], []
+    for name in names:
+        registry.check(name, ALL, "corpus.cleaning")
+        if name not in formats.CLEANERS:
+            of_text.append(CLEANERS[name])
+        elif of_text:
+            raise ValueError(f"corpus.cleaning: {name} reads lines as the files have them, so it must come first")
+        else:
+            of_lines.append(formats.CLEANERS[name])
+    return Cleaning(tuple(of_lines), tuple(of_text))

@@ -1,24 +1,40 @@
 """What a corpus is made of, by source: counts, types, lengths, duplicates, checksums; as JSON and as markdown.
 
-Figures are of the raw text, before cleaning, as it streams by. A line that was cut into several documents counts as
-the one line it is.
+Figures are of the raw text, before cleaning, as it streams by; only special tokens that are spelt out are counted
+behind it. A line that was cut into several documents counts as the one line it is.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
+from babylm.corpora import cleaning, formats
 from babylm.corpora.sources import Document, SourceFile
+
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\U00020000-\U0003ffff]+"
+)
+"""Scripts written without spaces between words: Thai, Lao, Tibetan, Burmese, Khmer, kana, Chinese characters."""
+MOST_CHARACTERS = 15.0
+"""Characters per word, the white space behind it included, above which text is hardly divided into words by white
+space: English has 5 to 6, Finnish 8, Inuktitut 11 to 13; a line of Chinese or Thai has 20 to 60.
+"""
+MOST_UNSPACED_CHARACTERS = 6.0
+"""The same for `_UNSPACED` scripts, whose lines may be short: words that a segmenter has set apart have 2.5 to 5.5."""
 
 
 class _Counts:
     def __init__(self) -> None:
-        self.words = self.characters = 0
+        self.words = self.characters = self.unspaced = 0
+        self.marks: Counter[str] = Counter()
         self.types: set[str] = set()
         self.lines = array("Q")  # a 64-bit digest a line
         self.line_words = array("I")
@@ -31,6 +47,9 @@ class _Counts:
         words = text.split()
         self.words += len(words)
         self.characters += len(text)
+        if not text.isascii():
+            self.unspaced += sum(map(len, _UNSPACED.findall(text)))
+        self.marks += formats.marks(text)
         self.types.update(words)
         self.document_words.append(len(words))
         for line in text.split("\n"):
@@ -62,6 +81,8 @@ class _Counts:
             "words_per_line": _lengths(self.line_words),
             "words_per_document": _lengths(self.document_words),
             "characters_per_word": round(self.characters / max(self.words, 1), 3),
+            "unspaced_share": round(self.unspaced / max(self.characters, 1), 4),
+            "looks_like": formats.looks_like(self.marks, lines),
             "duplicate_lines": lines - distinct,
             "duplicate_line_share": round((lines - distinct) / max(lines, 1), 5),
         }
@@ -73,6 +94,7 @@ class Datasheet:
     def __init__(self, files: Iterable[SourceFile] = ()) -> None:
         self._files = {file.name: file for file in files}
         self._counts: dict[str, _Counts] = {name: _Counts() for name in self._files}
+        self._special: Counter[str] = Counter()
 
     def watch(self, documents: Iterable[Document]) -> Iterator[Document]:
         """Pass documents through, counting them."""
@@ -80,13 +102,20 @@ class Datasheet:
             self._counts.setdefault(document.source, _Counts()).add(document.text, document.goes_on)
             yield document
 
+    def cleaned(self, text: str) -> str:
+        """Pass a cleaned document through, counting the special tokens that it spells out."""
+        self._special.update(cleaning.special_tokens(text))
+        return text
+
     @property
     def words(self) -> int:
         """Words counted so far."""
         return sum(counts.words for counts in self._counts.values())
 
     def as_dict(self) -> dict[str, Any]:
-        """``{"sources": {name: figures}, "total": figures}``; types of the total are those of all sources together."""
+        """``{"sources": {name: figures}, "total": figures, "special_tokens_spelt_out": {token: times}}``; types of the
+        total are those of all sources together.
+        """
         sources: dict[str, Any] = {}
         total = _Counts()
         for name, counts in self._counts.items():
@@ -95,16 +124,53 @@ class Datasheet:
             sources[name] = {**counts.figures(), **origin}
             total.words += counts.words
             total.characters += counts.characters
+            total.unspaced += counts.unspaced
             total.types |= counts.types
             total.lines.extend(counts.lines)
             total.line_words.extend(counts.line_words)
             total.document_words.extend(counts.document_words)
-        return {"sources": sources, "total": total.figures()}
+        special = dict(self._special.most_common())
+        return {"sources": sources, "total": total.figures(), "special_tokens_spelt_out": special}
+
+
+def warnings(sheet: dict[str, Any], cleaners: Iterable[str]) -> list[str]:
+    """What a person should know before training on this text, one line each; ``cleaners``: those that are applied.
+
+    Text that white space hardly divides into words, text in a format that a cleaner knows and is not asked for, and
+    special tokens that are spelt out. Datasheets of earlier versions lack some figures and give fewer lines.
+    """
+    lines = []
+    applied = set(cleaners)
+    for name, row in sheet["sources"].items():
+        if _hardly_divided(row):
+            lines.append(
+                f"{name}: {row['characters_per_word']:.1f} characters per word ({row['characters']:,} characters, "
+                f"{row['words']:,} words). Words are counted between white space, which this text has little of, so "
+                "budgets and milestones in words mean little: put spaces between words first, or reckon in characters"
+            )
+        lines += [
+            f"{name} looks like {what}: corpus.cleaning=[{cleaner}] takes the text out of it"
+            for cleaner, what in row.get("looks_like", {}).items()
+            if cleaner not in applied
+        ]
+    if special := sheet.get("special_tokens_spelt_out"):
+        counted = ", ".join(f"{token} {times:,}" for token, times in list(special.items())[:8])
+        lines.append(
+            f"the text spells out special tokens ({counted}): they are read as the letters they are, never as the "
+            "tokens; corpus.cleaning=[drop_special_tokens] removes them"
+        )
+    return lines
+
+
+def _hardly_divided(row: dict[str, Any]) -> bool:
+    most = MOST_UNSPACED_CHARACTERS if row.get("unspaced_share", 0) > 0.3 else MOST_CHARACTERS
+    return row["characters_per_word"] > most
 
 
 def as_markdown(sheet: dict[str, Any]) -> str:
     """The datasheet as a markdown table, one row a source."""
-    header = ("source", "words", "share", "lines", "documents", "types", "type/token", "words/line", "duplicate lines")
+    header = ("source", "words", "share", "lines", "documents", "types", "type/token", "words/line", "characters/word",
+              "duplicate lines")  # fmt: skip
     rows = [header, ("---", *["---:"] * (len(header) - 1))]
     total = sheet["total"]
     for name, row in [*sheet["sources"].items(), ("total", total)]:
@@ -118,6 +184,7 @@ def as_markdown(sheet: dict[str, Any]) -> str:
                 f"{row['types']:,}",
                 f"{row['type_token_ratio']:.4f}",
                 f"{row['words_per_line']['mean']:.1f}",
+                f"{row['characters_per_word']:.1f}",
                 f"{row['duplicate_line_share']:.1%}",
             )
         )
@@ -131,7 +198,9 @@ def as_markdown(sheet: dict[str, Any]) -> str:
         "Words are whitespace-separated units of the raw text, before any cleaning. Types are distinct such units, "
         "case and punctuation included. A duplicate line occurred before in the same source (in any, for the total)."
     )
-    return "\n\n".join(["# Datasheet", table, notes, *(["\n".join(hashes)] if hashes else [])]) + "\n"
+    warned = [f"- {line}" for line in warnings(sheet, ())]
+    lists = ["\n".join(lines) for lines in (warned, hashes) if lines]
+    return "\n\n".join(["# Datasheet", table, notes, *lists]) + "\n"
 
 
 def _lengths(values: array[int]) -> dict[str, float | int]:

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from babylm.corpora import tokenizer as tokenization
 from babylm.corpora import words as rule
 from babylm.corpora.sources import Document
 
-BATCH_CHARACTERS = 1 << 21
+BATCH_CHARACTERS, BATCH_DOCUMENTS = 1 << 21, 1 << 16
 _WHITE_SPACE = "".join(chr(256 + byte) for byte in (9, 10, 11, 12, 13, 28, 29, 30, 31, 32))
 """How a byte-level vocabulary writes the white space of ``str.split``."""
 
@@ -35,7 +36,7 @@ class Encoded:
     """``(tokens,)``: how many rule words end in this token."""
     offsets: NDArray[np.int64]
     """``(documents + 1,)``: document d is ``tokens[offsets[d]:offsets[d + 1]]``."""
-    document_sources: NDArray[np.uint8]
+    document_sources: NDArray[Any]
     """``(documents,)``: index into ``source_names``."""
     source_names: tuple[str, ...]
 
@@ -43,6 +44,11 @@ class Encoded:
 def token_dtype(vocabulary: int) -> np.dtype[Any]:
     """The smallest type that holds every id below ``vocabulary``."""
     return np.dtype(np.uint16 if vocabulary <= 1 << 16 else np.uint32)
+
+
+def index_dtype(count: int) -> np.dtype[Any]:
+    """The smallest type that numbers ``count`` sources."""
+    return np.dtype(np.uint8 if count <= 1 << 8 else np.uint16 if count <= 1 << 16 else np.uint32)
 
 
 def encode(tokenizer: Tokenizer, documents: Iterable[Document]) -> Encoded:
@@ -62,7 +68,7 @@ def encode(tokenizer: Tokenizer, documents: Iterable[Document]) -> Encoded:
         np.concatenate([piece.tokens for piece in pieces]),
         np.concatenate([piece.words for piece in pieces]),
         offsets,
-        np.array(sources, dtype=np.uint8),
+        np.array(sources, dtype=index_dtype(len(names))),
         tuple(names),
     )
 
@@ -86,7 +92,7 @@ class Encoder:
         self.tokenizer.encode_special_tokens = True
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
-        vocabulary = self.tokenizer.get_vocab_size()
+        vocabulary = tokenization.size(self.tokenizer)
         pieces = [self.tokenizer.id_to_token(i) or "" for i in range(vocabulary)]
         self.dtype = token_dtype(vocabulary)
         self._begins_white = np.array([piece[:1] in _WHITE_SPACE and piece != "" for piece in pieces])
@@ -109,7 +115,12 @@ class Encoder:
         encodings = self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         ids = [encoding.ids for encoding in encodings]
         lengths = np.array([len(i) for i in ids], dtype=np.int64)
-        assert lengths.all(), "a document without tokens"
+        if not lengths.all():
+            text = texts[int(np.argmin(lengths))]
+            raise ValueError(
+                f"tokenizer.path: this tokenizer makes no token of {text[:40]!r}, so its words would be lost; remove "
+                "such text (corpus.cleaning=[drop_control_characters]), or use another tokenizer"
+            )
         tokens = np.empty(int(lengths.sum()), dtype=self.dtype)
         ends = np.cumsum(lengths)
         for sequence, end in zip(ids, ends, strict=True):
@@ -119,8 +130,8 @@ class Encoder:
         next_begins_white[ends - 1] = True
         words = (next_begins_white & ~self._all_white[tokens]).astype(np.uint8)
         counts = np.array([rule.count(text) for text in texts], dtype=np.int64)
-        found = np.add.reduceat(words, ends - lengths, dtype=np.int64)
-        for index in np.flatnonzero(found != counts).tolist():
+        by_table = np.add.reduceat(words, ends - lengths, dtype=np.int64)
+        for index in np.flatnonzero(by_table != counts).tolist():
             start, end = int(ends[index] - lengths[index]), int(ends[index])
             words[start:end] = self._words_by_offsets(texts[index], end - start)
         return Batch(tokens, words, lengths, counts)
@@ -148,7 +159,7 @@ def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
             continue
         batch.append(document)
         characters += len(document.text)
-        if characters >= BATCH_CHARACTERS:
+        if characters >= BATCH_CHARACTERS or len(batch) == BATCH_DOCUMENTS:
             yield batch
             batch, characters = [], 0
     if batch:

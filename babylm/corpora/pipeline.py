@@ -7,6 +7,8 @@ Two processes that prepare the same corpus at once take turns, and the second on
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -15,49 +17,72 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from babylm import environment, files
-from babylm.corpora import cleaning, datasheet, shards, sources
+from babylm.corpora import cleaning, datasheet, given_tokenizer, shards, sources
 from babylm.corpora import tokenizer as tokenization
 from babylm.corpora.shards import Shards
 from babylm.corpora.sources import Document, Source
 from babylm.sections import CorpusConfig, TokenizerConfig
 
+Report = Callable[[str], None]
+
 
 def prepare(
     corpus: CorpusConfig,
     tokenizer: TokenizerConfig,
-    report: Callable[[str], None] = lambda line: None,
-    verify: bool = False,
+    report: Report = lambda line: None,
+    held_out: bool = True,
 ) -> Shards:
     """Open the prepared corpus of these settings, building it when it is absent or damaged.
 
-    ``report`` receives one line a stage. ``verify`` also compares the checksums of what is there. ``ValueError`` for
-    whatever the user can mend (no files, bad bytes, unknown cleaning, a vocabulary too small).
+    ``report`` receives one line per stage and per warning; ``held_out=False``: ``corpus.dev`` and ``corpus.test`` will
+    not be read, so they are not looked at. ``ValueError`` for whatever the user can mend: no files,
+    bad bytes, held-out text that is missing or trained on, a tokenizer that lacks something, a folder that cannot be
+    written.
     """
     clean = cleaning.cleaner(corpus.cleaning)
+    _check_roles(tokenizer)
     source = sources.read(corpus)
-    for file in source.files:
-        if file.bytes == 0:
-            report(f"warning: {file.path} is empty")
+    if held_out:
+        sources.check_held_out(corpus, source)
+    for note in source.notes:
+        report(f"warning: {note}")
     parts = _parts(corpus, tokenizer, source)
     fingerprint = files.sha256_json(parts)[:16]
-    folder = Path(corpus.prepared) / fingerprint
-    with _turn(folder):
-        if folder.exists():
+    folder = Path(corpus.prepared).expanduser() / fingerprint
+    damage = ""
+    with _writable(folder.parent, lambda: damage), _turn(folder, report):
+        opened = None
+        if os.path.lexists(folder):
             try:
-                opened = Shards.open(folder, verify=verify)
+                opened = Shards.open(folder)
             except ValueError as error:
+                damage = str(error)
                 report(f"{error} Rebuilding it now.")
             else:
                 report(f"prepared corpus {folder}: {opened.word_count:,} words, {opened.token_count:,} tokens")
-                return opened
-        with files.atomic_folder(folder) as work:
-            _build(work, source, corpus, tokenizer, clean, {"fingerprint": fingerprint, "made_of": parts}, report)
-    return Shards.open(folder)
+        if opened is None:
+            made_of = {"fingerprint": fingerprint, "made_of": parts}
+            with files.atomic_folder(folder) as work:
+                _build(work, source, corpus, tokenizer, clean, made_of, report)
+            opened = Shards.open(folder)
+    for line in datasheet.warnings(files.read_json(folder / shards.DATASHEET), corpus.cleaning):
+        report(f"warning: {line}")
+    return opened
+
+
+def _check_roles(tokenizer: TokenizerConfig) -> None:
+    if tokenizer.path is None:
+        for role in tokenization.ROLES:
+            if getattr(tokenizer, role) is not None:
+                raise ValueError(
+                    f"tokenizer.{role}: names a token of the tokenizer given by tokenizer.path; the one that is "
+                    f"trained here calls it {tokenization.ROLES[role]}"
+                )
 
 
 def _parts(corpus: CorpusConfig, tokenizer: TokenizerConfig, source: Source) -> dict[str, Any]:
     """Everything the prepared bytes depend on."""
-    settings = {
+    settings: dict[str, Any] = {
         "vocabulary": tokenizer.vocabulary,
         "normalization": tokenizer.normalization,
         "min_frequency": tokenizer.min_frequency,
@@ -65,7 +90,7 @@ def _parts(corpus: CorpusConfig, tokenizer: TokenizerConfig, source: Source) -> 
         "special_tokens": list(tokenization.SPECIAL_TOKENS),
     }
     if tokenizer.path is not None:
-        settings = {"sha256": files.sha256_json(tokenization.load(tokenizer.path).to_str())}
+        settings = given_tokenizer.fingerprint_parts(tokenizer)
     return {
         "format": shards.FORMAT,
         "corpus": source.identity,
@@ -80,27 +105,34 @@ def _build(
     source: Source,
     corpus: CorpusConfig,
     config: TokenizerConfig,
-    clean: Callable[[str], str],
+    clean: cleaning.Cleaning,
     manifest: dict[str, Any],
-    report: Callable[[str], None],
+    report: Report,
 ) -> None:
-    tokenizer = _tokenizer(source, config, clean, report)
-    tokenization.save(tokenizer, work / shards.TOKENIZER)
+    tokenizer, roles = _tokenizer(source, config, clean, report)
+    tokenization.save(tokenizer, work / shards.TOKENIZER, roles)
     report("encoding")
     sheet = datasheet.Datasheet(source.files)
-    documents = (Document(d.source, clean(d.text)) for d in sheet.watch(source.documents()))
     names = [file.name for file in source.files]
-    counts, occurrences = shards.write(work, tokenizer, documents, names)
+    forbidden = {tokenizer.get_vocab()[roles[role]] for role in ("bos", "pad", "mask")}
+    documents = _cleaned(source, clean, sheet)
+    counts, occurrences = shards.write(work, tokenizer, documents, names, sorted(forbidden))
     described = sheet.as_dict()
-    files.write_json(work / "datasheet.json", described)
+    files.write_json(work / shards.DATASHEET, described)
     files.write_text(work / "datasheet.md", datasheet.as_markdown(described))
     for row in counts["sources"]:
         row["raw_words"] = described["sources"][row["name"]]["words"]
     vocabulary = {
-        "vocabulary": tokenizer.get_vocab_size(),
+        "vocabulary": tokenization.size(tokenizer),
         "sha256": files.sha256_file(work / shards.TOKENIZER / "tokenizer.json"),
         "quality": tokenization.describe(tokenizer, occurrences, counts["words"]),
     }
+    unknown = 0 if "unk" not in roles else int(occurrences[tokenizer.token_to_id(roles["unk"])])
+    if unknown:
+        report(
+            f"warning: {unknown:,} of {counts['tokens']:,} tokens ({unknown / counts['tokens']:.2%}) are {roles['unk']}"
+            ": the tokenizer cannot spell this text"
+        )
     made_with = {name: environment.record()["packages"].get(name) for name in ("tokenizers", "numpy")}
     shards.finish(
         work, {**manifest, **counts, "raw_words": sheet.words, "tokenizer": vocabulary, "made_with": made_with}
@@ -108,17 +140,48 @@ def _build(
     report(f"prepared {counts['words']:,} words as {counts['tokens']:,} tokens in {counts['documents']:,} documents")
 
 
+def _cleaned(source: Source, clean: cleaning.Cleaning, sheet: datasheet.Datasheet) -> Iterator[Document]:
+    """The documents that are encoded; the datasheet sees the raw ones."""
+    if clean.of_lines:  # then documents are cut elsewhere: the raw ones are read on their own
+        for _ in sheet.watch(source.documents()):
+            pass
+        documents = source.documents(clean.lines)
+    else:
+        documents = sheet.watch(source.documents())
+    for document in documents:
+        yield Document(document.source, sheet.cleaned(clean.text(document.text)))
+
+
 def _tokenizer(
-    source: Source, config: TokenizerConfig, clean: Callable[[str], str], report: Callable[[str], None]
-) -> Tokenizer:
+    source: Source, config: TokenizerConfig, clean: cleaning.Cleaning, report: Report
+) -> tuple[Tokenizer, dict[str, str]]:
     if config.path is not None:
-        return tokenization.load(config.path)
+        return given_tokenizer.read(config, report)
     report(f"training a tokenizer of {config.vocabulary:,} entries")
-    return tokenization.train((clean(document.text) for document in source.documents()), config)
+    texts = (clean.text(document.text) for document in source.documents(clean.lines if clean.of_lines else None))
+    return tokenization.train(texts, config), dict(tokenization.ROLES)
 
 
 @contextmanager
-def _turn(folder: Path) -> Iterator[None]:
+def _writable(place: Path, damage: Callable[[], str]) -> Iterator[None]:
+    """Errors of writing below ``place`` as a ``ValueError`` with the way out; ``damage``: why it must be written."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        wrong = error.strerror or str(error)
+        remedy = (
+            "make room there, or set corpus.prepared=FOLDER on another disk"
+            if full
+            else ("set corpus.prepared=FOLDER to a place that you can write to")
+        )
+        where = error.filename if error.filename is not None else place
+        because = f"{damage()} It cannot be rebuilt in place: " if damage() else ""
+        raise ValueError(f"{because}{where}: {wrong}; nothing was prepared: {remedy}") from error
+
+
+@contextmanager
+def _turn(folder: Path, report: Report) -> Iterator[None]:
     """Hold the lock of a prepared folder; a file system without locks is used without (the rename still is atomic).
 
     So is a place that cannot be written to, when the folder is there: it is only read.
@@ -133,6 +196,12 @@ def _turn(folder: Path) -> Iterator[None]:
             if not folder.exists():
                 raise
         else:
-            with suppress(OSError):
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                report(f"another process is preparing {folder}: waiting for it")
+                with suppress(OSError):
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+            except OSError:
+                pass
         yield

@@ -7,23 +7,21 @@ so a document is a block between blank lines, a wiki heading opens a new one, an
 
 from __future__ import annotations
 
-import codecs
-import hashlib
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from babylm.corpora import textfiles
 from babylm.sections import CorpusConfig
 
-TRAIN_ENDINGS = (".train", ".train.txt")
 OFFICIAL_FILES = ("bnc_spoken", "childes", "gutenberg", "open_subtitles", "simple_wiki", "switchboard")
-MOST_FILES = 256
-"""Sources of a corpus: one byte a document names its source."""
-_BLOCK_BYTES = 1 << 20
 _KEPT_WORDS = 1_000_000
 _WORD = re.compile(r"\S+")
+LineFilter = Callable[[Iterator[tuple[str, bool]]], Iterator[tuple[str, bool]]]
+"""Lines in, lines out, each with whether it goes on (`textfiles.read_lines`)."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Document:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A raw file of a corpus; ``name`` is the source's name (``childes``)."""
+    """A raw file of a corpus; ``name`` is the source's name (``childes``), size and hash are of its unpacked text."""
 
     name: str
     path: Path
@@ -52,13 +50,13 @@ class Source:
 
     files: tuple[SourceFile, ...]
     identity: dict[str, Any]
-    stream: Callable[[], Iterator[Document]]
+    stream: Callable[[LineFilter | None], Iterator[Document]]
+    notes: tuple[str, ...] = ()
+    """One line each for what a person should know of the files: left out, empty, the same text twice."""
 
-    def documents(self) -> Iterator[Document]:
-        """The documents, streamed anew at each call; ``ValueError`` names file and byte where a file is not UTF-8
-        text.
-        """
-        return self.stream()
+    def documents(self, lines: LineFilter | None = None) -> Iterator[Document]:
+        """The documents, streamed anew at each call; ``lines`` filters each file's lines before they are joined."""
+        return self.stream(lines)
 
 
 def read(config: CorpusConfig) -> Source:
@@ -67,33 +65,45 @@ def read(config: CorpusConfig) -> Source:
         raise ValueError(f"corpus.document_words: {config.document_words} is not a positive number of words")
     if config.source == "toy":
         return _toy(config)
-    folder = Path(config.path)
-    if config.source == "hub" and not _train_files(folder):
+    folder = Path(config.path).expanduser()
+    without = [Path(path) for path in (config.dev, config.test) if path is not None]
+    try:
+        listing = textfiles.find(folder, "corpus.path", without=without)
+    except textfiles.NoText as error:
+        if config.source != "hub":
+            official = ", ".join(f"{name}.train" for name in OFFICIAL_FILES)
+            raise ValueError(
+                f"{error}. Put the corpus there (the official files are {official}), or set corpus.source=hub to "
+                "download it, or corpus.source=toy for the bundled corpus"
+            ) from None
         from babylm.corpora import hub  # loads huggingface_hub
 
         hub.download(config.hub, folder)
-    found = _train_files(folder)
-    if not found:
-        wanted = ", ".join(f"{name}.train" for name in OFFICIAL_FILES)
-        raise ValueError(
-            f"corpus.path: no *.train files in {folder}. Put the corpus there (the official files are {wanted}), "
-            "or set corpus.source=hub to download it, or corpus.source=toy for the bundled corpus"
-            f"{_passed_over(folder)}"
-        )
-    return _from_files(found, config.document_words)
+        listing = textfiles.find(folder, "corpus.path", without=without)
+    return _from_files(listing, config.document_words)
 
 
-def held_out(path: str | Path, document_words: int = 1000) -> Source:
-    """The text of ``corpus.dev`` or ``corpus.test``: one file, or all visible files of a folder, named by their
-    stems.
-    """
-    path = Path(path)
-    if path.is_file():
-        return _from_files({path.name.split(".")[0]: path}, document_words)
-    files = sorted(f for f in path.glob("*") if f.is_file() and not f.name.startswith(".")) if path.is_dir() else []
-    if not files:
-        raise ValueError(f"{path}: neither a text file nor a folder of text files (corpus.dev, corpus.test)")
-    return _from_files(_named(files, lambda file: file.name.split(".")[0]), document_words)
+def held_out(path: str | Path, document_words: int = 1000, key: str = "corpus.dev, corpus.test") -> Source:
+    """The text of ``corpus.dev`` or ``corpus.test``: a file, or all visible text files of a folder."""
+    return _from_files(textfiles.find(Path(path), key, held_out=True), document_words)
+
+
+def check_held_out(config: CorpusConfig, source: Source) -> None:
+    """``ValueError`` when ``corpus.dev`` or ``corpus.test`` cannot be read, holds no word, or is text that ``source``
+    trains on."""
+    trained = {file.sha256: file for file in source.files if file.bytes}
+    for key in ("dev", "test"):
+        path = getattr(config, key)
+        if path is None:
+            continue
+        text = held_out(path, config.document_words, f"corpus.{key}")
+        for file in text.files:
+            if file.sha256 in trained:
+                raise ValueError(
+                    f"corpus.{key}: {file.path} holds the same text as {trained[file.sha256].path}, which is trained on"
+                )
+        if next(text.documents(), None) is None:
+            raise ValueError(f"corpus.{key}: {path} holds no word")
 
 
 def _toy(config: CorpusConfig) -> Source:
@@ -104,108 +114,39 @@ def _toy(config: CorpusConfig) -> Source:
     identity = {"toy": toy.version(), "words": config.words, "seed": config.seed}
     kept: list[Document] = []
 
-    def stream() -> Iterator[Document]:
+    def write() -> Iterator[Document]:
         if config.words > _KEPT_WORDS:
-            yield from _cut(toy.write(config.words, config.seed), config.document_words)
+            yield from toy.write(config.words, config.seed)
             return
         if not kept:  # read twice, by the tokenizer's training and by the encoding: writing it is the slow part
-            kept.extend(_cut(toy.write(config.words, config.seed), config.document_words))
+            kept.extend(toy.write(config.words, config.seed))
         yield from kept
+
+    def stream(lines: LineFilter | None) -> Iterator[Document]:
+        for document in write():
+            whole = ((line, False) for line in document.text.split("\n"))
+            for text, goes_on in _pieces(lines(whole) if lines else whole, config.document_words):
+                yield Document(document.source, text, goes_on)
 
     return Source((), identity, stream)
 
 
-def _train_files(folder: Path) -> dict[str, Path]:
-    """The visible regular files of a folder with the right endings; a pipe would block, a folder cannot be read."""
-    files = []
-    for file in (file for ending in TRAIN_ENDINGS for file in folder.glob(f"*{ending}")):
-        if file.name.startswith("."):
-            continue
-        if file.is_symlink() and not file.exists():
-            raise ValueError(f"corpus.path: {file} is a link to {file.readlink()}, which is not there")
-        if file.is_file():
-            files.append(file)
-    return _named(sorted(files), lambda file: file.name.removesuffix(".txt").removesuffix(".train"))
-
-
-def _passed_over(folder: Path) -> str:
-    """What a person may have meant as a corpus and is none, as the end of a sentence."""
-    meant = sorted(file for file in folder.glob("*") if file.name.lower().endswith(TRAIN_ENDINGS))
-    why = {
-        file.name: "its ending is not in small letters" if file.is_file() else "no regular file"
-        for file in meant
-        if not file.name.startswith(".")
-    }
-    return "".join(f"; {name} is not taken ({reason})" for name, reason in why.items())
-
-
-def _named(files: list[Path], name_of: Callable[[Path], str]) -> dict[str, Path]:
-    named: dict[str, Path] = {}
-    for file in files:
-        name = name_of(file)
-        if name in named:
-            raise ValueError(f"{named[name]} and {file}: two files for the source {name!r}; keep one of them")
-        named[name] = file
-    return named
-
-
-def _from_files(paths: dict[str, Path], document_words: int) -> Source:
-    if len(paths) > MOST_FILES:
-        folder = next(iter(paths.values())).parent
-        raise ValueError(f"{folder}: {len(paths)} files, more than {MOST_FILES} sources; join some of them")
-    files = tuple(SourceFile(name, path, *_checked(path)) for name, path in sorted(paths.items()))
+def _from_files(listing: textfiles.Listing, document_words: int) -> Source:
+    files = tuple(SourceFile(name, path, *textfiles.digest(path)) for name, path in sorted(listing.files.items()))
     identity = {"files": [[file.name, file.bytes, file.sha256] for file in files]}
 
-    def stream() -> Iterator[Document]:
+    def stream(lines: LineFilter | None) -> Iterator[Document]:
         for file in files:
-            for text, goes_on in _pieces(read_lines(file.path), document_words):
+            whole = textfiles.read_lines(file.path)
+            for text, goes_on in _pieces(lines(whole) if lines else whole, document_words):
                 yield Document(file.name, text, goes_on)
 
-    return Source(files, identity, stream)
-
-
-def _checked(path: Path) -> tuple[int, str]:
-    """Size and SHA-256 of a file. Its text is looked at on the way: what is wrong with it is said before any work."""
-    digest, size = hashlib.sha256(), 0
-    for block, _ in _blocks(path):
-        digest.update(block)
-        size += len(block)
-    return size, digest.hexdigest()
-
-
-def read_lines(path: Path) -> Iterator[str]:
-    """The lines of a UTF-8 file without their ends (``\\n``, ``\\r\\n`` or ``\\r``), a leading byte-order mark dropped.
-
-    ``ValueError`` with the byte offset where the file is not UTF-8, or holds a NUL byte (then it is no plain text).
-    """
-    for number, (_, text) in enumerate(_blocks(path)):
-        if number == 0:
-            text = text.removeprefix("\ufeff")
-        if "\r" in text:
-            text = text.replace("\r\n", "\n").replace("\r", "\n")
-        yield from text.removesuffix("\n").split("\n")
-
-
-def _blocks(path: Path) -> Iterator[tuple[bytes, str]]:
-    """A file's bytes, and the text they spell, in blocks that end at a line end (no character, no ``\\r\\n`` cut)."""
-    with open(path, "rb") as file:
-        position = 0
-        while block := file.read(_BLOCK_BYTES) + file.readline():
-            try:
-                text = block.decode("utf-8")
-            except UnicodeDecodeError as error:
-                wide = position == 0 and block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-                raise ValueError(
-                    f"{path}: byte {position + error.start} is not UTF-8 ({error.reason}); convert the file, for "
-                    f"example with iconv -f {'UTF-16' if wide else 'LATIN1'} -t UTF-8"
-                ) from error
-            if "\0" in text:
-                offset = position + block.index(b"\0")
-                raise ValueError(
-                    f"{path}: NUL byte at offset {offset}; this is not plain text (UTF-16? a damaged copy?)"
-                )
-            yield block, text
-            position += len(block)
+    notes = [*listing.notes, *(f"{file.path} is empty" for file in files if file.bytes == 0)]
+    first: dict[str, SourceFile] = {}
+    for file in files:
+        if file.bytes and first.setdefault(file.sha256, file) is not file:
+            notes.append(f"{first[file.sha256].path} and {file.path} hold the same text, which is read twice")
+    return Source(files, identity, stream, tuple(notes))
 
 
 def split_documents(lines: Iterable[str], limit: int) -> Iterator[str]:
@@ -213,16 +154,22 @@ def split_documents(lines: Iterable[str], limit: int) -> Iterator[str]:
 
     A blank line ends a document and a wiki heading begins one; a heading is never left alone by a blank line after it.
     """
-    return (text for text, _ in _pieces(lines, limit))
+    return (text for text, _ in _pieces(((line, False) for line in lines), limit))
 
 
-def _pieces(lines: Iterable[str], limit: int) -> Iterator[tuple[str, bool]]:
-    """The documents, each with whether it ends within a line."""
+def _pieces(lines: Iterable[tuple[str, bool]], limit: int) -> Iterator[tuple[str, bool]]:
+    """The documents, each with whether it ends within a line; ``lines`` as `textfiles.read_lines` gives them."""
     block: list[str] = []
     words = 0
     heading_only = False
-    for line in lines:
+    begun = ""  # a line of which only fragments have come, of at most `limit` words
+    for fragment, goes_on in lines:
+        line = begun + fragment if begun else fragment
+        begun = ""
         in_line = len(line.split())
+        if goes_on and in_line <= limit:
+            begun = line
+            continue
         heading = line.startswith("= ") and is_heading(line.rstrip())
         full = words + in_line > limit
         if block and (heading or full or (in_line == 0 and not heading_only)):
@@ -230,10 +177,13 @@ def _pieces(lines: Iterable[str], limit: int) -> Iterator[tuple[str, bool]]:
             block, words = [], 0
         if in_line == 0:
             continue
-        while in_line > limit:
-            start = _start_of_word(line, limit)
-            yield line[:start].rstrip(), True
-            line, in_line = line[start:], in_line - limit
+        if in_line > limit:
+            *pieces, line = _cut(line, limit)
+            yield from ((piece.rstrip(), True) for piece in pieces)
+            in_line = len(line.split())
+        if goes_on:
+            begun = line
+            continue
         heading_only = heading and not block
         block.append(line)
         words += in_line
@@ -247,14 +197,8 @@ def is_heading(line: str) -> bool:
     return len(line) >= 8 and line.startswith("= = ") and line.endswith(" = =") and "\n" not in line
 
 
-def _cut(documents: Iterable[Document], limit: int) -> Iterator[Document]:
-    for document in documents:
-        for text, goes_on in _pieces(document.text.split("\n"), limit):
-            yield Document(document.source, text, goes_on)
-
-
-def _start_of_word(line: str, index: int) -> int:
-    for number, match in enumerate(_WORD.finditer(line)):
-        if number == index:
-            return match.start()
-    raise AssertionError(f"line has no word {index}")
+def _cut(line: str, limit: int) -> list[str]:
+    """``line`` in pieces of ``limit`` words, the last of at most that many; in one pass, as lines may be long."""
+    starts = [match.start() for number, match in enumerate(_WORD.finditer(line)) if number % limit == 0]
+    edges = [0, *starts[1:], len(line)]
+    return [line[start:end] for start, end in itertools.pairwise(edges)]

@@ -8,8 +8,9 @@ with a space. A tab is read as a space: in transcripts it stands between speaker
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from babylm import files
 from babylm.sections import TokenizerConfig
 
 BOS, EOS, PAD, MASK, UNK = "<s>", "</s>", "<pad>", "<mask>", "<unk>"
+ROLES = {"bos": BOS, "eos": EOS, "pad": PAD, "mask": MASK, "unk": UNK}
+"""Special tokens by their role, as our tokenizers call them."""
 RESERVED = tuple(f"<extra_{i}>" for i in range(11))
 """Entries kept free for later use (images, turns of a dialogue), so that a trained model need not grow."""
 SPECIAL_TOKENS = (BOS, EOS, PAD, MASK, UNK, *RESERVED)
@@ -59,12 +62,14 @@ def train(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train_from_iterator((_shorten(text) for text in texts), trainer)
-    bos, eos = tokenizer.token_to_id(BOS), tokenizer.token_to_id(EOS)
-    # No EOS at the end: causal scoring reads the logits after the last token of a prefix.
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{BOS} $A", pair=f"{BOS} $A {EOS} $B:1", special_tokens=[(BOS, bos), (EOS, eos)]
-    )
+    tokenizer.post_processor = template(tokenizer, BOS, EOS)
     return tokenizer
+
+
+def template(tokenizer: Tokenizer, bos: str, eos: str) -> processors.TemplateProcessing:
+    """``bos`` in front of a text, ``eos`` between two; no EOS behind, as causal scoring reads on after a prefix."""
+    ids = [(token, tokenizer.token_to_id(token)) for token in dict.fromkeys((bos, eos))]
+    return processors.TemplateProcessing(single=f"{bos} $A", pair=f"{bos} $A {eos} $B:1", special_tokens=ids)
 
 
 def _shorten(text: str) -> str:
@@ -74,7 +79,7 @@ def _shorten(text: str) -> str:
     """
     if len(text) <= _LONGEST or (max(map(len, text.split()), default=0) <= _LONGEST and not _LONG_SPACE.search(text)):
         return text
-    return _LONG_RUN.sub(lambda found: f"{found[1]} " if found[1] else found[2], text)
+    return _LONG_RUN.sub(lambda run: f"{run[1]} " if run[1] else run[2], text)
 
 
 def _normalizer(unicode_form: str) -> normalizers.Normalizer:
@@ -91,18 +96,18 @@ def _normalizer(unicode_form: str) -> normalizers.Normalizer:
     return normalizers.Sequence(steps)
 
 
-def save(tokenizer: Tokenizer, folder: Path) -> None:
+def save(tokenizer: Tokenizer, folder: Path, roles: Mapping[str, str] = ROLES) -> None:
     """Write ``tokenizer.json``, ``tokenizer_config.json`` and ``special_tokens_map.json``, read by transformers 4
-    and 5.
+    and 5. ``roles``: its special tokens by role.
     """
     folder = Path(folder)
-    special = {"bos_token": BOS, "eos_token": EOS, "pad_token": PAD, "mask_token": MASK, "unk_token": UNK}
-    special |= {"cls_token": BOS, "sep_token": EOS}
-    known = {name: token for name, token in special.items() if tokenizer.token_to_id(token) is not None}
+    special = {f"{role}_token": token for role, token in roles.items() if tokenizer.token_to_id(token) is not None}
+    for alias, role in (("cls_token", "bos_token"), ("sep_token", "eos_token")):
+        special |= {alias: special[role]} if role in special else {}
     added = tokenizer.get_added_tokens_decoder()
     config: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        **known,
+        **special,
         "additional_special_tokens": [token for token in RESERVED if tokenizer.token_to_id(token) is not None],
         "added_tokens_decoder": {str(i): added[i].__getstate__() for i in sorted(added)},
         "clean_up_tokenization_spaces": False,
@@ -112,27 +117,53 @@ def save(tokenizer: Tokenizer, folder: Path) -> None:
     }
     files.write_text(folder / "tokenizer.json", tokenizer.to_str(pretty=True))
     files.write_json(folder / "tokenizer_config.json", config)
-    files.write_json(folder / "special_tokens_map.json", known)
+    files.write_json(folder / "special_tokens_map.json", special)
 
 
 def load(path: str | Path) -> Tokenizer:
     """Read a ``tokenizer.json``, or the one of a folder; ``ValueError`` when there is none or it is unreadable."""
-    path = Path(path)
+    path = Path(path).expanduser()
     file = path / "tokenizer.json" if path.is_dir() else path
     if not file.is_file():
-        raise ValueError(f"{file}: no such tokenizer file (tokenizer.path)")
+        raise ValueError(f"{file}: no such tokenizer file (tokenizer.path){_other_forms(path)}")
+    if file.suffix == ".model":
+        raise ValueError(f"{file}: tokenizer.path is a tokenizer.json. {_CONVERT}")
+    text = files.read_text(file, "tokenizer.path is a tokenizer.json of the library tokenizers")
     try:
-        return Tokenizer.from_file(str(file))
+        return Tokenizer.from_str(text)
     except Exception as error:  # the library raises bare Exception for whatever is wrong with the file
-        raise ValueError(f"{file}: not a readable tokenizer.json: {error}") from error
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{file}: not a readable tokenizer.json: {reason} (tokenizer.path)") from error
 
 
-def special_id(tokenizer: Tokenizer, token: str) -> int:
-    """The id of a special token; ``ValueError`` when the tokenizer (a user's own) lacks it."""
-    found = tokenizer.token_to_id(token)
-    if found is None:
-        raise ValueError(f"tokenizer.path: this tokenizer has no {token} token")
-    return found
+_CONVERT = "AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER) writes one beside tokenizers of other forms"
+
+
+def _other_forms(path: Path) -> str:
+    """How to make a ``tokenizer.json`` of what a folder holds instead, as the end of a sentence."""
+    forms = ("tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
+    return f". {_CONVERT}" if path.is_dir() and any((path / form).is_file() for form in forms) else ""
+
+
+def size(tokenizer: Tokenizer) -> int:
+    """The number that every token id is below. Of a user's tokenizer, some ids may have no entry."""
+    return max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1
+
+
+def special_ids(folder: Path) -> dict[str, int]:
+    """Token ids by role (``bos``, ``eos``, ``pad``, ``mask`` and, where there is one, ``unk``) of a saved folder."""
+    tokenizer = load(folder)
+    config = files.read_json(Path(folder) / "tokenizer_config.json")
+    ids = {role: tokenizer.token_to_id(str(config.get(f"{role}_token"))) for role in ROLES}
+    return {role: token_id for role, token_id in ids.items() if token_id is not None}
+
+
+def ordinary_ids(tokenizer: Tokenizer) -> tuple[int, int]:
+    """First and last id of the longest stretch without special tokens: what a random token may be."""
+    special = [i for i, token in tokenizer.get_added_tokens_decoder().items() if token.special]
+    edges = [-1, *sorted(special), size(tokenizer)]
+    before, after = max(itertools.pairwise(edges), key=lambda edge: edge[1] - edge[0])
+    return before + 1, after - 1
 
 
 def quality(tokenizer: Tokenizer, texts: Sequence[str]) -> dict[str, float | int]:
@@ -142,7 +173,7 @@ def quality(tokenizer: Tokenizer, texts: Sequence[str]) -> dict[str, float | int
     import numpy as np
 
     words = sum(len(text.split()) for text in texts)
-    counts = np.zeros(tokenizer.get_vocab_size(), dtype=np.int64)
+    counts = np.zeros(size(tokenizer), dtype=np.int64)
     for encoding in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False):
         counts += np.bincount(encoding.ids, minlength=len(counts))
     return describe(tokenizer, counts, words)
@@ -155,10 +186,10 @@ def describe(tokenizer: Tokenizer, counts: Any, words: int) -> dict[str, float |
     not spell in larger parts. Punctuation, digits and white space are left aside.
     """
     tokens = int(counts.sum())
-    special = {tokenizer.token_to_id(token) for token in SPECIAL_TOKENS}
+    special = {i for i, token in tokenizer.get_added_tokens_decoder().items() if token.special}
     pieces = [i for i in range(len(counts)) if i not in special]
     alphabet = set(pre_tokenizers.ByteLevel.alphabet())
-    single = [i for i in pieces if (piece := tokenizer.id_to_token(i)) in alphabet and _is_letter_byte(piece)]
+    single = [i for i in pieces if (piece := tokenizer.id_to_token(i) or "") in alphabet and _is_letter_byte(piece)]
     return {
         "vocabulary": len(counts),
         "words": words,

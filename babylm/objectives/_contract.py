@@ -21,6 +21,8 @@ class Special:
     vocabulary: int
     first_ordinary_id: int
     """Ids from here on are ordinary: what a random replacement is drawn from."""
+    last_ordinary_id: int | None = None
+    """None: the last of the vocabulary."""
 
 
 @dataclass

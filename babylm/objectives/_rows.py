@@ -63,7 +63,8 @@ def masked(
     targets = tokens.gather(1, at).where(taken, 0)
 
     chosen = torch.zeros_like(candidates).scatter(1, at, taken)
-    ordinary = special.vocabulary - special.first_ordinary_id
+    end = special.vocabulary if special.last_ordinary_id is None else special.last_ordinary_id + 1
+    ordinary = end - special.first_ordinary_id
     u = noise[:, 2]
     # What is left of the uniform inside the `random` stretch picks the replacement.
     inside = ((u - config.keep) / config.random).clamp(0, 1) if config.random > 0 else torch.zeros_like(u)

@@ -91,10 +91,11 @@ def form(run: Run, package: Mapping[str, str]) -> dict[str, Any]:
         "predictions file": package["predictions"],
         "model type": _kind(run),
         "approach tags": ", ".join(wanted.tags) or _kind(run),
-        "base model": "none: trained from scratch",
+        "base model": _base(run),
         "learning-rate scheduler": _schedule(run),
         "epochs": round(plan["epochs"], 4),
-        "tokenizer": f"byte-level BPE, {shape['vocab_size']:,} entries, trained on the training corpus",
+        "tokenizer": f"byte-level BPE, {shape['vocab_size']:,} entries, "
+        + ("trained on the training corpus" if config.tokenizer.path is None else "not trained by this run"),
         "random seed": config.seed,
         "attention heads": shape["num_attention_heads"],
         "maximum sequence length": max(phase.sequence_length for phase in phases),
@@ -125,11 +126,25 @@ def form(run: Run, package: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def _base(run: Run) -> str:
+    """The weights that training started from: their folder's name alone, as a path is nobody's business."""
+    initial = _facts(run).get("init_from")
+    if initial is None:
+        return "none: trained from scratch"
+    words = "unknown words" if initial["words"] is None else f"{initial['words']:,} words"
+    path = Path(initial["path"])
+    return f"{path.parent.parent.name}/{path.parent.name} (sha256 {initial['sha256'][:16]}, {words} read before)"
+
+
+def _start(run: Run) -> str:
+    return "trained from scratch" if _facts(run).get("init_from") is None else f"trained from {_base(run)}"
+
+
 def _description(run: Run) -> str:
     shape = _shape(run)
     return (
         f"A transformer of {_facts(run)['parameters']:,} parameters ({shape['num_hidden_layers']} layers of "
-        f"{shape['hidden_size']}), trained from scratch on {run.plan['corpus_words']:,} words read "
+        f"{shape['hidden_size']}), {_start(run)} on {run.plan['corpus_words']:,} words read "
         f"{run.plan['epochs']:.2f} times, with the objective {run.config.objective.name}, for the BabyLM challenge "
         f"({run.config.track}, rules of {run.rules}, {ARTICLES[str(run.rules)]})."
     )

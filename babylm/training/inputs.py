@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from babylm.corpora import sources
 from babylm.evaluation import suite
 from babylm.evaluation.aggregates import expand
 from babylm.sections import Config
 
 
 def check(config: Config) -> None:
-    """``ValueError`` when held-out text cannot be read, or the data of a task that will be scored is missing."""
-    for name in ("dev", "test"):
-        path = getattr(config.corpus, name)
-        if path is None:
-            continue
-        sources.held_out(path, config.corpus.document_words)  # looks at the text to its end
+    """``ValueError`` when the data of a task that will be scored is missing. (`prepare` looks at held-out text.)"""
     wanted = config.evaluation
     if wanted.at == "none":
         return
     for name in expand(wanted.tasks):
-        suite.task(name).items(Path(wanted.data), 1, suite="fast", rules=config.rules)
+        suite.task(name, wanted).items(Path(wanted.data), 1, suite="fast", rules=config.rules)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,6 +69,13 @@ class Session:
         torch.nn.Module.to(network, self.device)
         return network
 
+    def network_with(self, weights: dict[str, Tensor]) -> BabyLMForCausalLM:
+        """A network of its own with a copy of ``weights``, to be measured; it takes no random numbers to make."""
+        network = copy.deepcopy(self.skeleton).to_empty(device=self.device)
+        network.load_state_dict(weights)
+        network.set_attention(self.attention)
+        return network
+
     def facts(self) -> dict[str, Any]:
         """What every revision records."""
         return {
@@ -97,9 +105,9 @@ class Session:
 
 def special_ids(shards: Shards) -> objectives.Special:
     """The ids that objectives and packing need, from the prepared tokenizer."""
-    loaded = tokenizer.load(shards.tokenizer_folder)
-    bos, pad, mask = (tokenizer.special_id(loaded, t) for t in (tokenizer.BOS, tokenizer.PAD, tokenizer.MASK))
-    return objectives.Special(bos, pad, mask, loaded.get_vocab_size(), len(tokenizer.SPECIAL_TOKENS))
+    ids = tokenizer.special_ids(shards.tokenizer_folder)
+    first, last = tokenizer.ordinary_ids(tokenizer.load(shards.tokenizer_folder))
+    return objectives.Special(ids["bos"], ids["pad"], ids["mask"], shards.vocabulary, first, last)
 
 
 def model_config(config: Config, shards: Shards) -> BabyLMConfig:
@@ -111,7 +119,7 @@ def model_config(config: Config, shards: Shards) -> BabyLMConfig:
         **fields,
         vocab_size=special.vocabulary,
         bos_token_id=special.bos,
-        eos_token_id=tokenizer.special_id(tokenizer.load(shards.tokenizer_folder), tokenizer.EOS),
+        eos_token_id=tokenizer.special_ids(shards.tokenizer_folder)["eos"],
         pad_token_id=special.pad,
         mask_token_id=special.mask,
         reading="causal" if config.objective.name == "causal" else config.objective.reading,

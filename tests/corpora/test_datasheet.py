@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from babylm.corpora import datasheet, sources
 from babylm.corpora.sources import Document, SourceFile
 from babylm.sections import CorpusConfig
@@ -44,6 +46,63 @@ def test_markdown_has_a_row_a_source_and_the_checksums():
     sheet = datasheet.Datasheet([SourceFile("a", Path("a.train"), 12, "abc")])
     list(sheet.watch([Document("a", "one two")]))
     lines = datasheet.as_markdown(sheet.as_dict()).splitlines()
-    assert "| a | 2 | 100.0% | 1 | 1 | 2 | 1.0000 | 2.0 | 0.0% |" in lines
+    assert "| a | 2 | 100.0% | 1 | 1 | 2 | 1.0000 | 2.0 | 3.5 | 0.0% |" in lines
     assert any(line.startswith("| total | 2 |") for line in lines)
     assert "- `a.train`: 12 bytes, SHA-256 `abc`" in lines
+
+
+def warnings_of(text, *cleaners):
+    sheet = datasheet.Datasheet()
+    for document in sheet.watch([Document("a", text)]):
+        sheet.cleaned(document.text)
+    described = sheet.as_dict()
+    warned = datasheet.warnings(described, cleaners)
+    assert all(line in datasheet.as_markdown(described) for line in warned)
+    return warned
+
+
+@pytest.mark.parametrize(
+    ("text", "divided"),
+    [
+        ("the cat sat on the mat\n", True),
+        ("epäjärjestelmällistyttämättömyydellänsäkään on sana muiden joukossa\n", True),
+        ("今天 天气 很 好 , 我们 去 公园\n", True),  # words set apart
+        ("今天天气很好，我们去公园\n", False),
+        ("你好\n我们去公园吧，好不好\n在哪里呢妈妈\n", False),
+        ("วันนี้อากาศดีมาก เราไปสวนสาธารณะกันเถอะ\n", False),
+        ("ACGTACGTACGTACGTACGTACGT TTTTACGATCGATCGATTTACG\n", False),
+    ],
+)
+def test_text_that_white_space_does_not_divide_is_warned_of(text, divided):
+    warned = warnings_of(text * 20)
+    assert len(warned) == (0 if divided else 1)
+    if not divided:
+        words, characters = len((text * 20).split()), len(text * 20)
+        assert f"({characters:,} characters, {words:,} words)" in warned[0]
+
+
+def test_special_tokens_that_are_spelt_out_are_counted():
+    (line,) = warnings_of("the <s> cat <s> [MASK] <|endoftext|> <b>bold</b> [laughs] a < b > c")
+    assert "(<s> 2, [MASK] 1, <|endoftext|> 1)" in line
+    assert "never as the tokens" in line
+
+
+def test_formats_are_named_unless_their_cleaner_is_applied():
+    chat = "@Begin\n*MOT:\tlook .\n%mor:\tv|look .\n@End"
+    (line,) = warnings_of(chat)
+    assert line.startswith(
+        "a looks like CHAT transcripts (2 header lines, 1 dependent tiers): corpus.cleaning=[strip_chat]"
+    )
+    assert "subtitles (1 time codes)" in warnings_of("1\n00:00:01,000 --> 00:00:02,000\nhi there")[0]
+    assert "Project Gutenberg" in warnings_of("*** START OF THE PROJECT GUTENBERG EBOOK EMMA ***\nEmma")[0]
+    sheet = datasheet.Datasheet()
+    list(sheet.watch([Document("a", chat)]))
+    assert datasheet.warnings(sheet.as_dict(), ["strip_chat"]) == []
+
+
+def test_a_stray_mark_is_no_format():
+    lines = ["*MOT:\tlook ."] * 100
+    assert (
+        warnings_of("\n".join([*lines, "%add:\tBRO", "00:00:01,000 --> 00:00:02,000", "End of Project Gutenberg's"]))
+        == []
+    )

@@ -1,9 +1,14 @@
 """From raw text to shards: built once, opened afterwards, rebuilt when damaged, never reused for other settings."""
 
+import errno
+import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,7 +42,7 @@ def test_building_once_and_opening_afterwards(corpus, monkeypatch):
     lines: list[str] = []
     built = prepare(corpus, SMALL, lines.append)
     monkeypatch.setattr(pipeline, "_build", lambda *arguments: pytest.fail("built again"))
-    opened = prepare(corpus, SMALL, lines.append, verify=True)
+    opened = prepare(corpus, SMALL, lines.append)
     assert opened.folder == built.folder
     assert opened.fingerprint == opened.folder.name
     assert built.word_count == sum(len(d.text.split()) for d in toy.write(1500, 3))
@@ -111,7 +116,7 @@ def test_a_damaged_corpus_is_rebuilt_and_said_to_be(corpus):
     data = bytearray(tokens.read_bytes())
     data[10] ^= 1
     tokens.write_bytes(bytes(data))
-    assert np.array_equal(prepare(corpus, SMALL, verify=True).tokens, good)
+    assert np.array_equal(prepare(corpus, SMALL).tokens, good)
 
 
 def test_a_prepared_corpus_is_opened_where_nothing_can_be_written(corpus, tmp_path):
@@ -119,10 +124,113 @@ def test_a_prepared_corpus_is_opened_where_nothing_can_be_written(corpus, tmp_pa
     lock = built.folder.with_name(f".{built.folder.name}.lock")
     lock.unlink()
     lock.mkdir()  # opening it fails, as on a read-only place, whoever runs the tests
-    assert prepare(corpus, SMALL, verify=True).folder == built.folder
+    assert prepare(corpus, SMALL).folder == built.folder
     built.folder.rename(tmp_path / "away")
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(ValueError, match=r"\.lock: Is a directory; nothing was prepared: set corpus\.prepared=FOLDER"):
         prepare(corpus, SMALL)
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
+def test_a_damaged_corpus_where_nothing_can_be_written_says_both_and_the_way_out(corpus, monkeypatch, number):
+    built = prepare(corpus, SMALL)
+    data = bytearray((built.folder / "tokens.bin").read_bytes())
+    data[10] ^= 1
+    (built.folder / "tokens.bin").write_bytes(bytes(data))
+
+    def refuse(**arguments):
+        raise OSError(number, os.strerror(number), str(built.folder.parent))
+
+    monkeypatch.setattr(files.tempfile, "mkdtemp", refuse)
+    message = (
+        rf"tokens\.bin does not have the checksum .*: {os.strerror(number)}; nothing was .*corpus\.prepared=FOLDER"
+    )
+    with pytest.raises(ValueError, match=message):
+        prepare(corpus, SMALL)
+    assert (built.folder / "tokens.bin").read_bytes() == bytes(data)
+
+
+def limited(bytes_a_file, *words):
+    """The command in a process whose files may have so many bytes: a full disk in miniature."""
+    code = (
+        "import resource, runpy, sys; limit = int(sys.argv.pop(1)); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)); "
+        "runpy.run_module('babylm.prepare', run_name='__main__')"
+    )
+    command = [sys.executable, "-c", code, str(bytes_a_file), *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("bytes_a_file", [0, 3000, 30_000])
+def test_a_full_disk_ends_the_command_with_one_line(bytes_a_file, tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        f"corpus: {{source: toy, words: 9000, prepared: '{tmp_path}/prepared'}}\ntokenizer: {{vocabulary: 400}}"
+    )
+    done = limited(bytes_a_file, str(config))
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "File too large; nothing was prepared: make room there, or set corpus.prepared=FOLDER" in done.stderr
+    assert [p.name for p in (tmp_path / "prepared").iterdir() if not p.name.endswith(".lock")] == []
+
+
+def test_a_killed_build_is_cleared_and_made_anew(corpus, tmp_path, monkeypatch):
+    process = os.fork()
+    if process == 0:
+        pipeline.shards.finish = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
+        prepare(corpus, SMALL)
+        os._exit(1)
+    assert os.waitpid(process, 0)[1] == signal.SIGKILL
+    left = [p for p in (tmp_path / "prepared").iterdir() if p.name.endswith(files.PARTIAL)]
+    assert len(left) == 1
+    built = prepare(corpus, SMALL)
+    assert (built.folder / "manifest.json").is_file()
+    assert not left[0].exists()
+
+
+def test_who_waits_for_another_process_says_so(corpus):
+    built = prepare(corpus, SMALL)
+    said: list[str] = []
+    with open(built.folder.with_name(f".{built.folder.name}.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        waiting = threading.Thread(target=prepare, args=(corpus, SMALL, said.append))
+        waiting.start()
+        begin = time.monotonic()
+        while not said and time.monotonic() < begin + 20:
+            time.sleep(0.01)
+        assert said == [f"another process is preparing {built.folder}: waiting for it"]
+    waiting.join(timeout=20)
+    assert said[-1].startswith("prepared corpus")
+
+
+def test_held_out_text_is_looked_at_before_anything_is_made(corpus, tmp_path):
+    with pytest.raises(ValueError, match=r"corpus\.dev: there is no file or folder"):
+        prepare(replace(corpus, dev=str(tmp_path / "none")), SMALL)
+    assert not Path(corpus.prepared).exists()
+
+
+def test_what_a_person_should_know_is_said_when_built_and_when_opened(raw):
+    (Path(raw.path) / "zh.train").write_text("今天天气很好，我们去公园吧。\n" * 50 + "<s> well\n")
+    for _ in range(2):
+        lines: list[str] = []
+        prepare(raw, SMALL, lines.append)
+        assert sum(line.startswith("warning: zh: 1") and "characters per word" in line for line in lines) == 1
+        assert sum(line.startswith("warning: the text spells out special tokens (<s> 1)") for line in lines) == 1
+
+
+def test_a_transcript_is_cleaned_across_its_documents_and_both_counts_are_kept(raw):
+    chat = "@Begin\n@ID:\teng|x\n" + "*MOT:\tthe cat sees it .\n%mor:\tdet|the\n\tn|cat\n" * 300 + "@End\n"
+    (Path(raw.path) / "chat.train").write_text(chat)
+    lines: list[str] = []
+    plain = prepare(raw, SMALL, lines.append)
+    assert any("chat looks like CHAT transcripts (3 header lines, 300 dependent tiers)" in line for line in lines)
+    lines.clear()
+    cleaned = prepare(replace(raw, cleaning=["strip_chat", "lowercase"]), SMALL, lines.append)
+    assert not any("looks like" in line for line in lines)
+    by_name = {source["name"]: source for source in cleaned.manifest["sources"]}
+    assert by_name["chat"]["words"] == 300 * 5
+    assert by_name["chat"]["raw_words"] == len(chat.split())
+    assert cleaned.manifest["raw_words"] == plain.word_count == plain.words.sum()
+    assert cleaned.words.sum() == cleaned.word_count
 
 
 def test_an_interrupted_build_leaves_nothing(corpus, monkeypatch, tmp_path):
@@ -148,7 +256,7 @@ def test_two_processes_at_once_give_one_whole_corpus(corpus, tmp_path, root):
     code = (
         "import sys; from babylm.corpora.pipeline import prepare; from babylm.sections import *; "
         "corpus = CorpusConfig(source='toy', words=6000, prepared=sys.argv[1]); "
-        "s = prepare(corpus, TokenizerConfig(vocabulary=500), verify=True); "
+        "s = prepare(corpus, TokenizerConfig(vocabulary=500)); "
         "print(s.folder, s.word_count)"
     )
     folder = str(tmp_path / "prepared")
@@ -185,5 +293,5 @@ def test_wrong_corpora_end_the_command_with_one_line(tmp_path, root):
         [sys.executable, "-m", "babylm.prepare", str(file)], cwd=root, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 2
-    assert done.stderr.startswith("error: corpus.path: no *.train files")
+    assert done.stderr.startswith("error: corpus.path: there is no file or folder")
     assert len(done.stderr.splitlines()) == 1

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from babylm import files
 from babylm.corpora import shards, toy
 from babylm.corpora import tokenizer as tokenization
 from babylm.corpora.encoding import encode
@@ -33,7 +34,7 @@ def folder(documents, tokenizer, tmp_path):
 
 
 def test_what_is_written_is_what_is_read(folder, documents, tokenizer):
-    opened = Shards.open(folder, verify=True)
+    opened = Shards.open(folder)
     expected = encode(tokenizer, documents)
     for name in ("tokens", "words", "offsets", "document_sources"):
         assert np.array_equal(getattr(opened, name), getattr(expected, name)), name
@@ -80,33 +81,62 @@ def test_a_missing_file_is_found(folder):
 
 
 @pytest.mark.parametrize("name", ["tokens.bin", "words.bin", "tokenizer/tokenizer.json"])
-def test_a_flipped_bit_is_found_when_asked(folder, name):
+def test_a_flipped_bit_is_found_at_every_opening(folder, name):
     data = bytearray((folder / name).read_bytes())
     data[len(data) // 2] ^= 1
     (folder / name).write_bytes(bytes(data))
-    Shards.open(folder)
     with pytest.raises(ValueError, match=rf"{name} does not have the checksum"):
-        Shards.open(folder, verify=True)
+        Shards.open(folder)
 
 
 def test_offsets_that_do_not_fit_are_found(folder):
     offsets = np.fromfile(folder / "offsets.bin", dtype=np.int64)
     offsets[-1] -= 1
     offsets.tofile(folder / "offsets.bin")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"]["offsets.bin"]["sha256"] = files.sha256_file(folder / "offsets.bin")
+    files.write_json(folder / "manifest.json", manifest)
     with pytest.raises(ValueError, match=r"offsets\.bin does not fit the manifest"):
         Shards.open(folder)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"format": 0}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"format": 0}', '{"format": 1}', "\xff", "[" * 100_000])
 def test_a_bad_manifest_is_no_corpus(folder, content):
     (folder / "manifest.json").write_text(content)
-    with pytest.raises(ValueError, match=r"manifest\.json .*Rebuild"):
+    with pytest.raises(files.DamagedFile, match=r"manifest\.json.*Rebuild"):
         Shards.open(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"words": 1},
+        {"documents": 3},
+        {"words": "many"},
+        {"files": {}},
+        {"files": {"tokens.bin": 3}},
+        {"dtypes": {"tokens": "object"}},
+        {"tokenizer": None},
+    ],
+)
+def test_a_manifest_that_is_not_of_these_files_is_refused(folder, change):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    files.write_json(folder / "manifest.json", manifest | change)
+    with pytest.raises(files.DamagedFile, match=r"(manifest\.json|words\.bin|offsets\.bin) .*Rebuild"):
+        Shards.open(folder)
+
+
+def test_more_than_256_sources_take_two_bytes(tokenizer, tmp_path):
+    counts, _ = shards.write(tmp_path, tokenizer, [Document(f"s{i}", "a cat") for i in range(1000)])
+    assert counts["dtypes"]["document_sources"] == "uint16"
+    assert np.fromfile(tmp_path / "document_sources.bin", dtype=np.uint16).tolist() == list(range(1000))
+    held_out = encode(tokenizer, [Document(f"s{i}", "a cat") for i in range(300)])
+    assert held_out.document_sources.tolist() == list(range(300))
 
 
 def test_without_a_manifest_nothing_is_there(folder):
     (folder / "manifest.json").unlink()
-    with pytest.raises(ValueError, match=r"manifest\.json is missing"):
+    with pytest.raises(ValueError, match=r"manifest\.json: there is no such file"):
         Shards.open(folder)
 
 

@@ -148,10 +148,10 @@ def test_loading_refuses_what_is_no_tokenizer(tmp_path):
         tokenization.load(tmp_path)
 
 
-def test_special_ids(tokenizer):
-    assert tokenization.special_id(tokenizer, "<mask>") == 3
-    with pytest.raises(ValueError, match="has no <image> token"):
-        tokenization.special_id(tokenizer, "<image>")
+def test_special_ids(tokenizer, tmp_path):
+    tokenization.save(tokenizer, tmp_path)
+    assert tokenization.special_ids(tmp_path) == {"bos": 0, "eos": 1, "pad": 2, "mask": 3, "unk": 4}
+    assert tokenization.ordinary_ids(tokenizer) == (16, 899)
 
 
 def test_quality_counts_tokens_and_entries(tokenizer):

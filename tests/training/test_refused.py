@@ -21,8 +21,9 @@ from .test_resume import stop_at
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (["corpus.dev={0}/nope"], "nope: neither a text file nor a folder"),
-        (["corpus.test={0}/nope"], "nope: neither a text file nor a folder"),
+        (["corpus.dev={0}/nope"], "corpus.dev: there is no file or folder .*nope"),
+        (["corpus.test={0}/nope"], "corpus.test: there is no file or folder .*nope"),
+        (["corpus.dev={0}/blank"], "corpus.dev: .*blank holds no word"),
         (["corpus.test={0}/latin"], "byte 3 is not UTF-8"),
         (["evaluation.tasks=[blimp]", "evaluation.data={0}/nope"], "nope has no fast_eval/blimp_fast"),
         (["training.attention=flash"], "flash does not run here: the package flash-attn is not installed"),
@@ -31,6 +32,7 @@ from .test_resume import stop_at
 def test_what_is_missing_is_told_before_the_folder_is_made(tmp_path, monkeypatch, overrides, said):
     monkeypatch.setattr(attention.kernels, "flash_attn_varlen_func", None)
     (tmp_path / "latin").write_bytes(b"caf\xe9")
+    (tmp_path / "blank").write_bytes(b"\n \n")
     for more in ([], ["training.plan_only=true"]):
         with pytest.raises(ValueError, match=said):
             train.main(runs.make(tmp_path, *[text.format(tmp_path) for text in overrides], *more))

@@ -1,0 +1,254 @@
+"""Every command that is written down anywhere runs as written, on a tiny run; what needs hours or a network is planned.
+
+A new command is picked up by itself. One that nothing here covers fails `test_each_command`: cover it below.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from babylm import config, evaluate, generate, prepare, report, submit, train
+from babylm.cli import config_command
+from tests import commands
+from tests.commands import ROOT, Command
+from tests.corpora.test_given_tokenizer import gpt2
+from tests.evaluation import fixtures
+from tests.training import runs
+
+TINY = (
+    "track=free", "milestones=[300]", "tokenizer.vocabulary=320", "corpus.source=files", "training.accumulate=1",
+    "model={hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 2, intermediate_size: 48}",
+    "phases=[{until: 0.5, sequence_length: 16, tokens: 128}, {sequence_length: 32, tokens: 128}]",
+    "budget={words: 600}", "training.precision=fp32", "training.compile=false",
+)  # fmt: skip
+"""What makes any shipped run finish in a second; the rest of its configuration is as shipped."""
+COMMANDS = commands.collect()
+NETWORK = ("--get", "owner/name", "push=true")
+"""What needs the network is run up to it, or without it."""
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A run that was trained and scored."""
+    folder = tmp_path_factory.mktemp("tiny")
+    made = runs.run(folder, "milestones=[]", "evaluation.tasks=[grammar]", "evaluation.at=none", "name=tiny")
+    assert evaluate._command([str(made)]) == 0
+    return made
+
+
+@pytest.fixture
+def scratch(tmp_path, tiny, data, monkeypatch):
+    """The working directory, like the repository's root: its configurations, a tiny corpus, evaluation data."""
+    for name in ("configs", "slurm", "benchmarks"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "evaluation_data").symlink_to(data)
+    for name in ("strict_small", "strict"):
+        for split in ("", "dev", "test"):
+            text = tmp_path / "corpora" / name / split
+            text.mkdir(parents=True, exist_ok=True)
+            (text / f"a.{split or 'train'}").write_text(runs.sentences() + split)
+    (tmp_path / "my").mkdir()
+    (tmp_path / "my" / "transcripts").mkdir()
+    (tmp_path / "my" / "transcripts" / "a.cha").write_text("@Begin\n" + "*MOT:\tlook at the dog .\n" * 200 + "@End\n")
+    fixtures.write_all(tmp_path / "my" / "data")
+    shutil.copytree(next((tmp_path / "my" / "data").rglob("*blimp*")), tmp_path / "my" / "pairs")
+    generator = random.Random(0)
+    rows = [
+        f"{n},{word},{generator.uniform(200, 400):.0f},{generator.uniform(1, 9):.2f}\n"
+        for n, line in enumerate(runs.sentences(20).split("\n"))
+        for word in line.split()
+    ]
+    (tmp_path / "my" / "times.csv").write_text("sentence,word,RT,log_freq\n" + "".join(rows))
+    (tmp_path / "my" / "gpt2").mkdir()
+    gpt2().save(str(tmp_path / "my" / "gpt2" / "tokenizer.json"))
+    (tmp_path / "prompts.txt").write_text("the dog\na cat\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def provide_runs(words: list[str], scratch: Path, tiny: Path) -> None:
+    """Copies of the tiny run and of its models, wherever a command names one."""
+    for word in words:
+        if found := re.match(r"(checkpoints/[\w-]+)(/[\w-]+)?$", word):
+            run = scratch / found[1]
+            if not run.exists():
+                shutil.copytree(tiny, run)
+            if found[2] and not (scratch / word).exists():
+                shutil.copytree(tiny / "main", scratch / word)
+        elif word.startswith("some/") and not (scratch / word).exists():
+            shutil.copytree(tiny / "main", scratch / word)
+
+
+def run_train_or_prepare(command: Command, words: list[str], scratch: Path) -> None:
+    module = {"babylm.train": train, "babylm.prepare": prepare}[words[0]]
+    asked = config.load(words[1], words[2:])  # as written
+    more = [f"checkpoints={scratch}/made", f"corpus.prepared={scratch}/prepared", *TINY]
+    if command.file != "README.md" and module is train:
+        more.append("training.plan_only=true")
+    if not Path(asked.corpus.path).exists():
+        more.append("corpus.path=corpora/strict_small")
+    assert config_command(module.__doc__, module.main, [*words[1:], *more]) == 0
+    if module is train and command.file == "README.md" and not asked.training.plan_only:
+        assert (scratch / "made" / asked.name / "main" / "manifest.json").exists()
+
+
+def run_evaluate(words: list[str], scratch: Path, capsys) -> None:
+    if words[1] == "compare":
+        more = [] if any(word.startswith("tasks=") for word in words) else ["tasks=grammar"]
+        assert evaluate._command([*words[1:], *more]) == 0
+        return
+    more = [] if any(word.startswith("glue.") for word in words) else ["glue.epochs=1"]
+    more += ["glue.seeds=[1]", "limit=2"]
+    if any("times.csv" in word for word in words) or "part=" in " ".join(words):
+        more = []
+    assert evaluate._command([*words[1:], *more]) == 0
+    assert re.search(r"results are in|is done, in", capsys.readouterr().out)
+
+
+def run_up_to_the_network(words: list[str], monkeypatch, capsys) -> None:
+    """The options are known, and what ends it is the network that is not there."""
+
+    def refuse(*arguments, **named):
+        raise OSError("no network in tests")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    if "push=true" in words:
+        assert {word.partition("=")[0] for word in words[2:]} <= set(submit.KEYS)
+        return
+    if any(re.search(r"password=$|source=ewok", word) for word in words):
+        return  # test_download: its data is behind a login
+    assert evaluate._command(words[1:]) == 2
+    said = capsys.readouterr().err
+    assert re.search(r"network|Hub|download", said), said
+    assert "unknown value" not in said
+
+
+def check_benchmark(text: str, script: str) -> None:
+    """The script is there and has these options, the optional ones too."""
+    code = (ROOT / script).read_text(encoding="utf-8")
+    for option in re.findall(r"(?<=[\s\[])--[\w-]+", text):
+        assert f'"{option}"' in code, option
+    for name in re.findall(r"configs/\S+\.yaml", text):
+        config.load(name)
+
+
+def check_job(command: Command, words: list[str], scratch: Path, tiny: Path) -> None:
+    """The script is there and whole, and the command that it runs loads what it is given."""
+    script, *given = [word for word in words if not word.startswith("-")]
+    if not script.endswith(".sbatch"):
+        return  # options alone, with the rest left out
+    subprocess.run(["bash", "-n", ROOT / script], check=True)
+    (module,) = re.findall(r"run_and_requeue (babylm\.\w+)|(benchmarks/\w+\.py)", (ROOT / script).read_text())[-1:]
+    if module[0] == "babylm.train":
+        config.load(given[0], [word for word in given[1:] if "=" in word])
+        assert all((scratch / word).exists() for word in given if word.endswith(".txt"))
+    elif module[0] == "babylm.evaluate":
+        given = [word for word in given if word not in ("key=value",)]
+        assert evaluate._command([*given, "limit=2", "part=0/2"]) == 0
+    else:
+        check_benchmark(command.text, module[1])
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: f"{command.file}: {command.text}")
+def test_each_command(command, scratch, tiny, monkeypatch, capsys):
+    words = command.words
+    if words[-1:] == ["<"] or "<" in words:
+        at = words.index("<")
+        monkeypatch.setattr("sys.stdin", open(words[at + 1], encoding="utf-8"))  # noqa: SIM115 (the command reads it)
+        words = words[:at]
+    provide_runs(words, scratch, tiny)
+    match words:
+        case ["python", "-m", module] if (
+            module.startswith("babylm.") and (ROOT / f"{module.replace('.', '/')}.py").exists()
+        ):
+            pass  # the name of a command alone
+        case ["python", "-m", "babylm.train" | "babylm.prepare", *_]:
+            run_train_or_prepare(command, words[2:], scratch)
+        case ["python", "-m", "babylm.evaluate" | "babylm.submit", *_] if any(n in " ".join(words) for n in NETWORK):
+            run_up_to_the_network(words[2:], monkeypatch, capsys)
+        case ["python", "-m", "babylm.evaluate", *_]:
+            run_evaluate(words[2:], scratch, capsys)
+        case ["python", "-m", "babylm.report", *arguments]:
+            assert report._command(arguments) == 0
+            assert any((scratch / word / "report.html").is_file() for word in arguments) or "out=" in " ".join(words)
+        case ["python", "-m", "babylm.submit", *arguments]:
+            scored_otherwise = any(word.startswith(("rules=", "scorer=")) for word in arguments)
+            more = ["incomplete=true"] if scored_otherwise else []  # the tiny run was scored once, by its own rules
+            assert submit._command([*arguments, "load=false", *more]) == 0
+            assert scored_otherwise or "equal" in capsys.readouterr().out
+        case ["python", "-m", "babylm.generate", *arguments]:
+            if not any("chat" in word or not re.match(r"\w+=|checkpoints/", word) for word in arguments) and (
+                "<" not in command.words
+            ):
+                arguments = [*arguments, "the dog"]  # the test has no terminal to chat on
+            assert generate._command([*arguments, "max_new_tokens=2"]) == 0
+        case ["python", script, *_] if script.startswith("benchmarks/"):
+            check_benchmark(command.text, script)
+        case ["sbatch", *arguments]:
+            check_job(command, arguments, scratch, tiny)
+        case ["make", *targets]:
+            subprocess.run(["make", "--dry-run", *targets], cwd=ROOT, check=True, capture_output=True)
+        case ["source", script]:
+            assert script == ".venv/bin/activate", "what `make env` makes"
+        case ["pip", "install", package]:
+            extra = re.fullmatch(r"babylm\[(\w+)\]|\.\[(\w+)\]|-e|\.", package)
+            assert extra, package
+        case _:
+            raise AssertionError(f"{command.file}: {command.text}: no test covers such a command; add it here")
+
+
+MARKDOWN = [ROOT / "README.md", *sorted(ROOT.glob("*/*.md"))]
+PYTHON = [
+    (path.name, code)
+    for path in MARKDOWN
+    for kind, code in commands.code_blocks(path.read_text(encoding="utf-8"))
+    if kind == "python"
+]
+
+
+@pytest.mark.parametrize(("name", "code"), PYTHON)
+def test_each_piece_of_python(name, code, scratch, tiny, capsys):
+    provide_runs(re.findall(r"checkpoints/[\w/-]+", code), scratch, tiny)
+    exec(compile(code, name, "exec"), {})
+    assert capsys.readouterr().out.strip()
+
+
+def test_commands_are_collected_from_everywhere():
+    files = {command.file for command in COMMANDS}
+    assert {"README.md", "slurm/README.md", "babylm/evaluate.py", "benchmarks/campaign.py"} <= files
+    assert any(file.startswith("configs/ablations/") for file in files)
+    assert any(file.startswith("slurm/") and file.endswith(".sbatch") for file in files)
+    assert len(COMMANDS) > 50
+
+
+def test_a_command_in_each_place_is_found(tmp_path):
+    samples = {
+        "a.md": "Run `make smoke` or\n```bash\npython -m babylm.train X  # why\nls\n```\n",
+        "b.py": '"""Doc.\n\n    python -m babylm.train X a=[1,2]      what it does\n    no command\n"""\n',
+        "c.yaml": "# Command:   python -m babylm.train X\n# sbatch slurm/x.sbatch\nname: a\n",
+    }
+    expected = {
+        "a.md": ["python -m babylm.train X", "make smoke"],
+        "b.py": ["python -m babylm.train X a=[1,2]"],
+        "c.yaml": ["python -m babylm.train X", "sbatch slurm/x.sbatch"],
+    }
+    for name, text in samples.items():
+        (tmp_path / name).write_text(text)
+        assert commands.read(tmp_path / name) == expected[name]
+    assert Command("python -m babylm.train CONFIG [key=value ...] a=[1]", "").words == [
+        *("python", "-m", "babylm.train", "configs/smoke.yaml", "a=[1]")
+    ]
+
+
+def test_an_uncovered_command_fails(scratch, tiny, monkeypatch, capsys):
+    with pytest.raises(AssertionError, match="no test covers such a command"):
+        test_each_command(Command(shlex.join(["git", "frobnicate"]), "README.md"), scratch, tiny, monkeypatch, capsys)
