@@ -1,23 +1,34 @@
 # Two commands do everything on a machine with Python >= 3.11: `make smoke` and `make test`.
 PYTHON ?= python3
 VENV ?= .venv
-# One torch for everybody; on a GPU machine this is the CUDA build of the same version.
+# Not in the lock, since its build depends on the machine: see requirements/README.md.
 TORCH ?= torch==2.13.0
+TORCH_INDEX ?=
 BIN := $(VENV)/bin
-# The official 2025 pipeline pins transformers 4.51.3: an overlay in which exported models are loaded once more.
-COMPAT := $(VENV)/compat-4.51
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+EXTRAS := dev eval report
+# Older versions of transformers, in which exported models are used once more.
+COMPAT := compat-4.51 compat-5.23
+LOCKS := $(patsubst %,requirements/%.txt,env $(COMPAT))
+# Parts of torch's CUDA build: they come with it or not at all.
+CUDA := cuda-bindings cuda-pathfinder cuda-toolkit triton $(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc \
+	cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx)
+UV := UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/uv/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	--upgrade --generate-hashes --no-annotate
 
-.PHONY: env smoke test lint format clean
+.PHONY: env smoke test newest lint format lock clean
 
 env: $(VENV)/.ready
 
-$(VENV)/.ready: pyproject.toml
+$(VENV)/.ready: pyproject.toml $(LOCKS)
 	@echo "installing into $(VENV) (some minutes the first time) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet "$(TORCH)"
-	@$(BIN)/python -m pip install --quiet --editable ".[dev,eval,report]"
-	@$(BIN)/python -m pip install --quiet --upgrade --target $(COMPAT) --no-deps \
-		transformers==4.51.3 tokenizers==0.21.1 huggingface-hub==0.31.0 requests urllib3 charset-normalizer certifi
+	@$(PIP) --no-deps --require-hashes -r requirements/env.txt
+	@$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@for name in $(COMPAT); do $(PIP) --no-deps --require-hashes --upgrade --target $(VENV)/$$name \
+		-r requirements/$$name.txt || exit 1; done
+	@$(BIN)/python -m pip check
 	@touch $@
 
 smoke: env
@@ -29,6 +40,24 @@ smoke: env
 test: env
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
+# The suite with the newest of everything, on purpose: in an environment of its own, without upper bounds.
+newest:
+	@test -x .venv-newest/bin/python || $(PYTHON) -m venv .venv-newest
+	@$(PYTHON) requirements/unbounded.py $(EXTRAS) > .venv-newest/requirements.txt
+	@.venv-newest/bin/python -m pip install --quiet --upgrade setuptools -r .venv-newest/requirements.txt
+	@.venv-newest/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@for name in $(COMPAT); do .venv-newest/bin/python -m pip install --quiet --no-deps --require-hashes --upgrade \
+		--target .venv-newest/$$name -r requirements/$$name.txt || exit 1; done
+	@.venv-newest/bin/python -m pytest -n 2 --dist worksteal
+
+# Resolve again within the bounds of pyproject.toml, for all platforms; then run the tests and commit the files.
+lock:
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --upgrade --target $(VENV)/uv uv
+	@$(UV) pyproject.toml requirements/build.in $(addprefix --extra ,$(EXTRAS)) \
+		$(addprefix --no-emit-package ,torch $(CUDA)) --output-file requirements/env.txt
+	@for name in $(COMPAT); do $(UV) --no-deps requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done
+
 lint: env
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -39,4 +68,4 @@ format: env
 	@$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) checkpoints/smoke corpora/prepared
+	rm -rf $(VENV) .venv-newest checkpoints/smoke corpora/prepared

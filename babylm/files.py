@@ -127,6 +127,18 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+_hashes: dict[tuple[str, int, int, int, int], str] = {}
+
+
+def sha256_unchanged(path: Path) -> str:
+    """`sha256_file`, computed once per process for as long as the file's size, times and inode stay the same."""
+    about = os.stat(path)
+    key = (os.path.realpath(path), about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino)
+    if key not in _hashes:
+        _hashes[key] = sha256_file(path)
+    return _hashes[key]
+
+
 def sha256_json(value: Any) -> str:
     """Hex SHA-256 of a value's canonical JSON."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -39,6 +39,8 @@ class Phase:
     steps: int
     start: int
     """Position in the stream of its first row."""
+    end: int
+    """Position in the stream after which it reads nothing: the last word of its budget."""
     row_count: int
     """Rows that hold text; the last step may have fewer than ``rows``."""
     first_row: int
@@ -72,10 +74,21 @@ class StepRows:
 class Plan:
     """Built with :func:`build`; see the module's docstring."""
 
-    def __init__(self, stream: Stream, config: Config, words: int, flops_per_token: Callable[[int], float]) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        config: Config,
+        words: int,
+        flops_per_token: Callable[[int], float],
+        earlier: Sequence[int] = (),
+    ) -> None:
         self.stream, self.words, self.seed = stream, words, config.seed
-        self.end = stream.position_after(words)
-        self.phases = _phases(config, self.end)
+        budgets = [*earlier, words]
+        self.phases = _phases(config, stream.position_after(budgets[0]))
+        self.schedule_steps = self.phases[-1].first_step + self.phases[-1].steps
+        """Steps over which schedules are spread: all, but of a run made longer those of its first budget."""
+        for longer in budgets[1:]:
+            self.phases.append(_continued(config, self.phases[-1], stream.position_after(longer)))
         self.steps = self.phases[-1].first_step + self.phases[-1].steps
         self.epochs = words / stream.epoch_words
         self._edges = [self._epoch_edges(phase) for phase in self.phases]
@@ -97,16 +110,20 @@ class Plan:
             raise IndexError(f"step {step} of {self.steps}")
         return next(phase for phase in reversed(self.phases) if phase.first_step <= step)
 
+    def progress(self, step: int) -> float:
+        """What schedules follow: 0 at the start, 1 at the end of the schedule and after it."""
+        return min(1.0, step / self.schedule_steps)
+
     def batch(self, step: int, first: int = 0, count: int | None = None) -> StepRows:
         """Rows ``first`` to ``first + count`` of step ``step`` (all of them by default)."""
         phase = self.phase_of(step)
         starts, row = self.row_starts(step, first, count)
-        return StepRows(self.stream.rows(starts, phase.sequence_length, self.end), row)
+        return StepRows(self.stream.rows(starts, phase.sequence_length, phase.end), row)
 
     def documents_of(self, step: int) -> NDArray[np.int64]:
         """The corpus's documents that step ``step`` reads, to name them when something goes wrong."""
-        starts, _ = self.row_starts(step)
-        return self.stream.documents_in(starts[starts < self.end], self.phase_of(step).sequence_length)
+        starts, phase = self.row_starts(step)[0], self.phase_of(step)
+        return self.stream.documents_in(starts[starts < phase.end], phase.sequence_length)
 
     def most_documents(self) -> dict[int, int]:
         """Sequence length -> documents (pieces of documents, and padding) that no step of such rows passes."""
@@ -158,7 +175,7 @@ class Plan:
             width = phase.sequence_length - 1
             by_row = np.zeros(phase.steps * phase.rows, dtype=np.int64)
             for index, low, high in self._bounds(phase):
-                edges = np.minimum(phase.start + np.arange(low, high + 1) * width, self.end)
+                edges = np.minimum(phase.start + np.arange(low, high + 1) * width, phase.end)
                 by_row[low:high] = np.diff(self.stream.words_before(edges))[self._blocks(phase.index, index)]
             counts.append(by_row.reshape(phase.steps, phase.rows).sum(axis=1))
         return np.cumsum(np.concatenate(counts))
@@ -186,11 +203,12 @@ class Plan:
         }
 
 
-def build(config: Config, stream: Stream, flops_per_token: Callable[[int], float]) -> Plan:
+def build(config: Config, stream: Stream, flops_per_token: Callable[[int], float], earlier: Sequence[int] = ()) -> Plan:
     """The plan of a configuration over a corpus.
 
-    ``flops_per_token(sequence_length)`` are the training FLOPs of one position. ``ValueError``, with the sum, for a
-    plan over the track's budget, for a corpus over its limit, and for one without any budget.
+    ``flops_per_token(sequence_length)`` are the training FLOPs of one position. ``earlier``: the budgets, in words,
+    that a run made longer had before, ascending: what it read by then stays as it was. ``ValueError``, with the sum,
+    for a plan over the track's budget, for a corpus over its limit, and for one without any budget.
     """
     track, budget, corpus_words = TRACKS[config.track], config.budget, stream.epoch_words
     if corpus_words == 0:
@@ -225,7 +243,12 @@ def build(config: Config, stream: Stream, flops_per_token: Callable[[int], float
         raise ValueError(f"budget: {source} is less than one word")
     if words > MOST_WORDS:
         raise ValueError(f"budget: {source} = {words:,} words, more than {MOST_WORDS:,}: lower it")
-    return Plan(stream, config, words, flops_per_token)
+    if earlier and words <= earlier[-1]:
+        raise ValueError(
+            f"budget: the run has a budget of {earlier[-1]:,} words already, and can only be made longer, not "
+            f"{words:,}; choose another name=... for another run"
+        )
+    return Plan(stream, config, words, flops_per_token, earlier)
 
 
 def _words_for_flops(config: Config, stream: Stream, flops: float, flops_per_token: Callable[[int], float]) -> int:
@@ -256,6 +279,22 @@ def _phases(config: Config, end: int) -> list[Phase]:
                 f"phases[{index}]: no step is left for it in {end:,} tokens with {section.tokens:,} tokens a step; "
                 "lower phases[].tokens or raise the budget"
             )
-        phases.append(Phase(index, section.sequence_length, rows, step, steps, start, row_count, row))
+        phases.append(Phase(index, section.sequence_length, rows, step, steps, start, end, row_count, row))
         start, step, row = start + row_count * width, step + steps, row + steps * rows
     return phases
+
+
+def _continued(config: Config, last: Phase, end: int) -> Phase:
+    """One more phase in the last one's shape, from where that one ended up to ``end``."""
+    row_count = -(-(end - last.end) // (last.sequence_length - 1))
+    return Phase(
+        index=last.index + 1,
+        sequence_length=last.sequence_length,
+        rows=last.rows,
+        first_step=last.first_step + last.steps,
+        steps=-(-row_count // last.rows),
+        start=last.end,
+        end=end,
+        row_count=row_count,
+        first_row=last.first_row + last.steps * last.rows,
+    )

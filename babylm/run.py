@@ -129,6 +129,13 @@ class RunFolder:
             self._make(path, config_yaml, identity, choices or {})
         return False
 
+    def extend(self, config_yaml: str, identity: dict[str, Any]) -> None:
+        """Give the run here another configuration and identity; the caller has checked that it may go on with them."""
+        if global_rank() == 0:
+            hold(self.path)
+            files.write_text(self.path / "config.yaml", config_yaml)
+            files.write_json(self.identity, identity)
+
     def _is_same_run(self, identity: dict[str, Any]) -> bool:
         """Whether a run is here; if so, it is locked for this process. ``ValueError`` for another run."""
         stored = self.identity

@@ -320,6 +320,9 @@ class Config:
     """Year of the rules."""
     seed: int = 1
     """Of weights, order, masks and dropout."""
+    init_from: str | None = None
+    """Weights to start from instead of random ones: a revision, a finished run, or a file of the same names and shapes.
+    What they have read counts towards a track's budget."""
     checkpoints: str = "checkpoints"
     """Parent of the run's folder."""
     milestones: list[int] = field(default_factory=list)

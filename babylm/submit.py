@@ -6,12 +6,15 @@
     python -m babylm.submit checkpoints/s1 rules=2025 scorer=mntp       by other rules, from results scored another way
     python -m babylm.submit checkpoints/s1 incomplete=true              write what there is, and say what is missing
     python -m babylm.submit checkpoints/s1 repo=me/s1                   also show what a push would send
-    python -m babylm.submit checkpoints/s1 repo=me/s1 push=true         send it: one branch a revision, read back
+    python -m babylm.submit checkpoints/s1 repo=me/s1 push=true         send it: one branch per revision, read back
+    python -m babylm.submit checkpoints/s1 reexport=true trust=true     put this version's code into older revisions
 
 The package holds the collated predictions, the official result tree, scores counted again from the predictions, the
-budget, a model card, the answers to the form, checksums, and all of it as one archive. Keys: rules, scorer, data,
-incomplete, load (false: do not load the revisions in a fresh process), push, private, and those of ``submission`` in
-babylm/sections.py (repo, license, description, tags, ...).
+budget, a model card, the answers to the form, checksums, and all of it as one archive. Only files that a revision's
+manifest lists are sent. The code in a revision is run (in a fresh process, to see that it loads) only if it is this
+package's own, or with trust=true. Keys: rules, scorer, data, incomplete, load (false: do not load the revisions in a
+fresh process), trust, reexport, push, private, and those of ``submission`` in babylm/sections.py (repo, license,
+description, tags, ...).
 
 Exit codes: 0 done; 2 something is wrong or missing (nothing was written).
 """
@@ -28,7 +31,14 @@ from babylm import cli, files, registry
 from babylm.console import Log, size, table
 from babylm.sections import SubmissionConfig
 
-SWITCHES = {"incomplete": "false", "load": "true", "push": "false", "private": "false"}
+SWITCHES = {
+    "incomplete": "false",
+    "load": "true",
+    "trust": "false",
+    "reexport": "false",
+    "push": "false",
+    "private": "false",
+}
 KEYS = ("rules", "scorer", "data", *SWITCHES, *(field.name for field in fields(SubmissionConfig)))
 
 
@@ -47,12 +57,25 @@ def main(folder: Path, given: dict[str, str], log: Log) -> int:
     repo = run.config.submission.repo
     if switches["push"] and repo is None:
         raise ValueError("push: name the repository with repo=owner/name")
+    if switches["reexport"] and not switches["trust"]:
+        raise ValueError("reexport=true runs the old code to compare what it predicts: add trust=true if you trust it")
+    package.check_place(run)
     log(f"checking {folder} for {run.config.track}, rules of {run.rules}, scored {run.backend} ...")
+    for line in results.unused_settings(run, list(given)):
+        log(f"note: {line}")
     found = checks.problems(run)
+    names = [*run.present, "main"]
+    if switches["reexport"] and not any(one.fatal for one in found):
+        for name in loading.reexport(folder, names):
+            log(f"{name}: exported again with this package's code; weights untouched, the same predictions")
     if switches["load"] and not any(one.fatal for one in found):
-        more, versions = loading.problems([run.folder / name for name in [*run.present, "main"]])
+        more, versions = loading.problems(folder, names, trust=switches["trust"])
         found += more
-        log(f"{len(run.present) + 1} revisions load in a fresh process under transformers {', '.join(versions) or '-'}")
+        if versions and not more:
+            log(f"{len(names)} revisions load in a fresh process under transformers {', '.join(versions)}")
+    elif not switches["load"]:
+        for line in loading.foreign_code(folder, names):
+            log(f"note: {line}")
     blocking = [one for one in found if one.fatal or not switches["incomplete"]]
     if blocking:
         for number, one in enumerate(found, 1):

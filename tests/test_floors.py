@@ -14,10 +14,10 @@ FLOORS = {
     "training": 4, "generation": 4, "evaluation.suite": 4, "interaction": 4, "submission": 4, "reporting": 4,
     "evaluation": 3, "interaction.teachers": 3, "interaction.environments": 3,
     "objectives": 2, "optimizers": 2, "models": 2, "plan": 2, "packing": 2, "schedules": 2, "averaging": 2,
-    "corpora": 1,
+    "corpora": 1, "revisions": 2,
     "config": 0, "ranges": 0, "sections": 0, "evaluation_sections": 0,
     "presets": 0, "tracks": 0, "registry": 0, "run": 0, "environment": 0, "console": 0, "files": 0, "": 0,
-    "cli": 0, "interrupts": 0, "redaction": 0,
+    "cli": 0, "interrupts": 0, "redaction": 0, "publication": 0,
 }  # fmt: skip
 PLUGINS = ("objectives", "optimizers", "evaluation.tasks", "interaction.teachers", "interaction.environments")
 FAMILIES = (

@@ -5,13 +5,13 @@ Both say only what the run recorded or the configuration states; a field nobody 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from babylm import files, publication, revisions
 from babylm.evaluation.aggregates import Aggregate
 from babylm.submission import revision
 from babylm.submission.leaderboard import Score
@@ -24,9 +24,8 @@ ARTICLES = {"2025": "arXiv 2502.10645", "2026": "arXiv 2602.20092"}
 def hours(run: Run) -> float:
     """Hours of training by the meters of ``metrics.jsonl``: words between two lines over words per second."""
     seconds, before = 0.0, 0
-    for text in (run.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
-        line = json.loads(text)
-        if line.get("words_per_second"):
+    for line in run.metrics:
+        if line.get("words_per_second") and "words" in line:
             seconds += max(0, line["words"] - before) / line["words_per_second"]
             before = max(before, line["words"])
     return seconds / 3600
@@ -54,9 +53,9 @@ def card(run: Run, scores: Sequence[Score], averages: Mapping[str, Aggregate], m
     wanted = run.config.submission
     front = {
         "license": wanted.license,
-        "language": [language.lower()[:2] for language in wanted.languages],
+        "language": [publication.language_code(language) for language in wanted.languages],
         "library_name": "transformers",
-        "pipeline_tag": "text-generation",
+        "pipeline_tag": "fill-mask" if run.config.objective.name == "masked" else "text-generation",
         "tags": ["babylm", f"babylm-{run.rules}", run.config.track, *wanted.tags],
     }
     parts = [
@@ -81,7 +80,7 @@ def card(run: Run, scores: Sequence[Score], averages: Mapping[str, Aggregate], m
 def form(run: Run, package: Mapping[str, str]) -> dict[str, Any]:
     """Answers to the fields of the 2026 form; ``package``: names of the results and the predictions file."""
     config, wanted, plan = run.config, run.config.submission, run.plan
-    shape = json.loads((run.folder / "main" / "config.json").read_text(encoding="utf-8"))
+    shape = _shape(run)
     phases = config.phases
     return {
         "model name": config.name,
@@ -92,10 +91,11 @@ def form(run: Run, package: Mapping[str, str]) -> dict[str, Any]:
         "predictions file": package["predictions"],
         "model type": _kind(run),
         "approach tags": ", ".join(wanted.tags) or _kind(run),
-        "base model": "none: trained from scratch",
+        "base model": _base(run),
         "learning-rate scheduler": _schedule(run),
         "epochs": round(plan["epochs"], 4),
-        "tokenizer": f"byte-level BPE, {shape['vocab_size']:,} entries, trained on the training corpus",
+        "tokenizer": f"byte-level BPE, {shape['vocab_size']:,} entries, "
+        + ("trained on the training corpus" if config.tokenizer.path is None else "not trained by this run"),
         "random seed": config.seed,
         "attention heads": shape["num_attention_heads"],
         "maximum sequence length": max(phase.sequence_length for phase in phases),
@@ -126,24 +126,46 @@ def form(run: Run, package: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def _base(run: Run) -> str:
+    """The weights that training started from: their folder's name alone, as a path is nobody's business."""
+    initial = _facts(run).get("init_from")
+    if initial is None:
+        return "none: trained from scratch"
+    words = "unknown words" if initial["words"] is None else f"{initial['words']:,} words"
+    path = Path(initial["path"])
+    return f"{path.parent.parent.name}/{path.parent.name} (sha256 {initial['sha256'][:16]}, {words} read before)"
+
+
+def _start(run: Run) -> str:
+    return "trained from scratch" if _facts(run).get("init_from") is None else f"trained from {_base(run)}"
+
+
 def _description(run: Run) -> str:
-    shape = json.loads((run.folder / "main" / "config.json").read_text(encoding="utf-8"))
+    shape = _shape(run)
     return (
         f"A transformer of {_facts(run)['parameters']:,} parameters ({shape['num_hidden_layers']} layers of "
-        f"{shape['hidden_size']}), trained from scratch on {run.plan['corpus_words']:,} words read "
+        f"{shape['hidden_size']}), {_start(run)} on {run.plan['corpus_words']:,} words read "
         f"{run.plan['epochs']:.2f} times, with the objective {run.config.objective.name}, for the BabyLM challenge "
         f"({run.config.track}, rules of {run.rules}, {ARTICLES[str(run.rules)]})."
     )
 
 
 def _loading(run: Run) -> str:
-    name = run.config.submission.repo or run.config.name
-    return (
-        "```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
-        f'tokenizer = AutoTokenizer.from_pretrained("{name}", trust_remote_code=True)\n'
-        f'model = AutoModelForCausalLM.from_pretrained("{name}", trust_remote_code=True)\n```\n\n'
-        'Other moments of the training are branches: `revision="chck_1M"`.'
+    """How to load ``main``, from the repository if there is one, and which other moments there are."""
+    repo = run.config.submission.repo
+    kind = "AutoModelForMaskedLM" if run.config.objective.name == "masked" else "AutoModelForCausalLM"
+    name = repo or f"{run.config.name}/main"
+    where = "" if repo else "  # the run's folder"
+    code = (
+        f"```python\nfrom transformers import {kind}, AutoTokenizer\n\n"
+        f'name = "{name}"{where}\n'
+        "tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=True)\n"
+        f"model = {kind}.from_pretrained(name, trust_remote_code=True)\n```"
     )
+    if not run.present:
+        return code
+    others = f'branches: `revision="{run.present[-1]}"`' if repo else f"folders beside it: `{run.present[-1]}`"
+    return f"{code}\n\nOther moments of the training are {others}, and those listed below."
 
 
 def _scores(run: Run, scores: Sequence[Score], averages: Mapping[str, Aggregate], missing: Sequence[str]) -> str:
@@ -194,7 +216,7 @@ def _datasheet(run: Run) -> str:
     file = Path(run.config.corpus.prepared) / str(_facts(run).get("corpus")) / "datasheet.md"
     if not file.is_file():
         return f"Prepared corpus {_facts(run).get('corpus')}; its datasheet is written by `python -m babylm.prepare`."
-    text = file.read_text(encoding="utf-8").strip()
+    text = files.read_text(file, "prepare the corpus again").strip()
     return "\n".join(f"#{line}" if line.startswith("#") else line for line in text.splitlines())
 
 
@@ -220,6 +242,10 @@ def _optimizer(run: Run) -> str:
 def _schedule(run: Run) -> str:
     wanted = run.config.schedule
     return f"{wanted.name} (warm-up {100 * wanted.warmup:g} %, cool-down {100 * wanted.cooldown:g} % of the steps)"
+
+
+def _shape(run: Run) -> dict[str, Any]:
+    return files.read_json(run.folder / "main" / revisions.CONFIG, revisions.RESTORE)
 
 
 def _facts(run: Run) -> dict[str, Any]:

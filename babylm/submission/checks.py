@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from babylm import files, tracks
+from babylm import files, revisions, tracks
 from babylm.evaluation import stored
 from babylm.submission import official, revision
 from babylm.submission.results import Run
@@ -29,19 +29,29 @@ class Problem:
 def problems(run: Run) -> list[Problem]:
     """All of them; empty for a run that can be submitted. (Loading the revisions is `babylm.submission.loading`.)"""
     found = [*_revisions(run), *_words(run), *_tokenizer(run)]
+    scored = False
     missing: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, task, which in official.required(run.config, run.rules, run.milestones):
         if not (run.folder / name / "config.json").is_file():
             continue
-        result = run.result(name, task, which)
+        again = f"remove it, then: {_command(run, [(task, which)], name)}"
+        try:
+            result = run.result(name, task, which)
+            problems_of_result = [] if result is None else _result(run, name, result)
+        except files.DamagedFile as error:
+            found.append(Problem(f"damaged result: {error}", again))
+            continue
         if result is None:
             missing[task, which].append(name)
         else:
-            found += _result(run, name, result)
+            scored = scored or name == "main"
+            found += problems_of_result
     together: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
     for (task, which), names in missing.items():
         together[which, tuple(names)].append(task)
     found += [_missing(run, which, names, tasks) for (which, names), tasks in together.items()]
+    if not scored:
+        found.append(_unscored(run))
     if run.config.track == "multimodal":
         found += [
             Problem(f"{task} is missing: it needs images", "not part of this version", fatal=False)
@@ -53,8 +63,17 @@ def problems(run: Run) -> list[Problem]:
     return found
 
 
+def _unscored(run: Run) -> Problem:
+    """Nothing of ``main`` is scored: not even an incomplete submission can be made of that."""
+    if run.config.track == "free" and not run.config.evaluation.tasks:
+        return Problem("the run's configuration names no tasks (evaluation.tasks)", "there is nothing to submit")
+    which = "fast" if run.config.track == "free" else "full"
+    tasks = [task for name, task, suite in official.required(run.config, run.rules, []) if name == "main"]
+    return Problem("no task of main has been scored", _command(run, [(task, which) for task in tasks], "main"))
+
+
 def _revisions(run: Run) -> list[Problem]:
-    """Missing and damaged ones."""
+    """Missing and damaged ones, and files that must not be sent."""
     again = "repeat the run's python -m babylm.train command under another name"
     absent = [name for name in run.milestones if name not in run.present]
     planned = {one["name"] for one in run.plan["milestones"]}
@@ -67,10 +86,10 @@ def _revisions(run: Run) -> list[Problem]:
         what = f"the run ended at {run.plan['words']:,} words, before {', '.join(never)}"
         found.append(Problem(what, "train with the budget of the whole track", fatal=False))
     for name in [*run.present, "main"]:
-        found += [
-            Problem(f"damaged revision: {what}", f"restore it, or {again}")
-            for what in revision.verify(run.folder / name)
-        ]
+        damage = revision.verify(run.folder / name)
+        found += [Problem(f"damaged revision: {what}", f"restore it, or {again}") for what in damage]
+        private = [] if damage else revisions.find_private_files(run.folder / name)
+        found += [Problem(what, "only the files of the manifest are sent, and no links") for what in private]
     return found
 
 
@@ -125,10 +144,10 @@ def _tokenizer(run: Run) -> list[Problem]:
         Path(run.config.corpus.prepared) / str(_facts(run, "main").get("corpus")) / "tokenizer" / "tokenizer.json"
     )
     reference = prepared if prepared.is_file() else run.folder / "main" / "tokenizer.json"
-    expected = files.sha256_file(reference) if reference.is_file() else None
+    expected = files.sha256_unchanged(reference) if reference.is_file() else None
     for name in [*run.present, "main"]:
         file = run.folder / name / "tokenizer.json"
-        if expected is not None and file.is_file() and files.sha256_file(file) != expected:
+        if expected is not None and file.is_file() and files.sha256_unchanged(file) != expected:
             found.append(Problem(f"{file} is not the run's tokenizer ({reference})", "restore the revision"))
     return found
 
@@ -140,9 +159,9 @@ def _result(run: Run, name: str, result: stored.Stored) -> list[Problem]:
     label = f"{name}: {task} ({which})"
     again = f"remove {result.file}, then: {_command(run, [(task, which)], name)}"
     found = []
-    for key, file in (("weights_sha256", revision.WEIGHTS), ("tokenizer_sha256", "tokenizer.json")):
+    for key, file in (("weights_sha256", revisions.WEIGHTS), ("tokenizer_sha256", "tokenizer.json")):
         path = run.folder / name / file
-        if path.is_file() and content[key] != files.sha256_file(path):
+        if path.is_file() and content[key] != files.sha256_unchanged(path):
             found.append(Problem(f"{label} is stale: {file} has changed since it was scored", again))
     expected = official.counts(task, which, run.rules)
     if expected is not None:
@@ -169,7 +188,7 @@ def _counted(run: Run, name: str, result: stored.Stored) -> dict[str, int]:
     if task in ("reading", "aoa") or task in official.GLUE:
         return {task: content["n"]}
     if task == "global_piqa":
-        evidence = result.evidence()
+        evidence = run.evidence(result)
         parts = [] if evidence is None else evidence.splits
         return {part: parts.count(part) for part in dict.fromkeys(parts)}
     predictions = run.predictions(name, task, which)
@@ -184,7 +203,7 @@ def _not_finite(run: Run, name: str, result: stored.Stored) -> int:
     if task == "reading":
         lines = run.predictions(name, task, which)["reading"]["predictions"]
         return sum(line["pred"] != line["pred"] for line in lines)
-    evidence = result.evidence()
+    evidence = run.evidence(result)
     lost = 0 if evidence is None else int((evidence.margins != evidence.margins).sum())
     return lost or int(result.content["official"] is None)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from babylm import files
+from babylm import files, publication
 from babylm.submission import card as cards
 from babylm.submission import collate, leaderboard, revision, tree
 from babylm.submission.leaderboard import Score
@@ -23,6 +23,8 @@ from babylm.submission.results import Run
 
 FOLDER = "submission"
 CHECKSUMS = "SHA256SUMS"
+PUBLISHED = ("README.md", "form.json", "budget.json", "scores.json", "revisions.json")
+"""Texts of ours that strangers read."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,12 @@ def write(run: Run, data: Path, missing: Sequence[str] = ()) -> Package:
         raise ValueError(
             f"the collated predictions give other scores than the stored results: {shown}. Score these tasks again"
         )
+    if not scores:
+        raise ValueError(f"{run.folder} has no score of main: there is nothing to submit yet")
     averages = {} if run.config.track == "free" else leaderboard.averages(scores, run.rules)
     predictions = f"all_full_preds_and_fast_scores_{run.backend}.json"
-    folder = run.folder / FOLDER / str(run.rules)
+    folder = check_place(run)
+    archive = folder.parent / f"{run.config.name}-{run.rules}.tar.gz"
     with files.atomic_folder(folder) as work:
         collate.write(work / predictions, collated)
         tree.write_tree(work / "results", run, gold)
@@ -63,9 +68,22 @@ def write(run: Run, data: Path, missing: Sequence[str] = ()) -> Package:
         listed = sorted(file for file in work.rglob("*") if file.is_file())
         sums = "".join(f"{files.sha256_file(file)}  {file.relative_to(work).as_posix()}\n" for file in listed)
         files.write_text(work / CHECKSUMS, sums)
-    archive = folder.parent / f"{run.config.name}-{run.rules}.tar.gz"
-    _archive(folder, archive, f"{run.config.name}-{run.rules}")
+        for name in PUBLISHED:
+            publication.check_text(name, files.read_text(work / name))
+        # Before the folder has its name: a disk that is full then leaves no folder without its archive.
+        _archive(work, archive, f"{run.config.name}-{run.rules}")
     return Package(folder, archive, scores, averages)
+
+
+def check_place(run: Run) -> Path:
+    """The folder of the package; ``ValueError`` if a link or a file has its name: it would be followed, or lost."""
+    folder = run.folder / FOLDER / str(run.rules)
+    for path in (folder.parent, folder):
+        if path.is_symlink():
+            raise ValueError(f"{path} is a link: remove it, or put a folder there")
+        if path.exists() and not path.is_dir():
+            raise ValueError(f"{path} is not a folder: move it elsewhere")
+    return folder
 
 
 def _scores(run: Run, scores: Sequence[Score], averages: dict[str, Any], missing: Sequence[str]) -> dict[str, Any]:
@@ -101,7 +119,7 @@ def _archive(folder: Path, archive: Path, root: str) -> None:
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
     ):
         for file in sorted(folder.rglob("*")):
-            if file.is_file():
+            if file.is_file() and not file.is_symlink():
                 info = tarfile.TarInfo(f"{root}/{file.relative_to(folder).as_posix()}")
                 content = file.read_bytes()
                 info.size, info.mode, info.mtime = len(content), 0o644, 0

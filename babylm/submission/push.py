@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from babylm import files
+from babylm import files, revisions
 from babylm.submission.results import Run
 
 CARD = "README.md"
@@ -35,13 +35,18 @@ class Branch:
 
 
 def branches(run: Run, package: Path) -> list[Branch]:
-    """The revisions in order and ``main``, which also gets the model card."""
-    found = []
+    """The revisions in order and ``main``, which also gets the model card.
+
+    They hold what the manifests list and nothing else; ``ValueError`` for a folder that holds more.
+    """
+    result = []
     for name in [*run.present, "main"]:
         folder = run.folder / name
-        own = {file.name: file for file in sorted(folder.iterdir()) if file.is_file()}
-        found.append(Branch(name, folder, own | ({CARD: package / CARD} if name == "main" else {})))
-    return found
+        if private := revisions.find_private_files(folder):
+            raise ValueError(private[0])
+        paths = {file: folder / file for file in sorted([*revisions.read_manifest(folder), files.MANIFEST])}
+        result.append(Branch(name, folder, paths | ({CARD: package / CARD} if name == "main" else {})))
+    return result
 
 
 def push(repo: str, wanted: Sequence[Branch], log: Callable[[str], None], private: bool = False) -> None:
@@ -85,8 +90,10 @@ def _upload(api: Any, repo: str, branch: Branch) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         for name, file in branch.files.items():
+            if file.is_symlink() or not file.is_file():
+                raise ValueError(f"{file} is no longer a regular file: nothing of {branch.name} was sent")
             try:
-                (work / name).hardlink_to(file.resolve())
+                (work / name).hardlink_to(file)
             except OSError:  # another file system
                 shutil.copyfile(file, work / name)
         api.upload_folder(

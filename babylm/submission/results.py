@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from babylm import config as configuration
-from babylm import tracks
-from babylm.evaluation import stored, suite
+from babylm import files, publication, tracks
+from babylm.evaluation import evidence, stored, suite
 from babylm.evaluation.targets import trained_reading
 from babylm.sections import Config
+
+RESTORE = "restore it from a copy of the run's folder"
+SCORE_AGAIN = "remove it, and score again (python -m babylm.submit lists the command)"
+RESULT_KEYS = (
+    *("task", "suite", "rules", "weights_sha256", "tokenizer_sha256", "official"),
+    *("n", "interval", "ties", "details"),
+)
 
 
 @dataclass(frozen=True)
@@ -27,12 +34,21 @@ class Run:
     @cached_property
     def plan(self) -> dict[str, Any]:
         """Words, epochs, steps, FLOPs and milestones of the whole run."""
-        return _json(self.folder / "plan.json")
+        file = self.folder / "plan.json"
+        plan = _read(file, RESTORE, ("words", "epochs", "steps", "flops", "corpus_words", "milestones"))
+        for milestone in plan["milestones"]:
+            _check_keys(file, milestone, RESTORE, ("name", "words"))
+        return plan
 
     @cached_property
     def environment(self) -> dict[str, Any]:
         """Versions and machine."""
-        return _json(self.folder / "environment.json")
+        return _read(self.folder / "environment.json", RESTORE, ("packages", "processor", "cores"))
+
+    @cached_property
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of ``metrics.jsonl``; a last one that a kill has cut is left out."""
+        return files.read_jsonl(self.folder / "metrics.jsonl", RESTORE, cut_last_line=True)
 
     @property
     def track(self) -> tracks.Track:
@@ -56,30 +72,51 @@ class Run:
         return self.folder / "evaluation" / revision / f"{suite.stored_as(task, which, self.rules, self.backend)}.json"
 
     def result(self, revision: str, task: str, which: str) -> stored.Stored | None:
-        """The stored result, or none."""
+        """The stored result, or none; `files.DamagedFile` for one that cannot be read."""
         file = self.result_file(revision, task, which)
-        return stored.Stored(file, _json(file)) if file.is_file() else None
+        if not file.is_file():
+            return None
+        return stored.Stored(file, _read(file, SCORE_AGAIN, RESULT_KEYS))
+
+    def evidence(self, result: stored.Stored) -> evidence.Evidence | None:
+        """What is kept of a result's items, or none; `files.DamagedFile` when it cannot be read."""
+        try:
+            return result.evidence()
+        except (ValueError, LookupError, TypeError):
+            file = result.file.parent / evidence.FOLDER / result.file.name
+            raise files.DamagedFile(f"{file}: damaged; remove it and {result.file}, then score again") from None
 
     def predictions(self, revision: str, task: str, which: str) -> dict[str, Any]:
         """The answers in the official format, with NaN where a number is missing."""
         file = self.result_file(revision, task, which)
-        return _official(_json(file.parent / "predictions" / file.name))
+        file = file.parent / "predictions" / file.name
+        content = _read(file, SCORE_AGAIN)
+        if task == "aoa":
+            _check_keys(file, content, SCORE_AGAIN, ("metadata", "results"))
+        else:
+            for uid, answers in content.items():
+                lines = answers.get("predictions") if isinstance(answers, dict) else None
+                if not isinstance(lines, list) or not all(isinstance(line, dict) and "pred" in line for line in lines):
+                    raise files.DamagedFile(f"{file}: holds no predictions of {uid}; {SCORE_AGAIN}")
+        return _official(content)
 
     def acquisition(self) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Score and surprisals (``surprisal.json``) of age of acquisition over the milestones; none without."""
         name = f"{suite.stored_as('aoa', 'full', self.rules, self.backend)}.json"
-        files = (self.folder / "evaluation" / name, self.folder / "evaluation" / "predictions" / name)
-        if not all(file.is_file() for file in files):
+        paths = (self.folder / "evaluation" / name, self.folder / "evaluation" / "predictions" / name)
+        if not all(file.is_file() for file in paths):
             return None
-        score, surprisals = (_json(file) for file in files)
+        score = _read(paths[0], SCORE_AGAIN, ("score",))
+        surprisals = _read(paths[1], SCORE_AGAIN, ("metadata", "results"))
         metadata = {"model_name": self.config.name, **surprisals["metadata"]}
         return score, _official({"metadata": metadata, "results": surprisals["results"]})
 
 
 def open_run(folder: Path, given: dict[str, str]) -> Run:
     """The run of ``checkpoints/<name>``; ``ValueError`` where it is not finished."""
-    own = [f"submission.{key}={value}" for key, value in given.items() if key not in ("rules", "scorer", "data")]
-    config = configuration.load(folder / "config.yaml", own)
+    settings = [f"submission.{key}={value}" for key, value in given.items() if key not in ("rules", "scorer", "data")]
+    config = configuration.load(folder / "config.yaml", settings)
+    publication.check(config.submission)
     if not (folder / "main" / "manifest.json").is_file():
         raise ValueError(f"{folder} is not finished (it has no main): repeat its python -m babylm.train command")
     rules = int(given.get("rules", config.rules))
@@ -87,10 +124,39 @@ def open_run(folder: Path, given: dict[str, str]) -> Run:
     return Run(folder, config, rules, trained_reading(config) if wanted == "auto" else wanted)
 
 
-def _json(file: Path) -> dict[str, Any]:
-    if not file.is_file():
-        raise ValueError(f"{file} is missing")
-    return json.loads(file.read_text(encoding="utf-8"))
+def unused_settings(run: Run, given: Sequence[str]) -> list[str]:
+    """Settings ``submission.*`` of the user's own file that the run does not have: changed after it began.
+
+    One line each, with the word that uses the new value; ``given`` are the keys that the command line sets. The file is
+    that of the run's command, if it can still be read.
+    """
+    command = run.environment.get("command") or []
+    if len(command) < 2 or not Path(command[1]).is_file():
+        return []
+    try:
+        current = configuration.load(command[1], command[2:]).submission
+    except ValueError:  # the user has changed more than that; it is the run that is submitted
+        return []
+    recorded, changed = asdict(run.config.submission), asdict(current)
+    return [
+        f"{command[1]} now says submission.{key}: {value!r}; the run has {recorded[key]!r}, which is used "
+        f"(to use the new value, add {key}=... to this command, or change it in {run.folder / 'config.yaml'})"
+        for key, value in changed.items()
+        if value != recorded[key] and key not in given
+    ]
+
+
+def _read(file: Path, remedy: str, keys: Sequence[str] = ()) -> dict[str, Any]:
+    """The object in a JSON file, which has these keys; `files.DamagedFile` otherwise."""
+    content = files.read_json(file, remedy)
+    _check_keys(file, content, remedy, keys)
+    return content
+
+
+def _check_keys(file: Path, content: Any, remedy: str, keys: Sequence[str]) -> None:
+    missing = [key for key in keys if key not in content] if isinstance(content, dict) else list(keys)
+    if missing:
+        raise files.DamagedFile(f"{file}: has no {', '.join(missing)}; {remedy}")
 
 
 def _official(value: Any) -> Any:

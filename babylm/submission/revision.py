@@ -18,13 +18,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from babylm import files, models
+from babylm import files, revisions
 from babylm.models.configuration import AUTO_MAP, BabyLMConfig
 from babylm.models.modeling import BabyLMForCausalLM
-
-WEIGHTS = "model.safetensors"
-FACTS = "babylm.json"
-CODE = Path(models.__file__).parent
+from babylm.revisions import CONFIG, FACTS, WEIGHTS
 
 
 def save(
@@ -39,72 +36,67 @@ def save(
     ``facts`` go into ``babylm.json`` beside the weights' hash. ``ValueError`` when a weight is missing, unknown, of
     another shape or not finite: a broken revision is never written.
     """
-    weights = _checked(model, model.state_dict() if state_dict is None else state_dict)
+    weights = checked_weights(model, model.state_dict() if state_dict is None else state_dict)
     with files.atomic_folder(Path(folder)) as work:
         save_file(weights, work / WEIGHTS, metadata={"format": "pt"})
-        files.write_json(work / "config.json", _config(model))
-        shutil.copymode(work / "config.json", work / WEIGHTS)  # safetensors gives no one else the right to read
-        for file in sorted(CODE.glob("*.py")):
-            if file.name != "__init__.py":
-                shutil.copyfile(file, work / file.name)
-        for file in sorted(Path(tokenizer_folder).iterdir()):
-            if file.is_file():
-                shutil.copyfile(file, work / file.name)
         described = {"parameters": sum(w.numel() for w in weights.values()), **facts}
         files.write_json(work / FACTS, {**described, "weights_sha256": files.sha256_file(work / WEIGHTS)})
-        entries = {
-            file.name: {"bytes": file.stat().st_size, "sha256": files.sha256_file(file)}
-            for file in sorted(work.iterdir())
-        }
-        files.write_json(work / files.MANIFEST, {"files": entries})
+        _complete(work, model, Path(tokenizer_folder))
+
+
+def replace_code(folder: Path) -> None:
+    """Write a revision once more with this package's code and configuration; weights, facts and tokenizer stay.
+
+    ``ValueError`` when the weights do not fit this package's network. Whether it computes the same is for the caller to
+    compare, before.
+    """
+    folder = Path(folder)
+    model, _ = load(folder)
+    with files.atomic_folder(folder) as work:
+        for name in (WEIGHTS, FACTS):
+            shutil.copyfile(folder / name, work / name)
+        _complete(work, model, folder)
+
+
+def _complete(work: Path, model: BabyLMForCausalLM, tokenizer_folder: Path) -> None:
+    """What a revision holds beside weights and facts; the manifest comes last."""
+    files.write_json(work / CONFIG, _config(model))
+    shutil.copymode(work / CONFIG, work / WEIGHTS)  # safetensors gives no one else the right to read
+    for name, file in revisions.code_files().items():
+        shutil.copyfile(file, work / name)
+    for name in revisions.TOKENIZER_FILES:
+        if (tokenizer_folder / name).is_file():
+            shutil.copyfile(tokenizer_folder / name, work / name)
+    entries = {
+        file.name: {"bytes": file.stat().st_size, "sha256": files.sha256_file(file)} for file in sorted(work.iterdir())
+    }
+    files.write_json(work / files.MANIFEST, {"files": entries})
 
 
 def load(folder: Path) -> tuple[BabyLMForCausalLM, Any]:
-    """The model, in evaluation mode, and its tokenizer; ``ValueError`` when the revision is not complete."""
+    """The model, in evaluation mode, and its tokenizer; ``ValueError`` when the revision is damaged."""
     from transformers import PreTrainedTokenizerFast  # the auto class would ask whether to trust the remote code
 
     folder = Path(folder)
-    if not (folder / files.MANIFEST).is_file():
-        raise ValueError(f"{folder} is not a complete revision: it has no {files.MANIFEST}")
+    revisions.check_whole(folder)
     model = BabyLMForCausalLM(BabyLMConfig.from_pretrained(folder))
     try:
-        weights = _checked(model, load_file(folder / WEIGHTS))
+        weights = checked_weights(model, load_file(folder / WEIGHTS))
     except ValueError as error:
         raise ValueError(f"{folder / WEIGHTS}: {error}") from error
-    model.load_state_dict(weights, strict=False)  # _checked has seen that only tied names are absent
+    model.load_state_dict(weights, strict=False)  # checked_weights has seen that only tied names are absent
     return model.eval(), PreTrainedTokenizerFast.from_pretrained(folder)
 
 
 def facts(folder: Path) -> dict[str, Any]:
-    """What ``babylm.json`` says of the revision."""
-    return json.loads((Path(folder) / FACTS).read_text())
+    """What ``babylm.json`` says of the revision; `files.DamagedFile` when it cannot be read."""
+    return files.read_json(Path(folder) / FACTS, revisions.RESTORE)
 
 
 def verify(folder: Path) -> list[str]:
     """Everything wrong with a revision: missing or altered files, weights that are not finite; empty when sound."""
     folder = Path(folder)
-    try:
-        entries = json.loads((folder / files.MANIFEST).read_text())["files"]
-    except (OSError, ValueError, KeyError) as error:
-        return [f"{folder / files.MANIFEST}: missing or not readable ({error})"]
-    problems = []
-    for name in {
-        WEIGHTS,
-        "config.json",
-        "tokenizer.json",
-        FACTS,
-        *(path.split(".")[0] + ".py" for path in AUTO_MAP.values()),
-    }:
-        if name not in entries:
-            problems.append(f"{folder / name}: not in the manifest")
-    for name, expected in entries.items():
-        file = folder / name
-        if not file.is_file():
-            problems.append(f"{file}: missing")
-        elif file.stat().st_size != expected["bytes"]:
-            problems.append(f"{file}: {file.stat().st_size} bytes, not {expected['bytes']}")
-        elif files.sha256_file(file) != expected["sha256"]:
-            problems.append(f"{file}: its hash is not the manifest's")
+    problems = revisions.find_damage(folder)
     if not problems:
         with safe_open(folder / WEIGHTS, framework="pt") as stored:
             problems += [
@@ -115,7 +107,7 @@ def verify(folder: Path) -> list[str]:
     return sorted(problems)
 
 
-def _checked(model: BabyLMForCausalLM, state: dict[str, Tensor]) -> dict[str, Tensor]:
+def checked_weights(model: BabyLMForCausalLM, state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The weights to store, fp32 on the CPU, tied ones once."""
     expected = dict(model.named_parameters())
     aliases = set(model._tied_weights_keys) if model.config.tie_embeddings else set()
@@ -137,5 +129,6 @@ def _checked(model: BabyLMForCausalLM, state: dict[str, Tensor]) -> dict[str, Te
 def _config(model: BabyLMForCausalLM) -> dict[str, Any]:
     config = json.loads(model.config.to_json_string())
     config.update(architectures=["BabyLMForCausalLM"], auto_map=dict(AUTO_MAP), torch_dtype="float32")
+    config["tokenizer_class"] = "PreTrainedTokenizerFast"  # without it, pipelines of transformers 4 load no tokenizer
     config.pop("dtype", None)
     return config

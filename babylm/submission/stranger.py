@@ -1,6 +1,7 @@
 """Loads revisions as a stranger would: a script for a process of its own, in which nothing of the package is imported.
 
-``python stranger.py OUT FOLDER...`` writes what each auto class says of a fixed text to OUT, a torch file.
+``python stranger.py OUT FOLDER...`` writes what each auto class says of a fixed text to OUT, a torch file. It runs the
+code in the folders.
 """
 
 from __future__ import annotations
@@ -10,14 +11,7 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import (
-    AutoModel,
-    AutoModelForCausalLM,
-    AutoModelForMaskedLM,
-    AutoModelForSequenceClassification,
-    AutoProcessor,
-    AutoTokenizer,
-)
+from transformers import AutoConfig, AutoProcessor, AutoTokenizer
 
 TEXTS = ("the cat sat on the mat.", "a dog saw")
 
@@ -38,17 +32,14 @@ def outputs(folder: str) -> dict[str, Any]:
     inputs = processor(text=texts, return_tensors="pt", padding=True, return_offsets_mapping=True)
     inputs.pop("offset_mapping")
     assert torch.equal(inputs["input_ids"], tokenizer(texts, return_tensors="pt", padding=True)["input_ids"])
-    loaded = {
-        kind.__name__: kind.from_pretrained(folder, **remote).eval()
-        for kind in (AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSequenceClassification)
-    }
+    classes = [name for name in AutoConfig.from_pretrained(folder, **remote).auto_map if name != "AutoConfig"]
+    loaded = {name: getattr(transformers, name).from_pretrained(folder, **remote).eval() for name in classes}
     assert "babylm.models" not in sys.modules, "the revision must not need the package"
     causal = loaded["AutoModelForCausalLM"]
+    prompt = {name: value[:1] for name, value in inputs.items()}
     with torch.no_grad():
         results = {name: model(**inputs) for name, model in loaded.items()}
-        generated = causal.generate(
-            inputs["input_ids"][:1], attention_mask=inputs["attention_mask"][:1], max_new_tokens=6, do_sample=False
-        )
+        generated = causal.generate(**prompt, max_new_tokens=6, do_sample=False)
     assert results["AutoModelForSequenceClassification"]["logits"].shape == (2, 2)
     return {
         "ids": inputs["input_ids"],

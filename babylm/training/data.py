@@ -120,7 +120,7 @@ class PlanData(L.LightningDataModule):
             return batch
         assert self.resident is not None
         length = self.plan.phase_of(batch.step).sequence_length
-        rows = self.resident.rows(batch.starts, length, self.plan.end)
+        rows = self.resident.rows(batch.starts, length, self.plan.phase_of(batch.step).end)
         return StepBatch(*rows, batch.step, batch.offset, batch.first_row)
 
 

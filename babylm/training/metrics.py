@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,23 +38,27 @@ class JsonLines(Logger):
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
         """The run's ``config.yaml`` holds them."""
 
-    def cut(self, step: int) -> None:
-        """Keep the lines of the first ``step`` steps: the others will be written again."""
-        kept = [line for line in read(self.path) if line["step"] <= step]
+    def cut(self, step: int, warn: Callable[[str], None] = print) -> None:
+        """Keep the lines of the first ``step`` steps: the others will be written again.
+
+        A damaged line is left out, with a warning: a curve with a gap is no reason not to go on training.
+        """
+        kept, texts = [], self.path.read_bytes().split(b"\n")
+        for number, text in enumerate(texts, 1):
+            try:
+                line = json.loads(text) if text.strip() else None
+            except ValueError:
+                if number < len(texts):  # else a kill in the middle of a write
+                    warn(f"{self.path}: line {number} is damaged and left out")
+                continue
+            if isinstance(line, dict) and isinstance(line.get("step"), int) and line["step"] <= step:
+                kept.append(line)
         files.write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
 
 
 def read(path: Path) -> list[dict[str, Any]]:
     """The lines of a ``metrics.jsonl``; a last line cut by a kill is left out. Empty when there is no file."""
-    if not path.exists():
-        return []
-    lines = []
-    for text in path.read_text(encoding="utf-8").splitlines():
-        try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
-            continue  # a kill in the middle of a write; the resumed run writes that step again
-    return lines
+    return files.read_jsonl(path, cut_last_line=True) if path.exists() else []
 
 
 def _plain(value: Any) -> Any:

@@ -69,7 +69,7 @@ class Pretraining(L.LightningModule):
         noise = noise[batch.offset : batch.offset + len(batch.tokens)]
         torch.manual_seed(seed_of(self.config.seed, DROPOUT, batch.step, batch.offset))
         rows = Batch(batch.tokens, batch.documents, batch.words, batch.first_row)
-        example = self.objective.corrupt(rows, noise, batch.step / self.plan.steps)
+        example = self.objective.corrupt(rows, noise, self.plan.progress(batch.step))
         loss = self.objective.loss(self.network, example)
         self._add("loss", loss.total.detach(), example.weights.sum())
         for name, (total, count) in loss.metrics.items():
@@ -130,7 +130,7 @@ class Pretraining(L.LightningModule):
             self.config.schedule,
             self.config.optimizer,
             self.completed,
-            self.plan.steps,
+            self.plan.schedule_steps,
         )
         optimizer.step(closure=optimizer_closure)
         if self.guard is not None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from babylm import config as configuration
-from babylm import console, environment, files, objectives, plan, run
+from babylm import console, environment, files, objectives, plan, run, tracks
 from babylm.corpora import tokenizer
 from babylm.corpora.shards import Shards
 from babylm.models import flops
@@ -23,7 +23,10 @@ from babylm.packing import Stream
 from babylm.sections import Config
 from babylm.submission import revision
 from babylm.training import attention as kernels
-from babylm.training import host, inputs, precision, state
+from babylm.training import extension, host, inputs, precision, state
+from babylm.training.initial_weights import InitialWeights
+from babylm.training.initial_weights import describe as describe_initial
+from babylm.training.initial_weights import load as load_initial
 from babylm.training.module import seed_of
 from babylm.training.printout import describe, disk_needed
 
@@ -48,6 +51,7 @@ class Session:
     precision: str
     attention: str
     saved: dict[str, Any] | None
+    initial: InitialWeights | None = None
 
     @property
     def special(self) -> objectives.Special:
@@ -58,6 +62,8 @@ class Session:
         """A new network with the weights that this run starts from: a function of seed and configuration."""
         torch.manual_seed(seed_of(self.config.seed, INIT))
         network = BabyLMForCausalLM(model_config(self.config, self.shards))
+        if self.initial is not None:
+            network.load_state_dict(self.initial.state, strict=False)  # checked: only tied names are absent
         network.set_attention(self.attention)
         torch.nn.Module.to(network, self.device)
         return network
@@ -73,6 +79,7 @@ class Session:
             "corpus_words": self.shards.word_count,
             "code": environment.code_revision(),
             "objective": self.config.objective.name,
+            **({"init_from": self.initial.facts()} if self.initial is not None else {}),
         }
 
     @cached_property
@@ -119,7 +126,27 @@ def flops_per_token(config: Config, shape: BabyLMConfig) -> Callable[[int], floa
     return lambda length: flops.training_flops_per_token(shape, length, asked)
 
 
-def identity(config: Config, shards: Shards) -> dict[str, Any]:
+def initial_weights(config: Config, shards: Shards, shape: BabyLMConfig) -> InitialWeights:
+    """The checked weights of ``init_from``."""
+    assert config.init_from is not None
+    with torch.device("meta"):
+        skeleton = BabyLMForCausalLM(shape)
+    return load_initial(config.init_from, skeleton, tokenizer.load(shards.tokenizer_folder).get_vocab())
+
+
+def check_words_before(config: Config, initial: InitialWeights | None, words: int) -> None:
+    """``ValueError`` when the words that the initial weights have read break the track's budget."""
+    limit = tracks.TRACKS[config.track].exposure_words
+    if initial is None or initial.words is None or limit is None or initial.words + words <= limit:
+        return
+    raise ValueError(
+        f"budget: {initial.words:,} words that init_from has read and {words:,} of this run are "
+        f"{initial.words + words - limit:,} more than the {limit:,} that track {config.track} allows; lower the "
+        "budget, or choose track=free for a run outside the challenge"
+    )
+
+
+def identity(config: Config, shards: Shards, initial: InitialWeights | None = None) -> dict[str, Any]:
     """What must be equal for a run to be continued, as flat keys."""
     sections = configuration.as_dict(config)
     kept = {key: value for key, value in sections.items() if key not in NOT_IDENTITY}
@@ -131,6 +158,10 @@ def identity(config: Config, shards: Shards) -> dict[str, Any]:
             flat.update({f"{section}.{key}": inner for key, inner in value.items()})
         else:
             flat[section] = value
+    if initial is not None:
+        flat["init_from"] = initial.sha256  # not where they lie, but what they are
+    else:
+        flat.pop("init_from")
     return {**flat, "corpus fingerprint": shards.fingerprint}
 
 
@@ -149,11 +180,19 @@ def open_session(config: Config, shards: Shards, log: console.Log) -> Session | 
     special = special_ids(shards)
     stream = Stream(shards, bos=special.bos, pad=special.pad, seed=config.seed)
     shape = model_config(config, shards)
-    planned = plan.build(config, stream, flops_per_token(config, shape))
     folder = run.RunFolder(Path(config.checkpoints) / config.name)
+    initial = initial_weights(config, shards, shape) if config.init_from is not None else None
+    same = identity(config, shards, initial)
+    earlier = extension.earlier_budgets(folder, same)
+    planned = plan.build(config, stream, flops_per_token(config, shape), earlier)
+    extension.check(config, earlier, planned.words)
+    check_words_before(config, initial, planned.words)
+    if earlier:
+        same[extension.EARLIER] = earlier
     need = max(0, disk_needed(config, shape, planned) - files.used_bytes(folder.path))
     free = files.free_bytes(folder.path)
-    if not folder.finished:
+    finished = folder.finished and revision.facts(folder.main)["words"] == planned.words
+    if not finished:
         inputs.check(config)
     choices = None if folder.known else choose(config, device, shape)
     text = describe(config, planned, flops.parameter_count(shape), need, free)
@@ -166,12 +205,17 @@ def open_session(config: Config, shards: Shards, log: console.Log) -> Session | 
                 f"{folder.path}: the run needs {console.size(need)} of disk, {console.size(free)} are free"
             )
         recorded = choices.as_dict() if choices is not None else None
-        known = folder.open(configuration.dump(config), identity(config, shards), recorded)
+        if folder.known and earlier and files.read_json(folder.identity).get(extension.EARLIER) != earlier:
+            log(extension.describe(earlier, planned.words))
+            folder.extend(configuration.dump(config), same)
+        known = folder.open(configuration.dump(config), same, recorded)
         log.attach(folder.log)
-        if known and folder.finished:
+        if known and finished:
             log(f"{folder.path} is finished: nothing to do (choose another name=... for another run)")
             return None
         log(text)
+        if initial is not None:
+            log(describe_initial(initial, challenge=config.track != "free"))
         files.write_json(folder.path / "plan.json", planned.as_dict())
         saved = state.load(folder.path, log.warn) if known else None
         if known and saved is None:
@@ -184,7 +228,7 @@ def open_session(config: Config, shards: Shards, log: console.Log) -> Session | 
         choices = choose(config, device, shape)
     log(f"precision {choices.precision}: {choices.why_precision}")
     log(f"attention {choices.attention}: {choices.why_attention}")
-    return Session(config, shards, planned, folder, log, device, choices.precision, choices.attention, saved)
+    return Session(config, shards, planned, folder, log, device, choices.precision, choices.attention, saved, initial)
 
 
 def warn_of_changes(config: Config, planned: plan.Plan, folder: run.RunFolder, step: int, log: console.Log) -> None:

@@ -126,7 +126,7 @@ def loggers(session: Session) -> list[Any]:
     lines = JsonLines(session.folder.metrics)
     # Also without a state: a run killed before its first one has lines of steps that come again.
     if run.global_rank() == 0 and session.folder.metrics.exists():
-        lines.cut(session.saved["step"] if session.saved is not None else 0)
+        lines.cut(session.saved["step"] if session.saved is not None else 0, session.log.warn)
     result: list[Any] = [lines]
     if wanted.tensorboard:
         result.append(TensorBoardLogger(session.folder.path, name="tensorboard", version=""))

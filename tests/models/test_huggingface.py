@@ -4,13 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from babylm.models.classification import BabyLMForSequenceClassification
 from babylm.models.configuration import BabyLMConfig
-from babylm.models.modeling import (
-    BabyLMForCausalLM,
-    BabyLMForMaskedLM,
-    BabyLMForSequenceClassification,
-    BabyLMModel,
-)
+from babylm.models.modeling import BabyLMForCausalLM, BabyLMForMaskedLM
+from babylm.models.trunk import BabyLMModel
 
 from .variants import VARIANTS, config, network, tokens
 

@@ -129,17 +129,18 @@ def test_strangers_load_every_revision(mini, monkeypatch):
     """And what they compute is compared: other code in the folder is noticed."""
     file = mini / "main" / "modeling.py"
     assert "class BabyLMForCausalLM" in file.read_text()
-    good, versions = loading.problems([mini / "chck_1K"])
+    good, versions = loading.problems(mini, ["chck_1K"])
     assert good == []
     assert versions
-    monkeypatch.setattr(loading, "OVERLAY", mini / "none")  # once is enough
+    monkeypatch.setattr(loading, "OVERLAYS", {loading.PINNED: mini / "none"})  # once is enough
     code = mini / "main" / "position.py"
     code.write_text(code.read_text().replace("angles.cos()", "angles.sin()"))
-    wrong, _ = loading.problems([mini / "main"])
+    resealed(mini / "main")
+    wrong, _ = loading.problems(mini, ["main"], trust=True)
     assert "causal logits and masked logits differ" in wrong[0].what
     (mini / "main" / "model.safetensors").write_bytes(b"")
     torch.manual_seed(0)
-    broken, _ = loading.problems([mini / "main"])
+    broken, _ = loading.problems(mini, ["main"], trust=True)
     assert "cannot load" in broken[0].what
 
 

@@ -6,13 +6,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from babylm import files
+from babylm import files, revisions
 from babylm.corpora import tokenizer as tokenizers
 from babylm.models.modeling import BabyLMForMaskedLM
 from babylm.sections import TokenizerConfig
 from babylm.submission import loading, revision
 from tests.models.variants import VARIANTS, network
 
+VERSIONS = ["installed", *loading.OVERLAYS]
 TEXT = ["the cat sat on the mat. a dog saw the cat; the dog and the cat ran."] * 8
 
 
@@ -50,7 +51,7 @@ def test_facts_and_contents(saved):
     facts = revision.facts(saved)
     assert (facts["words"], facts["step"]) == (1_000_123, 7)
     assert facts["weights_sha256"] == files.sha256_file(saved / "model.safetensors")
-    for file in revision.CODE.glob("*.py"):
+    for file in revisions.CODE.glob("*.py"):
         if file.name != "__init__.py":
             assert (saved / file.name).read_bytes() == file.read_bytes()
     stored = load_file(saved / "model.safetensors")
@@ -59,7 +60,7 @@ def test_facts_and_contents(saved):
     assert facts["parameters"] == sum(weight.numel() for weight in stored.values())
     config = json.loads((saved / "config.json").read_text())
     assert config["architectures"] == ["BabyLMForCausalLM"]
-    assert len(config["auto_map"]) == 5
+    assert len(config["auto_map"]) == 7
     listed = json.loads((saved / "manifest.json").read_text())["files"]
     assert {file.name for file in saved.iterdir()} == {*listed, "manifest.json"}
 
@@ -120,7 +121,7 @@ def test_verify_finds_nan_and_a_missing_manifest(saved):
     assert revision.verify(saved) == [f"{saved / 'model.safetensors'}: model.embedding.weight is not finite"]
     (saved / "manifest.json").unlink()
     assert "manifest.json" in revision.verify(saved)[0]
-    with pytest.raises(ValueError, match=r"no manifest\.json"):
+    with pytest.raises(ValueError, match=r"manifest\.json: there is no such file"):
         revision.load(saved)
 
 
@@ -131,12 +132,12 @@ def test_an_older_revision_is_replaced(saved, tokenizer_folder, model):
     assert [place.name for place in saved.parent.iterdir()] == ["chck_1M"]
 
 
-@pytest.mark.parametrize("version", ["installed", "4.51.3"])
+@pytest.mark.parametrize("version", VERSIONS)
 def test_export_matches(version, tmp_path, tokenizer_folder):
     """The same logits from a fresh process that knows the folders alone."""
-    overlay = None if version == "installed" else loading.OVERLAY
+    overlay = loading.OVERLAYS.get(version)
     if overlay is not None and not (overlay / "transformers").is_dir():
-        pytest.skip(f"no transformers {loading.PINNED} in {overlay} (make env puts it there)")
+        pytest.skip(f"no transformers {version} in {overlay} (make env puts it there)")
     vocabulary = tokenizers.load(tokenizer_folder).get_vocab_size()
     models = {name: network(vocab_size=vocabulary, **VARIANTS[name]) for name in ("default", "gpt-bert")}
     for name, model in models.items():

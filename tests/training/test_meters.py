@@ -83,8 +83,16 @@ def test_a_cut_last_line_is_left_out_and_later_steps_are_dropped(tmp_path):
         lines.log_metrics({"loss": 1.0 / step}, step)
     path.write_text(path.read_text() + '{"step": 4, "lo')
     assert [line["step"] for line in metrics.read(path)] == [1, 2, 3]
-    lines.cut(2)
+    told: list[str] = []
+    lines.cut(2, told.append)
     assert [line["step"] for line in metrics.read(path)] == [1, 2]
+    assert not told
+    path.write_bytes(b'{"step": 1}\n{"st\xffp": 2}\n{"step": 3}\n')
+    with pytest.raises(ValueError, match=r"metrics.jsonl: not UTF-8"):
+        metrics.read(path)
+    lines.cut(3, told.append)
+    assert [line["step"] for line in metrics.read(path)] == [1, 3]
+    assert told == [f"{path}: line 2 is damaged and left out"]
 
 
 @pytest.mark.parametrize(
