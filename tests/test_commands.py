@@ -89,11 +89,11 @@ def scratch(tmp_path, tiny, data, monkeypatch):
 def provide_runs(words: list[str], scratch: Path, tiny: Path) -> None:
     """Copies of the tiny run and of its models, wherever a command names one."""
     for word in words:
-        if found := re.match(r"(checkpoints/[\w-]+)(/[\w-]+)?$", word):
-            run = scratch / found[1]
+        if named := re.match(r"(checkpoints/[\w-]+)(/[\w-]+)?$", word):
+            run = scratch / named[1]
             if not run.exists():
                 shutil.copytree(tiny, run)
-            if found[2] and not (scratch / word).exists():
+            if named[2] and not (scratch / word).exists():
                 shutil.copytree(tiny / "main", scratch / word)
         elif word.startswith("some/") and not (scratch / word).exists():
             shutil.copytree(tiny / "main", scratch / word)
@@ -101,15 +101,15 @@ def provide_runs(words: list[str], scratch: Path, tiny: Path) -> None:
 
 def run_train_or_prepare(command: Command, words: list[str], scratch: Path) -> None:
     module = {"babylm.train": train, "babylm.prepare": prepare}[words[0]]
-    asked = config.load(words[1], words[2:])  # as written
+    written = config.load(words[1], words[2:])  # as written
     more = [f"checkpoints={scratch}/made", f"corpus.prepared={scratch}/prepared", *TINY]
     if command.file != "README.md" and module is train:
         more.append("training.plan_only=true")
-    if not Path(asked.corpus.path).exists():
+    if not Path(written.corpus.path).exists():
         more.append("corpus.path=corpora/strict_small")
     assert config_command(module.__doc__, module.main, [*words[1:], *more]) == 0
-    if module is train and command.file == "README.md" and not asked.training.plan_only:
-        assert (scratch / "made" / asked.name / "main" / "manifest.json").exists()
+    if module is train and command.file == "README.md" and not written.training.plan_only:
+        assert (scratch / "made" / written.name / "main" / "manifest.json").exists()
 
 
 def run_evaluate(words: list[str], scratch: Path, capsys) -> None:
