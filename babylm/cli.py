@@ -36,11 +36,13 @@ def command(
     run: Callable[[list[str]], int | None],
     argv: Sequence[str] | None = None,
     settings: Callable[[], str] = lambda: "",
+    *,
+    needs_words: bool = True,
 ) -> int:
     """Run a command with its words (default: those of the process); returns the process's exit code.
 
-    ``--help``, anywhere, prints ``doc`` and what ``settings`` returns; a call without a word prints ``doc`` alone (exit
-    code 2).
+    ``--help``, anywhere, prints ``doc`` and what ``settings`` returns; a call without a word, where the command
+    ``needs_words``, prints ``doc`` alone (exit code 2).
     ``BABYLM_TRACEBACK=1`` in the environment shows the traceback of an error that would be one line.
     """
     if sys.platform == "win32":
@@ -49,7 +51,7 @@ def command(
     share_cores()
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        if not words or {"-h", "--help"} & set(words):
+        if (needs_words and not words) or {"-h", "--help"} & set(words):
             print("\n\n".join(filter(None, [(doc or "").strip(), settings() if words else ""])), flush=True)
             return 0 if words else EXIT_CONFIG
         return run(words) or 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 
@@ -44,12 +45,16 @@ class ReadingCsvConfig:
     time: list[str] = field(default_factory=lambda: ["time"])
     """One or several measured times, each explained on its own."""
     word: str = "word"
-    sentence: str = "sentence"
-    """Same value, same sentence (or passage: whatever the model should have read before a word)."""
+    sentence: list[str] = field(default_factory=lambda: ["sentence"])
+    """Same value, same sentence (or passage: whatever the model should have read before a word). Several columns where
+    numbers begin again, as ``[Text_ID,Sentence_Number]``."""
     context: str | None = None
     """Text before the word; none: the words of its sentence before it."""
     position: str | None = None
-    """Place of the word in its sentence: rows of one place (several readers) are averaged. None: a row is a word."""
+    """Number of the word in its sentence, which orders the words; rows of one position (several readers) are averaged.
+    None: the rows are the words in their order."""
+    reader: str | None = None
+    """Who read the word, where rows are of several readers: then a word that one reader has twice is refused."""
     frequency: str | None = None
     """Log frequency; none: the baseline has no frequency."""
     length: str | None = None
@@ -58,6 +63,24 @@ class ReadingCsvConfig:
     """Further numbers that the baseline explains the time with."""
     spillover: int = 1
     """How many words before are in the baseline, each with length, frequency and surprisal."""
+
+    def __post_init__(self) -> None:
+        """A single name may be given where several may be."""
+        for key in ("time", "sentence", "covariates"):
+            if isinstance(value := getattr(self, key), str):
+                setattr(self, key, [value])
+
+
+@dataclass
+class PairsConfig:
+    """Fields of minimal pairs that are a task (``tasks=my/pairs``, a folder or a file); none: their names say it."""
+
+    good: str | None = None
+    """The right sentence; none: ``sentence_good``, or another name that says it (good, acceptable, ...)."""
+    bad: str | None = None
+    """The wrong one."""
+    uid: str | None = None
+    """What the score is given by; none: BLiMP's ``UID`` where there is a ``field`` too, else the file's name."""
 
 
 @dataclass
@@ -73,7 +96,7 @@ class EvaluationConfig:
     loss_tokens: int = 65_536
     """Tokens of ``corpus.dev``, in evenly spaced rows, that the loss is measured on at a milestone; at the end all."""
     tasks: list[str] = field(default_factory=list)
-    """Tasks by name (``babylm/evaluation/tasks``)."""
+    """Tasks by name (``babylm/evaluation/tasks``), or paths of one's own data (`task_path`)."""
     data: str = "evaluation_data"
     """Folder of the official evaluation data."""
     scorer: Literal["auto", "causal", "mntp", "mlm"] = "auto"
@@ -81,7 +104,29 @@ class EvaluationConfig:
     dtype: Literal["auto", "fp32", "bf16"] = "auto"
     """What models compute in (the softmax is fp32 always). ``auto``: fp32, as officially; ``bf16``: its results bear
     that in their name and say how many decisions of a sample it flips."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where ``babylm.evaluate`` computes; ``auto``: on a GPU where torch sees one. (Inside training: where that is.)"""
     limit: int | None = None
     """At most this many items a file (evenly spaced), for a quick look inside training."""
     glue: GlueConfig = field(default_factory=GlueConfig)
     reading_csv: ReadingCsvConfig = field(default_factory=ReadingCsvConfig)
+    pairs: PairsConfig = field(default_factory=PairsConfig)
+
+
+TASK_FILES = (".jsonl", ".csv", ".tsv")
+"""Minimal pairs (any of them) or reading times (the last two)."""
+
+
+def task_path(name: str) -> Path | None:
+    """The folder or file that a task's name is; none for a task that is named. ``ValueError`` where it is not there."""
+    path = Path(name)
+    is_file = path.suffix.lower() in TASK_FILES
+    if not is_file and "/" not in name and not (name and path.is_dir()):
+        return None
+    if is_file and not path.is_file() and not path.is_dir():
+        raise ValueError(f"evaluation.tasks: no file {name}")
+    if not path.exists():
+        raise ValueError(f"evaluation.tasks: no folder {name}")
+    if path.is_file() and not is_file:
+        raise ValueError(f"evaluation.tasks: {name} is no folder, and none of {', '.join(f'*{s}' for s in TASK_FILES)}")
+    return path

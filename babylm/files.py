@@ -26,16 +26,17 @@ def atomic_file(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     """Open a file that appears under ``path`` only once the block has ended without an error, flushed to the disk."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL)
+    with _naming(path):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL)
     try:
-        with open(handle, mode, encoding=None if "b" in mode else "utf-8") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException as error:
-        _name_file(error, path)
+        with _naming(path, handle, name):
+            with open(handle, mode, encoding=None if "b" in mode else "utf-8") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, 0o666 & ~_umask())
+            os.replace(name, path)
+    except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(name)
         raise
@@ -63,9 +64,11 @@ def atomic_folder(path: Path, replace: bool = True) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_partial(path.parent, path.name)
-    work = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL))
+    with _naming(path):
+        work = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL))
     try:
-        yield work
+        with _naming(path):
+            yield work
         for file in work.rglob("*"):
             if file.is_file():
                 _sync_file(file)
@@ -79,17 +82,22 @@ def atomic_folder(path: Path, replace: bool = True) -> Iterator[Path]:
             shutil.rmtree(old)
         else:
             os.replace(work, path)
-    except BaseException as error:
-        _name_file(error, path)
+    except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
     _sync_folder(path.parent)
 
 
-def _name_file(error: BaseException, path: Path) -> None:
-    """A full disk is told by ``write``, which knows no name: the user shall see which file it was."""
-    if isinstance(error, OSError) and error.errno is not None and error.filename is None:
-        error.filename = str(path)
+@contextmanager
+def _naming(path: Path, *temporary: object) -> Iterator[None]:
+    """Errors of files name ``path``: ``write`` tells a full disk without a name, and a temporary one is nobody's."""
+    try:
+        yield
+    except OSError as error:
+        hidden = error.filename in (None, *temporary) or str(error.filename).endswith(PARTIAL)
+        if error.errno is not None and hidden:
+            error.filename = str(path)
+        raise
 
 
 @contextmanager
@@ -148,8 +156,14 @@ class DamagedFile(ValueError):
     """A file of ours or of the user's that cannot be read as what it should be; the message names it and the remedy."""
 
 
+AS_UTF8 = "save it as UTF-8 (from Latin-1, for example: iconv -f latin1 -t utf-8 OLD > NEW)"
+
+
 def read_text(path: Path, remedy: str = "") -> str:
-    """The text of a UTF-8 file (a byte order mark is left out); `DamagedFile` when it cannot be read."""
+    """The text of a UTF-8 file (a byte order mark is left out); `DamagedFile` when it cannot be read.
+
+    Without a ``remedy`` of the caller's, another encoding is answered with the command that converts.
+    """
     try:
         return Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -157,8 +171,11 @@ def read_text(path: Path, remedy: str = "") -> str:
     except OSError as error:
         raise DamagedFile(_message(path, error.strerror or str(error), remedy)) from None
     except UnicodeDecodeError as error:
-        what = f"not UTF-8 text (byte {error.object[error.start]:#04x} at offset {error.start})"
-        raise DamagedFile(_message(path, what, remedy)) from None
+        line = error.object.count(b"\n", 0, error.start) + 1
+        what = f"not UTF-8 text (byte {error.object[error.start]:#04x} in line {line})"
+        if Path(path).read_bytes()[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            what = "UTF-16 text, not UTF-8"
+        raise DamagedFile(_message(path, what, remedy or AS_UTF8)) from None
 
 
 def read_json(path: Path, remedy: str = "", kind: type = dict) -> Any:
@@ -174,8 +191,14 @@ def read_jsonl(path: Path, remedy: str = "", *, cut_last_line: bool = False) -> 
 
     ``cut_last_line``: a last line that a kill has cut is left out too. `DamagedFile` for anything else.
     """
+    return [row for _, row in numbered_jsonl(path, remedy, cut_last_line=cut_last_line)]
+
+
+def numbered_jsonl(
+    path: Path, remedy: str = "", *, cut_last_line: bool = False
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number from 1, object) of each line that is not blank; see `read_jsonl`."""
     lines = read_text(path, remedy).split("\n")  # not splitlines: a string may hold U+2028
-    rows = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -187,8 +210,7 @@ def read_jsonl(path: Path, remedy: str = "", *, cut_last_line: bool = False) -> 
             if cut_last_line and number == len(lines):  # a whole line ends with a line feed, so an empty one follows
                 break
             raise
-        rows.append(value)
-    return rows
+        yield number, value
 
 
 def read_yaml(path: Path, remedy: str = "") -> dict[str, Any]:
@@ -237,6 +259,16 @@ def file_errors_as_value_errors() -> Iterator[None]:
         if error.filename is None or error.strerror is None:
             raise  # the network's errors, for example
         raise ValueError(f"{error.filename}: {error.strerror}") from error
+
+
+def check_writable(folder: Path) -> None:
+    """Make ``folder`` and try to write there; ``ValueError`` where that fails, before work that would be lost."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(f"{folder}: results cannot be written there: {error.strerror or error}") from None
 
 
 def used_bytes(path: Path) -> int:

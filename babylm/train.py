@@ -9,7 +9,8 @@
 Repeating the command continues the run where it stopped. Results lie in checkpoints/<name>/.
 
 Exit codes: 0 done; 1 an unexpected error; 2 wrong configuration, corpus or plan (nothing was started); 3 the loss or
-the gradient was not finite; 75 stopped by a signal with the state saved: repeat the command to go on.
+the gradient was not finite; 75 stopped by a signal with the state saved: repeat the command to go on; 130 interrupted
+before the first step, or by a second Ctrl-C: the state saved last is what is left.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from babylm import cli
 from babylm.console import Log, duration
 from babylm.files import file_errors_as_value_errors
+from babylm.interrupts import EXIT_INTERRUPTED
 from babylm.run import RunFolder
 from babylm.sections import Config
 
@@ -40,6 +42,7 @@ def main(config: Config) -> int:
     with file_errors_as_value_errors():
         shards = prepare(config.corpus, config.tokenizer, log, held_out=not finished)
     from babylm.training import finish, session, trainer
+    from babylm.training.callbacks.resume import InterruptedNow
     from babylm.training.module import NonFiniteError
 
     with file_errors_as_value_errors():
@@ -62,6 +65,9 @@ def main(config: Config) -> int:
     except NonFiniteError as error:
         log(f"error: {error}; the last saved state is in {opened.folder.path}")
         return EXIT_NOT_FINITE
+    except InterruptedNow:
+        log(f"interrupted; the last saved state is in {opened.folder.path}")
+        return EXIT_INTERRUPTED
     if resume.stopped_by is not None:
         log(f"stopped by {resume.stopped_by} after step {module.completed:,}, state saved: repeat the command to go on")
         return EXIT_STOPPED

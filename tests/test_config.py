@@ -53,6 +53,7 @@ def test_every_config_loads_and_survives_a_round_trip(root, tmp_path):
     assert len(found) >= 3
     for path in found:
         loaded = config.load(path)
+        assert loaded.name == path.stem, "the README finds a run by the name of its file"
         copy = tmp_path / "copy.yaml"
         copy.write_text(config.dump(loaded))
         assert config.load(copy) == loaded, path

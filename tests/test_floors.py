@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).parent.parent / "babylm"
 # Longest match wins. Floor 5 starts things, floor 0 is imported by everybody.
 FLOORS = {
     "prepare": 5, "train": 5, "evaluate": 5, "interact": 5, "generate": 5, "submit": 5, "report": 5,
-    "training": 4, "generation": 4, "evaluation.suite": 4, "interaction": 4, "submission": 4, "reporting": 4,
+    "training": 4, "generation": 4, "evaluation.suite": 4, "evaluation.catalogue": 4, "interaction": 4, "submission": 4,
+    "reporting": 4,
     "evaluation": 3, "interaction.teachers": 3, "interaction.environments": 3,
     "objectives": 2, "optimizers": 2, "models": 2, "plan": 2, "packing": 2, "schedules": 2, "averaging": 2,
     "corpora": 1, "revisions": 2,

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from babylm import ranges, registry, tracks
+from babylm.evaluation_sections import TASK_FILES, task_path
 from babylm.sections import Config, EvaluationConfig
 
 
@@ -119,20 +120,22 @@ def check_evaluation(evaluation: EvaluationConfig, prefix: str = "evaluation.") 
         if not (_is_path(name) or (name and Path(name).is_dir())):
             registry.check(name, known, f"{prefix}tasks")
     glue = evaluation.glue
-    _require(bool(evaluation.reading_csv.time), f"{prefix}reading_csv.time", "must name at least one column")
+    for key in ("time", "sentence"):
+        columns = getattr(evaluation.reading_csv, key)
+        _require(bool(columns), f"{prefix}reading_csv.{key}", "must name at least one column")
+        _require(len(set(columns)) == len(columns), f"{prefix}reading_csv.{key}", f"{columns} names a column twice")
     _require(bool(glue.seeds), f"{prefix}glue.seeds", "must hold at least one seed")
     _require(len(set(glue.seeds)) == len(glue.seeds), f"{prefix}glue.seeds", f"{glue.seeds} names a seed twice")
 
 
 def _is_path(task: str) -> bool:
-    return "/" in task or task.endswith(".csv")
+    return "/" in task or Path(task).suffix.lower() in TASK_FILES
 
 
 def check_paths(config: Config) -> None:
     """Refuse tasks whose folder or file is not there: to a run that begins only, as a report outlives its data."""
-    for task in filter(_is_path, config.evaluation.tasks):
-        there = Path(task).is_file() if task.endswith(".csv") else Path(task).is_dir()
-        _require(there, "evaluation.tasks", f"no {'file' if task.endswith('.csv') else 'folder'} {task}")
+    for task in config.evaluation.tasks:
+        task_path(task)
 
 
 def _require(condition: bool, key: str, message: str) -> None:

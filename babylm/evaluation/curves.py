@@ -11,7 +11,7 @@ measured. A crossing needs no model of the curve and is always between two revis
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,13 +66,14 @@ class Curve:
     """By UID, earliest first, then what is not acquired; empty for tasks without a level of guessing."""
 
 
-def curves(results: Path) -> list[Curve]:
-    """Every task that is stored for the revisions below ``results``, one curve a (task, suite, rules, scorer).
+def curves(results: Path, damaged: Callable[[str], None] | None = None) -> list[Curve]:
+    """Every task that is stored for the revisions below ``results``, one curve per (task, suite, rules, scorer).
 
-    Revisions of the same weights count once, and only results of the same items as the last revision's.
+    Revisions of the same weights count once, and only results of the same items as the last revision's. ``damaged``: as
+    in `stored.read`.
     """
     groups: dict[tuple[Any, ...], list[tuple[str, Stored]]] = {}
-    for name, own in stored.revisions(results):
+    for name, own in stored.revisions(results, damaged):
         for one in own:
             if one.content.get("words") is not None:
                 groups.setdefault((*one.key, one.scorer), []).append((name, one))
@@ -137,10 +138,10 @@ def acquired(words: np.ndarray, values: np.ndarray, n: int, chance: float) -> Ac
     return Acquired(float(np.exp((1 - part) * np.log(words[k]) + part * np.log(words[k + 1]))), threshold, final)
 
 
-def write(results: Path) -> list[Path]:
+def write(results: Path, damaged: Callable[[str], None] | None = None) -> list[Path]:
     """Write ``results/curves.<task>.<suite>.<rules>.<scorer>.json`` of every task of several revisions."""
     written = []
-    for curve in curves(results):
+    for curve in curves(results, damaged):
         if len(curve.words) < 2:
             continue
         name = ".".join((curve.task, curve.suite, str(curve.rules), curve.scorer)).strip("/")

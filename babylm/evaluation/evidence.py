@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from babylm import files
+from babylm.console import first_line
 from babylm.evaluation.results import Item, Result, strata
 
 if TYPE_CHECKING:  # comparing and reporting need no torch
     from babylm.evaluation.scorer import Scorer, Surprisal
 
 FOLDER = "items"
+AGAIN = "remove it, and repeat the python -m babylm.evaluate command that made it"
 EXAMPLES = 4
 """Pairs shown of each kind: clearly wrong, close, clearly right."""
 UNSHOWN = ("ewok",)
@@ -82,19 +84,27 @@ def write(file: Path, items: Sequence[Any], result: Result, examples: dict[str, 
 
 
 def read(file: Path) -> Evidence:
-    """The items stored in ``file``."""
-    stored = json.loads(file.read_text(encoding="utf-8"))
-    n = len(stored["uid"])
-    return Evidence(
-        uids=[stored["uids"][k] for k in stored["uid"]],
-        splits=[stored["splits"][k] for k in stored["split"]],
-        right=np.array(stored["right"], dtype=float),
-        credit=np.array(stored["credit"], dtype=float),
-        margins=np.array(stored["margin"], dtype=float),
-        candidates=np.array(stored["candidates"]),
-        human=np.full(n, np.nan) if stored["human"] is None else np.array(stored["human"], dtype=float),
-        examples=stored["examples"],
-    )
+    """The items stored in ``file``; `files.DamagedFile` where it is damaged."""
+    stored = files.read_json(file, AGAIN)
+    try:
+        n = len(stored["uid"])
+        kept = Evidence(
+            uids=[stored["uids"][k] for k in stored["uid"]],
+            splits=[stored["splits"][k] for k in stored["split"]],
+            right=np.array(stored["right"], dtype=float),
+            credit=np.array(stored["credit"], dtype=float),
+            margins=np.array(stored["margin"], dtype=float),
+            candidates=np.array(stored["candidates"], dtype=int),
+            human=np.full(n, np.nan) if stored["human"] is None else np.array(stored["human"], dtype=float),
+            examples=stored["examples"],
+        )
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise files.DamagedFile(f"{file}: its columns are damaged ({first_line(error)}); {AGAIN}") from None
+    columns = (kept.uids, kept.splits, kept.right, kept.credit, kept.margins, kept.candidates, kept.human)
+    lengths = {len(column) for column in columns}
+    if lengths != {n} or not isinstance(kept.examples, dict):
+        raise files.DamagedFile(f"{file}: its columns are not of one length; {AGAIN}")
+    return kept
 
 
 def examples(scorer: Scorer, items: Sequence[Any], result: Result, count: int = EXAMPLES) -> dict[str, Any]:

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from babylm.evaluation import tree
+from babylm.evaluation import limits, tree
 
 TOLERANCE = 1e-4
 """Nats by which rounding may change a log-probability where positions are left out."""
@@ -56,6 +56,10 @@ class Network:
         known = inspect.signature(model.forward).parameters
         self.takes_at = "at" in known
         self.takes_types = "token_type_ids" in known
+        self.entries = limits.entries(model)
+        """Tokens in the input embedding; none where the model does not say."""
+        self.longest = 0
+        """Tokens that it is known to read at once (`babylm.evaluation.limits`)."""
         self.picks: str | None = None
         """``early``, ``late`` or ``never``, once tried."""
         self.trees: str | None = None

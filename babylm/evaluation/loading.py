@@ -6,21 +6,31 @@ read from left to right, weights without the head that predicts.
 
 from __future__ import annotations
 
-import json
+import pickle
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 
-from babylm import registry
-from babylm.evaluation import forward, narrow, reader
+from babylm import files, registry
+from babylm.console import first_line
+from babylm.evaluation import forward, narrow, reader, weights
 from babylm.evaluation.scorer import BACKENDS, Scorer
 from babylm.models.modeling import BabyLMForCausalLM, BabyLMForMaskedLM
 
+OURS = "babylm"
 TOKENIZER = reader.FILE
+UNREADABLE = (
+    *(OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError),
+    *(SafetensorError, pickle.UnpicklingError),
+)
+"""What transformers, torch and safetensors raise of folders that do not fit."""
 IN_LAYER = re.compile(r"\.(layers?|h|blocks?)\.\d+\.")
 BUFFER = re.compile(r"(inv_freq|masked_bias|attn\.bias|attention\.bias|position_ids)$")
 """Parts of old checkpoints that newer classes compute."""
@@ -34,33 +44,46 @@ def resolve(folder: Path, backend: str, dtype: str = "auto") -> str:
     return narrow.named(backend, dtype)
 
 
-def load_scorer(folder: Path, backend: str, *, trust: bool = False, dtype: str = "auto") -> Scorer:
+def check_folder(folder: Path, *, trust: bool = False) -> None:
+    """``ValueError`` where ``folder`` is no model that can be scored: told in a moment, before its weights are read."""
+    described = read_json(folder / "config.json")
+    names = ", ".join(_architectures(folder)) or str(described.get("model_type"))
+    if described.get("is_encoder_decoder"):
+        raise ValueError(
+            f"{folder}: {names} is an encoder-decoder model, which gives no probability of a text alone; score a "
+            "decoder (GPT-2 and its kin) or an encoder (BERT and its kin)"
+        )
+    check_tokenizer(folder)
+    weights.weight_files(folder)
+    if described.get("model_type") == OURS or trust:
+        return
+    for file, content in (("config.json", described), (reader.SETTINGS, reader.settings(folder))):
+        if content.get("auto_map"):
+            what = "model" if file == "config.json" else "tokenizer"
+            raise ValueError(f"{folder}: this {what} brings code of its own; trust=true runs it")
+
+
+def load_scorer(
+    folder: Path, backend: str, *, trust: bool = False, dtype: str = "auto", device: torch.device | None = None
+) -> Scorer:
     """A scorer of a model folder: a revision of ours, or any local Hugging Face model.
 
     ``backend``: one of `BACKENDS`, or ``auto`` (see `resolve`); ``trust``: run the code that a foreign model brings;
-    ``dtype``: of weights and activations, whatever the file holds (``auto``: fp32, as the official pipeline).
-    ``ValueError`` for a folder that cannot be scored this way, with what can be done.
+    ``dtype``: of weights and activations, whatever the file holds (``auto``: fp32, as the official pipeline);
+    ``device``: where it computes (None: the CPU). ``ValueError`` for a folder that cannot be scored this way, with what
+    can be done.
     """
-    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, PreTrainedTokenizerFast
     from transformers.utils import logging
 
     if not sys.stderr.isatty():
         logging.disable_progress_bar()
     backend = resolve(folder, backend)
+    check_folder(folder, trust=trust)
+    with _told_in_one_line(folder, trust):
+        model, tokenizer = _model_and_tokenizer(folder, backend, trust)
+        scorer = Scorer(model.float().eval().to(device or torch.device("cpu")), tokenizer, backend)
     described = read_json(folder / "config.json")
-    check_tokenizer(folder)
-    if described.get("model_type") == "babylm":
-        # The auto classes would ask whether to trust the code in the folder, which is ours and is imported already.
-        own: Any = BabyLMForCausalLM if backend == "causal" else BabyLMForMaskedLM
-        model, tokenizer = own.from_pretrained(folder), PreTrainedTokenizerFast.from_pretrained(folder)
-        scorer = Scorer(model.float().eval(), tokenizer, backend)
-    else:
-        if described.get("auto_map") and not trust:
-            raise ValueError(f"{folder}: this model brings code of its own; trust=true runs it")
-        loader = AutoModelForCausalLM if backend == "causal" else AutoModelForMaskedLM
-        model = _load(loader, folder, backend, described.get("model_type"), trust)
-        forward.fuse(model)
-        scorer = Scorer(model.float().eval(), reader.load(folder, trust), backend)
+    if described.get("model_type") != OURS:
         scorer.gives_types = reader.gives_types(folder, str(described.get("model_type", "")))
         if backend == "causal" and scorer.network.looks_ahead():
             raise ValueError(
@@ -70,15 +93,53 @@ def load_scorer(folder: Path, backend: str, *, trust: bool = False, dtype: str =
     return narrow.narrowed(scorer) if dtype == "bf16" else scorer
 
 
+def _model_and_tokenizer(folder: Path, backend: str, trust: bool) -> tuple[Any, Any]:
+    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, PreTrainedTokenizerFast
+
+    kind = read_json(folder / "config.json").get("model_type")
+    if kind == OURS:
+        # The auto classes would ask whether to trust the code in the folder, which is ours and is imported already.
+        own: Any = BabyLMForCausalLM if backend == "causal" else BabyLMForMaskedLM
+        return own.from_pretrained(folder), PreTrainedTokenizerFast.from_pretrained(folder)
+    tokenizer = reader.load(folder, trust)
+    model = _load(AutoModelForCausalLM if backend == "causal" else AutoModelForMaskedLM, folder, backend, kind, trust)
+    forward.fuse(model)
+    return model, tokenizer
+
+
+@contextmanager
+def _told_in_one_line(folder: Path, trust: bool) -> Iterator[None]:
+    """Errors of libraries that read a stranger's folder as a ``ValueError`` with the folder's name.
+
+    Code of the folder that was trusted may raise anything.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise ValueError(f"{folder}: the GPU's memory does not hold this model; use device=cpu") from None
+    except Exception as error:
+        if not trust and not isinstance(error, UNREADABLE):
+            raise
+        told = first_line(error)
+        raise ValueError(told if str(folder) in told else f"{folder}: it cannot be loaded: {told}") from None
+
+
 def _load(loader: Any, folder: Path, backend: str, kind: Any, trust: bool) -> Any:
     names = _architectures(folder)
     if backend == "causal" and names and all("MaskedLM" in name for name in names):
         # Such classes load, but look both ways: every token would see itself.
         raise ValueError(f"{folder}: {', '.join(names)} is a masked model; score it with scorer=mlm (or mntp)")
+    # In fp32 from the start: what a class computes when it is made would else be in the file's type.
+    wide: Any = {"torch_dtype" if transformers.__version__.startswith("4.") else "dtype": torch.float32}
     try:
-        # In fp32 from the start: what a class computes when it is made would else be in the file's type.
-        wide: Any = {"torch_dtype" if transformers.__version__.startswith("4.") else "dtype": torch.float32}
-        model, loaded = loader.from_pretrained(folder, trust_remote_code=trust, output_loading_info=True, **wide)
+        model, loaded = loader.from_pretrained(
+            folder,
+            trust_remote_code=trust,
+            output_loading_info=True,
+            local_files_only=True,
+            weights_only=True,  # a pickle of a stranger is data, trusted or not
+            **wide,
+        )
     except ValueError as error:
         if "Unrecognized configuration class" not in str(error):
             raise
@@ -109,11 +170,12 @@ def check_tokenizer(folder: Path) -> None:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """A file of a model's folder; ``ValueError`` when it is not there."""
+    """A file of a model's folder; ``ValueError`` when it is not there, or is damaged."""
     if not file.is_file():
         raise ValueError(f"{file.parent} is not a model folder: it has no {file.name}")
-    return json.loads(file.read_text(encoding="utf-8"))
+    return files.read_json(file, weights.AGAIN)
 
 
 def _architectures(folder: Path) -> list[str]:
-    return read_json(folder / "config.json").get("architectures") or []
+    names = read_json(folder / "config.json").get("architectures")
+    return [str(name) for name in names] if isinstance(names, list) else []

@@ -6,10 +6,13 @@ pre-tokenizers that stand in ``tokenizer.json`` alone are lost without a word, a
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from babylm import files
+from babylm.console import first_line
+
+AGAIN = "save the tokenizer again (save_pretrained)"
 FILE, SETTINGS = "tokenizer.json", "tokenizer_config.json"
 GIVE_TYPES = frozenset(
     {
@@ -26,8 +29,15 @@ def load(folder: Path, trust: bool) -> Any:
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     if trust and "auto_map" in settings(folder):
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
-    return PreTrainedTokenizerFast.from_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
+        if not getattr(tokenizer, "is_fast", False):
+            raise ValueError(f"{folder}: {type(tokenizer).__name__} is no fast tokenizer, whose offsets scoring needs")
+        return tokenizer
+    files.read_json(folder / FILE, AGAIN)  # the library's error names neither file nor place
+    try:
+        return PreTrainedTokenizerFast.from_pretrained(folder)
+    except Exception as error:  # the tokenizers library raises Exception itself of a file that it does not understand
+        raise ValueError(f"{folder / FILE}: no fast tokenizer: {first_line(error)}; {AGAIN}") from None
 
 
 def gives_types(folder: Path, model_type: str) -> bool:
@@ -42,4 +52,4 @@ def gives_types(folder: Path, model_type: str) -> bool:
 def settings(folder: Path) -> dict[str, Any]:
     """``tokenizer_config.json``, where there is one."""
     file = folder / SETTINGS
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return files.read_json(file, AGAIN) if file.is_file() else {}

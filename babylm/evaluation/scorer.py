@@ -24,8 +24,9 @@ import numpy as np
 import torch
 
 from babylm import files, registry
-from babylm.evaluation import tree
+from babylm.evaluation import limits, tree
 from babylm.evaluation.forward import Network
+from babylm.evaluation.progress import Progress
 
 BACKENDS = ("causal", "mntp", "mlm")
 BATCH_TOKENS = {"cpu": 2048, "cuda": 32_768}
@@ -98,9 +99,17 @@ class Scorer:
             raise ValueError(f"evaluation.scorer={backend}: the tokenizer has no mask token")
         self.gives_types = _gives_types(tokenizer)
         """Whether the tokenizer gives ``token_type_ids`` in the transformers of the official pipeline."""
+        size = self.network.entries
+        if backend != "causal" and size is not None and tokenizer.mask_token_id >= size:
+            raise ValueError(
+                f"the mask token {tokenizer.mask_token!r} has the id {tokenizer.mask_token_id}, and the embedding has "
+                f"{size} entries: the model was not trained with masks; score it with scorer=causal"
+            )
         spare = tokenizer.eos_token_id if backend == "causal" else tokenizer.cls_token_id
         ids = (tokenizer.pad_token_id, spare, 0)
-        self.pad = next(i for i in ids if i is not None)
+        self.pad = next(i for i in ids if i is not None and (size is None or i < size))
+        self.task = ""
+        """What is scored, for the bar."""
         described = tokenizer.backend_tokenizer.to_str() + backend
         self.identity = hashlib.sha256(described.encode()).hexdigest()
 
@@ -108,7 +117,7 @@ class Scorer:
         """Scores of (sentence, completion) pairs: the completion is the end of the sentence whose tokens count."""
         for sentence, completion in items:
             assert sentence.endswith(completion), (sentence, completion)
-        texts = self._encoded(items)
+        texts = self.encoded(items)
         unique = list(dict.fromkeys(texts))
         sums = {text: float(values.sum()) for text, values in zip(unique, self.log_probs(unique), strict=True)}
         total = np.array([sums[text] for text in texts], dtype=np.float64)
@@ -139,7 +148,8 @@ class Scorer:
             texts.append(Text(tuple(ids), positions))
         return texts, encoded["offset_mapping"]
 
-    def _encoded(self, items: Sequence[tuple[str, str]]) -> list[Text]:
+    def encoded(self, items: Sequence[tuple[str, str]]) -> list[Text]:
+        """The tokens of (sentence, completion) pairs, kept for the next model with this tokenizer."""
         key = (self.identity, files.sha256_json(items))
         if key not in _ENCODED:
             starts = [len(sentence) - len(completion) for sentence, completion in items]
@@ -154,10 +164,11 @@ class Scorer:
         """Log-probability (float64, in nats) of each scored token of each text.
 
         ``types`` also gives the model ``token_type_ids`` (all 0) where it and its tokenizer know them, as the official
-        reading task does (and it alone).
+        reading task does (and it alone). `limits.BeyondModel` for a text that the model cannot read.
         """
         if not texts:
             return []
+        limits.check(self, texts)
         counts = [len(text.positions) for text in texts]
         values = np.zeros(sum(counts), dtype=np.float64)
         types = types and self.network.takes_types and self.gives_types
@@ -165,12 +176,15 @@ class Scorer:
         self.model.eval()
         try:
             packs = self._packs(texts) if self.backend == "causal" else None
-            if packs is not None:
-                for asked, found in self._ask_trees(texts, packs, types):
-                    values[asked] = found
-            else:
-                for batch in self._batches(texts):
-                    values[batch.asked] = self._ask(batch, types)
+            with Progress(self.task or "scoring", len(values), "token") as progress:
+                if packs is not None:
+                    for asked, found in self._ask_trees(texts, packs, types):
+                        values[asked] = found
+                        progress.update(len(asked))
+                else:
+                    for batch in self._batches(texts):
+                        values[batch.asked] = self._ask(batch, types)
+                        progress.update(len(batch.asked))
         finally:
             self.model.train(training)
         return np.split(values, np.cumsum(counts)[:-1])

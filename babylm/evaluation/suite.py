@@ -1,7 +1,7 @@
 """Tasks by name over one loaded model.
 
-A task is a plug-in of ``babylm/evaluation/tasks``, or the path of a folder of minimal pairs in BLiMP's schema or of a
-file of reading times (``*.csv``). Official suites: ``fast`` is asked of every revision, ``full`` of the last one (and
+A task is a plug-in of ``babylm/evaluation/tasks``, or the path of a user's own data: a folder or file of minimal pairs,
+or a table of reading times. Official suites: ``fast`` is asked of every revision, ``full`` of the last one (and
 age of acquisition of all of them).
 """
 
@@ -14,20 +14,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import torch
 
 from babylm import environment, files, registry
 from babylm.console import Log
-from babylm.evaluation import calibration, evidence, narrow
+from babylm.evaluation import calibration, evidence, limits, narrow, stored, weights
+from babylm.evaluation import device as placement
 from babylm.evaluation.aggregates import GLUE, HUMAN_LIKENESS, NLP, aggregates, expand
-from babylm.evaluation.loading import TOKENIZER, check_tokenizer, load_scorer, read_json, resolve
-from babylm.evaluation.results import Result, fingerprint, plain
+from babylm.evaluation.loading import TOKENIZER, check_folder, load_scorer, read_json, resolve
+from babylm.evaluation.results import Item, Result, fingerprint, plain
 from babylm.evaluation.scorer import BACKENDS, Scorer
-from babylm.evaluation.tasks import _minimal_pairs, _times
+from babylm.evaluation.tasks import _user
 from babylm.evaluation.tasks._data import MissingData
+from babylm.evaluation_sections import task_path
 from babylm.models.modeling import BabyLMForCausalLM, BabyLMForMaskedLM
 from babylm.sections import EvaluationConfig
 from babylm.tracks import milestone_words
@@ -36,7 +37,6 @@ from babylm.training import precision
 FOLDER = "evaluation/tasks"
 TUNED = "tuned"
 """Stands where the backend does in results of tasks with fine-tuning."""
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 ENOUGH_REVISIONS = 5
 """A curve of four parameters needs more points than that."""
 SUITES: dict[tuple[str, int], tuple[str, ...]] = {
@@ -54,21 +54,14 @@ SUITES: dict[tuple[str, int], tuple[str, ...]] = {
 """Tasks by suite and year of the rules."""
 
 
-def task(name: str) -> Any:
-    """The task module ``name``, or one made of a folder or file; ``ValueError`` with the nearest names for neither."""
-    if name.endswith(".csv"):
-        if not Path(name).is_file():
-            raise ValueError(f"evaluation.tasks: no file {name}")
-        return _times.task(Path(name))
-    if "/" in name or Path(name).is_dir():
-        if not Path(name).is_dir():
-            raise ValueError(f"evaluation.tasks: no folder {name}")
-        return SimpleNamespace(
-            VERSION=1,
-            CHANCE=0.5,
-            items=lambda data, limit=None, suite="fast", rules=2025: _minimal_pairs.read(Path(name), limit),
-            score=_minimal_pairs.score,
-        )
+def task(name: str, settings: EvaluationConfig | None = None) -> Any:
+    """The task module ``name``, or one made of a folder or file; ``ValueError`` with the nearest names for neither.
+
+    ``settings`` name the fields of a user's own data.
+    """
+    path = task_path(name)
+    if path is not None:
+        return _user.task(path, settings or EvaluationConfig())
     registry.check(name, registry.names(FOLDER), "evaluation.tasks")
     return registry.load(FOLDER, name)
 
@@ -95,8 +88,9 @@ def run(
         scorer = narrow.narrowed(scorer_for(copy.deepcopy(network), tokenizer_folder, backend))
     results = {}
     for name in expand(tasks):
-        chosen = task(name)
+        chosen = task(name, settings)
         items = chosen.items(Path(data), limit, suite=suite, rules=rules)
+        scorer.task = wide.task = name
         asked = wide if name in GLUE else scorer
         result = _score(chosen, asked, items, rules, settings)
         results[name] = narrow.with_flips(chosen, result, asked, lambda: wide, items, rules)
@@ -135,82 +129,144 @@ def evaluate(
     rules: int = 2026,
     settings: EvaluationConfig | None = None,
     trust: bool = False,
+    device: torch.device | None = None,
     tell: Callable[[dict[str, Any]], None] = lambda result: None,
+    warn: Callable[[str], None] = lambda text: None,
+    refused: Callable[[str, ValueError], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Results of one model folder by task, each written to ``results/<model>/<stem>.json`` once it is there.
 
     The stem is ``<task>.<suite>.<rules>.<backend>`` (``causal-bf16`` where ``settings.dtype`` is bf16). The official
     predictions are written first, to ``results/<model>/predictions/<stem>.json``, and what is kept of each item to
     ``items/<stem>.json`` beside them (`babylm.evaluation.evidence`). A file of the same weights, tokenizer, task
-    version, items and backend is read, not computed. ``settings`` are those of tasks that have any (such a task says in
-    ``identity`` which decide its result);
-    ``trust`` runs the code in the folder of a foreign model; ``tell`` gets each result as soon as it is there.
+    version, items and backend is read, not computed; a damaged one is computed again, after a word to ``warn``.
+    ``settings`` are those of tasks that have any (such a task says in ``identity`` which decide its result);
+    ``trust`` runs the code in the folder of a foreign model, and ``device`` is where it computes (None: the CPU);
+    ``tell`` gets each result as soon as it is there. A task with an item that the model cannot read is given to
+    ``refused`` before anything is scored, and left out; without it, that is the ``ValueError``.
     """
     backend, settings = resolve(model, backend), settings or EvaluationConfig()
     label = narrow.named(backend, settings.dtype)
-    weights = next((file for name in WEIGHTS if (file := model / name).is_file()), None)
-    if weights is None:
-        raise ValueError(f"{model} has no {WEIGHTS[0]}")
-    check_tokenizer(model)
+    check_folder(model, trust=trust)
     about = {
         "model": model.name,
         "scorer": label,
         "suite": suite,
         "rules": rules,
-        "weights_sha256": files.sha256_file(weights),
+        "weights_sha256": weights.sha256(model),
         "tokenizer_sha256": files.sha256_file(model / TOKENIZER),
     }
-    facts = read_json(model / "babylm.json") if (model / "babylm.json").is_file() else {}
-    scorer, wide, found = None, None, []
+    pending = []
+    by_task: dict[str, dict[str, Any]] = {}
     for name, items in questions.items():
-        chosen = task(name)
-        stem = stored_as(name, suite, rules, label)
-        file = results / model.name / f"{stem}.json"
+        chosen = task(name, settings)
         key = {"task": name, "version": chosen.VERSION, "items_sha256": fingerprint(items), **about}
         if name in GLUE:
             key |= {"scorer": TUNED, "suite": "full"}
         if hasattr(chosen, "identity"):
             key |= chosen.identity(settings, items)
-        kept = results / model.name / evidence.FOLDER / file.name
-        stored = read_json(file) if file.is_file() else {}
-        # Results of an older version say nothing about their items.
-        whole = "items_kept" in stored and (kept.is_file() or not stored["items_kept"])
-        if not whole or any(stored.get(k) != value for k, value in key.items()):
-            scorer = scorer or load_scorer(model, backend, trust=trust, dtype=settings.dtype)
-            wide = wide or functools.cache(lambda: load_scorer(model, backend, trust=trust))
+        file = results / model.name / f"{stored_as(name, suite, rules, label)}.json"
+        content = _stored(file, key, warn)
+        if content is None:
+            pending.append((name, chosen, key, file))
+        else:
+            by_task[name] = content
+    if pending:
+        load = functools.partial(load_scorer, model, backend, trust=trust, device=device)
+        scorer = load(dtype=settings.dtype)
+        pending = [entry for entry in pending if _fits(scorer, entry[0], questions[entry[0]], refused)]
+        wide = functools.cache(load) if settings.dtype == "bf16" else lambda: scorer
+        facts = read_json(model / "babylm.json") if (model / "babylm.json").is_file() else {}
+    for name in questions:
+        entry = next((entry for entry in pending if entry[0] == name), None)
+        if entry is not None:
+            _, chosen, key, file = entry
             # Fine-tuning begins with the weights as they are stored, and has a precision of its own.
-            asked = wide() if name in GLUE and settings.dtype == "bf16" else scorer
-            begin = time.perf_counter()
-            result = _score(chosen, asked, items, rules, settings)
-            seconds = round(time.perf_counter() - begin, 3)
-            result = narrow.with_flips(chosen, result, asked, wide, items, rules)
-            files.write_json(results / model.name / "predictions" / f"{stem}.json", plain(result.predictions))
-            shown = {} if name in evidence.UNSHOWN else evidence.examples(scorer, items, result)
-            stored = {
-                **key,
-                "items_kept": evidence.write(kept, items, result, shown),
-                "words": facts.get("words"),
-                "dtype": result.details.get("dtype", str(scorer.model.dtype).removeprefix("torch.")),
-                "chance": chosen.CHANCE,
-                **result.as_dict(),
-                "calibration": calibration.of(items, result),
-                "code": environment.code_revision(),
-                "seconds": seconds,
-            }
-            files.write_json(file, {**stored, "time": datetime.now(UTC).isoformat(timespec="seconds")})
-        found.append(stored)
-        tell(stored)
-    return found
+            used = wide() if name in GLUE else scorer
+            content = {**key, "words": facts.get("words")}
+            by_task[name] = _compute(file, chosen, used, wide, questions[name], rules, settings, content)
+        if name in by_task:
+            tell(by_task[name])
+    return [by_task[name] for name in questions if name in by_task]
+
+
+def _stored(file: Path, key: Mapping[str, Any], warn: Callable[[str], None]) -> dict[str, Any] | None:
+    """A result that need not be computed again; None where there is none, or another, or a damaged one."""
+    if not file.is_file():
+        return None
+    try:
+        content = stored.verify(file)
+    except files.DamagedFile as error:
+        warn(f"{str(error).removesuffix(f'; {stored.AGAIN}')}; computed again")
+        return None
+    # Results of an older version say nothing about their items.
+    kept = file.parent / evidence.FOLDER / file.name
+    whole = "items_kept" in content and (kept.is_file() or not content["items_kept"])
+    return content if whole and all(content.get(name) == value for name, value in key.items()) else None
+
+
+def _fits(scorer: Scorer, name: str, items: Sequence[Any], refused: Callable[[str, ValueError], None] | None) -> bool:
+    """Whether the model can read all items; those of fine-tuning, times and ages are looked at when they begin."""
+    try:
+        if items and isinstance(items[0], Item):
+            limits.check_items(scorer, items, name)
+    except limits.BeyondModel as error:
+        if refused is None:
+            raise
+        refused(name, error)
+        return False
+    return True
+
+
+def _compute(
+    file: Path,
+    chosen: Any,
+    scorer: Scorer,
+    wide: Callable[[], Scorer],
+    items: Sequence[Any],
+    rules: int,
+    settings: EvaluationConfig,
+    content: dict[str, Any],
+) -> dict[str, Any]:
+    """Score one task and write its files; ``content`` is what the result says beside its numbers."""
+    begin = time.perf_counter()
+    scorer.task = content["task"]
+    result = _score(chosen, scorer, items, rules, settings)
+    seconds = round(time.perf_counter() - begin, 3)
+    result = narrow.with_flips(chosen, result, scorer, wide, items, rules)
+    files.write_json(file.parent / "predictions" / file.name, plain(result.predictions))
+    shown = {} if content["task"] in evidence.UNSHOWN else evidence.examples(scorer, items, result)
+    content = {
+        **content,
+        "items_kept": evidence.write(file.parent / evidence.FOLDER / file.name, items, result, shown),
+        "dtype": result.details.get("dtype", str(scorer.model.dtype).removeprefix("torch.")),
+        "device": placement.described(scorer.device),
+        "chance": chosen.CHANCE,
+        **result.as_dict(),
+        "calibration": calibration.of(items, result),
+        "code": environment.code_revision(),
+        "seconds": seconds,
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    stored.write(file, content)
+    return content
 
 
 def questions(
-    tasks: Sequence[str], data: Path, limit: int | None, suite: str, rules: int, log: Log, asked: Sequence[str]
+    tasks: Sequence[str],
+    data: Path,
+    limit: int | None,
+    suite: str,
+    rules: int,
+    log: Log,
+    asked: Sequence[str],
+    settings: EvaluationConfig | None = None,
 ) -> dict[str, Sequence[Any]]:
     """The items of ``tasks``; data that is not there is an error for a task that was ``asked`` for, else a line."""
     found = {}
     for name in tasks:
         try:
-            found[name] = task(name).items(data, limit, suite=suite, rules=rules)
+            found[name] = task(name, settings).items(data, limit, suite=suite, rules=rules)
         except MissingData as error:
             if name in asked:
                 raise
@@ -246,8 +302,10 @@ def acquisition(
         log(f"aoa: surprisals kept; {len(steps)} revisions named by words (chck_*) are too few for its score")
         return
     stems = {model.name: stored_as("aoa", suite, rules, resolve(model, backend, dtype)) for model in models}
-    stored = [read_json(results / name / "predictions" / f"{stems[name]}.json") for name, _ in steps]
-    found = aoa.combine(stored, steps, str(rules))
+    predictions = [
+        files.read_json(results / name / "predictions" / f"{stems[name]}.json", stored.AGAIN) for name, _ in steps
+    ]
+    found = aoa.combine(predictions, steps, str(rules))
     stem = stems[steps[0][0]]
     files.write_json(results / "predictions" / f"{stem}.json", plain(found.pop("surprisals")))
     files.write_json(results / f"{stem}.json", plain({"revisions": [name for name, _ in steps], **found}))
@@ -267,7 +325,7 @@ def averages(models: Sequence[Path], backend: str, results: Path, rules: int, lo
             stem = stored_as(name, "full", rules, own)
             file = results / (f"{stem}.json" if name == "aoa" else f"{model.name}/{stem}.json")
             if file.is_file():
-                columns[name] = read_json(file)["score" if name == "aoa" else "official"]
+                columns[name] = stored.load(file).get("score" if name == "aoa" else "official")
         found = aggregates(columns, rules)
         file = results / model.name / f"averages.{rules}.{own}.json"
         files.write_json(file, {"columns": columns, **{name: vars(part) for name, part in found.items()}})

@@ -18,6 +18,9 @@ from babylm.sections import Config, EvaluationConfig
 HUB = re.compile(r"(?P<model>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?")
 RESULTS = Path("evaluation")
 """Where results of Hub models go, in the working directory."""
+WEIGHTS = re.compile(r"(model|pytorch_model)(-\d+-of-\d+)?\.(safetensors|bin)")
+KINDS = (".safetensors", ".bin")
+"""The first kind that is there is taken."""
 READ = (".json", ".txt", ".py", ".model", ".jinja")
 """Files of a Hub model that are read beside its weights."""
 
@@ -74,6 +77,17 @@ def trained_reading(config: Config) -> str:
     return config.objective.reading if config.objective.name == "masked" else "causal"
 
 
+def needed(names: Sequence[str]) -> list[str]:
+    """Of a Hub model's files those that are read: its weights in one file or in shards, with what is read beside them.
+
+    Pickles only where there are no safetensors; neither other formats nor other precisions of the same weights.
+    """
+    here = [name for name in names if "/" not in name]
+    kinds = [[name for name in here if WEIGHTS.fullmatch(name) and name.endswith(kind)] for kind in KINDS]
+    weights = next((kind for kind in kinds if kind), [])
+    return [name for name in here if name.endswith(READ)] + weights
+
+
 def _linked(link: Path, model: str, revision: str) -> Path:
     snapshot = _snapshot(model, revision)
     link.parent.mkdir(parents=True, exist_ok=True)
@@ -94,9 +108,7 @@ def _snapshot(model: str, revision: str) -> Path:
         except Exception as error:  # offline, the libraries raise errors of three different network libraries
             reason = first_line(error)
         else:
-            names = [sibling.rfilename for sibling in info.siblings or () if "/" not in sibling.rfilename]
-            weights = [name for name in names if name.endswith(".safetensors")] or ["pytorch_model.bin"]
-            wanted = [name for name in names if name.endswith(READ)] + weights
+            wanted = needed([sibling.rfilename for sibling in info.siblings or ()])
     try:
         folder = huggingface_hub.snapshot_download(
             model, revision=revision, allow_patterns=wanted, local_files_only=wanted is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,16 @@ from babylm.evaluation.curves import Curve
 from babylm.evaluation.stored import Stored
 from babylm.sections import Config
 from babylm.tracks import milestone_words
+
+LEFT_OUT = "restore it from a copy, or remove it: the report does without"
+AGAIN = stored.AGAIN
+NUMBER = (int, float)
+PLAN = {"epochs": NUMBER, "steps": (int,), "flops": NUMBER, "milestones": (list,)}
+ENVIRONMENT = {
+    **dict.fromkeys(("processor", "platform", "python"), (str,)),
+    **{"packages": (dict,), "command": (list,)},
+}
+ACQUISITION = {"score": NUMBER, "words": (int,)}
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,7 @@ def read(folder: Path) -> Run:
     if not config_file.is_file() and not found and not (folder / "config.json").is_file():
         raise ValueError(f"{folder} is neither a run (config.yaml) nor a model folder (config.json)")
     last = folder / found[-1] if found else folder
-    described = _json(last / "config.json")
+    described = _object(last / "config.json")
     tokenizer = last / "tokenizer.json"
     results = folder / "evaluation"
     by_key: dict[tuple[Any, ...], Stored] = {}
@@ -74,25 +84,24 @@ def read(folder: Path) -> Run:
     for _, own in stored.revisions(results):
         by_key |= {(*one.key, one.scorer): one for one in own}
     for name in [*found, folder.name]:
-        files_there = sorted((results / name).glob("averages.*.json"))
-        averages = [(int(file.stem.split(".")[1]), _json(file)) for file in files_there] or averages
+        averages = [_averages(file) for file in sorted((results / name).glob("averages.*.json"))] or averages
     return Run(
         folder=folder,
         name=folder.resolve().name,
         config=configuration.load(config_file) if config_file.is_file() else None,
-        config_text=config_file.read_text(encoding="utf-8") if config_file.is_file() else "",
-        plan=_json(folder / "plan.json"),
-        environment=_json(folder / "environment.json"),
-        facts=_json(last / "babylm.json"),
-        metrics=_lines(folder / "metrics.jsonl"),
+        config_text=files.read_text(config_file) if config_file.is_file() else "",
+        plan=_object(folder / "plan.json", PLAN),
+        environment=_object(folder / "environment.json", ENVIRONMENT),
+        facts=_object(last / "babylm.json"),
+        metrics=_metrics(folder / "metrics.jsonl"),
         revisions=found,
         vocabulary=described.get("vocab_size"),
         tokenizer_sha256=files.sha256_file(tokenizer) if tokenizer.is_file() else None,
-        test_loss=_json(results / "test_loss.json"),
+        test_loss=_tables(results / "test_loss.json", LEFT_OUT),
         curves=curves.curves(results),
         last=[by_key[key] for key in sorted(by_key, key=str)],
         acquisition=[
-            (int(file.stem.split(".")[2]), file.stem.split(".")[3], _json(file))
+            (int(file.stem.split(".")[2]), file.stem.split(".")[3], _object(file, ACQUISITION, AGAIN))
             for file in sorted(results.glob("aoa.*.json"))
         ],
         averages=averages,
@@ -106,11 +115,38 @@ def read_all(folders: list[Path]) -> list[Run]:
     return [run if names.count(run.name) == 1 else Run(**{**vars(run), "name": str(run.folder)}) for run in runs]
 
 
-def _json(file: Path) -> dict[str, Any]:
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-
-
-def _lines(file: Path) -> list[dict[str, Any]]:
+def _object(file: Path, types: Mapping[str, tuple[type, ...]] | None = None, remedy: str = LEFT_OUT) -> dict[str, Any]:
+    """The JSON object in ``file``, empty without a file; `files.DamagedFile` where a key of ``types`` has another."""
     if not file.is_file():
-        return []
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return {}
+    content = files.read_json(file, remedy)
+    for key, kinds in (types or {}).items():
+        if not isinstance(content.get(key), kinds) or isinstance(content.get(key), bool):
+            raise files.DamagedFile(f"{file}: {key} is {content.get(key, 'missing')!r}; {remedy}")
+    return content
+
+
+def _tables(file: Path, remedy: str) -> dict[str, Any]:
+    """A JSON object of objects."""
+    content = _object(file, remedy=remedy)
+    return _object(file, dict.fromkeys(content, (dict,)), remedy)
+
+
+def _averages(file: Path) -> tuple[int, dict[str, Any]]:
+    """(rules, averages) of ``averages.<rules>.<scorer>.json``."""
+    content = _tables(file, AGAIN)
+    for name, part in content.items():
+        if name != "columns" and not {"value", "present", "missing"} <= set(part):
+            raise files.DamagedFile(f"{file}: {name} does not hold what it should; {AGAIN}")
+    return int(file.stem.split(".")[1]), content
+
+
+def _metrics(file: Path) -> list[dict[str, Any]]:
+    """The lines of ``metrics.jsonl``, whose values are numbers or null; a last line that a kill has cut is left out."""
+    remedy = "remove that line: the report does without"
+    lines = list(files.numbered_jsonl(file, remedy, cut_last_line=True)) if file.is_file() else []
+    for number, line in lines:
+        for key, value in line.items():
+            if isinstance(value, bool) or not isinstance(value, (int, float, type(None))):
+                raise files.DamagedFile(f"{file}: line {number}: {key} is {value!r}, not a number; {remedy}")
+    return [{key: value for key, value in line.items() if value is not None} for _, line in lines]

@@ -7,7 +7,7 @@ from typing import Any
 import lightning as L
 
 from babylm import console, files
-from babylm.training.callbacks.evaluation import Evaluation, held_out, score
+from babylm.training.callbacks.evaluation import Evaluation, held_out, loss, score
 from babylm.training.module import Pretraining
 from babylm.training.session import Session
 
@@ -15,12 +15,11 @@ from babylm.training.session import Session
 def finish(session: Session, module: Pretraining, loop: L.Trainer) -> None:
     """Measure, print, and write ``main`` last: its presence says that the run is finished."""
     known = next((callback.final for callback in loop.callbacks if isinstance(callback, Evaluation)), {})  # type: ignore[attr-defined]
-    network = session.network()
-    network.load_state_dict(module.weights())
+    network = session.network_with(module.weights())
     facts: dict[str, Any] = {"milestone": "main", "words": session.plan.words, "step": module.completed}
     text = held_out(session, "test")
     if text is not None:
-        losses = Evaluation(session, None).loss(network, text)
+        losses = loss(session, network, text)
         files.write_json(session.folder.path / "evaluation" / "test_loss.json", losses)
         names = list(losses["all"])
         rows = [(source, *(f"{values[name]:.4f}" for name in names)) for source, values in losses.items()]

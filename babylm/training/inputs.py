@@ -15,4 +15,4 @@ def check(config: Config) -> None:
     if wanted.at == "none":
         return
     for name in expand(wanted.tasks):
-        suite.task(name).items(Path(wanted.data), 1, suite="fast", rules=config.rules)
+        suite.task(name, wanted).items(Path(wanted.data), 1, suite="fast", rules=config.rules)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -66,6 +67,13 @@ class Session:
             network.load_state_dict(self.initial.state, strict=False)  # checked: only tied names are absent
         network.set_attention(self.attention)
         torch.nn.Module.to(network, self.device)
+        return network
+
+    def network_with(self, weights: dict[str, Tensor]) -> BabyLMForCausalLM:
+        """A network of its own with a copy of ``weights``, to be measured; it takes no random numbers to make."""
+        network = copy.deepcopy(self.skeleton).to_empty(device=self.device)
+        network.load_state_dict(weights)
+        network.set_attention(self.attention)
         return network
 
     def facts(self) -> dict[str, Any]:

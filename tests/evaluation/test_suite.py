@@ -9,7 +9,7 @@ import torch
 from babylm import evaluate
 from babylm.corpora import toy
 from babylm.evaluation import aggregates, suite
-from babylm.evaluation.tasks import _minimal_pairs
+from babylm.evaluation.tasks import _data, _minimal_pairs, _pairs_files
 from babylm.submission import revision
 from tests.evaluation import fixtures
 
@@ -45,10 +45,12 @@ def test_broken_pairs_name_their_place(tmp_path):
     write_pairs(tmp_path / "pairs")
     with open(tmp_path / "pairs/second.jsonl", "a") as file:
         file.write('{"sentence_good": "a"}\n')
-    with pytest.raises(ValueError, match=r"second.jsonl:7: not a minimal pair.*sentence_bad"):
+    with pytest.raises(ValueError, match=r"second.jsonl, line 7: no field sentence_bad.*expected a minimal pair"):
         _minimal_pairs.read(tmp_path / "pairs")
-    with pytest.raises(ValueError, match="no minimal pairs"):
-        _minimal_pairs.read(tmp_path)
+    (tmp_path / "empty").mkdir()
+    for read in (_minimal_pairs.read, _pairs_files.read):
+        with pytest.raises(_data.MissingData, match="empty"):
+            read(tmp_path / "empty")
     with pytest.raises(ValueError, match="no folder"):
         suite.task("no/such")
 

@@ -67,7 +67,7 @@ def digest(value: object) -> str:
     def visit(part: object) -> None:
         if isinstance(part, torch.Tensor):
             sha.update(str((part.dtype, tuple(part.shape))).encode())
-            sha.update(part.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+            sha.update(part.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
         elif isinstance(part, dict):
             for key in sorted(part, key=str):
                 sha.update(str(key).encode())

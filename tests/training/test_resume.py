@@ -171,6 +171,24 @@ def test_kill_at_20_random_moments_ends_at_the_same_model(tmp_path, whole, child
     same_run(folder, whole)
 
 
+def test_a_second_interrupt_does_not_wait(tmp_path, monkeypatch, capsys):
+    made = runs.make(tmp_path)
+    original = Pretraining.training_step
+
+    def training_step(self, batch, batch_idx=0):
+        if self.completed == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+        return original(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Pretraining, "training_step", training_step)
+        assert train.main(made) == 130
+    assert "interrupted; the last saved state is in " in capsys.readouterr().out
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert train.main(made) == 0
+
+
 def test_a_truncated_state_falls_back_to_its_predecessor(tmp_path, monkeypatch, whole, capsys):
     made = runs.make(tmp_path)
     with monkeypatch.context() as patch:

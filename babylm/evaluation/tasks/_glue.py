@@ -6,18 +6,17 @@ epoch and gives the score, by the rules; the hidden half of the official sets is
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from babylm.evaluation import results
+from babylm.evaluation import limits, results
 from babylm.evaluation.finetuning import classifier, loop, metrics
 from babylm.evaluation.results import Result, Tally
-from babylm.evaluation.scorer import Scorer
+from babylm.evaluation.scorer import Scorer, Text
 from babylm.evaluation.tasks import _data
 from babylm.sections import EvaluationConfig
 
@@ -52,8 +51,8 @@ class Task:
     """One task: its texts, its classes, how it is scored, and its official numbers."""
 
     name: str
-    pair: Callable[[Mapping[str, Any]], tuple[str, str]]
-    """The two texts of a line."""
+    pair: Callable[[_data.Record], tuple[str, str]]
+    """The two texts of a record."""
     labels: int = 2
     metric: str = "accuracy"
     """Chooses the best epoch and is the score."""
@@ -80,7 +79,8 @@ class Task:
         encoder = classifier.encoder_in(scorer)
         width, looks_ahead = classifier.probe(encoder, scorer.device)
         pooling = classifier.pooling_of(config.pooling, rules, looks_ahead)
-        length = min(config.length, getattr(encoder.config, "max_position_embeddings", None) or config.length)
+        positions = [limits.table_positions(encoder), limits.stated_positions(encoder)]
+        length = min(config.length, *(size for size in positions if size is not None))
         train, valid = (encode(scorer, part, length) for part in (items.train, items))
         plan = loop.Plan(
             epochs=config.epochs or self.epochs,
@@ -147,28 +147,17 @@ class Task:
     def _read(self, data: Path, which: str, limit: int | None) -> list[Example]:
         file = _data.find(data, "full", f"{FOLDER}/{self.name}.{which}.jsonl")
         classes = tuple(str(k) for k in range(self.labels))
-        found = []
-        with open(file, encoding="utf-8") as lines:
-            for number, text in enumerate(lines, 1):
-                try:
-                    line = json.loads(text)
-                    first, second = self.pair(line)
-                    label = line["label"]
-                    if type(label) is not int or not 0 <= label < self.labels:
-                        raise ValueError(f"label {label!r} is none of {', '.join(classes)}")
-                    if not isinstance(first, str) or not isinstance(second, str):
-                        raise ValueError("its texts must be strings")
-                except (ValueError, KeyError, TypeError) as error:
-                    raise ValueError(f"{file}:{number}: not an example of {self.name} ({error!r})") from None
-                found.append(Example(self.name, first, second, label, classes))
-        if not found:
-            raise _data.MissingData(f"evaluation.data: {file} is empty; {_data.SOURCE}")
-        return results.evenly(found, limit)
+        expected = f"an example of {self.name}: its texts, and a label from 0 to {self.labels - 1}"
+        examples = [
+            Example(self.name, *self.pair(record), record.integer("label", 0, self.labels - 1), classes)
+            for record in _data.records(file, expected, _data.SOURCE)
+        ]
+        return results.evenly(examples, limit)
 
 
-def fields(first: str, second: str) -> Callable[[Mapping[str, Any]], tuple[str, str]]:
-    """Two fields of a line, as they are."""
-    return lambda line: (line[first], line[second])
+def fields(first: str, second: str) -> Callable[[_data.Record], tuple[str, str]]:
+    """Two fields of a record, as they are."""
+    return lambda record: (record.text(first), record.text(second))
 
 
 def encode(scorer: Scorer, examples: Sequence[Example], length: int) -> loop.Split:
@@ -182,4 +171,5 @@ def encode(scorer: Scorer, examples: Sequence[Example], length: int) -> loop.Spl
     )["input_ids"]
     if not all(encoded):
         raise ValueError("fine-tuning: the tokenizer makes no token of an example")
+    limits.check(scorer, [Text(tuple(ids), ()) for ids in encoded])
     return loop.Split(encoded, np.array([one.label for one in examples]))

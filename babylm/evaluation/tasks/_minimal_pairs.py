@@ -10,26 +10,37 @@ from babylm.evaluation.results import Item, evenly
 from babylm.evaluation.tasks import _data
 from babylm.evaluation.tasks._choice import score
 
-__all__ = ["from_pairs", "read", "score"]
+__all__ = ["EXPECTED", "from_pairs", "pair", "read", "score", "uid"]
+
+EXPECTED = "a minimal pair: an object with the texts sentence_good and sentence_bad"
 
 
 def read(folder: Path, limit: int | None = None) -> list[Item]:
-    """The pairs of all files of ``folder``, by file name; at most ``limit`` a file, evenly spaced.
+    """The pairs of all files of an official ``folder``, by file name; at most ``limit`` per file, evenly spaced.
 
-    ``ValueError`` for a folder without files and for a line that is no pair, with its place.
+    ``ValueError`` for a folder without files and for a line that is no pair, with its file and line.
     """
-    if not any(Path(folder).glob("*.jsonl")):
-        raise _data.MissingData(f"{folder}: no minimal pairs there (*.jsonl)")
-    return _data.read(folder, _item, limit, "a minimal pair")
+    return _data.read(folder, lambda record, stem: pair(record, uid(record, stem)), limit, EXPECTED)
 
 
 def from_pairs(pairs: Mapping[str, Sequence[Mapping[str, Any]]], limit: int | None = None) -> list[Item]:
     """The same from memory: name -> lines."""
-    return [item for name in sorted(pairs) for item in evenly([_item(pair, name) for pair in pairs[name]], limit)]
+    items: list[Item] = []
+    for name in sorted(pairs):
+        lines = [_data.Record(fields, Path(name), line, EXPECTED) for line, fields in enumerate(pairs[name], 1)]
+        items += evenly([pair(record, uid(record, name)) for record in lines], limit)
+    return items
 
 
-def _item(pair: Mapping[str, Any], name: str) -> Item:
-    # As the official reader: files of BLiMP carry their UID, those of the supplement are named by it.
-    uid = pair["UID"] if "field" in pair else name
-    sentences = (str(pair["sentence_good"]), str(pair["sentence_bad"]))
-    return Item(str(uid), sentences, sentences)
+def pair(record: _data.Record, name: str, good: str = "sentence_good", bad: str = "sentence_bad") -> Item:
+    """The item of one record, under the UID ``name``."""
+    sentences = (record.text(good), record.text(bad))
+    return Item(name, sentences, sentences)
+
+
+def uid(record: _data.Record, stem: str) -> str:
+    """Files of BLiMP (those with a ``field``) carry their UID; those of the supplement are named by it, as officially.
+
+    A file of someone else that has a ``field`` and no ``UID`` is named by its stem too.
+    """
+    return record.name("UID") if "field" in record.fields and "UID" in record.fields else stem

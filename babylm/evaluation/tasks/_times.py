@@ -2,18 +2,18 @@
 
     python -m babylm.evaluate checkpoints/s1 tasks=my/times.csv reading_csv.time=RT reading_csv.frequency=log_freq
 
-A task made of a file, one row a word in reading order; ``reading_csv.*`` names its columns
-(`babylm.evaluation_sections.ReadingCsvConfig`). Surprisal is of the word after a space, given its sentence so far. Two
-linear regressions (``statsmodels``) are compared: a baseline (length, log frequency and further covariates; length, log
-frequency and surprisal of the word before) and the same with surprisal. The score is the share of the variance left by
-the baseline that surprisal explains, as in the official reading task, but with main effects alone and the word in its
-text as it is written.
+A task made of a CSV or TSV file, one row per word in reading order, or one per reader and word with
+``reading_csv.position``; ``reading_csv.*`` names its columns (`babylm.evaluation_sections.ReadingCsvConfig`).
+Surprisal is of the word after a space, given its sentence so far. Two linear regressions (``statsmodels``) are
+compared: a baseline (length, log frequency and further covariates; length, log frequency and surprisal of the word
+before) and the same with surprisal. The score is the share of the variance left by the baseline that surprisal
+explains, as in the official reading task, but with main effects alone and the word in its text as it is written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,42 +21,46 @@ from typing import Any
 
 import numpy as np
 
-from babylm import registry
 from babylm.evaluation import results
 from babylm.evaluation.results import Result, Tally
 from babylm.evaluation.scorer import Scorer
+from babylm.evaluation.tasks import _times_layout
+from babylm.evaluation.tasks._times_layout import Row, Rows, words
 from babylm.sections import EvaluationConfig, ReadingCsvConfig
 
-VERSION = 1
+__all__ = ["CHANCE", "VERSION", "Row", "Rows", "identity", "items", "score", "task", "words"]
+
+VERSION = 2
 CHANCE = 0.0
 RESAMPLES = 200
 
 
-@dataclass(frozen=True)
-class Row:
-    """A line of the file: its columns."""
-
-    columns: dict[str, Any]
-
-
-def task(file: Path) -> Any:
-    """The task of one file."""
-    return SimpleNamespace(VERSION=VERSION, CHANCE=CHANCE, items=partial(items, file), score=score, identity=identity)
+def task(file: Path, settings: EvaluationConfig | None = None) -> Any:
+    """The task of one file; with ``settings``, its columns are checked as soon as it is read."""
+    return SimpleNamespace(
+        VERSION=VERSION, CHANCE=CHANCE, items=partial(items, file, settings=settings), score=score, identity=identity
+    )
 
 
 def items(
-    file: Path, data: Path | None, limit: int | None = None, *, suite: str = "fast", rules: int = 2025
-) -> list[Row]:
+    file: Path,
+    data: Path | None,
+    limit: int | None = None,
+    *,
+    suite: str = "fast",
+    rules: int = 2025,
+    settings: EvaluationConfig | None = None,
+) -> Rows:
     """All rows of ``file``: regressions on a few say nothing, so ``limit`` changes nothing."""
-    frame = _pandas().read_csv(file, keep_default_na=False, na_values=[""], dtype=str)
-    return [
-        Row({key: value for key, value in row.items() if isinstance(value, str)}) for row in frame.to_dict("records")
-    ]
+    _pandas()
+    rows = _times_layout.read(file)
+    if settings is not None:
+        words(rows, settings.reading_csv)
+    return rows
 
 
 def identity(settings: EvaluationConfig, items: Sequence[Row]) -> dict[str, Any]:
-    """The settings that decide a result; ``ValueError`` where the file has no such columns."""
-    words(items, settings.reading_csv)
+    """The settings that decide a result."""
     return {"reading_csv": asdict(settings.reading_csv)}
 
 
@@ -88,49 +92,8 @@ def score(scorer: Scorer, items: Sequence[Row], rules: int = 2025, settings: Eva
         interval=_interval(frame, wanted.time, baseline),
         by_uid={name: Tally(int(by_time[name]["n"]), share, share, 0) for name, share in shares.items()},
         predictions={"reading_csv": {"predictions": lines}},
-        details={"baseline": baseline, "times": by_time},
+        details={"rows": len(items), "baseline": baseline, "times": by_time},
     )
-
-
-def words(items: Sequence[Row], wanted: ReadingCsvConfig) -> Any:
-    """A data frame, one row a word in reading order: sentence, word, context, the times, length, frequency, covariates.
-
-    ``ValueError`` names a column that is not there, or a value that is no number.
-    """
-    pandas = _pandas()
-    frame = pandas.DataFrame([row.columns for row in items])
-    optional = [name for name in (wanted.context, wanted.frequency, wanted.length, wanted.position) if name]
-    numbers = list(dict.fromkeys([*wanted.time, *wanted.covariates, *filter(None, (wanted.frequency, wanted.length))]))
-    for name in dict.fromkeys([wanted.word, wanted.sentence, *numbers, *optional]):
-        registry.check(name, frame.columns, "reading_csv: column")
-    for name in numbers:
-        try:
-            frame[name] = pandas.to_numeric(frame[name])
-        except ValueError as error:
-            raise ValueError(f"reading_csv: column {name}: {error}") from None
-    frame = frame[frame[wanted.word].notna()]
-    if wanted.position:  # several readers
-        first = {name: "first" for name in frame.columns if name not in numbers}
-        keys = [wanted.sentence, wanted.position]
-        frame = frame.groupby(keys, sort=False, as_index=False).agg(
-            {name: how for name, how in {**first, **dict.fromkeys(numbers, "mean")}.items() if name not in keys}
-        )
-    made = pandas.DataFrame({"sentence": frame[wanted.sentence], "word": frame[wanted.word]})
-    if wanted.context:
-        made["context"] = frame[wanted.context].fillna("")
-    else:
-        so_far: dict[str, str] = {}
-        contexts = []
-        for sentence, word in zip(made["sentence"], made["word"], strict=True):
-            contexts.append(so_far.get(sentence, ""))
-            so_far[sentence] = f"{contexts[-1]} {word}".lstrip()
-        made["context"] = contexts
-    made["length"] = frame[wanted.length] if wanted.length else made["word"].str.len()
-    if wanted.frequency:
-        made["frequency"] = frame[wanted.frequency]
-    for name in (*wanted.covariates, *wanted.time):
-        made[f"column {name}"] = frame[name]
-    return made.reset_index(drop=True)
 
 
 def predictors(frame: Any, wanted: ReadingCsvConfig) -> list[str]:
@@ -154,6 +117,8 @@ def regressions(frame: Any, time: str, baseline: Sequence[str]) -> dict[str, flo
     rows = frame[[measured, *baseline, "surprisal"]].dropna()
     if len(rows) < 3 * (len(baseline) + 2):
         raise ValueError(f"reading_csv: {len(rows)} words with {time} and all its predictors are too few to regress")
+    if rows[measured].nunique() < 2:
+        raise ValueError(f"reading_csv: column {time} has one value in all {len(rows)} rows: nothing to explain")
     predictors = add_constant(rows[[*baseline, "surprisal"]], has_constant="add")
     without = OLS(rows[measured], predictors.drop(columns="surprisal")).fit()
     full = OLS(rows[measured], predictors).fit()
@@ -170,8 +135,10 @@ def regressions(frame: Any, time: str, baseline: Sequence[str]) -> dict[str, flo
     }
 
 
-def _interval(frame: Any, times: Sequence[str], baseline: Sequence[str]) -> tuple[float, float]:
-    """Bootstrap interval of the mean share, sentences resampled."""
+def _interval(frame: Any, times: Sequence[str], baseline: Sequence[str]) -> tuple[float, float] | None:
+    """Bootstrap interval of the mean share, sentences resampled; None of one sentence, which cannot vary."""
+    if frame["sentence"].nunique() < 2:
+        return None
     sentences = frame["sentence"].factorize()[0]
     members = [np.flatnonzero(sentences == k) for k in range(sentences.max() + 1)]
     tables = []

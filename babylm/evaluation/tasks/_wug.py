@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,16 +14,19 @@ from babylm.evaluation.scorer import Scorer
 from babylm.evaluation.tasks import _choice, _data
 
 CHANCE = 0.0
+EXPECTED = "a pair of forms: the text sentences, two sentences with a tab between, and the share ratio"
 
 
 def read(data: Path, suite: str, folder: str, uid: str, limit: int | None) -> list[Item]:
     """Two strings a line, and the share of people who prefer the first."""
 
-    def build(line: Mapping[str, Any], _: str) -> Item:
-        first, second = line["sentences"].split("\t")
-        return Item(uid, (first, second), (first, second), human=float(line["ratio"]))
+    def build(record: _data.Record, _: str) -> Item:
+        forms = tuple(record.text("sentences").split("\t"))
+        if len(forms) != 2 or not all(form.strip() for form in forms):
+            raise record.wrong(f"sentences is {len(forms)} texts with a tab between, or one of them is empty")
+        return Item(uid, forms, forms, human=record.number("ratio", 0, 1))
 
-    return _data.read(_data.find(data, suite, folder), build, limit, "a pair of forms")
+    return _data.read(_data.find(data, suite, folder), build, limit, EXPECTED)
 
 
 def score(scorer: Scorer, items: Sequence[Item], rules: int = 2025) -> Result:

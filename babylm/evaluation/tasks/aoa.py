@@ -8,7 +8,7 @@ rarely leaves a word (its ceiling is in bits, its surprisals in nats) and the se
 from __future__ import annotations
 
 import csv
-import json
+import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from babylm import files
 from babylm.evaluation.results import Result, evenly
 from babylm.evaluation.scorer import Scorer
 from babylm.evaluation.tasks import _curves, _data
@@ -59,25 +60,39 @@ METRICS = {
 
 def items(data: Path, limit: int | None = None, *, suite: str = "full", rules: int = 2025) -> list[Context]:
     """Every context of every word; words of one character are left out. ``limit`` is of words."""
-    contexts = json.loads(_data.find(data, "full", CONTEXTS).read_text(encoding="utf-8"))
+    file = _data.find(data, "full", CONTEXTS)
+    contexts = files.read_json(file, _data.SOURCE)
     ages = children(_data.find(data, "full", HUMAN))
     words = evenly([word for word in contexts if len(word) > 1], limit)
     return [
-        Context(word, line["context"].strip(), number, ages.get(word))
+        Context(word, text.strip(), number, ages.get(word))
         for word in words
-        for number, line in enumerate(contexts[word])
+        for number, text in enumerate(_texts(file, word, contexts[word]))
     ]
+
+
+def _texts(file: Path, word: str, contexts: Any) -> list[str]:
+    entries = contexts if isinstance(contexts, list) else []
+    texts = [entry["context"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("context"), str)]
+    if not isinstance(contexts, list) or len(texts) != len(entries):
+        raise files.DamagedFile(
+            f"{file}: the contexts of {word!r} are {_data.kind(contexts)}, not a list of objects with a text context; "
+            f"{_data.SOURCE}"
+        )
+    return texts
 
 
 def children(file: Path) -> dict[str, float]:
     """Months by word from the shares of children who say it at each age; words without an age are left out."""
-    with open(file, encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines))
+    rows = list(csv.DictReader(io.StringIO(files.read_text(file, _data.SOURCE), newline="")))
     if not rows or "word" not in rows[0]:
-        raise ValueError(f"{file}: no column word")
+        raise files.DamagedFile(f"{file}: no column word; {_data.SOURCE}")
     columns = sorted((name for name in rows[0] if name and name.isdigit()), key=int)
     ages = np.array([float(name) for name in columns])
-    shares = {row["word"]: np.array([float(row[name] or "nan") for name in columns]) for row in rows}
+    try:
+        shares = {row["word"]: np.array([float(row[name] or "nan") for name in columns]) for row in rows}
+    except (ValueError, TypeError) as error:
+        raise files.DamagedFile(f"{file}: a share that is no number ({error}); {_data.SOURCE}") from None
     found = {word: _curves.child_age(ages, own) for word, own in shares.items()}
     return {word: age for word, age in found.items() if age is not None}
 

@@ -7,9 +7,7 @@ with an empty box among its options.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from babylm.evaluation.results import Item
 from babylm.evaluation.tasks import _data
@@ -21,19 +19,24 @@ VERSION = 1
 CHANCE = 0.2
 FOLDERS = {"fast": "entity_tracking_fast", "full": "entity_tracking"}
 """The fast one has the split ``regular`` alone."""
+EXPECTED = "an item of entity tracking: the text input_prefix, the list options and the number numops"
 
 
 def items(data: Path, limit: int | None = None, *, suite: str = "fast", rules: int = 2025) -> list[Item]:
     """Descriptions with five options, of which the first is right."""
     folder = _data.find(data, suite, FOLDERS[suite])
-    return _data.read(folder, _item if rules == 2025 else _filtered, limit, "an item of entity tracking")
+    return _data.read(folder, _item if rules == 2025 else _filtered, limit, EXPECTED)
 
 
-def _item(line: Mapping[str, Any], split: str) -> Item:
-    options = tuple(line["options"])
-    sentences = tuple(line["input_prefix"] + option for option in options)
-    return Item(f"{split}_{line['numops']}_ops", sentences, options, split=split)
+def _item(record: _data.Record, split: str) -> Item:
+    options = tuple(record.texts("options"))
+    if len(options) < 2:
+        raise record.wrong("options has one entry")
+    prefix = record.text("input_prefix")
+    sentences = tuple(prefix + option for option in options)
+    return Item(f"{split}_{record.integer('numops', 0, 1000)}_ops", sentences, options, split=split)
 
 
-def _filtered(line: Mapping[str, Any], split: str) -> Item | None:
-    return None if any("nothing" in option for option in line["options"]) else _item(line, split)
+def _filtered(record: _data.Record, split: str) -> Item | None:
+    item = _item(record, split)
+    return None if any("nothing" in option for option in item.completions) else item

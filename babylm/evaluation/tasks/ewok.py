@@ -6,9 +6,7 @@ exchanged, so a target's own frequency cancels); by those of 2026 the two contex
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from babylm.evaluation.results import Item
 from babylm.evaluation.tasks import _data
@@ -18,6 +16,7 @@ __all__ = ["CHANCE", "VERSION", "items", "score"]
 
 VERSION = 1
 CHANCE = 0.5
+EXPECTED = "an item of EWoK: the texts Domain, Context1, Context2, Target1 and Target2"
 FOLDERS = {"fast": "ewok_fast", "full": "ewok_filtered"}
 SOURCE = {
     "fast": "unpack ewok_fast.zip of https://osf.io/ryjfm there (its password is in the official README)",
@@ -29,16 +28,17 @@ SOURCE = {
 def items(data: Path, limit: int | None = None, *, suite: str = "fast", rules: int = 2025) -> list[Item]:
     """Pairs of completions after one context (2025), or one completion after two contexts (2026)."""
     folder = _data.find(data, suite, FOLDERS[suite], SOURCE[suite])
-    return _data.read(folder, _targets if rules == 2025 else _contexts, limit, "an item of EWoK")
+    return _data.read(folder, _targets if rules == 2025 else _contexts, limit, EXPECTED)
 
 
-def _targets(line: Mapping[str, Any], _: str) -> Item:
-    completions = (f" {line['Target1']}", f" {line['Target2']}")
-    return Item(line["Domain"], (line["Context1"] + completions[0], line["Context1"] + completions[1]), completions)
+def _targets(record: _data.Record, _: str) -> Item:
+    completions = (f" {record.text('Target1')}", f" {record.text('Target2')}")
+    context = record.text("Context1")
+    return Item(record.text("Domain"), (context + completions[0], context + completions[1]), completions)
 
 
-def _contexts(line: Mapping[str, Any], _: str) -> Item:
-    completion = f" {line['Target1']}"
-    sentences = (line["Context1"] + completion, line["Context2"] + completion)
+def _contexts(record: _data.Record, _: str) -> Item:
+    completion = f" {record.text('Target1')}"
+    sentences = (record.text("Context1") + completion, record.text("Context2") + completion)
     # The same completion twice says nothing: from 2026 on the official predictions hold whole sentences.
-    return Item(line["Domain"], sentences, (completion, completion), answers=sentences)
+    return Item(record.text("Domain"), sentences, (completion, completion), answers=sentences)

@@ -6,9 +6,7 @@ official predictions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from babylm.evaluation.results import Item
 from babylm.evaluation.tasks import _data
@@ -19,6 +17,7 @@ __all__ = ["CHANCE", "VERSION", "items", "score"]
 VERSION = 1
 CHANCE = 0.375
 PARTS = {"parallel": "global_piqa_parallel/eng_latn.jsonl", "nonparallel": "global_piqa_nonparallel/eng_latn.jsonl"}
+EXPECTED = "an item of GlobalPIQA: example_id, the texts prompt, solution0, solution1, ... and the number label"
 SOURCE = (
     "write there the test split of huggingface.co/datasets/mrlbenchmarks/global-piqa-{part} (config eng_latn) as JSON "
     "lines (the official evaluation_pipeline/global_piqa/dl.py does)"
@@ -30,12 +29,18 @@ def items(data: Path, limit: int | None = None, *, suite: str = "fast", rules: i
     found = []
     for part, name in PARTS.items():
         folder = _data.find(data, suite, name, SOURCE.format(part=part)).parent
+        first_lines: dict[str, int] = {}
 
-        def build(line: Mapping[str, Any], _: str, part: str = part) -> Item:
-            count = sum(key.startswith("solution") and key[8:].isdigit() for key in line)
-            completions = tuple(f" {line[f'solution{i}']}" for i in range(count))
-            sentences = tuple(line["prompt"] + completion for completion in completions)
-            return Item(str(line["example_id"]), sentences, completions, int(line["label"]), split=part)
+        def build(record: _data.Record, _: str, part: str = part, first_lines: dict[str, int] = first_lines) -> Item:
+            count = sum(key.startswith("solution") and key[8:].isdigit() for key in record.fields)
+            if count < 2:
+                raise record.wrong(f"{count} solutions")
+            completions = tuple(f" {record.text(f'solution{i}')}" for i in range(count))
+            sentences = tuple(record.text("prompt") + completion for completion in completions)
+            uid = record.name("example_id")
+            if first_lines.setdefault(uid, record.line) != record.line:
+                raise record.wrong(f"example_id {uid} is that of line {first_lines[uid]} too")
+            return Item(uid, sentences, completions, record.integer("label", 0, count - 1), split=part)
 
-        found += _data.read(folder, build, limit, "an item of GlobalPIQA")
+        found += _data.read(folder, build, limit, EXPECTED)
     return found

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from babylm.evaluation.tasks import _glue
+from babylm.evaluation.tasks import _data, _glue
 
 __all__ = ["CHANCE", "VERSION", "identity", "items", "score"]
 
@@ -13,9 +10,9 @@ VERSION = _glue.VERSION
 CHANCE = 0.5
 
 
-def pair(line: Mapping[str, Any]) -> tuple[str, str]:
+def pair(record: _data.Record) -> tuple[str, str]:
     """Question with answer, and the paragraph."""
-    return f"Question: {line['question']} Answer: {line['answer']}", line["paragraph"]
+    return f"Question: {record.text('question')} Answer: {record.text('answer', blank=True)}", record.text("paragraph")
 
 
 TASK = _glue.Task("multirc", pair, batch=16)

@@ -9,6 +9,7 @@ regression (``statsmodels``).
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from babylm import files
+from babylm.console import first_line
 from babylm.evaluation import results
 from babylm.evaluation.results import Result, Tally
 from babylm.evaluation.scorer import Scorer, Text
@@ -51,10 +54,17 @@ class Word:
 
 def items(data: Path, limit: int | None = None, *, suite: str = "fast", rules: int = 2025) -> list[Word]:
     """The words of ``reading_data.csv``, always all: regressions on a few say nothing. The same in both suites."""
-    frame = _pandas().read_csv(_data.find(data, suite, FILE), dtype={"item": str})
-    missing = [name for name in ("item", "word", "prev_item", "prev_word", *NUMBERS) if name not in frame]
-    if missing:
-        raise ValueError(f"{FILE}: no columns {', '.join(missing)}")
+    file = _data.find(data, suite, FILE)
+    try:
+        frame = _pandas().read_csv(io.StringIO(files.read_text(file, _data.SOURCE)), dtype={"item": str})
+        missing = [name for name in ("item", "word", "prev_item", "prev_word", *NUMBERS) if name not in frame]
+        if missing:
+            raise ValueError(f"no columns {', '.join(missing)}")
+        frame[list(NUMBERS)] = frame[list(NUMBERS)].astype(float)
+    except files.DamagedFile:
+        raise
+    except ValueError as error:  # pandas' errors of a table that is none, too
+        raise files.DamagedFile(f"{file}: {first_line(error)}; {_data.SOURCE}") from None
     frame["item"] = frame["item"].fillna("None")  # one sentence begins with this word
     contexts = [None if isinstance(value, float) else str(value) for value in frame["prev_item"]]
     numbers = frame[list(NUMBERS)].to_numpy(dtype=float)

@@ -5,9 +5,7 @@ Without images this is the baseline of a text model, not the official score of t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from babylm.evaluation.results import Item
 from babylm.evaluation.tasks import _data
@@ -18,13 +16,17 @@ __all__ = ["CHANCE", "VERSION", "items", "score"]
 VERSION = 1
 CHANCE = 0.125
 FOLDER = "vqa_filtered"
+EXPECTED = "a question of VQA: the texts question and target_ans and the list distractors"
 
 
 def items(data: Path, limit: int | None = None, *, suite: str = "full", rules: int = 2025) -> list[Item]:
     """Questions with eight answers, of which the first is right; there is no fast subset."""
-    return _data.read(_data.find(data, "full", FOLDER), _item, limit, "a question with answers")
+    return _data.read(_data.find(data, "full", FOLDER), _item, limit, EXPECTED)
 
 
-def _item(line: Mapping[str, Any], _: str) -> Item:
-    completions = tuple(f" {answer}" for answer in (line["target_ans"], *line["distractors"]))
-    return Item("vqa", tuple(line["question"] + completion for completion in completions), completions)
+def _item(record: _data.Record, _: str) -> Item:
+    completions = tuple(
+        f" {answer}" for answer in (record.text("target_ans"), *record.texts("distractors", blank=True))
+    )
+    question = record.text("question")
+    return Item("vqa", tuple(question + completion for completion in completions), completions)

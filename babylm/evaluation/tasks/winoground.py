@@ -5,9 +5,7 @@ Without images this is the baseline of a text model, not the official score of t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from babylm.evaluation.results import Item
 from babylm.evaluation.tasks import _data
@@ -18,13 +16,14 @@ __all__ = ["CHANCE", "VERSION", "items", "score"]
 VERSION = 1
 CHANCE = 0.5
 FOLDER = "winoground_filtered"
+EXPECTED = "a pair of captions: the texts caption_0 and caption_1"
 
 
 def items(data: Path, limit: int | None = None, *, suite: str = "full", rules: int = 2025) -> list[Item]:
     """Two captions an image; there is no fast subset."""
-    return _data.read(_data.find(data, "full", FOLDER), _item, limit, "a pair of captions")
+    return _data.read(_data.find(data, "full", FOLDER), _item, limit, EXPECTED)
 
 
-def _item(line: Mapping[str, Any], _: str) -> Item:
-    captions = (line["caption_0"], line["caption_1"])
+def _item(record: _data.Record, _: str) -> Item:
+    captions = (record.text("caption_0"), record.text("caption_1"))
     return Item("winoground", captions, captions)

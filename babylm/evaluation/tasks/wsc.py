@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from babylm.evaluation.tasks import _glue
+from babylm.evaluation.tasks import _data, _glue
 
 __all__ = ["CHANCE", "VERSION", "identity", "items", "score"]
 
@@ -13,9 +10,10 @@ VERSION = _glue.VERSION
 CHANCE = 0.5
 
 
-def pair(line: Mapping[str, Any]) -> tuple[str, str]:
+def pair(record: _data.Record) -> tuple[str, str]:
     """The question put in words, and the text."""
-    return f'Does "{line["span2_text"]}" refer to "{line["span1_text"]}" in this passage?', line["text"]
+    pronoun, noun = record.text("span2_text"), record.text("span1_text")
+    return f'Does "{pronoun}" refer to "{noun}" in this passage?', record.text("text")
 
 
 TASK = _glue.Task("wsc", pair, epochs=30)

@@ -34,7 +34,6 @@ class Evaluation(StepCallback):
         due = self.steps_by_kind(session)
         self.tasks_at, self.loss_at = due["tasks"], due["loss"]
         self.dev = held_out(session, "dev")
-        self.modes = modes(session)
         self.seconds = 0.0
         self.final: dict[str, Any] = {}
         """Results by task of the last step, once there."""
@@ -76,12 +75,13 @@ class Evaluation(StepCallback):
     def measure(self, module: Pretraining, step: int) -> dict[str, float]:
         """Held-out loss and task scores of the weights after ``step`` steps, as flat metrics."""
         begin = time.perf_counter()
-        network = self.session.network()
-        network.load_state_dict(module.weights())
+        network = self.session.network_with(module.weights())
         values: dict[str, float] = {}
         if step in self.loss_at and self.dev is not None:
             tokens = None if step == module.plan.steps else self.session.config.evaluation.loss_tokens
-            values |= {f"dev/{mode}": value for mode, value in self.loss(network, self.dev, tokens)["all"].items()}
+            values |= {
+                f"dev/{mode}": value for mode, value in loss(self.session, network, self.dev, tokens)["all"].items()
+            }
         if step in self.tasks_at:
             results = score(self.session, network)
             values |= {f"task/{task}": result.official for task, result in results.items()}
@@ -92,11 +92,13 @@ class Evaluation(StepCallback):
         self.session.log(f"measured at {int(module.plan.words_at[step]):,} words: {shown}  ({duration(seconds)})")
         return {**values, "evaluation_seconds": seconds}
 
-    def loss(self, network: torch.nn.Module, text: HeldOut, tokens: int | None = None) -> dict[str, dict[str, float]]:
-        """Held-out loss by source in the run's precision, on about ``tokens`` tokens or all of the text."""
-        device = self.session.device
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.session.precision == "bf16"):
-            return text.loss(network, self.modes, device, tokens)
+
+def loss(
+    session: Session, network: torch.nn.Module, text: HeldOut, tokens: int | None = None
+) -> dict[str, dict[str, float]]:
+    """Held-out loss by source in the run's precision, on about ``tokens`` tokens or all of the text."""
+    with torch.autocast(session.device.type, torch.bfloat16, enabled=session.precision == "bf16"):
+        return text.loss(network, modes(session), session.device, tokens)
 
 
 def score(session: Session, network: Any) -> dict[str, Any]:

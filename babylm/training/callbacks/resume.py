@@ -22,6 +22,10 @@ from babylm.training.module import Pretraining
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
 
 
+class InterruptedNow(BaseException):
+    """A second Ctrl-C, which does not wait for the end of the step. Lightning ends the process at KeyboardInterrupt."""
+
+
 class Resume(StepCallback):
     """Saves the state of a run; after a signal ``stopped_by`` holds its name.
 
@@ -58,7 +62,7 @@ class Resume(StepCallback):
 
     def _ask(self, number: int, frame: Any) -> None:
         if self._asked is not None and number == signal.SIGINT:
-            raise KeyboardInterrupt  # a second Ctrl-C does not wait
+            raise InterruptedNow
         self._asked = signal.Signals(number).name
 
     def release(self) -> None:

@@ -1,0 +1,54 @@
+"""All tasks as a table: in which suites, the score of guessing, whether their data is there, and how to get it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from babylm import registry
+from babylm.console import Log, table
+from babylm.evaluation import suite, tables
+from babylm.evaluation.tasks import _data
+from babylm.evaluation_sections import EvaluationConfig
+
+HEADER = ("task", "suites", "chance %", "data")
+OWN = (
+    "your own data is a task too: tasks=FOLDER or FILE of minimal pairs (*.jsonl, *.csv, *.tsv), or a table of reading "
+    "times; python -m babylm.evaluate --help"
+)
+
+
+def main(given: dict[str, str], log: Log) -> int:
+    """Print the table for ``data=FOLDER``; returns the exit code."""
+    data = Path(given.get("data", EvaluationConfig().data))
+    rows, lacking = [], []
+    for name in registry.names(suite.FOLDER):
+        task = suite.task(name)
+        suites = [f"{which} {rules}" for (which, rules), names in suite.SUITES.items() if name in names]
+        states: dict[str, str] = {}
+        for which in dict.fromkeys(entry.split()[0] for entry in suites) or ("full",):
+            states[which], missing = _state(task, data, which)
+            lacking += [f"{name}, {which}: {missing}"] if missing else []
+        shown = "; ".join(dict.fromkeys(states.values() if len(set(states.values())) == 1 else _by_suite(states)))
+        rows.append((name, ", ".join(suites) or "none", tables.percent(task.CHANCE or None, 1), shown))
+    log(f"tasks, with the data in {data} (another folder: data=...)")
+    log(table(HEADER, rows))
+    for line in lacking:
+        log(line)
+    log(OWN)
+    return 0
+
+
+def _state(task: object, data: Path, which: str) -> tuple[str, str]:
+    """(whether the data is there, what is wrong with it and how to mend that)."""
+    rules = 2025  # the files are the same in both years, or their absence is
+    try:
+        items = task.items(data, None, suite=which, rules=rules)  # type: ignore[attr-defined]
+    except _data.MissingData as error:
+        return "missing", str(error)
+    except ValueError as error:
+        return "damaged", str(error)
+    return f"{len(items):,} items", ""
+
+
+def _by_suite(states: dict[str, str]) -> list[str]:
+    return [f"{which}: {state}" for which, state in states.items()]

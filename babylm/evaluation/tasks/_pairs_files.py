@@ -1,0 +1,130 @@
+"""Anybody's minimal pairs: a file or a folder of JSONL, CSV and TSV, in the layouts that projects use.
+
+    python -m babylm.evaluate checkpoints/s1 tasks=my/pairs                      nested folders too
+    python -m babylm.evaluate checkpoints/s1 tasks=my/pairs.tsv pairs.good=ok pairs.bad=star
+
+Which field holds the right sentence is taken from names that say so (``sentence_good``, ``ungrammatical``, ...), or
+from ``pairs.*`` (`babylm.evaluation_sections.PairsConfig`); it is never guessed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from babylm import registry
+from babylm.evaluation import delimited
+from babylm.evaluation.results import Item, evenly
+from babylm.evaluation.tasks import _data, _minimal_pairs
+from babylm.evaluation_sections import PairsConfig
+
+SUFFIXES = (".jsonl", ".csv", ".tsv")
+WORDS = (
+    ("good", "bad"),
+    ("grammatical", "ungrammatical"),
+    ("acceptable", "unacceptable"),
+    ("correct", "incorrect"),
+    ("right", "wrong"),
+    ("plausible", "implausible"),
+)
+"""Words in names of fields that say which sentence is right."""
+OFFICIAL = ("sentence_good", "sentence_bad")
+STAND_INS = (delimited.MISSING | {"None", "none", "undefined"}) - {"."}
+"""What R, pandas and Python write where there is no sentence."""
+OPTIONS = "say which with pairs.good=FIELD pairs.bad=FIELD"
+
+
+def read(path: Path, limit: int | None = None, settings: PairsConfig | None = None) -> list[Item]:
+    """The pairs of a file, or of all files below a folder; at most ``limit`` per file, evenly spaced.
+
+    The UID is the field ``pairs.uid``, or as in BLiMP's files, or the file's name (below a folder, its path there).
+    ``ValueError`` names file, line, what was there and what is expected.
+    """
+    settings = settings or PairsConfig()
+    if (settings.good is None) != (settings.bad is None):
+        raise ValueError("pairs.good and pairs.bad name two fields: give both, or neither")
+    items: list[Item] = []
+    equal: list[_data.Record] = []
+    for file in _files(path):
+        name = file.stem if file == path else file.relative_to(path).with_suffix("").as_posix()
+        pairs = []
+        layout: tuple[str, str] | None = None
+        for record in _records(file):
+            layout = layout or _layout(record, settings)
+            uid = record.name(settings.uid) if settings.uid else _minimal_pairs.uid(record, name)
+            pairs.append(_minimal_pairs.pair(record, uid, *layout))
+            for field, sentence in zip(layout, pairs[-1].sentences, strict=True):
+                if sentence.strip() in STAND_INS:
+                    raise record.wrong(f"{field} is {sentence.strip()!r}, which stands for a missing text")
+            if pairs[-1].sentences[0] == pairs[-1].sentences[1]:
+                equal.append(record)
+        items += evenly(pairs, limit)
+    if equal:
+        logging.getLogger(__name__).warning(
+            "%s, line %d: both sentences are the same text, so this pair can only tie (%d such pairs in %s)",
+            equal[0].file, equal[0].line, len(equal), path,
+        )  # fmt: skip
+    return items
+
+
+def recognised(fields: Iterable[str]) -> list[tuple[str, str]]:
+    """The pairs of fields, of the right and the wrong sentence, whose names say so; BLiMP's own are enough alone."""
+    names = list(fields)
+    if set(OFFICIAL) <= set(names):
+        return [OFFICIAL]
+    by_parts = {tuple(_parts(name)): name for name in names}
+    layouts = []
+    for parts, good in by_parts.items():
+        for right, wrong in WORDS:
+            other = by_parts.get(tuple(wrong if part == right else part for part in parts))
+            if right in parts and other is not None:
+                layouts.append((good, other))
+    return layouts
+
+
+def _parts(name: str) -> Sequence[str]:
+    return name.strip().lower().replace("-", "_").replace(" ", "_").split("_")
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    below = (file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    data_files = sorted(file for file in below if not any(p.startswith(".") for p in file.relative_to(path).parts))
+    if not data_files:
+        others = sorted(file.name for file in path.rglob("*") if file.is_file())[:3]
+        there = f" (there are {', '.join(others)})" if others else ""
+        raise _data.MissingData(f"{path}: no minimal pairs there, {', '.join(f'*{s}' for s in SUFFIXES)}{there}")
+    return data_files
+
+
+def _records(file: Path) -> Iterator[_data.Record]:
+    if file.suffix.lower() == ".jsonl":
+        yield from _data.records(file, _minimal_pairs.EXPECTED)
+        return
+    for line, cells in delimited.read(file).rows:
+        yield _data.Record(cells, file, line, "a minimal pair: two cells with a sentence each")
+
+
+def _layout(record: _data.Record, settings: PairsConfig) -> tuple[str, str]:
+    """The fields of the right and the wrong sentence in the file whose first line ``record`` is."""
+    if settings.good is not None and settings.bad is not None:
+        for key, field in (("good", settings.good), ("bad", settings.bad)):
+            registry.check(field, record.fields, f"{record.file}, line {record.line}: pairs.{key}")
+        if settings.good == settings.bad:
+            raise ValueError(f"pairs.good and pairs.bad are both {settings.good}")
+        return settings.good, settings.bad
+    layouts = recognised(record.fields)
+    if len(layouts) == 1:
+        return layouts[0]
+    fields = _data.shown(list(record.fields)) or "none"
+    if layouts:
+        shown = " and ".join("/".join(layout) for layout in layouts)
+        raise record.wrong(f"several fields may hold the pair ({shown}): {OPTIONS}")
+    raise record.wrong(f"no field's name says which sentence is right (fields: {fields}): {OPTIONS}")
+
+
+def is_table_of_pairs(file: Path) -> bool:
+    """Whether the header of a CSV or TSV file names a right and a wrong sentence."""
+    return bool(recognised(delimited.header(file)))

@@ -1,0 +1,239 @@
+"""A user's table of reading times as one row per word, with what was read before it.
+
+The table may have a row per word in reading order, or with ``reading_csv.position`` a row per reader and word in any
+order. Rows of one position are averaged, so each word is scored once. A layout that can be read in two ways is refused,
+with the two rows that show it.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from babylm import registry
+from babylm.evaluation import delimited
+from babylm.sections import ReadingCsvConfig
+
+JOIN = "\x1f"
+"""Between the values of several columns that name a sentence; no cell holds it."""
+REPEATED = 0.5
+"""Share of the sentences of four rows or more whose words must come twice to be taken for those of several readers."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the file: its columns."""
+
+    columns: dict[str, Any]
+    line: int = 0
+
+
+class Rows(list[Row]):
+    """The rows of a file, and how it was written."""
+
+    def __init__(self, rows: Sequence[Row], file: Path, separator: str) -> None:
+        super().__init__(rows)
+        self.file, self.separator = file, separator
+
+
+def read(file: Path) -> Rows:
+    """The rows of a CSV or TSV file; `files.DamagedFile` where it is none."""
+    table = delimited.read(file)
+    return Rows([Row(cells, line) for line, cells in table.rows], file, table.separator)
+
+
+def words(rows: Sequence[Row], settings: ReadingCsvConfig) -> Any:
+    """A data frame with a row per word in reading order: sentence, word, context, length, frequency, ``column NAME``.
+
+    ``ValueError`` names the file and the column or the rows that do not fit.
+    """
+    import pandas
+
+    layout = _Layout(rows, settings)
+    frame = layout.averaged() if settings.position else layout.in_order()
+    made = pandas.DataFrame({"sentence": frame["sentence"], "word": frame["word"]})
+    made["context"] = frame["context"] if settings.context else _contexts(frame["sentence"], frame["word"])
+    made["length"] = frame[settings.length] if settings.length else made["word"].str.len()
+    if settings.frequency:
+        made["frequency"] = frame[settings.frequency]
+    for name in (*settings.covariates, *settings.time):
+        made[f"column {name}"] = frame[name]
+    return made.reset_index(drop=True)
+
+
+class _Layout:
+    """The table as typed columns, with the line of each row."""
+
+    def __init__(self, rows: Sequence[Row], settings: ReadingCsvConfig) -> None:
+        import pandas
+
+        self.settings = settings
+        self.file = getattr(rows, "file", Path("reading_csv"))
+        separator = getattr(rows, "separator", ",")
+        self.lines = [row.line for row in rows]
+        names = list(rows[0].columns) if rows else []
+        optional = {key: getattr(settings, key) for key in ("context", "frequency", "length", "position", "reader")}
+        for key, named in {
+            **{"word": [settings.word], "sentence": settings.sentence, "time": settings.time},
+            **{"covariates": settings.covariates},
+            **{key: [name] for key, name in optional.items() if name},
+        }.items():
+            for name in named:
+                registry.check(name, names, f"{self.file}: reading_csv.{key}: column")
+        if settings.reader and not settings.position:
+            raise ValueError("reading_csv.reader: say with reading_csv.position which of a reader's rows is which word")
+        self.numeric = [*settings.time, *settings.covariates]
+        self.numeric += [name for name in (settings.frequency, settings.length) if name]
+        frame = pandas.DataFrame({"word": self._texts(rows, settings.word, "word")})
+        keys = [self._texts(rows, name, "sentence") for name in settings.sentence]
+        frame["sentence"] = [JOIN.join(parts) for parts in zip(*keys, strict=True)]
+        if settings.context:
+            frame["context"] = [row.columns[settings.context].strip() for row in rows]
+        if settings.reader:
+            frame["reader"] = self._texts(rows, settings.reader, "reader")
+        positions = [settings.position] if settings.position else []
+        for name in dict.fromkeys([*self.numeric, *positions]):
+            cells = [(row.line, row.columns[name]) for row in rows]
+            frame[name] = delimited.numbers(cells, self.file, name, separator)
+        self.frame = frame
+
+    def _texts(self, rows: Sequence[Row], name: str, what: str) -> list[str]:
+        """A column of texts, none of which may be missing: what comes after a word without one would be another."""
+        for row in rows:
+            cell = row.columns[name].strip()
+            if not cell or cell == "NA":
+                raise ValueError(
+                    f"{self.file}, line {row.line}: no {what} in column {name} ({cell or 'an empty cell'}); "
+                    "fill it in, or remove the row"
+                )
+        return [row.columns[name].strip() for row in rows]
+
+    def in_order(self) -> Any:
+        """The frame as it is; ``ValueError`` where a sentence is in two places, or its words come several times."""
+        last: dict[str, int] = {}
+        previous = None
+        # Where contexts are given, no two rows are joined to one.
+        for index, sentence in enumerate([] if self.settings.context else self.frame["sentence"]):
+            if sentence in last and sentence != previous:
+                raise self._ambiguous(
+                    last[sentence],
+                    index,
+                    f"sentence {_named(sentence)} is in two places",
+                    "if it is two sentences, name them by several columns (reading_csv.sentence=[TEXT,SENTENCE]); if "
+                    "several readers read it, give reading_csv.position=COLUMN",
+                )
+            last[sentence] = index
+            previous = sentence
+        repeated, counted = [], 0
+        for _, own in self.frame.groupby("sentence", sort=False):
+            if len(own) >= 4:
+                counted += 1
+                step = _repetition(own["word"].tolist())
+                repeated += [(own.index[0], own.index[step])] if step else []
+        if repeated and len(repeated) >= REPEATED * counted:
+            raise self._ambiguous(
+                *repeated[0],
+                "the words of a sentence come several times",
+                "if several readers read them, give reading_csv.position=COLUMN (and reading_csv.reader=COLUMN)",
+            )
+        return self.frame
+
+    def averaged(self) -> Any:
+        """A row per word, by the first appearance of its sentence and its position; numbers are means of its rows."""
+        frame, position = self.frame, self.settings.position
+        assert position is not None
+        missing = np.flatnonzero(frame[position].isna())
+        if len(missing):
+            raise ValueError(f"{self.file}, line {self.lines[missing[0]]}: no number in column {position}")
+        first: dict[tuple[str, float], int] = {}
+        by_reader: dict[tuple[str, str, float], int] = {}
+        same = ["word", *(["context"] if self.settings.context else [])]
+        columns = {name: frame[name].tolist() for name in same}
+        readers = frame["reader"].tolist() if self.settings.reader else None
+        for index, key in enumerate(zip(frame["sentence"], frame[position], strict=True)):
+            start = first.setdefault(key, index)
+            for name in same:
+                if columns[name][start] != columns[name][index]:
+                    raise self._ambiguous(
+                        start,
+                        index,
+                        f"position {key[1]:g} of sentence {_named(key[0])} has two {name}s",
+                        "further columns may be needed to name a sentence (reading_csv.sentence=[TEXT,SENTENCE])",
+                    )
+            before = None if readers is None else by_reader.setdefault((readers[index], *key), index)
+            if before not in (None, index):
+                raise self._ambiguous(
+                    before,
+                    index,
+                    f"one reader has position {key[1]:g} of sentence {_named(key[0])} twice",
+                    "further columns may be needed to name a sentence (reading_csv.sentence=[TEXT,SENTENCE])",
+                )
+        if readers is None and len(first) < len(frame):
+            _say(
+                f"{self.file}: {len(frame)} rows are of {len(first)} words, averaged as those of several readers "
+                "(reading_csv.reader=COLUMN checks that they are)"
+            )
+        others = dict.fromkeys(same, "first") | {name: "mean" for name in self.numeric if name != position}
+        merged = frame.groupby(["sentence", position], sort=False, as_index=False).agg(others)
+        order = {sentence: number for number, sentence in enumerate(dict.fromkeys(frame["sentence"]))}
+        merged["order"] = merged["sentence"].map(order)
+        merged = merged.sort_values(["order", position], kind="stable").reset_index(drop=True)
+        self._warn_of_gaps(merged, position)
+        return merged
+
+    def _warn_of_gaps(self, merged: Any, position: str) -> None:
+        if self.settings.context:
+            return
+        after = merged.groupby("sentence", sort=False)[position].diff()
+        gaps = np.flatnonzero(after > 1)
+        if len(gaps):
+            row = merged.iloc[gaps[0]]
+            _say(
+                f"{self.file}: no row has the word before position {row[position]:g} ({row['word']!r}) of sentence "
+                f"{_named(row['sentence'])}: the words after it are read without it ({len(gaps)} such gaps)"
+            )
+
+    def _ambiguous(self, one: int, other: int, what: str, remedy: str) -> ValueError:
+        """The error that shows two rows."""
+        rows = " and ".join(
+            f"line {self.lines[index]} ({_named(self.frame['sentence'][index])}: {self.frame['word'][index]})"
+            for index in (one, other)
+        )
+        return ValueError(f"{self.file}: {what}: {rows}; {remedy}")
+
+
+def _contexts(sentences: Sequence[str], words: Sequence[str]) -> list[str]:
+    """What each word's sentence has before it."""
+    so_far: dict[str, str] = {}
+    contexts = []
+    for sentence, word in zip(sentences, words, strict=True):
+        contexts.append(so_far.get(sentence, ""))
+        so_far[sentence] = f"{contexts[-1]} {word}".lstrip()
+    return contexts
+
+
+def _repetition(words: Sequence[str]) -> int:
+    """Rows from a word to the same word of the next reader, where all words come two times or more; else 0."""
+    size = len(words)
+    for period in range(2, size // 2 + 1):
+        if size % period == 0 and len(set(words[:period])) > 1 and list(words[:period]) * (size // period) == words:
+            return period
+    starts = [k for k in range(size) if k == 0 or words[k] != words[k - 1]]
+    runs = [end - start for start, end in zip(starts, [*starts[1:], size], strict=True)]
+    return 1 if len(runs) > 1 and min(runs) > 1 else 0
+
+
+def _named(sentence: str) -> str:
+    return ", ".join(sentence.split(JOIN))
+
+
+@functools.cache
+def _say(text: str) -> None:
+    """Warn once: a table is laid out when it is read, and again for each model."""
+    logging.getLogger(__name__).warning(text)
