@@ -66,17 +66,17 @@ class Command:
 
 def collect() -> list[Command]:
     """All commands, each once (the first place counts: the README comes first)."""
-    places = [ROOT / "README.md", *sorted(ROOT.glob("*/*.md"))]
-    places += [*sorted(ROOT.glob("configs/**/*.yaml")), *sorted(ROOT.glob("slurm/*")), ROOT / "Makefile"]
-    places += [*sorted(ROOT.glob("babylm/**/*.py")), *sorted(ROOT.glob("benchmarks/*.py"))]
-    found: dict[str, Command] = {}
-    for path in places:
+    paths = [ROOT / "README.md", *sorted(ROOT.glob("*/*.md"))]
+    paths += [*sorted(ROOT.glob("configs/**/*.yaml")), *sorted(ROOT.glob("slurm/*")), ROOT / "Makefile"]
+    paths += [*sorted(ROOT.glob("babylm/**/*.py")), *sorted(ROOT.glob("benchmarks/*.py"))]
+    unique: dict[str, Command] = {}
+    for path in paths:
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(ROOT).parts):
             for text in read(path):
                 command = Command(text, str(path.relative_to(ROOT)))
                 if command.words:
-                    found.setdefault(command.key, command)
-    return list(found.values())
+                    unique.setdefault(command.key, command)
+    return list(unique.values())
 
 
 def read(path: Path) -> list[str]:

@@ -185,16 +185,16 @@ _GUTENBERG_MARKS = re.compile(r"^\*{3}\s*(?:START|END) OF (?:THE|THIS) PROJECT G
 
 def marks(text: str) -> Counter[str]:
     """How often the marks of each format occur in a piece of raw text."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     if "@" in text:
-        found["chat_headers"] = len(_CHAT_HEADERS.findall(text))
+        counts["chat_headers"] = len(_CHAT_HEADERS.findall(text))
     if "%" in text:
-        found["chat_tiers"] = len(_CHAT_TIERS.findall(text))
+        counts["chat_tiers"] = len(_CHAT_TIERS.findall(text))
     if "-->" in text:
-        found["time_codes"] = len(_TIME_CODES.findall(text))
+        counts["time_codes"] = len(_TIME_CODES.findall(text))
     if "PROJECT GUTENBERG" in text:
-        found["gutenberg_marks"] = len(_GUTENBERG_MARKS.findall(text))
-    return found
+        counts["gutenberg_marks"] = len(_GUTENBERG_MARKS.findall(text))
+    return counts
 
 
 def looks_like(counts: Mapping[str, int], lines: int) -> dict[str, str]:
@@ -206,11 +206,11 @@ def looks_like(counts: Mapping[str, int], lines: int) -> dict[str, str]:
     headers, tiers, times, frames = (
         counts.get(name, 0) for name in ("chat_headers", "chat_tiers", "time_codes", "gutenberg_marks")
     )
-    found = {}
+    formats = {}
     if headers or tiers > lines / 20:
-        found["strip_chat"] = f"CHAT transcripts ({headers:,} header lines, {tiers:,} dependent tiers)"
+        formats["strip_chat"] = f"CHAT transcripts ({headers:,} header lines, {tiers:,} dependent tiers)"
     if times > lines / 20:
-        found["strip_subtitles"] = f"subtitles ({times:,} time codes)"
+        formats["strip_subtitles"] = f"subtitles ({times:,} time codes)"
     if frames:
-        found["strip_gutenberg"] = f"books of Project Gutenberg ({frames:,} START and END lines)"
-    return found
+        formats["strip_gutenberg"] = f"books of Project Gutenberg ({frames:,} START and END lines)"
+    return formats

@@ -163,8 +163,8 @@ def _tokenizer(
 
 
 @contextmanager
-def _writable(place: Path, damage: Callable[[], str]) -> Iterator[None]:
-    """Errors of writing below ``place`` as a ``ValueError`` with the way out; ``damage``: why it must be written."""
+def _writable(folder: Path, damage: Callable[[], str]) -> Iterator[None]:
+    """Errors of writing below ``folder`` as a ``ValueError`` with the way out; ``damage``: why it must be written."""
     try:
         yield
     except OSError as error:
@@ -175,7 +175,7 @@ def _writable(place: Path, damage: Callable[[], str]) -> Iterator[None]:
             if full
             else ("set corpus.prepared=FOLDER to a place that you can write to")
         )
-        where = error.filename if error.filename is not None else place
+        where = error.filename if error.filename is not None else folder
         because = f"{damage()} It cannot be rebuilt in place: " if damage() else ""
         raise ValueError(f"{because}{where}: {wrong}; nothing was prepared: {remedy}") from error
 

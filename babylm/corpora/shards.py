@@ -3,7 +3,7 @@
 ``tokens.bin`` holds the documents one after the other (no BOS), ``words.bin`` how many rule words end in each token,
 ``offsets.bin`` where documents begin, ``document_sources.bin`` where each comes from; beside them the tokenizer and
 the datasheet. ``manifest.json`` is written last and holds counts, sizes and checksums. All of it is checked at every
-opening: the checksums of 100M words (0.5 GB) take 0.3 s.
+opening: 100M words (0.5 GB) take 0.4 s of a core.
 """
 
 from __future__ import annotations
