@@ -44,8 +44,9 @@ def test_run_commands_run(line, tmp_path, monkeypatch):
 
 
 EVALUATIONS = [c for c in COMMANDS if " babylm.evaluate " in c]
-ELSEWHERE = ("--get", "compare", "my/times.csv", "owner/name")
-"""They need the network, two runs, or files of one's own: test_download, test_comparison, test_times, test_targets."""
+ELSEWHERE = ("--get", "--list", "compare", "my/", "owner/name")
+"""They need the network, two runs, or data of one's own: test_download, test_comparison, test_command, and
+test_targets."""
 
 
 @pytest.mark.parametrize("line", [c for c in EVALUATIONS if not any(word in c for word in ELSEWHERE)])

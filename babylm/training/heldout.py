@@ -68,7 +68,7 @@ class HeldOut:
     ) -> tuple[float, float]:
         count, length = rows.tokens.shape
         size = ROWS * max(1, BATCH_TOKENS.get(device.type, 0) // (ROWS * length))
-        sums = []
+        sums: list[torch.Tensor] = []
         for first in range(0, count, size):
             part = slice(first, first + size)
             tokens, documents, words = (
