@@ -160,7 +160,7 @@ def main(target: str, given: dict[str, str], log: Log) -> int:
     if asked.part:
         log(f"part {asked.part} is done, in {results}; once all are, repeat the command without part=")
         return _code(refused, asked.tasks)
-    if "aoa" in questions:
+    if "aoa" in questions and "aoa" not in refused:
         suite.acquisition(models, asked.backend, results, name, rules, log, settings.dtype)
     log(table(tables.HEADER, rows))
     if not asked.tasks and name == "full":
@@ -211,7 +211,8 @@ def _command(words: Sequence[str]) -> int:
         if words[0] == "--get":
             from babylm.evaluation import download
 
-            return download.main(words[1:], Log(), _missing)
+            with files.file_errors_as_value_errors():
+                return download.main(words[1:], Log(), _missing)
         if words[0] == "--list":
             from babylm.evaluation import catalogue
 
