@@ -15,7 +15,7 @@
     python -m babylm.evaluate some/model tasks=my/pairs                      any local Hugging Face model, any pairs
     python -m babylm.evaluate some/model tasks=my/pairs.csv pairs.good=ok pairs.bad=star   the columns of the pairs
     python -m babylm.evaluate checkpoints/s1 tasks=my/times.csv reading_csv.time=RT   surprisal against reading times
-    python -m babylm.evaluate checkpoints/s1 tasks=my/times.csv reading_csv.sentence=[Text_ID,Sentence_Number]
+    python -m babylm.evaluate checkpoints/s1 tasks=my/readers.csv reading_csv.position=zone reading_csv.sentence=item
     python -m babylm.evaluate owner/name@revision suite=fast                 a model of the Hub; into evaluation/
     python -m babylm.evaluate checkpoints/s1 suite=fast part=3/10            every tenth one (slurm/evaluate.sbatch)
 
@@ -25,9 +25,10 @@ limit, dtype (auto, fp32, bf16), device (auto, cpu, cuda), trust (true runs a mo
 revisions i, i + n, ... counted from 0; once all parts are done, the command without it adds what is of all revisions),
 glue.*, reading_csv.*, pairs.* (all in babylm/evaluation_sections.py). A result is a file,
 FOLDER/evaluation/<revision>/<task>.<suite>.<rules>.<scorer>.json; what is there already, from the same weights and
-items, is not computed again, unless it is damaged. A task of a suite whose data is not there is named, left out; of
-several revisions, a suite fine-tunes the last. A task with an item that the model cannot read (too many tokens, or
-tokens that it does not have) is named with the item and left out; if it was asked for by name, the exit code is 2.
+items, is not computed again, unless it is damaged. Without device, a GPU is used where torch sees one. A task of a
+suite whose data is not there is named, left out; of several revisions, a suite fine-tunes the last. A task with an item
+that the model cannot read (too many tokens, or tokens that it does not have) is named with the item and left out; if it
+was asked for by name, the exit code is 2.
 """
 
 from __future__ import annotations
@@ -159,7 +160,7 @@ def main(target: str, given: dict[str, str], log: Log) -> int:
     if asked.part:
         log(f"part {asked.part} is done, in {results}; once all are, repeat the command without part=")
         return _code(refused, asked.tasks)
-    if "aoa" in questions:
+    if "aoa" in questions and "aoa" not in refused:
         suite.acquisition(models, asked.backend, results, name, rules, log, settings.dtype)
     log(table(tables.HEADER, rows))
     if not asked.tasks and name == "full":

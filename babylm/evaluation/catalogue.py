@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 from babylm import registry
 from babylm.console import Log, table
@@ -10,7 +12,7 @@ from babylm.evaluation import suite, tables
 from babylm.evaluation.tasks import _data
 from babylm.evaluation_sections import EvaluationConfig
 
-HEADER = ("task", "suites", "chance %", "data")
+HEADER = ("task", "suites", "chance %", "data", "there")
 OWN = (
     "your own data is a task too: tasks=FOLDER or FILE of minimal pairs (*.jsonl, *.csv, *.tsv), or a table of reading "
     "times; python -m babylm.evaluate --help"
@@ -29,7 +31,8 @@ def main(given: dict[str, str], log: Log) -> int:
             states[which], missing = _state(task, data, which)
             lacking += [f"{name}, {which}: {missing}"] if missing else []
         shown = "; ".join(dict.fromkeys(states.values() if len(set(states.values())) == 1 else _by_suite(states)))
-        rows.append((name, ", ".join(suites) or "none", tables.percent(task.CHANCE or None, 1), shown))
+        needed = ", ".join(filter(None, dict.fromkeys(_needed(task, which) for which in states))) or "none"
+        rows.append((name, ", ".join(suites) or "none", tables.percent(task.CHANCE or None, 1), needed, shown))
     log(f"tasks, with the data in {data} (another folder: data=...)")
     log(table(HEADER, rows))
     for line in lacking:
@@ -38,16 +41,25 @@ def main(given: dict[str, str], log: Log) -> int:
     return 0
 
 
-def _state(task: object, data: Path, which: str) -> tuple[str, str]:
+def _state(task: Any, data: Path, which: str) -> tuple[str, str]:
     """(whether the data is there, what is wrong with it and how to mend that)."""
     rules = 2025  # the files are the same in both years, or their absence is
     try:
-        items = task.items(data, None, suite=which, rules=rules)  # type: ignore[attr-defined]
+        items = task.items(data, None, suite=which, rules=rules)
     except _data.MissingData as error:
         return "missing", str(error)
     except ValueError as error:
         return "damaged", str(error)
     return f"{len(items):,} items", ""
+
+
+def _needed(task: Any, which: str) -> str:
+    """What the task reads below ``<which>_eval``: what it names as missing where there is nothing at all."""
+    try:
+        task.items(Path(os.devnull), 1, suite=which, rules=2026)
+    except _data.MissingData as error:
+        return error.needed
+    return ""
 
 
 def _by_suite(states: dict[str, str]) -> list[str]:

@@ -14,7 +14,6 @@ spread it as plain text): accept its terms on huggingface.co/datasets/ewok-core/
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -85,7 +84,7 @@ def bring(remotes: Sequence[Remote], folder: Path, password: str | None, log: Lo
     if not wanted:
         raise ValueError(f"--get: the source holds no evaluation data. {BY_HAND.format(folder=folder)}")
     record = folder / RECORD
-    unpacked: dict[str, str] = json.loads(record.read_text()) if record.is_file() else {}
+    unpacked: dict[str, str] = files.read_json(record, "remove it, and repeat") if record.is_file() else {}
     for number, (remote, place) in enumerate(wanted, 1):
         target = folder / place
         archive = target.suffix == ".zip"

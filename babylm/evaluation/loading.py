@@ -135,7 +135,8 @@ def _told_in_one_line(folder: Path, trust: bool) -> Iterator[None]:
         if not trust and not isinstance(error, UNREADABLE):
             raise
         told = first_line(error)
-        raise ValueError(told if str(folder) in told else f"{folder}: it cannot be loaded: {told}") from None
+        what = "" if isinstance(error, ValueError) else "it cannot be loaded: "
+        raise ValueError(told if str(folder) in told else f"{folder}: {what}{told}") from None
 
 
 def _load(loader: Any, folder: Path, backend: str, kind: Any, trust: bool) -> Any:

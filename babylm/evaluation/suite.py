@@ -184,7 +184,12 @@ def evaluate(
             # Fine-tuning begins with the weights as they are stored, and has a precision of its own.
             used = wide() if name in GLUE else scorer
             content = {**key, "words": facts.get("words")}
-            by_task[name] = _compute(file, chosen, used, wide, questions[name], rules, settings, content)
+            try:
+                by_task[name] = _compute(file, chosen, used, wide, questions[name], rules, settings, content)
+            except limits.BeyondModel as error:
+                if refused is None:
+                    raise
+                refused(name, error)
         if name in by_task:
             tell(by_task[name])
     return [by_task[name] for name in questions if name in by_task]

@@ -72,6 +72,29 @@ def test_a_hub_model_is_evaluated_like_a_run(tmp_path, model, monkeypatch, capsy
     assert "results are in evaluation/owner_na.me" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("names", "weights"),
+    [
+        (["model.safetensors", "pytorch_model.bin", "tf_model.h5"], ["model.safetensors"]),
+        (
+            [*(f"model-0000{k}-of-00002.safetensors" for k in (1, 2)), "model.safetensors.index.json", "optimizer.bin"],
+            ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"],
+        ),
+        (
+            [*(f"pytorch_model-0000{k}-of-00002.bin" for k in (1, 2)), "pytorch_model.bin.index.json", "scaler.pt"],
+            ["pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"],
+        ),
+        (["pytorch_model.bin", "training_args.bin", "adapter_model.safetensors"], ["pytorch_model.bin"]),
+        (["model.fp16.safetensors", "model.safetensors", "onnx/model.safetensors"], ["model.safetensors"]),
+        (["tf_model.h5"], []),
+    ],
+)
+def test_one_kind_of_weights_is_downloaded_with_all_its_shards(names, weights):
+    read = ["config.json", "tokenizer.json", "modeling.py"]
+    indices = [name for name in names if name.endswith(".json")]
+    assert sorted(targets.needed([*names, *read, "README.md", "eval/x.json"])) == sorted(weights + read + indices)
+
+
 def test_code_of_a_stranger_runs_only_when_trusted(tmp_path, model, capsys):
     described = json.loads((model / "config.json").read_text())
     described |= {

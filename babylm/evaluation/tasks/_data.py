@@ -26,7 +26,14 @@ LONGEST = 200_000
 
 
 class MissingData(ValueError):
-    """A task's data is not there; the message names the folder and what brings it."""
+    """A task's data is not there; the message names the folder and what brings it.
+
+    ``needed``: the file or folder below the data that the task reads first.
+    """
+
+    def __init__(self, message: str, needed: str = "") -> None:
+        super().__init__(message)
+        self.needed = needed
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,7 @@ def find(data: Path, suite: str, name: str, source: str = SOURCE) -> Path:
     for path in (Path(data) / f"{suite}_eval" / name, Path(data) / name):
         if path.exists():
             return path
-    raise MissingData(f"evaluation.data: {data} has no {suite}_eval/{name}; {source}")
+    raise MissingData(f"evaluation.data: {data} has no {suite}_eval/{name}; {source}", name)
 
 
 def records(file: Path, expected: str, source: str = "") -> Iterator[Record]:
