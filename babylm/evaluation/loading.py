@@ -48,6 +48,8 @@ def check_folder(folder: Path, *, trust: bool = False) -> None:
     """``ValueError`` where ``folder`` is no model that can be scored: told in a moment, before its weights are read."""
     described = read_json(folder / "config.json")
     names = ", ".join(_architectures(folder)) or str(described.get("model_type"))
+    if not described.get("model_type") and not described.get("auto_map"):  # some versions guess, by the folder's name
+        raise ValueError(f"{folder}: its config.json has no model_type; {weights.AGAIN}")
     if described.get("is_encoder_decoder"):
         raise ValueError(
             f"{folder}: {names} is an encoder-decoder model, which gives no probability of a text alone; score a "
