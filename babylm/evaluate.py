@@ -15,7 +15,6 @@
     python -m babylm.evaluate some/model tasks=my/pairs                      any local Hugging Face model, any pairs
     python -m babylm.evaluate some/model tasks=my/pairs.csv pairs.good=ok pairs.bad=star   the columns of the pairs
     python -m babylm.evaluate checkpoints/s1 tasks=my/times.csv reading_csv.time=RT   surprisal against reading times
-    python -m babylm.evaluate checkpoints/s1 tasks=my/readers.csv reading_csv.position=zone reading_csv.sentence=item
     python -m babylm.evaluate owner/name@revision suite=fast                 a model of the Hub; into evaluation/
     python -m babylm.evaluate checkpoints/s1 suite=fast part=3/10            every tenth one (slurm/evaluate.sbatch)
 

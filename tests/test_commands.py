@@ -11,13 +11,14 @@ import shlex
 import shutil
 import socket
 import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
-from babylm import config, evaluate, generate, prepare, report, submit, train
+from babylm import cli, config, evaluate, generate, prepare, report, submit, train
 from babylm.cli import config_command
 from babylm.corpora import toy
 from tests import commands
@@ -79,6 +80,16 @@ def scratch(tmp_path, tiny, data, monkeypatch):
         for word in line.split()
     ]
     (tmp_path / "my" / "times.csv").write_text("sentence,word,RT,log_freq\n" + "".join(rows))
+    rows = [
+        f"1,{n},{zone},{word},{generator.uniform(200, 400):.0f},{who}\n"
+        for n, line in enumerate(filter(None, runs.sentences(20).split("\n")))
+        for who in ("r1", "r2")
+        for zone, word in enumerate(line.split(), 1)
+    ]
+    (tmp_path / "my" / "readers.csv").write_text("text,item,zone,word,RT,who\n" + "".join(rows))
+    pairs = [("ok", "star"), *((f"the dog sees {n}", f"the dog see {n}") for n in ("it", "a cat", "me"))]
+    for name, separator in (("pairs.csv", ","), ("pairs.tsv", "\t")):
+        (tmp_path / "my" / name).write_text("".join(separator.join(pair) + "\n" for pair in pairs))
     (tmp_path / "my" / "gpt2").mkdir()
     gpt2().save(str(tmp_path / "my" / "gpt2" / "tokenizer.json"))
     (tmp_path / "prompts.txt").write_text("the dog\na cat\n")
@@ -88,7 +99,7 @@ def scratch(tmp_path, tiny, data, monkeypatch):
 
 def provide_runs(words: list[str], scratch: Path, tiny: Path) -> None:
     """Copies of the tiny run and of its models, wherever a command names one."""
-    for word in words:
+    for word in (word.removeprefix("init_from=") for word in words):
         if named := re.match(r"(checkpoints/[\w-]+)(/[\w-]+)?$", word):
             run = scratch / named[1]
             if not run.exists():
@@ -117,9 +128,13 @@ def run_evaluate(words: list[str], scratch: Path, capsys) -> None:
         more = [] if any(word.startswith("tasks=") for word in words) else ["tasks=grammar"]
         assert evaluate._command([*words[1:], *more]) == 0
         return
+    if words[1] == "--list":
+        assert evaluate._command(words[1:]) == 0
+        assert "blimp" in capsys.readouterr().out
+        return
     more = [] if any(word.startswith("glue.") for word in words) else ["glue.epochs=1"]
     more += ["glue.seeds=[1]", "limit=2"]
-    if any("times.csv" in word for word in words) or "part=" in " ".join(words):
+    if any(name in word for word in words for name in ("times.csv", "readers.csv")) or "part=" in " ".join(words):
         more = []
     assert evaluate._command([*words[1:], *more]) == 0
     assert re.search(r"results are in|is done, in", capsys.readouterr().out)
@@ -183,6 +198,9 @@ def test_each_command(command, scratch, tiny, monkeypatch, capsys):
             module.startswith("babylm.") and (ROOT / f"{module.replace('.', '/')}.py").exists()
         ):
             pass  # the name of a command alone
+        case ["python", "-m", module, *_] if "--help" in words:
+            assert cli.command("what it does", lambda words: 1, words) == 0
+            subprocess.run([sys.executable, *words[1:]], cwd=ROOT, check=True, capture_output=True)
         case ["python", "-m", "babylm.train" | "babylm.prepare", *_]:
             run_train_or_prepare(command, words[2:], scratch)
         case ["python", "-m", "babylm.evaluate" | "babylm.submit", *_] if any(n in " ".join(words) for n in NETWORK):
