@@ -152,7 +152,9 @@ def test_a_full_disk_is_one_line_that_names_the_file(scored, monkeypatch, capsys
     capsys.readouterr()
     assert evaluate._command(words) == 2
     [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"error: {file.parent / 'predictions' / file.name}: No space left on device: free some space")
+    assert line.startswith(
+        f"error: {file.parent / 'predictions' / file.name}: No space left on device: free some space"
+    )
     monkeypatch.setattr(files.os, "fsync", original)
     assert not list(file.parent.rglob(f"*{files.PARTIAL}"))
     assert evaluate._command(words) == 0
