@@ -15,7 +15,8 @@ def given(text: str | Path) -> Path:
 def nearest(path: Path, parents: tuple[str, ...] = (), glob: str = "*") -> str:
     """What may have been meant by a ``path`` that is not there: ``; did you mean ...?``, or nothing.
 
-    The same name in one of ``parents`` (``smoke`` for ``checkpoints/smoke``), or similar names of ``glob`` beside it.
+    The same name in one of ``parents`` (``smoke`` for ``checkpoints/smoke``), or similar names of ``glob`` beside it;
+    else, where its folder is not there either, the working directory.
     """
     found = [place for parent in parents if path.name and (place := Path(parent, path.name)) != path and place.exists()]
     for parent in [path.parent, *(map(Path, parents) if len(path.parts) == 1 else [])]:
@@ -23,10 +24,15 @@ def nearest(path: Path, parents: tuple[str, ...] = (), glob: str = "*") -> str:
             names = [place.name for place in parent.glob(glob) if not place.name.startswith(".")]
             found += [parent / name for name in difflib.get_close_matches(path.name, names, n=2, cutoff=0.55)]
     known = list(dict.fromkeys(str(place) for place in found))[:2]
-    return f"; did you mean {' or '.join(known)}?" if known else ""
+    if known:
+        return f"; did you mean {' or '.join(known)}?"
+    if path.is_absolute() or path.parent.is_dir():
+        return "" if path.parent.is_dir() else f" (nor {path.parent})"
+    return f" (nor {path.parent}, in the working directory {Path.cwd()})"  # the command was given somewhere else
 
 
 def no_folder(path: Path) -> str:
     """Says of a run's or a model's folder that it is not there."""
-    what = f"{path} is a file, not a folder" if path.is_file() else f"no folder {path}"
-    return what + nearest(path, ("checkpoints",))
+    if path.is_file():
+        return f"{path} is a file, not a folder"
+    return f"no folder {path}{nearest(path, ('checkpoints',), '*/')}"

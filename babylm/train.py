@@ -49,6 +49,7 @@ def main(config: Config) -> int:
     if opened is None:
         return 0
     module = trainer.build_module(opened)
+    log("trying one batch of each phase ...")
     seconds = trainer.dry_run(opened, module)
     apart = ", measuring apart" if config.corpus.dev or config.evaluation.tasks else ""
     log(f"one batch of each phase works; the run takes about {duration(seconds)} here{apart}")

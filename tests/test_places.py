@@ -26,6 +26,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "checkpoints" / "smoke").mkdir(parents=True)
+    (tmp_path / "checkpoints" / "smok2.txt").write_text("no folder\n")
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "smoke.yaml").write_text("name: mine\n")
     return tmp_path
@@ -58,6 +59,16 @@ def test_an_owner_and_a_name_are_of_the_hub(here):
 def test_a_misspelt_configuration_answers_with_the_nearest(here, name):
     with pytest.raises(ValueError, match=r"; did you mean configs/smoke.yaml\?$"):
         configuration.load(name)
+
+
+def test_a_command_given_in_another_directory_says_where_it_was(here, monkeypatch):
+    (here / "elsewhere").mkdir()
+    monkeypatch.chdir(here / "elsewhere")
+    with pytest.raises(ValueError, match=r"smoke.yaml \(nor configs, in the working directory .*elsewhere\)$"):
+        configuration.load("configs/smoke.yaml")
+    for command in COMMANDS.values():
+        with pytest.raises(ValueError, match=r"\(nor checkpoints, in the working directory .*elsewhere\)$"):
+            command("checkpoints/smoke")
 
 
 def test_home_is_a_tilde_in_every_path(here):

@@ -63,7 +63,7 @@ def find(path: Path, key: str, *, held_out: bool = False, without: Iterable[Path
     if path.is_dir():
         return _find_in_folder(path, key, held_out, {places.given(p).resolve() for p in without})
     if not os.path.lexists(path):
-        raise NoText(f"{key}: there is no file or folder {path}{_nearest(path)}")
+        raise NoText(f"{key}: there is no file or folder {path}{places.nearest(path)}")
     if problem := _irregular(path):
         raise ValueError(f"{key}: {path} {problem}")
     if form := _other_form(path.name):
@@ -189,13 +189,6 @@ def _kinds(files: list[Path], notes: list[str] | None = None) -> str:
 def _few(files: list[Path], folder: Path) -> str:
     shown = [str(file.relative_to(folder)) for file in files[:5]]
     return ", ".join(shown) + (", ..." if len(files) > 5 else "")
-
-
-def _nearest(path: Path) -> str:
-    """The names nearest to a path that is not there, as the end of a sentence."""
-    if not path.parent.is_dir():
-        return f" (nor {path.parent})"
-    return places.nearest(path)
 
 
 def digest(path: Path) -> tuple[int, str]:

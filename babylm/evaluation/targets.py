@@ -38,7 +38,8 @@ def check(target: str) -> None:
 def _hub(target: str) -> re.Match[str] | None:
     """``owner/name@revision``, unless a misspelt folder is likelier."""
     parts = places.given(target).parts
-    if Path(target).suffix in (".yaml", ".yml") or (len(parts) > 1 and places.given(target).parent.is_dir()):
+    beside = len(parts) > 1 and places.given(target).parent.is_dir()
+    if beside or parts[:1] == ("checkpoints",) or Path(target).suffix in (".yaml", ".yml"):
         return None
     return HUB.fullmatch(target)
 
