@@ -39,7 +39,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from babylm import cli, files, registry
+from babylm import cli, files, places, registry
 from babylm import config as configuration
 from babylm.console import Log, table
 from babylm.evaluation import device, targets
@@ -76,7 +76,8 @@ def request(target: str, given: dict[str, str]) -> Request:
     for key, value in given.items():
         if not value.strip() and key not in ("revisions",):
             raise ValueError(f"{key}: no value given; leave the option out for its default")
-    settings, own_backend, own_rules = targets.defaults(Path(target))
+    targets.check(target)
+    settings, own_backend, own_rules = targets.defaults(places.given(target))
     device.check(given.get("device", settings.device))
     changes = [f"{key}={value}" for key, value in given.items() if "." in key or key in ("dtype", "device")]
     settings = configuration.change(settings, changes)
@@ -112,7 +113,7 @@ def request(target: str, given: dict[str, str]) -> Request:
         part=which,
         last=models[-1],
         results=results,
-        data=Path(given.get("data", settings.data)),
+        data=places.given(given.get("data", settings.data)),
     )
 
 

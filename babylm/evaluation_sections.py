@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from babylm import places
+
 
 @dataclass
 class GlueConfig:
@@ -119,7 +121,7 @@ TASK_FILES = (".jsonl", ".csv", ".tsv")
 
 def task_path(name: str) -> Path | None:
     """The folder or file that a task's name is; none for a task that is named. ``ValueError`` where it is not there."""
-    path = Path(name)
+    path = places.given(name)
     is_file = path.suffix.lower() in TASK_FILES
     if not is_file and "/" not in name and not (name and path.is_dir()):
         return None

@@ -22,13 +22,12 @@ or prompt; 130 stopped by Ctrl-C.
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from babylm import cli, registry, tracks
+from babylm import cli, places, registry, tracks
 
 if TYPE_CHECKING:
     from babylm.generation import Generator, Sampling
@@ -71,7 +70,7 @@ def parse(words: Sequence[str]) -> tuple[Path, list[str], dict[str, Any]]:
     if "stop" in options:
         options["stop"] = options["stop"].replace("\\n", "\n").replace("\\t", "\t")
     _check_together(options)
-    return Path(words[0]).expanduser(), prompts, options
+    return places.given(words[0]), prompts, options
 
 
 def _number(key: str, text: str) -> float:
@@ -109,12 +108,7 @@ def model_folder(folder: Path) -> Path:
         return inner[chosen]
     if folder.is_dir():
         raise ValueError(f"{folder} holds neither a model nor revisions (folders with a config.json)")
-    near: list[str] = []
-    if folder.parent.is_dir():
-        names = [path.name for path in folder.parent.iterdir() if path.is_dir()]
-        near = difflib.get_close_matches(folder.name, names, n=2, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(str(folder.parent / name) for name in near)}?" if near else ""
-    raise ValueError(f"no folder {folder}{hint}")
+    raise ValueError(places.no_folder(folder))
 
 
 def main(words: Sequence[str]) -> int:

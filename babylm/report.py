@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from babylm import cli, files, registry
+from babylm import cli, files, places, registry
 from babylm.console import Log, size
 
 
@@ -57,10 +57,10 @@ def _command(words: Sequence[str]) -> int:
 
 def _run(words: list[str]) -> int:
     given = registry.options([word for word in words if "=" in word], ("out",))
-    folders = [Path(word) for word in words if "=" not in word]
+    folders = [places.given(word) for word in words if "=" not in word]
     if not folders:
         raise ValueError("report: which run? For example: python -m babylm.report checkpoints/smoke")
-    return main(folders, Path(given["out"]) if "out" in given else None, Log())
+    return main(folders, places.given(given["out"]) if "out" in given else None, Log())
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from babylm import cli, files, registry
+from babylm import cli, files, places, registry
 from babylm.console import Log, size, table
 from babylm.sections import SubmissionConfig
 
@@ -49,6 +49,8 @@ def main(folder: Path, given: dict[str, str], log: Log) -> int:
     switches = {
         key: registry.check(given.pop(key, usual), ("true", "false"), key) == "true" for key, usual in SWITCHES.items()
     }
+    if not folder.is_dir():
+        raise ValueError(places.no_folder(folder))
     if not (folder / "config.yaml").is_file():
         raise ValueError(f"{folder} is not the folder of a run (it has no config.yaml)")
     from babylm.submission import checks, loading, package, push, results
@@ -83,7 +85,8 @@ def main(folder: Path, given: dict[str, str], log: Log) -> int:
         hint = "" if any(one.fatal for one in found) else "; incomplete=true submits what there is"
         print(f"error: {len(found)} thing(s) to do before {folder} can be submitted{hint}", file=sys.stderr)
         return cli.EXIT_CONFIG
-    written = package.write(run, Path(given.get("data", run.config.evaluation.data)), [one.what for one in found])
+    data = places.given(given.get("data", run.config.evaluation.data))
+    written = package.write(run, data, [one.what for one in found])
     rows = [(one.task, f"{100 * one.counted:.2f}", f"{100 * one.stored:.2f}", "equal") for one in written.scores]
     log(table(("task", "from the file", "the run's own", ""), rows))
     for name, part in written.averages.items():
@@ -105,7 +108,11 @@ def main(folder: Path, given: dict[str, str], log: Log) -> int:
 
 
 def _command(words: Sequence[str]) -> int:
-    return cli.command(__doc__, lambda words: main(Path(words[0]), registry.options(words[1:], KEYS), Log()), words)
+    return cli.command(__doc__, _run, words)
+
+
+def _run(words: list[str]) -> int:
+    return main(places.given(words[0]), registry.options(words[1:], KEYS), Log())
 
 
 if __name__ == "__main__":

@@ -16,9 +16,8 @@ before the first step, or by a second Ctrl-C: the state saved last is what is le
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
-from babylm import cli
+from babylm import cli, places
 from babylm.console import Log, duration
 from babylm.files import file_errors_as_value_errors
 from babylm.interrupts import EXIT_INTERRUPTED
@@ -38,7 +37,7 @@ def main(config: Config) -> int:
     log(f"babylm: starting {config.name} ...")
     from babylm.corpora.pipeline import prepare
 
-    finished = RunFolder(Path(config.checkpoints) / config.name).finished  # then its held-out text may be gone
+    finished = RunFolder(places.given(config.checkpoints) / config.name).finished  # then its held-out text may be gone
     with file_errors_as_value_errors():
         shards = prepare(config.corpus, config.tokenizer, log, held_out=not finished)
     from babylm.training import finish, session, trainer
@@ -50,6 +49,7 @@ def main(config: Config) -> int:
     if opened is None:
         return 0
     module = trainer.build_module(opened)
+    log("trying one batch of each phase ...")
     seconds = trainer.dry_run(opened, module)
     apart = ", measuring apart" if config.corpus.dev or config.evaluation.tasks else ""
     log(f"one batch of each phase works; the run takes about {duration(seconds)} here{apart}")

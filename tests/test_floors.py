@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "babylm"
 # Longest match wins. Floor 5 starts things, floor 0 is imported by everybody.
 FLOORS = {
-    "prepare": 5, "train": 5, "evaluate": 5, "interact": 5, "generate": 5, "submit": 5, "report": 5,
+    "prepare": 5, "train": 5, "evaluate": 5, "interact": 5, "__main__": 5, "generate": 5, "submit": 5, "report": 5,
     "training": 4, "generation": 4, "evaluation.suite": 4, "evaluation.catalogue": 4, "interaction": 4, "submission": 4,
     "reporting": 4,
     "evaluation": 3, "interaction.teachers": 3, "interaction.environments": 3,
@@ -18,7 +18,7 @@ FLOORS = {
     "corpora": 1, "revisions": 2,
     "config": 0, "ranges": 0, "sections": 0, "evaluation_sections": 0,
     "presets": 0, "tracks": 0, "registry": 0, "run": 0, "environment": 0, "console": 0, "files": 0, "": 0,
-    "cli": 0, "interrupts": 0, "redaction": 0, "publication": 0,
+    "cli": 0, "interrupts": 0, "redaction": 0, "publication": 0, "places": 0,
 }  # fmt: skip
 PLUGINS = ("objectives", "optimizers", "evaluation.tasks", "interaction.teachers", "interaction.environments")
 FAMILIES = (

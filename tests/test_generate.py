@@ -144,7 +144,7 @@ def test_a_stop_ends_a_continuation_and_is_left_out(run):
         (["{run}", "x", "beams=2", "num_return_sequences=3"], "a search with beams=2 has no more than 2 results"),
         (["{run}", "x", "temperature=0", "num_return_sequences=3"], "with temperature=0 all would be the same"),
         (["{run}x", "x"], "no folder {run}x; did you mean {run}?"),
-        (["{run}/main/config.json", "x"], "no folder {run}/main/config.json"),
+        (["{run}/main/config.json", "x"], "{run}/main/config.json is a file, not a folder"),
     ],
 )
 def test_what_is_wrong_is_told_without_torch(words, said, run):

@@ -6,7 +6,7 @@ import importlib.util
 import re
 from pathlib import Path
 
-from babylm import ranges, registry, tracks
+from babylm import places, ranges, registry, tracks
 from babylm.evaluation_sections import TASK_FILES, task_path
 from babylm.sections import Config, EvaluationConfig
 
@@ -117,7 +117,7 @@ def check_evaluation(evaluation: EvaluationConfig, prefix: str = "evaluation.") 
     """``ValueError`` for tasks and fine-tuning that cannot be; ``prefix``: what the keys begin with in messages."""
     known = ["glue", *registry.names("evaluation/tasks")]
     for name in evaluation.tasks:
-        if not (_is_path(name) or (name and Path(name).is_dir())):
+        if not (_is_path(name) or (name and places.given(name).is_dir())):
             registry.check(name, known, f"{prefix}tasks")
     glue = evaluation.glue
     for key in ("time", "sentence"):

@@ -22,7 +22,7 @@ import yaml
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 
-from babylm import files, presets, ranges, redaction, registry
+from babylm import files, places, presets, ranges, redaction, registry
 from babylm.config.checks import ConfigError, check, check_evaluation
 from babylm.config.synonyms import KEY_OF, VALUES
 from babylm.sections import Config, EvaluationConfig
@@ -39,7 +39,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """The checked configuration of a file and ``key=value`` overrides; ``ConfigError`` for anything wrong in them."""
     changes = [_parse(word, Config) for word in overrides]
     try:
-        layers = _file_layers(Path(path))
+        layers = _file_layers(places.given(path))
         given = OmegaConf.merge(*layers)
         base = OmegaConf.structured(Config)
         preset = dict(changes).get("model.preset", OmegaConf.select(given, "model.preset", default=base.model.preset))
@@ -105,7 +105,7 @@ def _file_layers(path: Path) -> list[DictConfig]:
     base = layer.pop("base", None)
     if base is None:
         return [layer]
-    base_path = path.parent / Path(str(base)).expanduser()
+    base_path = path.parent / places.given(str(base))
     # A stranger's file may name any file of this machine here, so nothing of what it holds is shown.
     if base_path.suffix not in (".yaml", ".yml"):
         raise ConfigError(f"{path}: base: {base} is not a configuration (*.yaml)")
@@ -126,8 +126,8 @@ def _read(path: Path) -> DictConfig:
         if path.is_dir():
             hint = f"; {path} is a folder: name the file in it"
         else:
-            near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.yaml")], n=1, cutoff=0.4)
-            hint = f"; did you mean {path.parent / near[0]}?" if near else ""
+            named = path if path.suffix else path.with_name(f"{path.name}.yaml")
+            hint = places.nearest(named, ("configs",), "*.yaml")
         raise ConfigError(f"no configuration file {path}{hint}")
     if path.stat().st_size > MOST_BYTES:
         raise files.DamagedFile(f"{path}: {path.stat().st_size:,} bytes are too many for a configuration")

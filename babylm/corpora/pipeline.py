@@ -16,7 +16,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from babylm import environment, files
+from babylm import environment, files, places
 from babylm.corpora import cleaning, datasheet, given_tokenizer, shards, sources
 from babylm.corpora import tokenizer as tokenization
 from babylm.corpora.shards import Shards
@@ -48,7 +48,7 @@ def prepare(
         report(f"warning: {note}")
     parts = _parts(corpus, tokenizer, source)
     fingerprint = files.sha256_json(parts)[:16]
-    folder = Path(corpus.prepared).expanduser() / fingerprint
+    folder = places.given(corpus.prepared) / fingerprint
     damage = ""
     with _writable(folder.parent, lambda: damage), _turn(folder, report):
         opened = None

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from babylm import places
 from babylm.corpora import textfiles
 from babylm.sections import CorpusConfig
 
@@ -65,15 +66,16 @@ def read(config: CorpusConfig) -> Source:
         raise ValueError(f"corpus.document_words: {config.document_words} is not a positive number of words")
     if config.source == "toy":
         return _toy(config)
-    folder = Path(config.path).expanduser()
+    folder = places.given(config.path)
     without = [Path(path) for path in (config.dev, config.test) if path is not None]
     try:
         listing = textfiles.find(folder, "corpus.path", without=without)
     except textfiles.NoText as error:
         if config.source != "hub":
             official = ", ".join(f"{name}.train" for name in OFFICIAL_FILES)
+            said = f"{error}" if str(error).endswith("?") else f"{error}."
             raise ValueError(
-                f"{error}. Put the corpus there (the official files are {official}), or set corpus.source=hub to "
+                f"{said} Put the corpus there (the official files are {official}), or set corpus.source=hub to "
                 "download it, or corpus.source=toy for the bundled corpus"
             ) from None
         from babylm.corpora import hub  # loads huggingface_hub

@@ -8,7 +8,6 @@ to be. Each file is a source, named by its path below the folder, without the en
 from __future__ import annotations
 
 import codecs
-import difflib
 import gzip
 import hashlib
 import os
@@ -19,6 +18,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
+
+from babylm import places
 
 TRAIN_ENDINGS = (".train", ".train.txt", ".train.gz", ".train.txt.gz")
 TEXT_ENDINGS = (".txt", ".text", ".cha", ".srt", ".vtt")
@@ -58,11 +59,11 @@ def find(path: Path, key: str, *, held_out: bool = False, without: Iterable[Path
     files and folders that are left out (the held-out text of the same configuration). `NoText` when there is no such
     path or no text in it, with what is there instead; ``ValueError`` for a broken link and for two files of one source.
     """
-    path = path.expanduser()
+    path = places.given(path)
     if path.is_dir():
-        return _find_in_folder(path, key, held_out, {p.expanduser().resolve() for p in without})
+        return _find_in_folder(path, key, held_out, {places.given(p).resolve() for p in without})
     if not os.path.lexists(path):
-        raise NoText(f"{key}: there is no file or folder {path}{_nearest(path)}")
+        raise NoText(f"{key}: there is no file or folder {path}{places.nearest(path)}")
     if problem := _irregular(path):
         raise ValueError(f"{key}: {path} {problem}")
     if form := _other_form(path.name):
@@ -188,14 +189,6 @@ def _kinds(files: list[Path], notes: list[str] | None = None) -> str:
 def _few(files: list[Path], folder: Path) -> str:
     shown = [str(file.relative_to(folder)) for file in files[:5]]
     return ", ".join(shown) + (", ..." if len(files) > 5 else "")
-
-
-def _nearest(path: Path) -> str:
-    """The names nearest to a path that is not there, as the end of a sentence."""
-    if not path.parent.is_dir():
-        return f" (nor {path.parent})"
-    near = difflib.get_close_matches(path.name, [entry.name for entry in path.parent.iterdir()], n=2, cutoff=0.6)
-    return f"; did you mean {' or '.join(str(path.parent / name) for name in near)}?" if near else ""
 
 
 def digest(path: Path) -> tuple[int, str]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from babylm import files
+from babylm import files, places
 from babylm.sections import TokenizerConfig
 
 BOS, EOS, PAD, MASK, UNK = "<s>", "</s>", "<pad>", "<mask>", "<unk>"
@@ -122,7 +122,7 @@ def save(tokenizer: Tokenizer, folder: Path, roles: Mapping[str, str] = ROLES) -
 
 def load(path: str | Path) -> Tokenizer:
     """Read a ``tokenizer.json``, or the one of a folder; ``ValueError`` when there is none or it is unreadable."""
-    path = Path(path).expanduser()
+    path = places.given(path)
     file = path / "tokenizer.json" if path.is_dir() else path
     if not file.is_file():
         raise ValueError(f"{file}: no such tokenizer file (tokenizer.path){_other_forms(path)}")

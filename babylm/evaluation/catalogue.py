@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from babylm import registry
+from babylm import places, registry
 from babylm.console import Log, table
 from babylm.evaluation import suite, tables
 from babylm.evaluation.tasks import _data
@@ -21,7 +21,7 @@ OWN = (
 
 def main(given: dict[str, str], log: Log) -> int:
     """Print the table for ``data=FOLDER``; returns the exit code."""
-    data = Path(given.get("data", EvaluationConfig().data))
+    data = places.given(given.get("data", EvaluationConfig().data))
     rows, lacking = [], []
     for name in registry.names(suite.FOLDER):
         task = suite.task(name)

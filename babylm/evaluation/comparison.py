@@ -16,12 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from babylm import files, registry
+from babylm import files, places, registry
 from babylm.console import Log, table
 from babylm.evaluation import results, stored
 from babylm.evaluation.evidence import Evidence
@@ -224,7 +223,7 @@ def main(a: str, b: str, given: dict[str, str], log: Log) -> int:
             log(_largest(own))
     if "out" in given:
         content = {"a": models[0].name, "b": models[1].name, "tasks": [asdict(own) for own in found]}
-        files.write_json(Path(given["out"]), results.plain(content))
+        files.write_json(places.given(given["out"]), results.plain(content))
         log(f"written to {given['out']}")
     return 0
 

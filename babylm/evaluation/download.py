@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from babylm import files, registry
+from babylm import files, places, registry
 from babylm.console import Log, first_line, size
 from babylm.evaluation import fetching
 
@@ -58,10 +58,10 @@ def main(words: Sequence[str], log: Log, missing: Callable[[Path], Iterable[str]
     given = dict(word.partition("=")[::2] for word in words if "=" in word)
     for key in given:
         registry.check(key, ("source", "password"), "--get")
-    places = [word for word in words if "=" not in word]
-    if len(places) > 1:
-        raise ValueError(f"--get takes one folder, not {' and '.join(places)}")
-    folder = Path(places[0]) if places else FOLDER
+    named = [word for word in words if "=" not in word]
+    if len(named) > 1:
+        raise ValueError(f"--get takes one folder, not {' and '.join(named)}")
+    folder = places.given(named[0]) if named else FOLDER
     source = registry.check(given.get("source", "2026"), ("2025", "2026", "ewok"), "source")
     if source == "ewok":
         from babylm.evaluation import ewok_source

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from babylm import files
+from babylm import files, places
 from babylm.evaluation import evidence
 from babylm.tracks import milestone_words
 
@@ -78,14 +78,14 @@ def model(text: str) -> Model:
 
     ``ValueError`` where there is no such folder, or a run that has no ``main`` yet.
     """
-    folder = Path(text)
+    folder = places.given(text)
     if not folder.is_dir():
-        raise ValueError(f"no folder {folder}")
+        raise ValueError(places.no_folder(folder))
     name = text.rstrip("/")
     if (folder / "config.json").is_file():
         # Of a run's revision, results made through the run lie with the run.
-        places = [folder.parent / "evaluation" / folder.name, folder / "evaluation" / folder.name]
-        return Model(folder, next((place for place in places if any(place.glob("*.json"))), places[0]), name)
+        own = [folder.parent / "evaluation" / folder.name, folder / "evaluation" / folder.name]
+        return Model(folder, next((place for place in own if any(place.glob("*.json"))), own[0]), name)
     if not (folder / "main" / "config.json").is_file():
         found = sorted((path.parent.name for path in folder.glob("*/config.json")), key=milestone_words)
         hint = f"; name one of its revisions ({', '.join(found)})" if found else ""

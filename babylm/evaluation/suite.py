@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from babylm import environment, files, registry
+from babylm import environment, files, places, registry
 from babylm.console import Log
 from babylm.evaluation import calibration, evidence, limits, narrow, stored, weights
 from babylm.evaluation import device as placement
@@ -89,7 +89,7 @@ def run(
     results = {}
     for name in expand(tasks):
         chosen = task(name, settings)
-        items = chosen.items(Path(data), limit, suite=suite, rules=rules)
+        items = chosen.items(places.given(data), limit, suite=suite, rules=rules)
         scorer.task = wide.task = name
         asked = wide if name in GLUE else scorer
         result = _score(chosen, asked, items, rules, settings)

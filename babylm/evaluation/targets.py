@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from babylm import config as configuration
-from babylm import registry, tracks
+from babylm import places, registry, tracks
 from babylm.console import first_line
 from babylm.sections import Config, EvaluationConfig
 
@@ -25,18 +25,37 @@ READ = (".json", ".txt", ".py", ".model", ".jinja")
 """Files of a Hub model that are read beside its weights."""
 
 
+def check(target: str) -> None:
+    """``ValueError`` where ``target`` can be neither a model's folder nor a model of the Hub."""
+    folder = places.given(target)
+    if folder.is_dir():
+        if not (folder / "config.yaml").is_file():
+            revisions(folder, ())
+    elif _hub(target) is None or Path("checkpoints", target).is_dir():
+        raise ValueError(places.no_folder(folder))
+
+
+def _hub(target: str) -> re.Match[str] | None:
+    """``owner/name@revision``, unless a misspelt folder is likelier."""
+    parts = places.given(target).parts
+    beside = len(parts) > 1 and places.given(target).parent.is_dir()
+    if beside or parts[:1] == ("checkpoints",) or Path(target).suffix in (".yaml", ".yml"):
+        return None
+    return HUB.fullmatch(target)
+
+
 def find(target: str, names: Sequence[str] = ()) -> tuple[list[Path], Path]:
     """The model folders of ``target`` and the folder of their results.
 
     ``target``: a folder, or ``owner/name`` or ``owner/name@revision`` on the Hub; ``names``: revisions, none for all
     (of a Hub model: ``main``).
     """
-    folder = Path(target)
+    folder = places.given(target)
     if folder.is_dir():
         return revisions(folder, names), folder / "evaluation"
-    hub = HUB.fullmatch(target)
-    if hub is None or (len(folder.parts) > 1 and folder.parent.is_dir()):  # then a misspelt folder, not an owner
-        raise ValueError(f"no folder {folder}")
+    hub = _hub(target)
+    if hub is None:
+        raise ValueError(places.no_folder(folder))
     results = RESULTS / hub["model"].replace("/", "_")
     wanted = list(names) or [hub["revision"] or "main"]
     return [_linked(results / "models" / name.replace("/", "_"), hub["model"], name) for name in wanted], results

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from babylm import config as configuration
-from babylm import files
+from babylm import files, places
 from babylm.evaluation import curves, stored
 from babylm.evaluation.curves import Curve
 from babylm.evaluation.stored import Stored
@@ -70,7 +70,7 @@ class Run:
 def read(folder: Path) -> Run:
     """The run in ``folder``; ``ValueError`` where there is neither a run nor a model."""
     if not folder.is_dir():
-        raise ValueError(f"no folder {folder}")
+        raise ValueError(places.no_folder(folder))
     config_file = folder / "config.yaml"
     found = sorted((path.parent.name for path in folder.glob("*/config.json")), key=lambda n: (milestone_words(n), n))
     if not config_file.is_file() and not found and not (folder / "config.json").is_file():

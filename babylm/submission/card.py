@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from babylm import files, publication, revisions
+from babylm import files, places, publication, revisions
 from babylm.evaluation.aggregates import Aggregate
 from babylm.submission import revision
 from babylm.submission.leaderboard import Score
@@ -213,7 +213,7 @@ def _revisions(run: Run) -> str:
 
 
 def _datasheet(run: Run) -> str:
-    file = Path(run.config.corpus.prepared) / str(_facts(run).get("corpus")) / "datasheet.md"
+    file = places.given(run.config.corpus.prepared) / str(_facts(run).get("corpus")) / "datasheet.md"
     if not file.is_file():
         return f"Prepared corpus {_facts(run).get('corpus')}; its datasheet is written by `python -m babylm.prepare`."
     text = files.read_text(file, "prepare the corpus again").strip()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from babylm import files, revisions, tracks
+from babylm import files, places, revisions, tracks
 from babylm.evaluation import stored
 from babylm.submission import official, revision
 from babylm.submission.results import Run
@@ -145,9 +144,8 @@ def _tokenizer(run: Run) -> list[Problem]:
         found.append(
             Problem(what, "leave tokenizer.path empty to train one on the corpus", fatal=run.config.track != "free")
         )
-    prepared = (
-        Path(run.config.corpus.prepared) / str(_facts(run, "main").get("corpus")) / "tokenizer" / "tokenizer.json"
-    )
+    corpus = places.given(run.config.corpus.prepared) / str(_facts(run, "main").get("corpus"))
+    prepared = corpus / "tokenizer" / "tokenizer.json"
     reference = prepared if prepared.is_file() else run.folder / "main" / "tokenizer.json"
     expected = files.sha256_unchanged(reference) if reference.is_file() else None
     for name in [*run.present, "main"]:

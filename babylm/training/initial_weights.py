@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from babylm import files
+from babylm import files, places
 from babylm.models.modeling import BabyLMForCausalLM
 from babylm.sections import ModelConfig
 from babylm.submission import revision
@@ -38,7 +38,7 @@ class InitialWeights:
 
 def weights_file(path: str) -> Path:
     """The file of weights that ``init_from`` names; ``ValueError`` when there is none."""
-    place = Path(path).expanduser()
+    place = places.given(path)
     for folder in (place, place / "main"):
         for name in (revision.WEIGHTS, "pytorch_model.bin"):
             if (folder / name).is_file():

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from babylm import places
 from babylm.evaluation import suite
 from babylm.evaluation.aggregates import expand
 from babylm.sections import Config
@@ -15,4 +14,4 @@ def check(config: Config) -> None:
     if wanted.at == "none":
         return
     for name in expand(wanted.tasks):
-        suite.task(name, wanted).items(Path(wanted.data), 1, suite="fast", rules=config.rules)
+        suite.task(name, wanted).items(places.given(wanted.data), 1, suite="fast", rules=config.rules)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from babylm import config as configuration
-from babylm import console, environment, files, objectives, plan, run, tracks
+from babylm import console, environment, files, objectives, places, plan, run, tracks
 from babylm.corpora import tokenizer
 from babylm.corpora.shards import Shards
 from babylm.models import flops
@@ -188,7 +188,7 @@ def open_session(config: Config, shards: Shards, log: console.Log) -> Session | 
     special = special_ids(shards)
     stream = Stream(shards, bos=special.bos, pad=special.pad, seed=config.seed)
     shape = model_config(config, shards)
-    folder = run.RunFolder(Path(config.checkpoints) / config.name)
+    folder = run.RunFolder(places.given(config.checkpoints) / config.name)
     initial = initial_weights(config, shards, shape) if config.init_from is not None else None
     same = identity(config, shards, initial)
     earlier = extension.earlier_budgets(folder, same)
