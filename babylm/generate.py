@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from babylm import cli, registry, tracks
+from babylm.evaluation import weights
 
 if TYPE_CHECKING:
     from babylm.generation import Generator, Sampling
@@ -108,7 +109,10 @@ def model_folder(folder: Path) -> Path:
         print(f"{inner[chosen]}{note}", file=sys.stderr)
         return inner[chosen]
     if folder.is_dir():
-        raise ValueError(f"{folder} holds neither a model nor revisions (folders with a config.json)")
+        form = weights.other_form(folder)
+        raise ValueError(
+            f"{folder} holds neither a model nor revisions (folders with a config.json){f'; {form}' if form else ''}"
+        )
     near: list[str] = []
     if folder.parent.is_dir():
         names = [path.name for path in folder.parent.iterdir() if path.is_dir()]
