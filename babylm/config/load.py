@@ -38,9 +38,6 @@ REFERENCE = re.compile(r"\$\{[\w.\[\]-]+\}")
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """The checked configuration of a file and ``key=value`` overrides; ``ConfigError`` for anything wrong in them."""
     changes = [_parse(word, Config) for word in overrides]
-    repeated = [key for key in dict(changes) if sum(other == key for other, _ in changes) > 1]
-    if repeated:
-        raise ConfigError(f"{repeated[0]}: given twice on the command line; keep one")
     try:
         layers = _file_layers(Path(path))
         given = OmegaConf.merge(*layers)
