@@ -75,6 +75,9 @@ def config_command(doc: str | None, run: Callable[[Config], int | None], argv: S
     def load_and_run(words: list[str]) -> int | None:
         from babylm import config, publication
 
+        keys = [word.partition("=")[0] for word in words[1:]]
+        if repeated := [key for key in dict.fromkeys(keys) if keys.count(key) > 1]:
+            raise ValueError(f"{repeated[0]}: given twice; keep one")
         loaded = config.load(words[0], words[1:])
         config.check_paths(loaded)
         publication.check(loaded.submission)

@@ -119,6 +119,17 @@ TASK_FILES = (".jsonl", ".csv", ".tsv")
 """Minimal pairs (any of them) or reading times (the last two)."""
 
 
+OTHER_FORMS = {
+    ".json": "write one object per line, as .jsonl",
+    ".gz": "unpack it (gunzip)",
+    ".zip": "unpack it",
+    ".xlsx": "save it as CSV in UTF-8",
+    ".txt": "name it .csv or .tsv, with a header that names the columns",
+    ".parquet": "write it as CSV or JSONL",
+}
+"""What to do with a file of another form, by the ending of its name."""
+
+
 def task_path(name: str) -> Path | None:
     """The folder or file that a task's name is; none for a task that is named. ``ValueError`` where it is not there."""
     path = places.given(name)
@@ -130,5 +141,7 @@ def task_path(name: str) -> Path | None:
     if not path.exists():
         raise ValueError(f"evaluation.tasks: no folder {name}")
     if path.is_file() and not is_file:
-        raise ValueError(f"evaluation.tasks: {name} is no folder, and none of {', '.join(f'*{s}' for s in TASK_FILES)}")
+        remedy = next((f"; {way}" for suffix, way in OTHER_FORMS.items() if name.lower().endswith(suffix)), "")
+        known = ", ".join(f"*{suffix}" for suffix in TASK_FILES)
+        raise ValueError(f"evaluation.tasks: {name} is no folder, and none of {known}{remedy}")
     return path

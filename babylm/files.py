@@ -157,6 +157,7 @@ class DamagedFile(ValueError):
 
 
 AS_UTF8 = "save it as UTF-8 (from Latin-1, for example: iconv -f latin1 -t utf-8 OLD > NEW)"
+FROM_UTF16 = "save it as UTF-8 (iconv -f utf-16 -t utf-8 OLD > NEW; in Excel: CSV UTF-8)"
 
 
 def read_text(path: Path, remedy: str = "") -> str:
@@ -174,7 +175,7 @@ def read_text(path: Path, remedy: str = "") -> str:
         line = error.object.count(b"\n", 0, error.start) + 1
         what = f"not UTF-8 text (byte {error.object[error.start]:#04x} in line {line})"
         if Path(path).read_bytes()[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            what = "UTF-16 text, not UTF-8"
+            what, remedy = "UTF-16 text, not UTF-8", remedy or FROM_UTF16
         raise DamagedFile(_message(path, what, remedy or AS_UTF8)) from None
 
 
@@ -205,8 +206,12 @@ def numbered_jsonl(
         try:
             value = _parse_json(line, path, remedy, number)
             if not isinstance(value, dict):
-                raise DamagedFile(_message(path, f"line {number} holds {_json_type(value)}, not an object", remedy))
-        except DamagedFile:
+                what = f"line {number} holds {_json_type(value)}, not an object"
+                raise DamagedFile(_message(path, what, remedy or "write one object per line"))
+        except DamagedFile as error:
+            if number == 1 and line.strip() in ("{", "[", "[{"):
+                what = "an object or a list over several lines"
+                raise DamagedFile(_message(path, what, remedy or "write one object per line")) from error
             if cut_last_line and number == len(lines):  # a whole line ends with a line feed, so an empty one follows
                 break
             raise
@@ -233,9 +238,24 @@ def _json_type(value: Any) -> str:
     return _JSON_TYPES.get(type(value), "true or false" if isinstance(value, bool) else "null")
 
 
+class _TwoValues(ValueError):
+    """A key that one JSON object has twice."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; a key with two values is an error, where json would take the last in silence."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _TwoValues(f"the key {next(key for key in value if keys.count(key) > 1)} has two values")
+    return value
+
+
 def _parse_json(text: str, path: Path, remedy: str, line: int | None = None) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_unique)
+    except _TwoValues as error:
+        what = f"{f'line {line}: ' if line else ''}{error}"
     except json.JSONDecodeError as error:
         where = f"line {line or error.lineno}, column {error.colno}"
         what = "empty" if not text.strip() else f"not valid JSON ({where}: {error.msg})"

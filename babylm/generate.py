@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from babylm import cli, places, registry, tracks
+from babylm.evaluation import weights
 
 if TYPE_CHECKING:
     from babylm.generation import Generator, Sampling
@@ -107,7 +108,10 @@ def model_folder(folder: Path) -> Path:
         print(f"{inner[chosen]}{note}", file=sys.stderr)
         return inner[chosen]
     if folder.is_dir():
-        raise ValueError(f"{folder} holds neither a model nor revisions (folders with a config.json)")
+        form = weights.other_form(folder)
+        raise ValueError(
+            f"{folder} holds neither a model nor revisions (folders with a config.json){f'; {form}' if form else ''}"
+        )
     raise ValueError(places.no_folder(folder))
 
 

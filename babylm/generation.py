@@ -19,7 +19,7 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList,
 from transformers.generation import logits_process
 
 from babylm import files
-from babylm.evaluation import reader
+from babylm.evaluation import loading, reader, weights
 from babylm.models.modeling import BabyLMForCausalLM
 from babylm.submission import revision
 
@@ -210,6 +210,7 @@ def load(folder: Path, device: str = "auto", trust: bool = False) -> Generator:
         raise ValueError(f"{folder} is damaged: {problems[0]}; restore it, or make the revision again")
     if described.get("auto_map") and not (ours or trust):
         raise ValueError(f"{folder}: this model brings code of its own; trust=true runs it")
+    weights.weight_files(folder)
     model = _load(
         BabyLMForCausalLM if ours else transformers.AutoModelForCausalLM, folder, described, trust and not ours
     )
@@ -240,6 +241,7 @@ def _load(loader: Any, folder: Path, described: dict[str, Any], trust: bool) -> 
             f"{folder}: its weights lack {', '.join(missing[:3])} ({len(missing)} in all) of {type(model).__name__}, "
             "so they would be random: it is no causal language model, or its weights are not whole"
         )
+    loading.check_numbers(model, folder)
     _check_causal(model.eval(), folder)
     return model
 

@@ -31,13 +31,20 @@ def check(value: str, choices: Iterable[str], key: str) -> str:
 
 
 def options(words: Iterable[str], keys: Iterable[str], sections: tuple[str, ...] = ()) -> dict[str, str]:
-    """``key=value`` words by key, each one of ``keys`` or beginning with one of ``sections``; else a ``ValueError``."""
-    given = {}
+    """``key=value`` words by key, each one of ``keys`` or beginning with one of ``sections``; else a ``ValueError``.
+
+    A key that comes twice is refused: which of its values is meant?
+    """
+    given: dict[str, str] = {}
     for word in words:
         key, equals, value = word.partition("=")
         if not equals:
             raise ValueError(f"{word!r}: an option is written key=value, for example rules=2025")
-        given[key if key.startswith(sections) else check(key, keys, "option")] = value
+        if not key.startswith(sections):
+            check(key, keys, "option")
+        if key in given:
+            raise ValueError(f"{key}: given twice ({key}={given[key]} and {word}); keep one")
+        given[key] = value
     return given
 
 

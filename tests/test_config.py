@@ -405,3 +405,19 @@ def test_answers_in_under_a_second_without_torch(root, command, words, code):
     if words and code == 2:
         assert done.stderr.count("\n") == 1
         assert "did you mean optimizer.lr" in done.stderr or command == "evaluate"
+
+
+@pytest.mark.parametrize("word", ["corpus.path=a #b", "name=#b", "optimizer.lr=0.1 # high", "name=a\nseed: 2"])
+def test_a_value_that_yaml_would_cut_is_refused(smoke, word):
+    with pytest.raises(ValueError, match="YAML reads only the beginning of this value: put it in quotes"):
+        config.load(smoke, [word])
+
+
+def test_a_value_in_quotes_is_taken_whole(smoke):
+    assert config.load(smoke, ["corpus.path='a #b'"]).corpus.path == "a #b"
+    assert config.load(smoke, ["corpus.path=a#b"]).corpus.path == "a#b"
+
+
+def test_a_setting_given_twice_is_refused(smoke, capsys):
+    assert cli.config_command("", lambda loaded: 0, [str(smoke), "seed=1", "name=x", "seed=2"]) == 2
+    assert "seed: given twice" in capsys.readouterr().err

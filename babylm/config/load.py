@@ -217,6 +217,10 @@ def _parse(word: str, section: type) -> tuple[str, Any]:
         raise ConfigError(f"{word!r}: an override is written key=value, for example optimizer.lr=0.01")
     _check_text(key, text)
     try:
+        if not _is_whole(text):
+            raise ConfigError(
+                f"{word!r}: YAML reads only the beginning of this value: put it in quotes, {key}=\"'...'\""
+            )
         value = OmegaConf.create({"value": OmegaConf.create(f"value: {text}")}).value.value
     except MissingMandatoryValue:
         raise ConfigError(f"{key}: ??? stands for a value that is missing; give one") from None
@@ -229,6 +233,13 @@ def _parse(word: str, section: type) -> tuple[str, Any]:
         value = [yaml.safe_load(part) for part in value.split(",")]
     plain = OmegaConf.to_container(value) if isinstance(value, (DictConfig, ListConfig)) else value
     return key, _with_lists(plain, setting)
+
+
+def _is_whole(text: str) -> bool:
+    """Whether YAML reads all of a value: from `` #`` on it would be a comment, another line could be another key."""
+    line = f"value: {text}".rstrip()
+    node = yaml.compose(line, Loader=yaml.SafeLoader)
+    return isinstance(node, yaml.MappingNode) and len(node.value) == 1 and node.value[0][1].end_mark.index == len(line)
 
 
 def _type_of(section: Any, key: str) -> Any:

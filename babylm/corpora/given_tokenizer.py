@@ -92,7 +92,9 @@ def _lacking(tokenizer: Tokenizer, roles: dict[str, str], named: dict[str, str],
         if tokenizer.token_to_id(token) is not None:
             continue
         if role in named:
-            near = difflib.get_close_matches(token, special - {token}, n=1, cutoff=0.8)
+            # The usual name, which we suggest ourselves, is no slip: </s> is near <s>.
+            others = special - {token} if token != tokenization.ROLES[role] else ()
+            near = difflib.get_close_matches(token, others, n=1, cutoff=0.8)
             problems += [f"tokenizer.{role}={token} is no entry of it; did you mean {near[0]}?"] if near else []
         elif role != "unk":  # a byte-level vocabulary needs none, and the others carry their own
             problems.append(f"it has no {role} token {token}")

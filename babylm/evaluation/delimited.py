@@ -17,7 +17,9 @@ from pathlib import Path
 from babylm import files
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
-MISSING = frozenset({"", "NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null", "."})
+MISSING = frozenset(
+    {"", "NA", "N/A", "n/a", "<NA>", "#N/A", "#NA", "NaN", "nan", "-NaN", "-nan", "None", "NULL", "null", "."}
+)
 """Cells that say that there is no value, as R, pandas, Excel and SAS write them."""
 POINT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 COMMA = re.compile(r"[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?")
@@ -39,8 +41,10 @@ class Table:
 def read(file: Path) -> Table:
     """The table in ``file``; `files.DamagedFile` where its header or a row is none, with the line."""
     text = files.read_text(file)
+    if text.startswith("PK\x03\x04"):
+        raise files.DamagedFile(f"{file}: a packed file (Excel's .xlsx?), no text; save it as CSV in UTF-8")
     if "\0" in text:
-        raise files.DamagedFile(f"{file}: holds NUL bytes: UTF-16 or no text; {files.AS_UTF8}")
+        raise files.DamagedFile(f"{file}: holds NUL bytes: UTF-16 or no text; {files.FROM_UTF16}")
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         raise files.DamagedFile(f"{file}: empty; expected a header and rows")
@@ -51,7 +55,7 @@ def read(file: Path) -> Table:
     repeated = sorted({name for name in columns if name and columns.count(name) > 1})
     if repeated:
         raise files.DamagedFile(f"{file}, line {header_line}: two columns are named {', '.join(repeated)}")
-    cells = [(line, _by_column(file, line, columns, row)) for line, row in rows]
+    cells = [(line, _by_column(file, line, columns, row, separator)) for line, row in rows]
     if not cells:
         raise files.DamagedFile(f"{file}: a header without rows")
     return Table(file, separator, [name for name in columns if name], cells)
@@ -87,7 +91,7 @@ def numbers(cells: Sequence[tuple[int, str]], file: Path, column: str, separator
             continue
         value = float(cell.replace(",", ".")) if pattern.fullmatch(cell) else math.inf
         if math.isinf(value):
-            raise ValueError(f"{where}, line {line}: {cell[:40]!r} is no number")
+            raise ValueError(f"{where}, line {line}: {cell[:40]!r} is no number; write NA where there is none")
         values.append(value)
     return values
 
@@ -128,8 +132,12 @@ def _rows(file: Path, text: str, separator: str) -> Iterator[tuple[int, list[str
             yield line, row
 
 
-def _by_column(file: Path, line: int, columns: Sequence[str], row: Sequence[str]) -> dict[str, str]:
+def _by_column(file: Path, line: int, columns: Sequence[str], row: Sequence[str], separator: str) -> dict[str, str]:
     if len(row) != len(columns):
-        names = " (R's row names? Write with row.names=FALSE)" if len(row) == len(columns) + 1 else ""
-        raise files.DamagedFile(f"{file}, line {line}: {len(row)} cells, and the header has {len(columns)}{names}")
+        hints = [f"a cell with a {SEPARATORS[separator]} needs quotation marks"] if len(row) > len(columns) else []
+        hints += ["R's row names are left out by row.names=FALSE"] if len(row) == len(columns) + 1 else []
+        raise files.DamagedFile(
+            f"{file}, line {line}: {len(row)} cells, and the header has {len(columns)}"
+            + (f" ({'; '.join(hints)})" if hints else "")
+        )
     return {name: cell for name, cell in zip(columns, row, strict=True) if name}

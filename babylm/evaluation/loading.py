@@ -17,6 +17,10 @@ from typing import Any
 import torch
 import transformers
 from safetensors import SafetensorError
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+)
 
 from babylm import files, registry, revisions
 from babylm.console import first_line
@@ -83,8 +87,9 @@ def load_scorer(
         logging.disable_progress_bar()
     backend = resolve(folder, backend)
     check_folder(folder, trust=trust)
-    with _told_in_one_line(folder, trust):
+    with _told_in_one_line(folder, trust), _no_load_report():
         model, tokenizer = _model_and_tokenizer(folder, backend, trust)
+        check_numbers(model, folder)
         scorer = Scorer(model.float().eval().to(device or torch.device("cpu")), tokenizer, backend)
     described = read_json(folder / "config.json")
     if described.get("model_type") != OURS:
@@ -141,13 +146,26 @@ def _told_in_one_line(folder: Path, trust: bool) -> Iterator[None]:
         raise ValueError(told if str(folder) in told else f"{folder}: {what}{told}") from None
 
 
+@contextmanager
+def _no_load_report() -> Iterator[None]:
+    """What a model's weights lack or have too many is told by us, in one line, not in a table of transformers."""
+    from transformers.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+
+
 def _load(loader: Any, folder: Path, backend: str, kind: Any, trust: bool) -> Any:
     names = _architectures(folder)
     if backend == "causal" and names and all("MaskedLM" in name for name in names):
         # Such classes load, but look both ways: every token would see itself.
         raise ValueError(f"{folder}: {', '.join(names)} is a masked model; score it with scorer=mlm (or mntp)")
     # In fp32 from the start: what a class computes when it is made would else be in the file's type.
-    wide: Any = {"torch_dtype" if transformers.__version__.startswith("4.") else "dtype": torch.float32}
+    options: Any = {"torch_dtype" if transformers.__version__.startswith("4.") else "dtype": torch.float32}
     try:
         model, loaded = loader.from_pretrained(
             folder,
@@ -155,13 +173,27 @@ def _load(loader: Any, folder: Path, backend: str, kind: Any, trust: bool) -> An
             output_loading_info=True,
             local_files_only=True,
             weights_only=True,  # a pickle of a stranger is data, trusted or not
-            **wide,
+            ignore_mismatched_sizes=True,  # told below, in one line
+            **options,
         )
+    except pickle.UnpicklingError:
+        raise ValueError(
+            f"{folder}: its pickled weights hold more than tensors (code?), or are damaged, and are not read; "
+            "take its safetensors"
+        ) from None
     except ValueError as error:
         if "Unrecognized configuration class" not in str(error):
             raise
+        if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+            raise ValueError(f"{folder}: a model of type {kind} predicts no tokens, so it cannot be scored") from None
         way = "causally: use scorer=mlm" if backend == "causal" else "with masks: use scorer=causal"
         raise ValueError(f"{folder}: a model of type {kind} cannot be scored {way}") from None
+    mismatched = sorted(str(entry[0] if isinstance(entry, tuple) else entry) for entry in loaded["mismatched_keys"])
+    if mismatched:
+        raise ValueError(
+            f"{folder}: {', '.join(mismatched[:3])} ({len(mismatched)} in all) have other shapes than its config.json "
+            f"says: not the weights of this configuration; {weights.AGAIN}"
+        )
     missing = sorted(loaded["missing_keys"])
     if missing:
         raise ValueError(
@@ -175,6 +207,13 @@ def _load(loader: Any, folder: Path, backend: str, kind: Any, trust: bool) -> An
             f"({len(unused)} in all) in {type(model).__name__}, so it would be another model; install an older version"
         )
     return model
+
+
+def check_numbers(model: torch.nn.Module, folder: Path) -> None:
+    """``ValueError`` where a weight is NaN or infinite: every score would be NaN, and NaN compares as wrong."""
+    for name, weight in model.named_parameters():
+        if not bool(torch.isfinite(weight).all()):
+            raise ValueError(f"{folder}: the weights {name} hold NaN or infinite numbers: its training failed")
 
 
 def check_tokenizer(folder: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from babylm import config as configuration
 from babylm import places, registry, tracks
 from babylm.console import first_line
+from babylm.evaluation import weights
 from babylm.sections import Config, EvaluationConfig
 
 HUB = re.compile(r"(?P<model>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?")
@@ -53,6 +54,8 @@ def find(target: str, names: Sequence[str] = ()) -> tuple[list[Path], Path]:
     folder = places.given(target)
     if folder.is_dir():
         return revisions(folder, names), folder / "evaluation"
+    if folder.is_file():
+        raise ValueError(f"{folder} is a file: give the model's folder ({folder.parent})")
     hub = _hub(target)
     if hub is None:
         raise ValueError(places.no_folder(folder))
@@ -69,7 +72,10 @@ def revisions(folder: Path, names: Sequence[str]) -> list[Path]:
     if names:
         return [found[registry.check(name, found, "revisions")] for name in names]
     if not found:
-        raise ValueError(f"{folder} holds neither a model nor revisions (folders with a config.json)")
+        form = weights.other_form(folder)
+        raise ValueError(
+            f"{folder} holds neither a model nor revisions (folders with a config.json){f'; {form}' if form else ''}"
+        )
     return [found[name] for name in sorted(found, key=lambda name: (tracks.milestone_words(name), name))]
 
 

@@ -18,6 +18,7 @@ INDEX = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 OTHER = {"tf_model.h5": "TensorFlow", "flax_model.msgpack": "Flax", "model.ckpt.index": "TensorFlow"}
 LONGEST_HEADER = 100 * 2**20
 """Bytes; the limit of the safetensors library."""
+LFS = b"version https://git-lfs"
 AGAIN = "download or save the model again"
 
 
@@ -28,9 +29,23 @@ def weight_files(folder: Path) -> list[Path]:
             return [_checked(folder / whole)]
         if (folder / index).is_file():
             return [folder / index, *(_checked(file) for file in _shards(folder / index))]
-    other = [f", only those of {kind} ({name})" for name, kind in OTHER.items() if (folder / name).is_file()]
     names = ", ".join((*WHOLE, *INDEX))
-    raise ValueError(f"{folder} has no weights that torch reads ({names}){''.join(other[:1])}; {AGAIN}")
+    remedy = other_form(folder) or AGAIN
+    raise ValueError(f"{folder} has no weights that torch reads ({names}); {remedy}")
+
+
+def other_form(folder: Path) -> str:
+    """What a folder without a model's weights holds instead, and what to do; empty where nobody knows."""
+    if (folder / "adapter_config.json").is_file():
+        return "it holds a LoRA adapter: merge it into its base model (peft: merge_and_unload) and save that"
+    for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if file.suffix == ".gguf":
+            return f"it holds weights for llama.cpp ({file.name}): take the model's safetensors, or convert them back"
+        if file.name in OTHER:
+            return f"it holds weights for {OTHER[file.name]} alone ({file.name}): convert them to safetensors"
+    if (folder / "tokenizer.json").is_file() and not (folder / "config.json").is_file():
+        return "it holds a tokenizer alone"
+    return ""
 
 
 def sha256(folder: Path) -> str:
@@ -58,6 +73,9 @@ def _shards(index: Path) -> list[Path]:
 def _checked(file: Path) -> Path:
     """``file``, whose length is what its own header says."""
     size = os.path.getsize(file)
+    with open(file, "rb") as opened:
+        if opened.read(len(LFS)) == LFS:
+            raise files.DamagedFile(f"{file}: only a pointer of Git LFS; git lfs pull brings the weights")
     if file.suffix != ".safetensors":
         with open(file, "rb") as opened:
             begin = opened.read(2)

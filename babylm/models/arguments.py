@@ -16,6 +16,9 @@ from transformers.modeling_outputs import BaseModelOutputWithPast
 CACHE = "cache" if any(field.name == "cache" for field in fields(BaseModelOutputWithPast)) else "past_key_values"
 """What the installed transformers calls the cache in outputs."""
 
+GENERATES_OWN = ("tokenizer", "assistant_tokenizer")
+"""Arguments of ``generate`` that say how to end or to guess, and are of no use to a forward."""
+
 
 def resolve_cache(past_key_values: Any, cache: Any) -> Any:
     """The cache of a call, whichever name it came under; None without one.

@@ -54,6 +54,11 @@ class Gold:
         gold = self.answers(task, which)
         scores = {}
         for uid, own in predictions.items():
+            if len(own["predictions"]) != len(gold.get(uid, ())):
+                raise ValueError(
+                    f"{task} ({which}): {len(own['predictions']):,} answers of {uid}, and the task has "
+                    f"{len(gold.get(uid, ())):,} items: score it again, without limit= and with the same data"
+                )
             right = [line["pred"].strip() == good for line, good in zip(own["predictions"], gold[uid], strict=True)]
             scores[uid] = sum(right) / len(right)
         return scores
@@ -134,13 +139,17 @@ def _fast(run: Run, gold: Gold) -> dict[str, list[Any]]:
 
 
 def _free(run: Run, gold: Gold) -> dict[str, Any]:
-    """A run outside the challenge: the predictions of its own tasks, in the same shape."""
+    """A run outside the challenge: the predictions of its own tasks, in the same shape; ``None`` for what it lacks."""
+
+    def predictions(name: str, task: str) -> dict[str, Any] | None:
+        return None if run.result(name, task, "fast") is None else run.predictions(name, task, "fast")
+
     tasks = run.config.evaluation.tasks
-    fast = {
-        task: [gold.score(task, "fast", run.predictions(name, task, "fast")) for name in run.milestones]
-        for task in tasks
-    }
-    return {task: run.predictions("main", task, "fast") for task in tasks} | {"fast_eval_results": fast}
+    fast: dict[str, list[Any]] = {task: [] for task in tasks}
+    for task in tasks:
+        for answers in (predictions(name, task) for name in run.milestones):
+            fast[task].append(None if answers is None else gold.score(task, "fast", answers))
+    return {task: predictions("main", task) for task in tasks} | {"fast_eval_results": fast}
 
 
 def write(file: Path, content: Mapping[str, Any]) -> None:

@@ -237,3 +237,15 @@ def test_a_folder_with_another_form_says_how_to_convert_it(tmp_path):
     (tmp_path / "vocab.json").write_text("{}")
     with pytest.raises(ValueError, match=r"AutoTokenizer.*writes one"):
         tokenization.load(tmp_path)
+
+
+def test_the_settings_that_are_suggested_are_taken(tmp_path):
+    """Of a T5-like tokenizer, which has ``</s>`` and no ``<s>``: no slip for the other."""
+    made = byte_level("<pad>", "</s>", "<unk>")
+    made.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(ValueError, match="no bos token <s>") as raised:
+        given_tokenizer.read(TokenizerConfig(path=str(tmp_path)), print)
+    words = shlex.split(str(raised.value).split("for example ")[1].split(" (a name")[0])
+    named = {word.partition("=")[0].removeprefix("tokenizer."): word.partition("=")[2] for word in words}
+    made, roles = given_tokenizer.read(TokenizerConfig(path=str(tmp_path), **named), lambda line: None)
+    assert made.encode("a").tokens[0] == roles["bos"] == "<s>"

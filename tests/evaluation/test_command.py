@@ -213,3 +213,8 @@ def test_what_is_written_is_understood(place, line, monkeypatch):
     asked = evaluate.registry.options(words, evaluate.KEYS, evaluate.SECTIONS)
     request = evaluate.request(target, asked)
     assert request.models or request.part
+
+
+def test_an_option_given_twice_is_refused(model, capsys):
+    assert evaluate._command([str(model), "tasks=grammar", "limit=3", "limit=4"]) == 2
+    assert "limit: given twice (limit=3 and limit=4); keep one" in capsys.readouterr().err

@@ -115,7 +115,10 @@ def test_what_is_no_pair(tmp_path, content, message):
     ("content", "message"),
     [
         (b"good,bad\nx,y\nx\n", "line 3: 1 cells, and the header has 2"),
-        (b"good,bad\n1,x,y\n", "line 2: 3 cells, and the header has 2 (R's row names?"),
+        (
+            b"good,bad\n1,x,y\n",
+            "line 2: 3 cells, and the header has 2 (a cell with a comma needs quotation marks; R's row names",
+        ),
         (b"good,bad\nx,\n", "line 2: bad is an empty text"),
         (b"good,bad\nx,NA\n", "line 2: bad is 'NA', which stands for a missing text"),
         (b'good,bad\nx,"y\n', "line 2: a cell's quotation marks do not fit"),
@@ -185,3 +188,44 @@ def test_through_the_command(tmp_path, causal_model, tokenizer_folder, capsys):
     (tmp_path / "pairs.txt").write_text("x")
     assert evaluate._command([*words[:1], f"tasks={tmp_path / 'pairs.txt'}"]) == 2
     assert "is no folder, and none of *.jsonl, *.csv, *.tsv" in capsys.readouterr().err
+
+
+def test_a_label_per_line_is_refused_even_where_fields_are_named(tmp_path):
+    file = tmp_path / "a.jsonl"
+    rows = [{"a": GOOD, "b": BAD, "label": 0}, {"a": OTHER[1], "b": OTHER[0], "label": 1}]
+    file.write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(ValueError, match=r"line 1: .*a label per line is not read"):
+        items(file)
+    with pytest.raises(ValueError, match=r"line 2: label is the number 1, and the number 0 in line 1"):
+        items(file, good="a", bad="b")
+    file.write_text(json.dumps(rows[0]) + "\n" + json.dumps({"a": OTHER[0], "b": OTHER[1], "label": 0}))
+    assert [item.sentences for item in items(file, good="a", bad="b")] == [(GOOD, BAD), OTHER]
+    texts = [{**row, "label": f"from text {k}"} for k, row in enumerate(rows)]
+    file.write_text("\n".join(map(json.dumps, texts)))
+    assert len(items(file, good="a", bad="b")) == 2, "a name of the pair, not a label"
+
+
+def test_a_key_with_two_values_is_refused_with_its_line(tmp_path):
+    file = write(tmp_path / "a.jsonl")
+    with open(file, "a", encoding="utf-8") as opened:
+        opened.write(f'{{"sentence_good": "{GOOD}", "sentence_good": "{BAD}", "sentence_bad": "{BAD}"}}\n')
+    with pytest.raises(ValueError, match=r"a\.jsonl: line 3: the key sentence_good has two values"):
+        items(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "indent", "rows"), [("a.json", None, list), ("a.jsonl", 1, list), ("a.jsonl", 1, lambda rows: rows[0])]
+)
+def test_json_over_several_lines_says_what_to_write(tmp_path, name, indent, rows):
+    content = rows([{"sentence_good": GOOD, "sentence_bad": BAD}])
+    (tmp_path / name).write_text(json.dumps(content, indent=indent))
+    for path in (tmp_path, tmp_path / name):
+        with pytest.raises(ValueError, match="write one object per line"):
+            items(path)
+
+
+def test_a_packed_file_says_how_to_unpack_it(tmp_path):
+    (tmp_path / "a.jsonl.gz").write_bytes(b"\x1f\x8b")
+    for path in (tmp_path, tmp_path / "a.jsonl.gz"):
+        with pytest.raises(ValueError, match="gunzip"):
+            items(path)

@@ -219,3 +219,67 @@ def test_a_repetition_in_words():
     assert _times_layout._repetition(["the", "the", "dog", "dog", "dog"]) == 1
     for text in ("the dog saw the dog", "no no no", "a b", "very very good"):
         assert _times_layout._repetition(text.split()) == 0
+
+
+@pytest.mark.parametrize("stand_in", [-999, -9999, -1, -5])
+def test_a_number_that_stands_for_a_missing_time_is_refused(table, stand_in):
+    rows = [(s, word, stand_in if k == 2 else 300 + k) for s, k, word in WORDS]
+    with pytest.raises(ValueError, match=rf"times.csv, line 3: time is {stand_in}, .*3 rows.*write NA"):
+        frame(table(("sentence", "word", "time"), rows))
+
+
+def test_measures_around_zero_are_no_stand_ins(table, caplog):
+    rows = [(s, word, k - 2.5 + int(s) / 10) for s, k, word in WORDS]
+    assert (frame(table(("sentence", "word", "time"), rows))["column time"] < 0).sum() == 6
+    assert "6 of 15 values of time are negative" in caplog.text
+
+
+def test_a_column_without_a_number_is_refused_before_scoring(table):
+    rows = [(s, word, "NA") for s, _, word in WORDS]
+    with pytest.raises(ValueError, match=r"times.csv: column time has no number in 15 rows"):
+        frame(table(("sentence", "word", "time"), rows))
+
+
+def test_readers_who_lack_words_are_not_joined_to_one_sentence(table):
+    rows = [
+        (s, reader, word, 300 + k)
+        for s in SENTENCES
+        for reader in "ab"
+        for t, k, word in WORDS
+        if t == s and k != (2 if reader == "a" else 4)
+    ]
+    with pytest.raises(
+        ValueError, match=r"column who .*line 2 \(1: the\) and line 6 \(1: the\).*reading_csv.reader=who"
+    ):
+        frame(table(("sentence", "who", "word", "time"), rows))
+    regions = [(s, "NP" if k < 3 else "VP", word, 300 + k) for s, k, word in WORDS]
+    assert contexts(frame(table(("sentence", "region", "word", "time"), regions))) == EXPECTED
+
+
+def test_a_copied_row_is_named(table, caplog):
+    rows = [(s, word, 300 + k) for s, k, word in WORDS]
+    frame(table(("sentence", "word", "time"), [*rows[:2], *rows[1:]], name="copied.csv"))
+    assert "copied.csv: lines 3 and 4 are the same row" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [{"covariates": ["time"]}, {"length": "time"}, {"position": "time"}, {"position": "time", "reader": "word"}],
+)
+def test_a_column_has_one_role(table, columns):
+    rows = [(s, word, 300 + k) for s, k, word in WORDS]
+    with pytest.raises(ValueError, match=r"reading_csv\.\w+ and reading_csv\.\w+ are both the column (time|word)"):
+        frame(table(("sentence", "word", "time"), rows), **columns)
+
+
+def test_remedies_name_the_true_cause(table):
+    header, rows = ("sentence", "word", "time"), [(s, word, 300 + k) for s, k, word in WORDS]
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
+        with pytest.raises(files.DamagedFile, match=r"iconv -f utf-16"):
+            frame(table(header, rows, encoding=encoding))
+    with pytest.raises(files.DamagedFile, match=r"line 2: 4 cells.*a cell with a comma needs quotation marks"):
+        frame(table(header, [(1, "no, thanks", 300), *rows]))
+    file = table(header, rows)
+    file.write_bytes(b"PK\x03\x04\x00\x00")
+    with pytest.raises(files.DamagedFile, match="xlsx"):
+        frame(file)

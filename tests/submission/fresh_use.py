@@ -76,6 +76,13 @@ def generation(folder):
         embeds = model.get_input_embeddings()(ids)
         return torch.equal(model.generate(inputs_embeds=embeds, attention_mask=torch.ones_like(ids), **GREEDY), new)
 
+    def stopped():
+        # Some text between the first new token and the last one ends the continuation.
+        end = tokenizer.decode(new[0, 3:5])
+        texts = model.generate(ids, stop_strings=[end], tokenizer=tokenizer, **GREEDY)
+        text = tokenizer.decode(texts[0, ids.shape[1] :])
+        return end in text and torch.equal(texts, right[:, : texts.shape[1]]) and texts.shape[1] <= ids.shape[1] + 5
+
     def attentions():
         output = model.generate(ids, output_attentions=True, return_dict_in_generate=True, **GREEDY)
         shapes = [layers[0].shape[-1] for layers in output.attentions]
@@ -111,6 +118,7 @@ def generation(folder):
         "both names": both_names,
         "embedded": embedded,
         "attentions": attentions,
+        "stopped": stopped,
         "static cache": no_static_cache,
         "unknown name": lambda: refused(TypeError, past_kv=1),
         "token types": lambda: refused(ValueError, token_type_ids=torch.ones_like(ids)),

@@ -10,12 +10,14 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from babylm import files, submit
 from babylm.console import Log
 from babylm.evaluation.aggregates import GLUE
+from babylm.evaluation.results import Item
 from babylm.submission import card, checks, collate, leaderboard, official, package, reading_reports, results, tree
 from tests.evaluation import fixtures
 
@@ -221,3 +223,22 @@ def test_command_line_errors_are_fast_and_clear(tmp_path):
     assert "rules" in error
     assert ask(str(tmp_path / "none"))[0] == 2  # before torch is imported
     assert "not the folder of a run" in ask(str(tmp_path))[1]
+
+
+def test_an_incomplete_run_of_its_own_tasks_leaves_out_what_it_lacks():
+    """A free run's tasks, of which a revision has no results with this scorer."""
+    answers = {"agree": {"predictions": [{"id": "agree_0", "pred": "the dogs run"}]}}
+    gold = collate.Gold(Path(), 2026)
+    gold._items["own", "fast"] = [Item("agree", ("the dogs run", "the dogs runs"), ("the dogs run", "the dogs runs"))]
+    run = SimpleNamespace(
+        config=SimpleNamespace(track="free", evaluation=SimpleNamespace(tasks=["own"])),
+        milestones=["chck_1M", "chck_2M"],
+        result=lambda name, task, which: None if name == "chck_1M" else answers,
+        predictions=lambda name, task, which: answers,
+    )
+    assert collate.collate(run, gold) == {"own": answers, "fast_eval_results": {"own": [None, {"agree": 1.0}]}}
+    gold._items["own", "fast"] *= 2
+    with pytest.raises(
+        ValueError, match=r"own \(fast\): 1 answers of agree, and the task has 2 items: .*without limit="
+    ):
+        collate.collate(run, gold)

@@ -12,12 +12,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from babylm import registry
 from babylm.evaluation import delimited
 from babylm.evaluation.results import Item, evenly
 from babylm.evaluation.tasks import _data, _minimal_pairs
-from babylm.evaluation_sections import PairsConfig
+from babylm.evaluation_sections import OTHER_FORMS, PairsConfig
 
 SUFFIXES = (".jsonl", ".csv", ".tsv")
 WORDS = (
@@ -33,6 +34,11 @@ OFFICIAL = ("sentence_good", "sentence_bad")
 STAND_INS = (delimited.MISSING | {"None", "none", "undefined"}) - {"."}
 """What R, pandas and Python write where there is no sentence."""
 OPTIONS = "say which with pairs.good=FIELD pairs.bad=FIELD"
+LABELS = frozenset(
+    {"label", "labels", "answer", "gold", "target", "correct_answer", "judgment", "judgement", "acceptability"}
+)
+"""Fields that say line by line which sentence is right, or whether a single one is."""
+LABELLED = "a label per line is not read: write the right sentence in one field, and the wrong one in another"
 
 
 def read(path: Path, limit: int | None = None, settings: PairsConfig | None = None) -> list[Item]:
@@ -50,8 +56,11 @@ def read(path: Path, limit: int | None = None, settings: PairsConfig | None = No
         name = file.stem if file == path else file.relative_to(path).with_suffix("").as_posix()
         pairs = []
         layout: tuple[str, str] | None = None
+        first: _data.Record | None = None
         for record in _records(file):
             layout = layout or _layout(record, settings)
+            first = first or record
+            _check_labels(first, record, layout)
             uid = record.name(settings.uid) if settings.uid else _minimal_pairs.uid(record, name)
             pairs.append(_minimal_pairs.pair(record, uid, *layout))
             for field, sentence in zip(layout, pairs[-1].sentences, strict=True):
@@ -93,9 +102,14 @@ def _files(path: Path) -> list[Path]:
     below = (file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
     data_files = sorted(file for file in below if not any(p.startswith(".") for p in file.relative_to(path).parts))
     if not data_files:
-        others = sorted(file.name for file in path.rglob("*") if file.is_file())[:3]
-        there = f" (there are {', '.join(others)})" if others else ""
-        raise _data.MissingData(f"{path}: no minimal pairs there, {', '.join(f'*{s}' for s in SUFFIXES)}{there}")
+        others = sorted(file.name for file in path.rglob("*") if file.is_file())
+        there = f" (there are {', '.join(others[:3])})" if others else ""
+        remedy = next(
+            (f"; {OTHER_FORMS[s]}" for s in OTHER_FORMS if any(name.lower().endswith(s) for name in others)), ""
+        )
+        raise _data.MissingData(
+            f"{path}: no minimal pairs there, {', '.join(f'*{s}' for s in SUFFIXES)}{there}{remedy}"
+        )
     return data_files
 
 
@@ -109,6 +123,7 @@ def _records(file: Path) -> Iterator[_data.Record]:
 
 def _layout(record: _data.Record, settings: PairsConfig) -> tuple[str, str]:
     """The fields of the right and the wrong sentence in the file whose first line ``record`` is."""
+    labels = [field for field in record.fields if field.strip().lower() in LABELS]
     if settings.good is not None and settings.bad is not None:
         for key, field in (("good", settings.good), ("bad", settings.bad)):
             registry.check(field, record.fields, f"{record.file}, line {record.line}: pairs.{key}")
@@ -122,7 +137,25 @@ def _layout(record: _data.Record, settings: PairsConfig) -> tuple[str, str]:
     if layouts:
         shown = " and ".join("/".join(layout) for layout in layouts)
         raise record.wrong(f"several fields may hold the pair ({shown}): {OPTIONS}")
-    raise record.wrong(f"no field's name says which sentence is right (fields: {fields}): {OPTIONS}")
+    remedy = f"{OPTIONS} if it is the same one in all lines; {LABELLED} ({labels[0]})" if labels else OPTIONS
+    raise record.wrong(f"no field's name says which sentence is right (fields: {fields}): {remedy}")
+
+
+def _check_labels(first: _data.Record, record: _data.Record, layout: tuple[str, str]) -> None:
+    """``ValueError`` where a label that changes from line to line contradicts fields whose names say nothing."""
+    if layout in recognised(record.fields):
+        return
+    for field in record.fields:
+        label, before = record.fields[field], first.fields.get(field)
+        if field.strip().lower() in LABELS and label != before and _is_label(label, layout):
+            raise record.wrong(
+                f"{field} is {_data.kind(label)}, and {_data.kind(before)} in line {first.line}: {LABELLED}"
+            )
+
+
+def _is_label(value: Any, layout: tuple[str, str]) -> bool:
+    """Whether a value is a number, a letter or a field's name, not a text of its own."""
+    return not isinstance(value, str) or len(value.strip()) <= 1 or value.strip() in layout
 
 
 def is_table_of_pairs(file: Path) -> bool:

@@ -20,6 +20,8 @@ from babylm import registry
 from babylm.evaluation import delimited
 from babylm.sections import ReadingCsvConfig
 
+STAND_INS = frozenset({-1, -9, -99, -999, -9999, -99999})
+"""Numbers that stand for a time that was not measured, in tables of SPSS and older programs."""
 JOIN = "\x1f"
 """Between the values of several columns that name a sentence; no cell holds it."""
 REPEATED = 0.5
@@ -77,6 +79,7 @@ class _Layout:
         self.file = getattr(rows, "file", Path("reading_csv"))
         separator = getattr(rows, "separator", ",")
         self.lines = [row.line for row in rows]
+        self.doubled = [k for k in range(1, len(rows)) if rows[k].columns == rows[k - 1].columns]
         names = list(rows[0].columns) if rows else []
         optional = {key: getattr(settings, key) for key in ("context", "frequency", "length", "position", "reader")}
         for key, named in {
@@ -88,8 +91,12 @@ class _Layout:
                 registry.check(name, names, f"{self.file}: reading_csv.{key}: column")
         if settings.reader and not settings.position:
             raise ValueError("reading_csv.reader: say with reading_csv.position which of a reader's rows is which word")
+        _check_roles(settings)
         self.numeric = [*settings.time, *settings.covariates]
         self.numeric += [name for name in (settings.frequency, settings.length) if name]
+        taken = {settings.word, *settings.sentence, *self.numeric, *filter(None, optional.values())}
+        self.others = {name: [row.columns[name] for row in rows] for name in names if name not in taken}
+        """Columns without a role."""
         frame = pandas.DataFrame({"word": self._texts(rows, settings.word, "word")})
         keys = [self._texts(rows, name, "sentence") for name in settings.sentence]
         frame["sentence"] = [JOIN.join(parts) for parts in zip(*keys, strict=True)]
@@ -102,6 +109,27 @@ class _Layout:
             cells = [(row.line, row.columns[name]) for row in rows]
             frame[name] = delimited.numbers(cells, self.file, name, separator)
         self.frame = frame
+        for name in settings.time:
+            self._check_times(name)
+
+    def _check_times(self, name: str) -> None:
+        """``ValueError`` where a column of times has no number, or one negative number stands for missing times."""
+        times = self.frame[name]
+        if times.notna().sum() == 0:
+            raise ValueError(f"{self.file}: column {name} has no number in {len(times)} rows: nothing to explain")
+        negative = times[times < 0]
+        stands_in = negative.nunique() == 1 and (len(negative) > 1 or negative.iloc[0] in STAND_INS)
+        if stands_in and (times >= 0).any():
+            raise ValueError(
+                f"{self.file}, line {self.lines[negative.index[0]]}: {name} is {negative.iloc[0]:g}, the only negative "
+                f"value of its column ({len(negative)} rows): write NA where no time was measured"
+            )
+        for count, what in ((len(negative), "are negative"), (int((times == 0).sum()), "are 0")):
+            if count and len(times) > count:
+                _say(
+                    f"{self.file}: {count} of {len(times)} values of {name} {what}, and are taken as measured; "
+                    "write NA to leave them out"
+                )
 
     def _texts(self, rows: Sequence[Row], name: str, what: str) -> list[str]:
         """A column of texts, none of which may be missing: what comes after a word without one would be another."""
@@ -130,6 +158,7 @@ class _Layout:
                 )
             last[sentence] = index
             previous = sentence
+        self._check_readers()
         repeated, counted = [], 0
         for _, own in self.frame.groupby("sentence", sort=False):
             if len(own) >= 4:
@@ -142,7 +171,41 @@ class _Layout:
                 "the words of a sentence come several times",
                 "if several readers read them, give reading_csv.position=COLUMN (and reading_csv.reader=COLUMN)",
             )
+        if self.doubled:
+            lines = [self.lines[self.doubled[0] - 1], self.lines[self.doubled[0]]]
+            _say(
+                f"{self.file}: lines {lines[0]} and {lines[1]} are the same row, and are read as two words "
+                f"({len(self.doubled)} such rows): remove copies"
+            )
         return self.frame
+
+    def _check_readers(self) -> None:
+        """``ValueError`` where a column that has no role cuts sentences into readings of the same words.
+
+        So also where readers lack words, and no reading is the repetition of another.
+        """
+        if self.settings.context:
+            return
+        for name, cells in self.others.items():
+            cut: list[tuple[int, int]] = []
+            alike = 0
+            for _, rows in self.frame.groupby("sentence", sort=False):
+                values = [cells[index] for index in rows.index]
+                end = next((k for k, value in enumerate(values) if value != values[0]), len(values))
+                second = [k for k in range(end, len(values)) if values[k] == values[min(end, len(values) - 1)]]
+                if min(end, len(second)) < 3:
+                    continue
+                words = rows["word"].tolist()
+                shared = len({*words[:end]} & {words[k] for k in second})
+                cut.append((rows.index[0], rows.index[end]))
+                alike += shared >= REPEATED * min(len({*words[:end]}), len({words[k] for k in second}))
+            if cut and alike >= 2 and alike >= REPEATED * len(cut):
+                raise self._ambiguous(
+                    *cut[0],
+                    f"column {name} has several values in a sentence, with the same words",
+                    f"of several readers, give reading_csv.reader={name} and reading_csv.position=COLUMN; of several "
+                    f"sentences, name them by reading_csv.sentence=[...,{name}]",
+                )
 
     def averaged(self) -> Any:
         """A row per word, by the first appearance of its sentence and its position; numbers are means of its rows."""
@@ -206,6 +269,22 @@ class _Layout:
             for index in (one, other)
         )
         return ValueError(f"{self.file}: {what}: {rows}; {remedy}")
+
+
+def _check_roles(settings: ReadingCsvConfig) -> None:
+    """``ValueError`` where a column would be explained by itself, or would be two predictors."""
+    roles = {"time": settings.time, "covariates": settings.covariates}
+    roles |= {key: [name] for key in ("length", "frequency") if (name := getattr(settings, key))}
+    owner: dict[str, str] = {}
+    for key, columns in roles.items():
+        for name in columns:
+            if owner.setdefault(name, key) != key:
+                raise ValueError(f"reading_csv.{owner[name]} and reading_csv.{key} are both the column {name}")
+    for key in ("position", "reader", "context"):
+        name = getattr(settings, key)
+        other = "time" if name in settings.time else "word" if name == settings.word else None
+        if other and (key, other) != ("position", "word"):  # words are no numbers, and that is told
+            raise ValueError(f"reading_csv.{other} and reading_csv.{key} are both the column {name}")
 
 
 def _contexts(sentences: Sequence[str], words: Sequence[str]) -> list[str]:
