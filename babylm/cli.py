@@ -103,6 +103,8 @@ def explain(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionError):
         name = f"{error.filename}: " if error.filename is not None else ""
         return f"{name}{error.strerror or errno.errorcode.get(error.errno, 'error')}{_REMEDIES.get(error.errno, '')}"
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):  # Path.resolve of Python 3.11
+        return f"{str(error).removeprefix('Symlink loop from ')}: a link that leads back to itself; remove it"
     if isinstance(error, ModuleNotFoundError) and (package := (error.name or "").partition(".")[0]) in EXTRAS:
         return f"the package {package} is not installed: pip install 'babylm[{EXTRAS[package]}]'"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate" in str(error):

@@ -221,3 +221,20 @@ def test_command_line_errors_are_fast_and_clear(tmp_path):
     assert "rules" in error
     assert ask(str(tmp_path / "none"))[0] == 2  # before torch is imported
     assert "not the folder of a run" in ask(str(tmp_path))[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "count"),
+    [
+        (lambda lines: lines[:-1], "3 predictions of turns, which has 4 items"),
+        (lambda lines: lines * 2, "8 predictions of turns, which has 4 items"),
+    ],
+)
+def test_predictions_of_other_items_are_named(mini, data, change, count):
+    """A limited result of a free run, or one of other data: no pairing of answers and items by chance."""
+    predictions = opened(mini, 2026).predictions("main", "supplement", "full")
+    predictions["turns"]["predictions"] = change(predictions["turns"]["predictions"])
+    with pytest.raises(ValueError, match=rf"supplement \(full\): {count}.*without limit"):
+        collate.Gold(data, 2026).score("supplement", "full", predictions)
+    with pytest.raises(ValueError, match="predictions of other, which has 0 items"):
+        collate.Gold(data, 2026).score("supplement", "full", {"other": predictions["turns"]})
