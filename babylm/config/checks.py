@@ -49,7 +49,7 @@ def check_lists(section: Any, prefix: str = "") -> None:
         elif get_origin(hint) is list:
             (entry,) = get_args(hint)
             for index, inner in enumerate(value):
-                if is_dataclass(entry) and isinstance(inner, entry):
+                if is_dataclass(inner) and type(inner) is entry:
                     check_lists(inner, f"{key}[{index}].")
                 elif type(inner) is not entry and not (entry is float and type(inner) is int):
                     what = ENTRIES.get(entry, "keys and values")

@@ -147,6 +147,7 @@ class Encoder(LM):
 @pytest.mark.parametrize("sealed", [True, False])
 def test_other_code_in_a_folder_of_our_type_is_said_and_runs_only_when_trusted(tmp_path, model, capsys, sealed):
     """Weights that fit do not make a stranger's network ours."""
+    model = model.rename(tmp_path / f"sealed_{sealed}")  # in one process transformers keeps classes by folder name
     mark = tmp_path / "executed"
     code = model / "modeling.py"
     code.write_text(code.read_text() + f"\nopen({str(mark)!r}, 'w').close()\n")
@@ -155,7 +156,7 @@ def test_other_code_in_a_folder_of_our_type_is_said_and_runs_only_when_trusted(t
         resealed(model)
     words = [str(model), "tasks=grammar", "limit=1"]
     assert evaluate._command(words) == 0
-    told = capsys.readouterr().err
+    told = capsys.readouterr().out
     assert "the code in it is not this package's (modeling.py)" in told
     assert "scored with this package's code (trust=true runs its own)" in told
     assert generate._command([str(model), "the dog", "max_new_tokens=1"]) == 0

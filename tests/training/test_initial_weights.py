@@ -147,7 +147,7 @@ def test_weights_beside_foreign_code_are_said(tmp_path, base, capsys):
     (folder / "manifest.json").unlink()
     code = folder / "modeling.py"
     code.write_text(code.read_text() + f"\nopen({str(tmp_path / 'executed')!r}, 'w').close()\n")
-    assert train.main(start(tmp_path, base, folder, "training.plan_only=true")) == 0
+    assert train.main(start(tmp_path, base, folder)) == 0
     out = capsys.readouterr().out
     assert "the code in it is not this package's (modeling.py)" in out
     assert not (tmp_path / "executed").exists()
