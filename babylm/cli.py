@@ -114,7 +114,12 @@ def explain(error: Exception) -> str | None:
 
 
 _FULL = ": free some space and repeat the command; what was complete is kept"
-_REMEDIES = {errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, errno.EMFILE: ": raise the limit of open files (ulimit -n)"}
+_REMEDIES = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: ": raise the limit of a file's size (ulimit -f)",
+    errno.EMFILE: ": raise the limit of open files (ulimit -n)",
+}
 
 
 def share_cores() -> None:
