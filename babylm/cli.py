@@ -106,6 +106,8 @@ def explain(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionError):
         name = f"{error.filename}: " if error.filename is not None else ""
         return f"{name}{error.strerror or errno.errorcode.get(error.errno, 'error')}{_REMEDIES.get(error.errno, '')}"
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):  # Path.resolve of Python 3.11
+        return f"{str(error).removeprefix('Symlink loop from ')}: a link that leads back to itself; remove it"
     if isinstance(error, ModuleNotFoundError) and (package := (error.name or "").partition(".")[0]) in EXTRAS:
         return f"the package {package} is not installed: pip install 'babylm[{EXTRAS[package]}]'"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate" in str(error):
@@ -115,7 +117,12 @@ def explain(error: Exception) -> str | None:
 
 
 _FULL = ": free some space and repeat the command; what was complete is kept"
-_REMEDIES = {errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, errno.EMFILE: ": raise the limit of open files (ulimit -n)"}
+_REMEDIES = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: ": raise the limit of a file's size (ulimit -f)",
+    errno.EMFILE: ": raise the limit of open files (ulimit -n)",
+}
 
 
 def share_cores() -> None:

@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 from transformers.generation import logits_process
 
-from babylm import files
+from babylm import files, revisions
 from babylm.evaluation import loading, reader, weights
 from babylm.models.modeling import BabyLMForCausalLM
 from babylm.submission import revision
@@ -205,8 +205,12 @@ def load(folder: Path, device: str = "auto", trust: bool = False) -> Generator:
             f"{folder} has no {reader.FILE}: generating needs the model's fast tokenizer beside it "
             "(AutoTokenizer.from_pretrained(...).save_pretrained(folder) writes it)"
         )
-    ours = described.get("model_type") == "babylm"
-    if ours and (folder / files.MANIFEST).is_file() and (problems := revision.verify(folder)):
+    typed = described.get("model_type") == revisions.MODEL_TYPE
+    foreign = revisions.brings_code(folder, described)
+    if foreign and not trust:
+        print(f"warning: {folder}: {foreign}; this package's is used (trust=true runs its own)", file=sys.stderr)
+    ours = typed and not (foreign and trust)
+    if typed and (folder / files.MANIFEST).is_file() and (problems := revision.verify(folder)):
         raise ValueError(f"{folder} is damaged: {problems[0]}; restore it, or make the revision again")
     if described.get("auto_map") and not (ours or trust):
         raise ValueError(f"{folder}: this model brings code of its own; trust=true runs it")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ TOKENIZER_FILES = (TOKENIZER, TOKENIZER_SETTINGS, "special_tokens_map.json", "ad
 """Files of a tokenizer that a revision may hold."""
 KNOWN = frozenset({WEIGHTS, CONFIG, FACTS, *TOKENIZER_FILES})
 """Every file of a revision but its code and its manifest."""
+MODEL_TYPE = "babylm"
 CODE = Path(models.__file__).parent
 """The package's own code of the model, which is copied into every revision."""
 
@@ -109,10 +111,11 @@ def find_private_files(folder: Path) -> list[str]:
     return problems
 
 
-def find_foreign_code(folder: Path) -> list[str]:
+def find_foreign_code(folder: Path, complete: bool = True) -> list[str]:
     """What of a folder's code is not this package's: names of files, or of settings that make other code run.
 
     Empty only if everything that ``trust_remote_code=True`` would run is, byte for byte, what is installed here.
+    ``complete=False``: code that is absent is not foreign (``save_pretrained`` writes weights and settings alone).
     """
     from babylm.models.configuration import AUTO_MAP  # imports transformers
 
@@ -123,16 +126,38 @@ def find_foreign_code(folder: Path) -> list[str]:
         name = file.relative_to(folder).as_posix()
         if name not in ours or not file.is_file() or file.read_bytes() != ours[name].read_bytes():
             foreign.append(name)
-    foreign += [f"{name} (missing)" for name in ours if not (folder / name).is_file()]
+    if complete:
+        foreign += [f"{name} (missing)" for name in ours if not (folder / name).is_file()]
     for file in sorted(folder.glob("*.json")):
         if file.name in (files.MANIFEST, WEIGHTS, TOKENIZER, FACTS):
             continue
         content = files.read_json(file, RESTORE)
         expected = AUTO_MAP if file.name == CONFIG else None
-        if content.get("auto_map") != expected:
+        if content.get("auto_map") != expected and (complete or "auto_map" in content):
             foreign.append(f"auto_map of {file.name}")
         foreign += [f"{key} of {file.name}" for key in ("custom_pipelines", "custom_generate") if key in content]
     return foreign
+
+
+def brings_code(folder: Path, described: Mapping[str, Any]) -> str:
+    """What code a folder of our ``model_type`` has that is not this package's, in one phrase; empty when there is none.
+
+    ``described``: its config.json. Weights that fit our classes do not say that they were trained with our code.
+    """
+    if described.get("model_type") != MODEL_TYPE or not (foreign := find_foreign_code(folder, complete=False)):
+        return ""
+    more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
+    names = ", ".join(foreign[:3]) + more
+    return f"the code in it is not this package's ({names}): of another version, or of somebody else"
+
+
+def code_sha256(folder: Path) -> str:
+    """One hash of all Python files in a folder, with their names."""
+    return files.sha256_json({str(file.relative_to(folder)): files.sha256_file(file) for file in _python(folder)})
+
+
+def _python(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*.py") if file.is_file())
 
 
 def _is_plain(name: str) -> bool:

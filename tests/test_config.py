@@ -1,5 +1,6 @@
 """Configuration: typos answer at once with the nearest key; layers win in order; nothing heavy is imported."""
 
+import re
 import subprocess
 import sys
 from dataclasses import fields, is_dataclass
@@ -421,3 +422,36 @@ def test_a_value_in_quotes_is_taken_whole(smoke):
 def test_a_setting_given_twice_is_refused(smoke, capsys):
     assert cli.config_command("", lambda loaded: 0, [str(smoke), "seed=1", "name=x", "seed=2"]) == 2
     assert "seed: given twice" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("milestones=[[[]]]", r"milestones\[0\]: must be a whole number, not \[\[\]\]"),
+        ("corpus.cleaning=[[lowercase]]", r"corpus.cleaning\[0\]: must be a text"),
+        ("submission.tags=[{a: 1}]", r"submission.tags\[0\]: must be a text"),
+        ("optimizer.betas=[0.9, [0.5]]", r"optimizer.betas\[1\]: "),
+        ("evaluation.glue.seeds=[[1]]", r"evaluation.glue.seeds\[0\]: must be a whole number"),
+        ("corpus.dev=''", "corpus.dev: an empty name would be the working directory"),
+        ("checkpoints=' '", "checkpoints: an empty name"),
+    ],
+)
+def test_entries_of_lists_and_paths_are_of_their_type(word, message):
+    with pytest.raises(ConfigError, match=message):
+        config.load("configs/smoke.yaml", [word])
+
+
+@pytest.mark.parametrize("text", ["token: ${oc.env:PRIVATE}", "private: hf_abcdefghijklmnopqrstuvwxyz012345", "a: [b"])
+def test_nothing_of_a_base_that_is_refused_is_shown(tmp_path, text):
+    (tmp_path / "other.yaml").write_text(f"{text}\n")
+    (tmp_path / "x.yaml").write_text("base: other.yaml\n")
+    with pytest.raises(ConfigError, match=r"base: other\.yaml cannot be read as a configuration") as caught:
+        config.load(tmp_path / "x.yaml")
+    assert not {"token", "private", "PRIVATE", "hf_", "[b"} & set(re.findall(r"[\w[]+", str(caught.value)))
+
+
+def test_a_long_unknown_key_is_shortened(tmp_path):
+    (tmp_path / "x.yaml").write_text(f"{'k' * 900}: 1\n")
+    with pytest.raises(ConfigError, match=r"kkk\.\.\.: unknown key") as caught:
+        config.load(tmp_path / "x.yaml")
+    assert len(str(caught.value)) < 200

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from dataclasses import is_dataclass
 from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
 
 from babylm import places, ranges, registry, tracks
 from babylm.evaluation_sections import TASK_FILES, task_path
 from babylm.sections import Config, EvaluationConfig
+
+ENTRIES = {int: "a whole number", float: "a number", str: "a text"}
+
+
+PATHS = (
+    *("init_from", "checkpoints", "corpus.path", "corpus.dev", "corpus.test", "corpus.prepared", "tokenizer.path"),
+    "evaluation.data",
+)
+"""Settings that name a file or folder."""
 
 
 class ConfigError(ValueError):
@@ -18,6 +29,7 @@ class ConfigError(ValueError):
 def check(config: Config) -> None:
     """Raise ``ConfigError`` for values that are wrong by themselves or together; the plan checks the budget."""
     try:
+        check_lists(config)
         ranges.check(config)
         _check_run(config)
         _check_phases(config)
@@ -28,8 +40,33 @@ def check(config: Config) -> None:
         raise ConfigError(str(error)) from None
 
 
+def check_lists(section: Any, prefix: str = "") -> None:
+    """``ConfigError`` for an entry of a list that is of another type: OmegaConf lets lists in lists pass."""
+    for name, hint in get_type_hints(type(section)).items():
+        value, key = getattr(section, name), f"{prefix}{name}"
+        if is_dataclass(hint):
+            check_lists(value, f"{key}.")
+        elif get_origin(hint) is list:
+            (entry,) = get_args(hint)
+            for index, inner in enumerate(value):
+                if is_dataclass(inner) and type(inner) is entry:
+                    check_lists(inner, f"{key}[{index}].")
+                elif type(inner) is not entry and not (entry is float and type(inner) is int):
+                    what = ENTRIES.get(entry, "keys and values")
+                    raise ConfigError(f"{key}[{index}]: must be {what}, not {shown(repr(inner))}")
+
+
+def shown(text: str) -> str:
+    """A text that somebody else may have written, short enough for one line."""
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
 def _check_run(config: Config) -> None:
     registry.check(config.track, tracks.TRACKS, "track")
+    for key in PATHS:
+        section, _, name = key.rpartition(".")
+        value = getattr(getattr(config, section) if section else config, name)
+        _require(value is None or bool(value.strip()), key, "an empty name would be the working directory; name a path")
     _require(
         re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_-]{0,95}", config.name) is not None,
         "name",

@@ -23,7 +23,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 
 from babylm import files, places, presets, ranges, redaction, registry
-from babylm.config.checks import ConfigError, check, check_evaluation
+from babylm.config.checks import ConfigError, check, check_evaluation, check_lists, shown
 from babylm.config.synonyms import KEY_OF, VALUES
 from babylm.sections import Config, EvaluationConfig
 
@@ -66,6 +66,7 @@ def change(section: T, words: Sequence[str]) -> T:
         for key, value in (_parse(word, type(section)) for word in words):
             OmegaConf.update(changed, key, value)
         result = OmegaConf.to_object(changed)
+        check_lists(result)
         if isinstance(result, EvaluationConfig):
             ranges.check(result, "evaluation.")
             check_evaluation(result, "")
@@ -111,8 +112,11 @@ def _file_layers(path: Path) -> list[DictConfig]:
         raise ConfigError(f"{path}: base: {base} is not a configuration (*.yaml)")
     try:
         base_layer = _read(base_path)
-    except files.DamagedFile:
-        raise ConfigError(f"{path}: base: {base} cannot be read as a configuration") from None
+    except ValueError:
+        if not base_path.is_file():
+            raise
+        hint = f"python -m babylm.train {base_path} says why"
+        raise ConfigError(f"{path}: base: {base} cannot be read as a configuration; {hint}") from None
     if "base" in base_layer:
         raise ConfigError(f"{base_path}: a base file cannot have a base of its own")
     if not set(base_layer) <= {field.name for field in fields(Config)}:
@@ -264,7 +268,7 @@ def _explain(error: OmegaConfBaseException, section: type = Config) -> str:
     key = str(error.full_key or error.key or "")
     if "not in" in reason and key not in known_keys(section):
         nearest = _nearest(key, error.object_type if is_dataclass(error.object_type) else section, section)
-        return f"{key}: unknown key" + (f"; did you mean {nearest}?" if nearest else "")
+        return f"{shown(key)}: unknown key" + (f"; did you mean {nearest}?" if nearest else "")
     for (setting, value), remedy in VALUES.items():
         if key == setting and f"'{value}'" in reason:
             reason += f": {remedy}"

@@ -61,13 +61,14 @@ def find(path: Path, key: str, *, held_out: bool = False, without: Iterable[Path
     """
     path = places.given(path)
     if path.is_dir():
-        return _find_in_folder(path, key, held_out, {places.given(p).resolve() for p in without})
+        return _find_in_folder(path, key, held_out, {_real(places.given(p)) for p in without})
     if not os.path.lexists(path):
         raise NoText(f"{key}: there is no file or folder {path}{places.nearest(path)}")
     if problem := _irregular(path):
         raise ValueError(f"{key}: {path} {problem}")
     if form := _other_form(path.name):
         raise ValueError(f"{key}: {path} is {form}, not plain text. {_REMEDY}")
+    _check_name(path, key)
     return Listing({_source_name(path.name): path})
 
 
@@ -101,6 +102,7 @@ def _find_in_folder(folder: Path, key: str, held_out: bool, without: set[Path]) 
             notes.append(f"not read, {why}: {_few(shown, folder)}")
     named: dict[str, Path] = {}
     for file in sorted(chosen):
+        _check_name(file, key)
         name = _source_name(str(file.relative_to(folder)))
         if name in named:
             raise ValueError(f"{key}: {named[name]} and {file}: two files for the source {name!r}; keep one of them")
@@ -114,30 +116,44 @@ _REMEDY = (
 )
 
 
+def _check_name(path: Path, key: str) -> None:
+    """``ValueError`` for a name that is not UTF-8: it is a source's name, which is written down with the corpus."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        shown = str(path).encode(errors="surrogateescape").decode(errors="replace")
+        raise ValueError(f"{key}: the name of {shown} is not UTF-8; rename it") from None
+
+
+def _real(path: Path) -> Path:
+    """Where links lead; unlike ``Path.resolve`` of Python 3.11, no error for a link that leads to itself."""
+    return Path(os.path.realpath(path))
+
+
 def _walk(folder: Path, key: str, held_out: bool, without: set[Path], notes: list[str]) -> Iterator[Path]:
     """Everything visible below a folder that is no folder, each folder once, whatever links lead to it."""
 
     def fail(error: OSError) -> None:
         raise ValueError(f"{key}: {error.filename}: {error.strerror}") from error
 
-    seen = {folder.resolve()}
+    seen = {_real(folder)}
     for root, folders, names in os.walk(folder, followlinks=True, onerror=fail):
         kept = []
         for name in sorted(folders):
             inner = Path(root, name)
-            if name.startswith(".") or inner.resolve() in without:
+            if name.startswith(".") or _real(inner) in without:
                 continue
-            if inner.resolve() in seen:
+            if _real(inner) in seen:
                 notes.append(f"{inner} is not read: it is a link to a folder that is read already")
             elif not held_out and name.lower() in SPLITS:
                 notes.append(f"{inner} is not read: by its name it holds held-out text (corpus.dev, corpus.test)")
             else:
-                seen.add(inner.resolve())
+                seen.add(_real(inner))
                 kept.append(name)
         folders[:] = kept
         for name in sorted(names):
             file = Path(root, name)
-            if not name.startswith(".") and file.resolve() not in without:
+            if not name.startswith(".") and _real(file) not in without:
                 yield file
 
 

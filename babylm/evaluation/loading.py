@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,9 @@ from babylm.evaluation import forward, narrow, reader, weights
 from babylm.evaluation.scorer import BACKENDS, Scorer
 from babylm.models.modeling import BabyLMForCausalLM, BabyLMForMaskedLM
 
-OURS = "babylm"
+OURS = revisions.MODEL_TYPE
+CODE = "code_sha256"
+"""Key in the results of a model whose own code was run."""
 TOKENIZER = reader.FILE
 UNREADABLE = (
     *(OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError),
@@ -71,12 +73,28 @@ def check_folder(folder: Path, *, trust: bool = False) -> None:
             raise ValueError(f"{folder}: this {what} brings code of its own; trust=true runs it")
 
 
+def code_that_runs(folder: Path, trust: bool) -> dict[str, str]:
+    """`CODE` and a hash of the code in the folder, where it computes the results; else nothing."""
+    described = read_json(folder / "config.json")
+    ours = described.get("model_type") == OURS
+    runs = revisions.brings_code(folder, described) if ours else described.get("auto_map")
+    return {CODE: revisions.code_sha256(folder)} if trust and runs else {}
+
+
+def warn_of_code(folder: Path, trust: bool, warn: Callable[[str], None]) -> None:
+    """Tell ``warn`` where the folder has other code than this package's, which scores it all the same."""
+    foreign = revisions.brings_code(folder, read_json(folder / "config.json"))
+    if foreign and not trust:
+        warn(f"{folder}: {foreign}; it is scored with this package's code (trust=true runs its own)")
+
+
 def load_scorer(
     folder: Path, backend: str, *, trust: bool = False, dtype: str = "auto", device: torch.device | None = None
 ) -> Scorer:
     """A scorer of a model folder: a revision of ours, or any local Hugging Face model.
 
     ``backend``: one of `BACKENDS`, or ``auto`` (see `resolve`); ``trust``: run the code that a foreign model brings;
+    A folder of our ``model_type`` is scored with this package's code, unless it brings other code that is trusted;
     ``dtype``: of weights and activations, whatever the file holds (``auto``: fp32, as the official pipeline);
     ``device``: where it computes (None: the CPU). ``ValueError`` for a folder that cannot be scored this way, with what
     can be done.
@@ -105,8 +123,9 @@ def load_scorer(
 def _model_and_tokenizer(folder: Path, backend: str, trust: bool) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, PreTrainedTokenizerFast
 
-    kind = read_json(folder / "config.json").get("model_type")
-    if kind == OURS:
+    described = read_json(folder / "config.json")
+    kind = described.get("model_type")
+    if kind == OURS and not (trust and revisions.brings_code(folder, described)):
         # The auto classes would ask whether to trust the code in the folder, which is ours and is imported already.
         model = _load_ours(BabyLMForCausalLM if backend == "causal" else BabyLMForMaskedLM, folder)
         return model, PreTrainedTokenizerFast.from_pretrained(folder)

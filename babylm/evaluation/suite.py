@@ -20,7 +20,7 @@ import torch
 
 from babylm import environment, files, places, registry
 from babylm.console import Log
-from babylm.evaluation import calibration, evidence, limits, narrow, stored, weights
+from babylm.evaluation import calibration, evidence, limits, loading, narrow, stored, weights
 from babylm.evaluation import device as placement
 from babylm.evaluation.aggregates import GLUE, HUMAN_LIKENESS, NLP, aggregates, expand
 from babylm.evaluation.loading import TOKENIZER, check_folder, load_scorer, read_json, resolve
@@ -155,6 +155,7 @@ def evaluate(
         "rules": rules,
         "weights_sha256": weights.sha256(model),
         "tokenizer_sha256": files.sha256_file(model / TOKENIZER),
+        **loading.code_that_runs(model, trust),
     }
     pending = []
     by_task: dict[str, dict[str, Any]] = {}
@@ -172,6 +173,7 @@ def evaluate(
         else:
             by_task[name] = content
     if pending:
+        loading.warn_of_code(model, trust, warn)
         load = functools.partial(load_scorer, model, backend, trust=trust, device=device)
         scorer = load(dtype=settings.dtype)
         pending = [entry for entry in pending if _fits(scorer, entry[0], questions[entry[0]], refused)]
@@ -207,6 +209,7 @@ def _stored(file: Path, key: Mapping[str, Any], warn: Callable[[str], None]) -> 
     # Results of an older version say nothing about their items.
     kept = file.parent / evidence.FOLDER / file.name
     whole = "items_kept" in content and (kept.is_file() or not content["items_kept"])
+    key = {loading.CODE: None, **key}
     return content if whole and all(content.get(name) == value for name, value in key.items()) else None
 
 

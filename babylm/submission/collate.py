@@ -7,6 +7,7 @@ from the stored predictions against the gold answers, as the official collator d
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,11 @@ class Gold:
         return found
 
     def score(self, task: str, which: str, predictions: Mapping[str, Any]) -> dict[str, float]:
-        """Share of right answers by UID; of invented words Spearman's rho; of reading times ``spr`` and ``rt``."""
+        """Share of right answers by UID; of invented words Spearman's rho; of reading times ``spr`` and ``rt``.
+
+        ``ValueError`` for predictions of other items than those there are.
+        """
+        self._check_counts(task, which, predictions)
         if task == "reading":
             return reading_scores(self.items(task, which), predictions["reading"]["predictions"])
         if task.startswith("wug_"):
@@ -62,6 +67,19 @@ class Gold:
             right = [line["pred"].strip() == good for line, good in zip(own["predictions"], gold[uid], strict=True)]
             scores[uid] = sum(right) / len(right)
         return scores
+
+    def _check_counts(self, task: str, which: str, predictions: Mapping[str, Any]) -> None:
+        """``ValueError`` where predictions and items do not pair up: a limited result, or one of other data."""
+        items = self.items(task, which)
+        single = task == "reading" or task.startswith("wug_")  # every list answers all items
+        expected = None if single else Counter(item.uid for item in items)
+        for uid, own in predictions.items():
+            number = len(items) if expected is None else expected[uid]
+            if len(own["predictions"]) != number:
+                raise ValueError(
+                    f"{task} ({which}): {len(own['predictions']):,} predictions of {uid}, which has {number:,} items; "
+                    "it was scored with a limit, or from other data: score it again, without limit"
+                )
 
     def parts(self, task: str, which: str, predictions: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """The predictions of each split (GlobalPIQA: ``parallel``, ``nonparallel``)."""

@@ -9,12 +9,14 @@ under transformers 4 and 5.
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -38,10 +40,21 @@ def save(
     """
     weights = checked_weights(model, model.state_dict() if state_dict is None else state_dict)
     with files.atomic_folder(Path(folder)) as work:
-        save_file(weights, work / WEIGHTS, metadata={"format": "pt"})
+        _write_weights(weights, work / WEIGHTS)
         described = {"parameters": sum(w.numel() for w in weights.values()), **facts}
         files.write_json(work / FACTS, {**described, "weights_sha256": files.sha256_file(work / WEIGHTS)})
         _complete(work, model, Path(tokenizer_folder))
+
+
+def _write_weights(weights: dict[str, Tensor], file: Path) -> None:
+    """The weights in safetensors' format; ``OSError`` on a full disk, not the library's own error."""
+    try:
+        save_file(weights, file, metadata={"format": "pt"})
+    except SafetensorError as error:
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(file)) from None
 
 
 def replace_code(folder: Path) -> None:

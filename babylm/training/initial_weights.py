@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from babylm import files, places
+from babylm import files, places, revisions
 from babylm.models.modeling import BabyLMForCausalLM
 from babylm.sections import ModelConfig
 from babylm.submission import revision
@@ -30,6 +30,8 @@ class InitialWeights:
     """Words that they have read, where their folder says so."""
     state: dict[str, Tensor]
     """By parameter name, float32 on the CPU."""
+    foreign_code: str = ""
+    """What code their folder has that is not this package's; it is not run."""
 
     def facts(self) -> dict[str, Any]:
         """What a revision records of them."""
@@ -79,7 +81,8 @@ def load(path: str, model: BabyLMForCausalLM, vocabulary: dict[str, int]) -> Ini
     facts = folder / revision.FACTS
     words = files.read_json(facts).get("words") if facts.is_file() else None
     before = (files.read_json(facts).get("init_from") or {}).get("words") if facts.is_file() else None
-    return InitialWeights(file, files.sha256_file(file), words + (before or 0) if words is not None else None, checked)
+    read = words + (before or 0) if words is not None else None
+    return InitialWeights(file, files.sha256_file(file), read, checked, _foreign_code(folder))
 
 
 def describe(weights: InitialWeights, challenge: bool) -> str:
@@ -87,6 +90,8 @@ def describe(weights: InitialWeights, challenge: bool) -> str:
     line = f"starts from {weights.path}"
     if weights.words is not None:
         line += f", which has read {weights.words:,} words"
+    if weights.foreign_code:
+        line += f"; {weights.foreign_code}, and it is not run"
     if challenge:
         line += (
             ": by the rules those words count towards the budget, too"
@@ -94,6 +99,11 @@ def describe(weights: InitialWeights, challenge: bool) -> str:
             else ": by the rules what they were trained on counts as training data of this run; declare it"
         )
     return line
+
+
+def _foreign_code(folder: Path) -> str:
+    file = folder / revisions.CONFIG
+    return revisions.brings_code(folder, files.read_json(file)) if file.is_file() else ""
 
 
 def _check_tokenizer(path: str, folder: Path, vocabulary: dict[str, int]) -> None:

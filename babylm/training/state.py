@@ -12,6 +12,8 @@ import hashlib
 import os
 import pickle
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,13 +28,20 @@ MARK = b"babylm state sha256\n"
 
 
 def save(folder: Path, state: dict[str, Any]) -> None:
-    """Write ``last.ckpt``; the one there was becomes ``previous.ckpt``."""
+    """Write ``last.ckpt``; the one there was becomes ``previous.ckpt``. ``OSError`` that names it on a full disk."""
     last = folder / LAST
     staged = folder / f".{LAST}.new{files.PARTIAL}"
-    with files.atomic_file(staged) as file:
-        hashed = _HashingWriter(file)
-        torch.save({"format": FORMAT, **state}, hashed)  # type: ignore[arg-type]
-        file.write(MARK + hashed.sha256.digest())
+    hashed: _HashingWriter | None = None
+    try:
+        with files.atomic_file(staged) as file:
+            hashed = _HashingWriter(file)
+            torch.save({"format": FORMAT, **state}, hashed)  # type: ignore[arg-type]
+            file.write(MARK + hashed.sha256.digest())
+    except (OSError, RuntimeError) as error:  # torch hides the file's own error behind one about its archive
+        cause = error if isinstance(error, OSError) else hashed and hashed.error
+        if not cause or cause.errno is None:
+            raise
+        raise OSError(cause.errno, cause.strerror, str(last)) from None
     if last.exists():
         os.replace(last, folder / PREVIOUS)
     os.replace(staged, last)
@@ -69,13 +78,25 @@ class _HashingWriter:
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file, self.sha256 = file, hashlib.sha256()
+        self.error: OSError | None = None
+        """What the disk said, when it refused to take more."""
 
     def write(self, data: bytes) -> int:
         self.sha256.update(data)
-        return self.file.write(data)
+        with self._kept():
+            return self.file.write(data)
 
     def flush(self) -> None:
-        self.file.flush()
+        with self._kept():
+            self.file.flush()
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.error = self.error or error
+            raise
 
 
 def _check_sum(path: Path) -> None:

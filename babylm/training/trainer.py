@@ -136,10 +136,16 @@ def loggers(session: Session) -> list[Any]:
 
 
 def fit(loop: L.Trainer, session: Session, module: Pretraining) -> None:
-    """Run the steps that are left; with none left (a kill after the last one), only put the saved weights back."""
+    """Run the steps that are left; with none left (a kill after the last one), put the saved weights back.
+
+    Lightning would call no callback then, so a revision of the last step that the kill has prevented is written here.
+    """
     first = session.saved["step"] if session.saved is not None else 0
     if session.saved is not None and first == session.plan.steps:
         restore(module, session.saved)
+        for callback in loop.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, Milestones) and loop.is_global_zero:
+                callback.make_up(module)
         return
     training = session.config.training
     resident, why = wanted(training.corpus_on_device, session.device, len(session.plan.stream.corpus.tokens))

@@ -339,3 +339,18 @@ def test_identity_follows_the_bytes(tmp_path):
     before = sources.read(CorpusConfig(path=str(tmp_path))).identity
     write(tmp_path, "one.train", "b\n")
     assert sources.read(CorpusConfig(path=str(tmp_path))).identity != before
+
+
+def test_a_link_to_itself_and_a_name_that_is_not_utf8_are_named(tmp_path):
+    write(tmp_path, "a.train", "some words\n")
+    loop = tmp_path / "loop.train"
+    loop.symlink_to("loop.train")
+    with pytest.raises(ValueError, match=r"corpus\.path: .*loop\.train .*; mend the link or remove it"):
+        textfiles.find(tmp_path, "corpus.path")
+    loop.unlink()
+    try:
+        write(tmp_path, os.fsdecode(b"caf\xe9.train"), "some words\n")
+    except OSError:
+        pytest.skip("this file system has no such names")
+    with pytest.raises(ValueError, match=r"corpus\.path: the name of .*caf\ufffd\.train is not UTF-8; rename it"):
+        textfiles.find(tmp_path, "corpus.path")

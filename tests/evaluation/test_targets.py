@@ -8,11 +8,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from babylm import evaluate
+from babylm import evaluate, generate
 from babylm.evaluation import suite, targets
 from babylm.evaluation.loading import load_scorer
 from babylm.submission import revision
 from tests.evaluation import fixtures
+from tests.submission.test_checks import resealed
 
 
 @pytest.fixture
@@ -141,6 +142,35 @@ class Encoder(LM):
     def forward(self, input_ids=None, attention_mask=None, **_):
         return (self.table(input_ids),)
 """
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_other_code_in_a_folder_of_our_type_is_said_and_runs_only_when_trusted(tmp_path, model, capsys, sealed):
+    """Weights that fit do not make a stranger's network ours."""
+    model = model.rename(tmp_path / f"sealed_{sealed}")  # in one process transformers keeps classes by folder name
+    mark = tmp_path / "executed"
+    code = model / "modeling.py"
+    code.write_text(code.read_text() + f"\nopen({str(mark)!r}, 'w').close()\n")
+    (model / "manifest.json").unlink()
+    if sealed:
+        resealed(model)
+    words = [str(model), "tasks=grammar", "limit=1"]
+    assert evaluate._command(words) == 0
+    told = capsys.readouterr().out
+    assert "the code in it is not this package's (modeling.py)" in told
+    assert "scored with this package's code (trust=true runs its own)" in told
+    assert generate._command([str(model), "the dog", "max_new_tokens=1"]) == 0
+    assert "the code in it is not this package's (modeling.py)" in capsys.readouterr().err
+    assert not mark.exists()
+
+    assert evaluate._command([*words, "trust=true"]) == 0
+    assert mark.exists()  # the result of our code was not taken for one of theirs
+    [file] = (model / "evaluation" / model.name).glob("grammar.*.json")
+    assert "code_sha256" in json.loads(file.read_text())
+    assert evaluate._command(words) == 0
+    assert "code_sha256" not in json.loads(file.read_text())
+    mark.unlink()
+    assert generate._command([str(model), "the dog", "max_new_tokens=1", "trust=true"]) == 0
 
 
 def test_a_damaged_revision_is_refused_before_it_is_scored(model):

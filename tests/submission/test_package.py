@@ -242,3 +242,20 @@ def test_an_incomplete_run_of_its_own_tasks_leaves_out_what_it_lacks():
         ValueError, match=r"own \(fast\): 1 answers of agree, and the task has 2 items: .*without limit="
     ):
         collate.collate(run, gold)
+
+
+@pytest.mark.parametrize(
+    ("change", "count"),
+    [
+        (lambda lines: lines[:-1], "3 predictions of turns, which has 4 items"),
+        (lambda lines: lines * 2, "8 predictions of turns, which has 4 items"),
+    ],
+)
+def test_predictions_of_other_items_are_named(mini, data, change, count):
+    """A limited result of a free run, or one of other data: no pairing of answers and items by chance."""
+    predictions = opened(mini, 2026).predictions("main", "supplement", "full")
+    predictions["turns"]["predictions"] = change(predictions["turns"]["predictions"])
+    with pytest.raises(ValueError, match=rf"supplement \(full\): {count}.*without limit"):
+        collate.Gold(data, 2026).score("supplement", "full", predictions)
+    with pytest.raises(ValueError, match="predictions of other, which has 0 items"):
+        collate.Gold(data, 2026).score("supplement", "full", {"other": predictions["turns"]})

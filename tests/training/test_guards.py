@@ -66,13 +66,34 @@ def test_a_full_disk_keeps_the_last_state(tmp_path, monkeypatch):
         "saved = state.load(pathlib.Path(sys.argv[1]))\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
         "try: state.save(pathlib.Path(sys.argv[1]), {k: v for k, v in saved.items() if k != 'format'})\n"
-        "except (OSError, RuntimeError) as error: print('refused', type(error).__name__)"
+        "except OSError as error: print('refused', error.filename)"
     )
     done = subprocess.run([sys.executable, "-c", program, runs_state], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("refused")
+    assert done.stdout == f"refused {runs_state / 'last.ckpt'}\n"  # the file's own error, not torch's of its archive
     assert runs.digest(state.load(runs_state)) == before
     assert not [name for name in os.listdir(runs_state) if name.endswith(".partial")]
     assert made.name == "run"
+
+
+@pytest.mark.parametrize("room", [0, 100, 5_000, 20_000])
+def test_a_disk_that_is_full_of_a_revision_or_a_state_is_an_error_of_the_file(tmp_path, room):
+    """Neither torch's nor safetensors' own errors, which would be a traceback."""
+    program = (
+        "import pathlib, resource, sys, torch\n"
+        "from babylm.submission import revision\n"
+        "from babylm.training import state\n"
+        "room, folder = int(sys.argv[1]), pathlib.Path(sys.argv[2])\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))\n"
+        "weights = {'a': torch.zeros(50_000)}\n"
+        "writes = [lambda: state.save(folder, weights), lambda: revision._write_weights(weights, folder / 'w')]\n"
+        "for write in writes:\n"
+        "    try: write()\n"
+        "    except OSError as error: print(error.strerror, pathlib.Path(error.filename).name)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(room), tmp_path], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "File too large last.ckpt\nFile too large w\n"
 
 
 def test_too_little_disk_is_refused_before_the_first_step(tmp_path, monkeypatch):

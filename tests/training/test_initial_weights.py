@@ -140,3 +140,14 @@ def test_words_read_before_count_towards_the_tracks_budget(tmp_path, base, monke
     made = start(tmp_path, base, base, "track=strict-small", "milestones=[]")
     with pytest.raises(ValueError, match=f"{words - 10:,} more than the {words + 10:,} that track strict-small allows"):
         train.main(made)
+
+
+def test_weights_beside_foreign_code_are_said(tmp_path, base, capsys):
+    folder = shutil.copytree(base / "main", tmp_path / "theirs")
+    (folder / "manifest.json").unlink()
+    code = folder / "modeling.py"
+    code.write_text(code.read_text() + f"\nopen({str(tmp_path / 'executed')!r}, 'w').close()\n")
+    assert train.main(start(tmp_path, base, folder)) == 0
+    out = capsys.readouterr().out
+    assert "the code in it is not this package's (modeling.py)" in out
+    assert not (tmp_path / "executed").exists()

@@ -251,6 +251,22 @@ def test_a_malicious_state_is_not_executed(tmp_path, whole):
     assert not (tmp_path / "owned").exists()
 
 
+def test_a_missing_revision_of_the_last_step_is_written(tmp_path, capsys):
+    """The state of the last step was saved, its revision was not: the run must not end without it."""
+    last = "milestones=[400, 1976]"
+    folder = runs.run(tmp_path, last)
+    (name,) = [path.parent.name for path in folder.glob("chck_1*/manifest.json")]
+    weights = (folder / name / "model.safetensors").read_bytes()
+    facts = revision.facts(folder / name)
+    assert facts["step"] == json.loads((folder / "plan.json").read_text())["steps"]
+    shutil.rmtree(folder / name)
+    shutil.rmtree(folder / "main")
+    assert train.main(runs.make(tmp_path, last)) == 0
+    assert f"saved {name}: " in capsys.readouterr().out
+    assert (folder / name / "model.safetensors").read_bytes() == weights
+    assert revision.facts(folder / name) == facts
+
+
 def test_a_missing_revision_of_the_resumed_step_is_written(tmp_path, monkeypatch, whole):
     """A kill between the state and the revision of one step."""
     made = runs.make(tmp_path)

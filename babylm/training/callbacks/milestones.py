@@ -53,14 +53,22 @@ class Milestones(StepCallback):
     def after_step(self, trainer: L.Trainer, module: Pretraining, step: int) -> None:
         """Begin to write the revisions due after this step, unless they are there."""
         self.writer.collect()
-        due = self.due.get(step, [])
-        missing = [m for m in due if not (self.folder / m.name / "manifest.json").exists()]
+        missing = self._missing(step)
         if trainer.is_global_zero and missing:
             with self.pause("revision"):
                 weights = {name: value.detach().to("cpu", copy=True) for name, value in module.weights().items()}
             self.writer.start(lambda: self._write(missing, weights, step), lambda: self._told(missing, step))
-        if due:
+        if step in self.due:
             trainer.strategy.barrier()
+
+    def make_up(self, module: Pretraining) -> None:
+        """Write now what is missing of the step that ``module`` is at: a kill fell after the last state of a run."""
+        missing = self._missing(module.completed)
+        self._write(missing, module.weights(), module.completed)
+        self._told(missing, module.completed)
+
+    def _missing(self, step: int) -> list[Milestone]:
+        return [m for m in self.due.get(step, []) if not (self.folder / m.name / "manifest.json").exists()]
 
     def _write(self, milestones: list[Milestone], weights: dict[str, Tensor], step: int) -> None:
         for one in milestones:
