@@ -59,11 +59,6 @@ class Gold:
         gold = self.answers(task, which)
         scores = {}
         for uid, own in predictions.items():
-            if len(own["predictions"]) != len(gold.get(uid, ())):
-                raise ValueError(
-                    f"{task} ({which}): {len(own['predictions']):,} answers of {uid}, and the task has "
-                    f"{len(gold.get(uid, ())):,} items: score it again, without limit= and with the same data"
-                )
             right = [line["pred"].strip() == good for line, good in zip(own["predictions"], gold[uid], strict=True)]
             scores[uid] = sum(right) / len(right)
         return scores
