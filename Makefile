@@ -26,6 +26,7 @@ $(VENV)/.ready: pyproject.toml $(LOCKS)
 	@echo "installing into $(VENV) (some minutes the first time) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) --no-deps --require-hashes -r requirements/env.txt
+	@echo "the locked packages are there; now torch ..."
 	@$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@for name in $(COMPAT); do $(PIP) --no-deps --require-hashes --upgrade --target $(VENV)/$$name \

@@ -75,6 +75,10 @@ def config_command(doc: str | None, run: Callable[[Config], int | None], argv: S
     def load_and_run(words: list[str]) -> int | None:
         from babylm import config, publication
 
+        if "=" in words[0] or words[0].startswith("-"):
+            raise ValueError(
+                f"{words[0]!r}: the configuration's file comes first, then changes to it (optimizer.lr=0.01)"
+            )
         keys = [word.partition("=")[0] for word in words[1:]]
         if repeated := [key for key in dict.fromkeys(keys) if keys.count(key) > 1]:
             raise ValueError(f"{repeated[0]}: given twice; keep one")

@@ -49,6 +49,15 @@ from babylm.evaluation_sections import EvaluationConfig, task_path
 KEYS = ("tasks", "suite", "rules", "revisions", "scorer", "data", "limit", "trust", "dtype", "device", "part")
 SECTIONS = ("glue.", "reading_csv.", "pairs.")
 """Of the evaluation section, as ``glue.epochs=3``."""
+SYNONYMS = {
+    "backend": "scorer", "task": "tasks", "benchmarks": "tasks", "revision": "revisions", "checkpoints": "revisions",
+    "num_samples": "limit", "max_items": "limit", "max_samples": "limit", "precision": "dtype", "torch_dtype": "dtype",
+    "bf16": "dtype", "gpu": "device", "cuda": "device", "accelerator": "device", "trust_remote_code": "trust",
+    "data_dir": "data", "data_path": "data", "year": "rules", "batch_size": "glue.batch", "lr": "glue.lr",
+    "learning_rate": "glue.lr", "epochs": "glue.epochs", "num_train_epochs": "glue.epochs", "seed": "glue.seeds",
+    "max_length": "glue.length", "array": "part", "shard": "part",
+}  # fmt: skip
+"""What other tools call our options."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +229,7 @@ def _run(words: list[str]) -> int:
         return catalogue.main(registry.options(words[1:], ("data",)), Log())
     if words[0].startswith("-"):
         raise ValueError(f"{words[0]}: no such option; --get, --list, --help, or FOLDER key=value")
-    return main(words[0], registry.options(words[1:], KEYS, SECTIONS), Log())
+    return main(words[0], registry.options(words[1:], KEYS, SECTIONS, SYNONYMS), Log())
 
 
 if __name__ == "__main__":

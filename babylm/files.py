@@ -94,7 +94,8 @@ def _naming(path: Path, *temporary: object) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hidden = error.filename in (None, *temporary) or str(error.filename).endswith(PARTIAL)
+        # A path below a folder that is being written is as temporary as the folder.
+        hidden = error.filename in (None, *temporary) or PARTIAL in str(error.filename)
         if error.errno is not None and hidden:
             error.filename = str(path)
         raise

@@ -215,17 +215,18 @@ def load(folder: Path, device: str = "auto", trust: bool = False) -> Generator:
     if described.get("auto_map") and not (ours or trust):
         raise ValueError(f"{folder}: this model brings code of its own; trust=true runs it")
     weights.weight_files(folder)
-    model = _load(
-        BabyLMForCausalLM if ours else transformers.AutoModelForCausalLM, folder, described, trust and not ours
-    )
+    with loading.told_in_one_line(folder):
+        model = _load(
+            BabyLMForCausalLM if ours else transformers.AutoModelForCausalLM, folder, described, trust and not ours
+        )
+        tokenizer = reader.load(folder, trust and not ours)
     chosen = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
-    tokenizer = reader.load(folder, trust and not ours)
     limit = next((described[key] for key in ("max_position_embeddings", "n_positions") if key in described), None)
     return Generator(model.float().eval().to(chosen), tokenizer, limit)
 
 
 def _load(loader: Any, folder: Path, described: dict[str, Any], trust: bool) -> Any:
-    names = described.get("architectures") or []
+    names = loading.architectures(folder)
     if names and all("MaskedLM" in name for name in names):
         raise ValueError(f"{folder}: {', '.join(names)} is a masked model, which fills gaps and cannot generate")
     if described.get("is_encoder_decoder"):

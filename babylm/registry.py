@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -30,8 +30,15 @@ def check(value: str, choices: Iterable[str], key: str) -> str:
     raise ValueError(f"{key}: unknown value {value!r}{hint} (one of: {', '.join(known)})")
 
 
-def options(words: Iterable[str], keys: Iterable[str], sections: tuple[str, ...] = ()) -> dict[str, str]:
+def options(
+    words: Iterable[str],
+    keys: Iterable[str],
+    sections: tuple[str, ...] = (),
+    synonyms: Mapping[str, str] | None = None,
+) -> dict[str, str]:
     """``key=value`` words by key, each one of ``keys`` or beginning with one of ``sections``; else a ``ValueError``.
+
+    ``synonyms``: what other tools call an option -> what we call it, for the error.
 
     A key that comes twice is refused: which of its values is meant?
     """
@@ -40,6 +47,8 @@ def options(words: Iterable[str], keys: Iterable[str], sections: tuple[str, ...]
         key, equals, value = word.partition("=")
         if not equals:
             raise ValueError(f"{word!r}: an option is written key=value, for example rules=2025")
+        if key not in keys and synonyms and key in synonyms:
+            raise ValueError(f"option: unknown value {key!r}; did you mean {synonyms[key]}?")
         if not key.startswith(sections):
             check(key, keys, "option")
         if key in given:

@@ -259,7 +259,7 @@ class TrainingConfig:
     threads: int | None = None
     """CPU threads for torch; none: torch's own choice."""
     log_every: int | None = None
-    """Steps between two lines of the log, beside the first step's; null: at most 50, and a hundred lines or more."""
+    """Steps between two lines of the log, beside the first step's; null: at most 50, and thirty lines or more."""
     save_minutes: float = 10.0
     """Minutes between two writes of ``last.ckpt``."""
     revisions: Literal["all", "none"] = "all"

@@ -455,3 +455,9 @@ def test_a_long_unknown_key_is_shortened(tmp_path):
     with pytest.raises(ConfigError, match=r"kkk\.\.\.: unknown key") as caught:
         config.load(tmp_path / "x.yaml")
     assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("words", [["name=s2", "configs/smoke.yaml"], ["--lr", "3"]])
+def test_a_command_that_begins_with_a_change_is_told_the_order(words, capsys):
+    assert cli.config_command("", lambda loaded: 0, words) == 2
+    assert "the configuration's file comes first" in capsys.readouterr().err

@@ -22,20 +22,27 @@ OWN = (
 def main(given: dict[str, str], log: Log) -> int:
     """Print the table for ``data=FOLDER``; returns the exit code."""
     data = places.given(given.get("data", EvaluationConfig().data))
-    rows, lacking = [], []
+    rows, damaged = [], []
+    lacking: dict[str, list[str]] = {}
     for name in registry.names(suite.FOLDER):
         task = suite.task(name)
         suites = [f"{which} {rules}" for (which, rules), names in suite.SUITES.items() if name in names]
         states: dict[str, str] = {}
         for which in dict.fromkeys(entry.split()[0] for entry in suites) or ("full",):
-            states[which], missing = _state(task, data, which)
-            lacking += [f"{name}, {which}: {missing}"] if missing else []
+            states[which], problem = _state(task, data, which)
+            if states[which] == "missing":  # one line for all tasks that one source brings
+                what, _, source = problem.rpartition("; ")
+                lacking.setdefault(source, []).append(what.rpartition(" has no ")[2])
+            elif problem:
+                damaged.append(f"{name}, {which}: {problem}")
         shown = "; ".join(dict.fromkeys(states.values() if len(set(states.values())) == 1 else _by_suite(states)))
         needed = ", ".join(filter(None, dict.fromkeys(_needed(task, which) for which in states))) or "none"
         rows.append((name, ", ".join(suites) or "none", tables.percent(task.CHANCE or None, 1), needed, shown))
     log(f"tasks, with the data in {data} (another folder: data=...)")
     log(table(HEADER, rows))
-    for line in lacking:
+    for source, names in lacking.items():
+        log(f"missing: {', '.join(names)}; {source}")
+    for line in damaged:
         log(line)
     log(OWN)
     return 0

@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 import transformers
-from safetensors import SafetensorError
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
     MODEL_FOR_MASKED_LM_MAPPING_NAMES,
@@ -32,11 +31,6 @@ OURS = revisions.MODEL_TYPE
 CODE = "code_sha256"
 """Key in the results of a model whose own code was run."""
 TOKENIZER = reader.FILE
-UNREADABLE = (
-    *(OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError),
-    *(SafetensorError, pickle.UnpicklingError),
-)
-"""What transformers, torch and safetensors raise of folders that do not fit."""
 IN_LAYER = re.compile(r"\.(layers?|h|blocks?)\.\d+\.")
 BUFFER = re.compile(r"(inv_freq|masked_bias|attn\.bias|attention\.bias|position_ids)$")
 """Parts of old checkpoints that newer classes compute."""
@@ -46,14 +40,14 @@ def resolve(folder: Path, backend: str, dtype: str = "auto") -> str:
     """``auto`` as the backend the model's class asks for; any other name as it is, checked. With the mark of bf16."""
     registry.check(backend, (*BACKENDS, "auto"), "evaluation.scorer")
     if backend == "auto":
-        backend = "mlm" if any("MaskedLM" in name for name in _architectures(folder)) else "causal"
+        backend = "mlm" if any("MaskedLM" in name for name in architectures(folder)) else "causal"
     return narrow.named(backend, dtype)
 
 
 def check_folder(folder: Path, *, trust: bool = False) -> None:
     """``ValueError`` where ``folder`` is no model that can be scored: told in a moment, before its weights are read."""
     described = read_json(folder / "config.json")
-    names = ", ".join(_architectures(folder)) or str(described.get("model_type"))
+    names = ", ".join(architectures(folder)) or str(described.get("model_type"))
     if not described.get("model_type") and not described.get("auto_map"):  # some versions guess, by the folder's name
         raise ValueError(f"{folder}: its config.json has no model_type; {weights.AGAIN}")
     if described.get("is_encoder_decoder"):
@@ -105,7 +99,7 @@ def load_scorer(
         logging.disable_progress_bar()
     backend = resolve(folder, backend)
     check_folder(folder, trust=trust)
-    with _told_in_one_line(folder, trust), _no_load_report():
+    with told_in_one_line(folder), _no_load_report():
         model, tokenizer = _model_and_tokenizer(folder, backend, trust)
         check_numbers(model, folder)
         scorer = Scorer(model.float().eval().to(device or torch.device("cpu")), tokenizer, backend)
@@ -148,19 +142,18 @@ def _load_ours(kind: Any, folder: Path) -> Any:
 
 
 @contextmanager
-def _told_in_one_line(folder: Path, trust: bool) -> Iterator[None]:
+def told_in_one_line(folder: Path) -> Iterator[None]:
     """Errors of libraries that read a stranger's folder as a ``ValueError`` with the folder's name.
 
-    Code of the folder that was trusted may raise anything.
+    All of them: transformers, tokenizers, torch and safetensors raise a dozen classes for files that do not fit, a bare
+    ``Exception`` among them, and code of the folder that was trusted may raise anything.
     """
     try:
         yield
     except torch.OutOfMemoryError:
         raise ValueError(f"{folder}: the GPU's memory does not hold this model; use device=cpu") from None
     except Exception as error:
-        if not trust and not isinstance(error, UNREADABLE):
-            raise
-        told = first_line(error)
+        told = " ".join(first_line(error).split())
         what = "" if isinstance(error, ValueError) else "it cannot be loaded: "
         raise ValueError(told if str(folder) in told else f"{folder}: {what}{told}") from None
 
@@ -179,7 +172,7 @@ def _no_load_report() -> Iterator[None]:
 
 
 def _load(loader: Any, folder: Path, backend: str, kind: Any, trust: bool) -> Any:
-    names = _architectures(folder)
+    names = architectures(folder)
     if backend == "causal" and names and all("MaskedLM" in name for name in names):
         # Such classes load, but look both ways: every token would see itself.
         raise ValueError(f"{folder}: {', '.join(names)} is a masked model; score it with scorer=mlm (or mntp)")
@@ -251,6 +244,10 @@ def read_json(file: Path) -> dict[str, Any]:
     return files.read_json(file, weights.AGAIN)
 
 
-def _architectures(folder: Path) -> list[str]:
-    names = read_json(folder / "config.json").get("architectures")
-    return [str(name) for name in names] if isinstance(names, list) else []
+def architectures(folder: Path) -> list[str]:
+    """The model classes that a folder's ``config.json`` names; empty if it names none."""
+    file = folder / "config.json"
+    names = read_json(file).get("architectures") or []
+    if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise ValueError(f"{file}: architectures: expected a list of class names, found {str(names)[:80]}")
+    return names

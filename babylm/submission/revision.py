@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from babylm import files, revisions
+from babylm.console import first_line
 from babylm.models.configuration import AUTO_MAP, BabyLMConfig
 from babylm.models.modeling import BabyLMForCausalLM
 from babylm.revisions import CONFIG, FACTS, WEIGHTS
@@ -111,12 +112,15 @@ def verify(folder: Path) -> list[str]:
     folder = Path(folder)
     problems = revisions.find_damage(folder)
     if not problems:
-        with safe_open(folder / WEIGHTS, framework="pt") as stored:
-            problems += [
-                f"{folder / WEIGHTS}: {name} is not finite"
-                for name in stored.keys()  # noqa: SIM118 (not a dict)
-                if not torch.isfinite(stored.get_tensor(name)).all()
-            ]
+        try:
+            with safe_open(folder / WEIGHTS, framework="pt") as stored:
+                problems += [
+                    f"{folder / WEIGHTS}: {name} is not finite"
+                    for name in stored.keys()  # noqa: SIM118 (not a dict)
+                    if not torch.isfinite(stored.get_tensor(name)).all()
+                ]
+        except SafetensorError as error:  # a manifest can fit anything
+            problems.append(f"{folder / WEIGHTS}: not a safetensors file ({first_line(error)})")
     return sorted(problems)
 
 

@@ -109,10 +109,13 @@ def test_the_list_of_tasks_says_what_is_there_and_how_to_get_the_rest(data, tmp_
     assert rows["grammar"].startswith("grammar none 50.0 none ")
     assert "global_piqa fast 2026, full 2026 37.5" in rows["global_piqa"]
     told = {line.split(",")[0]: line for line in lines if not line.startswith("  ")}
-    assert "fast_eval/ewok_fast; unpack ewok_fast.zip" in told["ewok"]
-    assert "glue_filtered/rte.train.jsonl; python -m babylm.evaluate --get brings it" in told["rte"]
+    missing = [line for line in lines if line.startswith("missing: ")]
+    assert any("fast_eval/ewok_fast; unpack ewok_fast.zip" in line for line in missing)
+    assert any("glue_filtered/rte.train.jsonl; python -m babylm.evaluate --get brings it" in line for line in missing)
     assert "comps_base.jsonl, line 1: no field property_phrase" in told["comps"]
     assert evaluate._command(["--list", f"data={tmp_path / 'none'}"]) == 0
+    missing = [line for line in capsys.readouterr().out.splitlines() if line.startswith("missing: ")]
+    assert len({line.rpartition("; ")[2] for line in missing}) == len(missing), "one line per source"
     assert evaluate._command(["--list", "date=x"]) == 2
     assert "did you mean data" in capsys.readouterr().err
 
@@ -218,3 +221,10 @@ def test_what_is_written_is_understood(place, line, monkeypatch):
 def test_an_option_given_twice_is_refused(model, capsys):
     assert evaluate._command([str(model), "tasks=grammar", "limit=3", "limit=4"]) == 2
     assert "limit: given twice (limit=3 and limit=4); keep one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("word", "option"), sorted(evaluate.SYNONYMS.items()))
+def test_what_others_call_an_option_is_answered_with_ours(word, option, capsys):
+    assert option in evaluate.KEYS or option.startswith(evaluate.SECTIONS)
+    assert evaluate._command(["checkpoints/x", f"{word}=1"]) == 2
+    assert f"did you mean {option}?" in capsys.readouterr().err

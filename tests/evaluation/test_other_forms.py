@@ -8,9 +8,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import GPT2Config, GPT2LMHeadModel, ViTConfig, ViTModel
 
-from babylm import generate, generation
+from babylm import evaluate, generate, generation
 from babylm.evaluation import targets
 from babylm.evaluation.loading import check_folder, load_scorer
+from tests.models import variants
 
 
 @pytest.fixture
@@ -92,3 +93,37 @@ def test_a_pointer_of_git_lfs_and_a_file_are_no_folder_of_weights(folder):
     (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n")
     with pytest.raises(ValueError, match="git lfs pull"):
         check_folder(folder)
+
+
+SPOILT = {
+    "a pickle that is none": lambda f: (f / "model.safetensors").rename(f / "pytorch_model.bin"),
+    "weights that are none": lambda f: (f / "model.safetensors").write_bytes(b"\xff" * 200),
+    "architectures of numbers": lambda f: change(f, architectures=[1, None]),
+    "a size in words": lambda f: change(f, vocab_size="many"),
+    "an attention of the Hub": lambda f: change(f, _attn_implementation="evil/evil"),
+    "half a tokenizer": lambda f: (f / "tokenizer.json").write_text('{"model": {"type": "BPE"}}'),
+}  # fmt: skip
+
+
+def change(folder, **values):
+    file = folder / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["ours", "gpt2"])
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
+def test_whatever_is_wrong_with_a_folder_is_one_line(tmp_path, tokenizer, capsys, spoil, ours):
+    folder = tmp_path / "model"
+    if ours:
+        model = variants.network(vocab_size=len(tokenizer))
+    else:
+        model = GPT2LMHeadModel(GPT2Config(vocab_size=len(tokenizer), n_embd=8, n_layer=1, n_head=1))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    spoil(folder)
+    capsys.readouterr()
+    for command, words in ((generate, ["x"]), (evaluate, ["tasks=grammar", "limit=1"])):
+        assert command._command([str(folder), *words]) == 2
+        lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+        assert len(lines) == 1
+        assert str(folder) in lines[0]

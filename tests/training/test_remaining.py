@@ -73,5 +73,5 @@ def test_the_first_step_is_logged_and_the_interval_follows_the_length(tmp_path):
     assert steps == list(range(1, 18))
     text = (folder / "log.txt").read_text()
     assert re.search(r"^ +1/17 .* \d+s$", text, flags=re.MULTILINE)
-    assert [log_interval(None, n) for n in (1, 99, 200, 640, 1000, 2500, 9690, 10**6)] == [1, 1, 2, 5, 10, 20, 50, 50]
+    assert [log_interval(None, n) for n in (1, 59, 161, 640, 1000, 2500, 9690, 10**6)] == [1, 1, 5, 20, 20, 50, 50, 50]
     assert log_interval(7, 10**6) == 7

@@ -39,14 +39,14 @@ def peak_flops(device: torch.device) -> float | None:
 
 
 def log_interval(configured: int | None, steps: int) -> int:
-    """Steps between two lines: as configured, else at least a hundred lines, and at most 50 steps.
+    """Steps between two lines: as configured, else at least thirty lines, and at most 50 steps.
 
     >>> [log_interval(None, steps) for steps in (17, 640, 9690)]
-    [1, 5, 50]
+    [1, 20, 50]
     """
     if configured is not None:
         return configured
-    return max(every for every in (1, 2, 5, 10, 20, 50) if every == 1 or every * 100 <= steps)
+    return max(every for every in (1, 2, 5, 10, 20, 50) if every == 1 or every * 30 <= steps)
 
 
 class Meters(StepCallback):
