@@ -159,7 +159,8 @@ def run_folder(tmp_path, causal_model, tokenizer_folder):
 
 
 def words_of(run_folder, data, *more):
-    quick = ["glue.epochs=1", "glue.batch=8", "glue.precision=fp32"]
+    given = {word.partition("=")[0] for word in more}
+    quick = [w for w in ("glue.epochs=1", "glue.batch=8", "glue.precision=fp32") if w.partition("=")[0] not in given]
     return [str(run_folder), f"data={data}", "revisions=main", *quick, *more]
 
 
@@ -229,7 +230,7 @@ def test_a_suite_fine_tunes_the_last_revision_alone(run_folder, data, capsys):
     ],
 )
 def test_mistakes_in_settings(run_folder, data, capsys, word, message):
-    assert evaluate._command([*words_of(run_folder, data, "tasks=rte"), word]) == 2
+    assert evaluate._command(words_of(run_folder, data, "tasks=rte", word)) == 2
     assert message in capsys.readouterr().err
 
 
