@@ -4,6 +4,7 @@ Prints JSON: the version of transformers, and by folder the names of what went w
 """
 
 import json
+import re
 import sys
 import warnings
 
@@ -77,11 +78,11 @@ def generation(folder):
         return torch.equal(model.generate(inputs_embeds=embeds, attention_mask=torch.ones_like(ids), **GREEDY), new)
 
     def stopped():
-        # Some text between the first new token and the last one ends the continuation.
-        end = tokenizer.decode(new[0, 3:5])
+        # Two characters of the continuation end it; not of a token that is a part of a character.
+        end = re.search("[ -~]+", tokenizer.decode(new[0]))[0][:2]
         texts = model.generate(ids, stop_strings=[end], tokenizer=tokenizer, **GREEDY)
         text = tokenizer.decode(texts[0, ids.shape[1] :])
-        return end in text and torch.equal(texts, right[:, : texts.shape[1]]) and texts.shape[1] <= ids.shape[1] + 5
+        return end in text and torch.equal(texts, right[:, : texts.shape[1]]) and texts.shape[1] < right.shape[1]
 
     def attentions():
         output = model.generate(ids, output_attentions=True, return_dict_in_generate=True, **GREEDY)
