@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from babylm import places
-from babylm.evaluation import suite
+from babylm.evaluation import device, suite
 from babylm.evaluation.aggregates import expand
 from babylm.sections import Config
 
 
 def check(config: Config) -> None:
-    """``ValueError`` when the data of a task that will be scored is missing. (`prepare` looks at held-out text.)"""
+    """``ValueError`` when a task that will be scored lacks its data or its device; `prepare` looks at held-out text."""
     wanted = config.evaluation
-    if wanted.at == "none":
+    if wanted.at == "none" or not wanted.tasks:
         return
+    device.choose(wanted.device)
     for name in expand(wanted.tasks):
         suite.task(name, wanted).items(places.given(wanted.data), 1, suite="fast", rules=config.rules)

@@ -205,6 +205,8 @@ def open_session(config: Config, shards: Shards, log: console.Log) -> Session | 
     choices = None if folder.known else choose(config, device, shape)
     text = describe(config, planned, flops.parameter_count(shape), need, free)
     saved = None
+    if initial is not None:
+        text += f"\n       {describe_initial(initial, challenge=config.track != 'free')}"
     if config.training.plan_only:
         log(text)
     else:
@@ -222,8 +224,6 @@ def open_session(config: Config, shards: Shards, log: console.Log) -> Session | 
             log(f"{folder.path} is finished: nothing to do (choose another name=... for another run)")
             return None
         log(text)
-        if initial is not None:
-            log(describe_initial(initial, challenge=config.track != "free"))
         files.write_json(folder.path / "plan.json", planned.as_dict())
         saved = state.load(folder.path, log.warn) if known else None
         if known and saved is None:

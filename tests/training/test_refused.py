@@ -27,6 +27,11 @@ from .test_resume import stop_at
         (["corpus.test={0}/latin"], "byte 3 is not UTF-8"),
         (["evaluation.tasks=[blimp]", "evaluation.data={0}/nope"], "nope has no fast_eval/blimp_fast"),
         (["training.attention=flash"], "flash does not run here: the package flash-attn is not installed"),
+        pytest.param(
+            ["evaluation.tasks=[grammar]", "evaluation.device=cuda"],
+            "evaluation.device",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU"),
+        ),
     ],
 )
 def test_what_is_missing_is_told_before_the_folder_is_made(tmp_path, monkeypatch, overrides, said):
