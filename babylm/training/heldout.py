@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from babylm.evaluation.progress import Progress
 from babylm.objectives import Batch, Objective
 from babylm.packing import Rows, Stream
 from babylm.training.module import NOISE, seed_of
@@ -40,6 +41,8 @@ class HeldOut:
         """
         every = 1 if tokens is None else max(1, round(self.tokens / tokens))
         training = network.training
+        total_rows = len(modes) * sum(len(part.tokens[::every]) for part in self.parts.values())
+        progress = Progress(f"held-out loss ({self.name})", total_rows, "row")
         network.eval()
         results: dict[str, dict[str, float]] = {}
         whole: dict[str, list[float]] = {mode: [0.0, 0.0] for mode in modes}
@@ -51,12 +54,13 @@ class HeldOut:
                 read += words
                 results[source] = {}
                 for mode, objective in modes.items():
-                    total, targets = self._sum(network, objective, mode, rows, device)
+                    total, targets = self._sum(network, objective, mode, rows, device, progress)
                     whole[mode] = [whole[mode][0] + total, whole[mode][1] + targets]
                     results[source][mode] = total / max(targets, 1)
                     if mode == "causal":
                         results[source]["causal_word"] = total / max(words, 1)
         finally:
+            progress.bar.close()
             network.train(training)
         results["all"] = {mode: total / max(targets, 1) for mode, (total, targets) in whole.items()}
         if "causal" in whole:
@@ -64,7 +68,13 @@ class HeldOut:
         return results
 
     def _sum(
-        self, network: Any, objective: Objective, mode: str, rows: Rows, device: torch.device
+        self,
+        network: Any,
+        objective: Objective,
+        mode: str,
+        rows: Rows,
+        device: torch.device,
+        progress: Progress,
     ) -> tuple[float, float]:
         count, length = rows.tokens.shape
         size = ROWS * max(1, BATCH_TOKENS.get(device.type, 0) // (ROWS * length))
@@ -80,6 +90,7 @@ class HeldOut:
                 noise.append(objective.noise(min(ROWS, count - start), length, generator))
             example = objective.corrupt(Batch(tokens, documents, words, first), torch.cat(noise), 1.0)
             sums += objective.loss(network, example).metrics[mode]
+            progress.update(len(tokens))
         # Brought to the host once: looking at each batch's sum would let the device run dry.
         values = torch.stack([value.double() for value in sums]).tolist() if sums else []
         return sum(values[::2], 0.0), sum(values[1::2], 0.0)

@@ -13,6 +13,8 @@ from babylm.training import heldout
 from babylm.training.session import Session
 from tests.models import variants
 
+from . import runs
+
 LENGTH = 16
 
 
@@ -82,3 +84,16 @@ def test_the_network_that_is_measured_takes_no_random_numbers_and_shares_nothing
     assert torch.equal(copy.eval()(ids).logits, network(ids).logits)
     assert not {p.data_ptr() for p in copy.parameters()} & {p.data_ptr() for p in network.parameters()}
     assert next(session.skeleton.parameters()).device.type == "meta", "for the next time"
+
+
+def test_progress_counts_every_row_once(tmp_path, monkeypatch, capsys):
+    from babylm.evaluation import progress
+
+    monkeypatch.setattr(progress, "SLOW", 0.0)
+    monkeypatch.setattr(heldout, "ROWS", 4)
+    monkeypatch.setattr(heldout, "BATCH_TOKENS", {})
+    (tmp_path / "held").write_text(runs.sentences(60))
+    runs.run(tmp_path, f"corpus.dev={tmp_path}/held", "evaluation.loss_at=end")
+    told = [line for line in capsys.readouterr().out.splitlines() if "held-out loss (dev): " in line]
+    assert told
+    assert all(" rows, about " in line for line in told)
