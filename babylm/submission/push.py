@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from babylm import files, revisions
+from babylm.console import first_line
 from babylm.submission.results import Run
 
 CARD = "README.md"
@@ -80,9 +81,7 @@ def push(repo: str, wanted: Sequence[Branch], log: Callable[[str], None], privat
             raise ValueError(
                 f"the Hub refuses to write {repo} ({status}): log in with a token that may write (hf auth login)"
             ) from None
-        raise ValueError(
-            f"the Hub cannot be reached, or failed: {str(error).splitlines()[0][:200]}; push again"
-        ) from None
+        raise ValueError(f"the Hub cannot be reached, or failed: {first_line(error)[:200]}; push again") from None
 
 
 def _upload(api: Any, repo: str, branch: Branch) -> None:

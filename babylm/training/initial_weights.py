@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from babylm import files, places, revisions
+from babylm.console import first_line
 from babylm.models.modeling import BabyLMForCausalLM
 from babylm.sections import ModelConfig
 from babylm.submission import revision
@@ -69,11 +70,15 @@ def load(path: str, model: BabyLMForCausalLM, vocabulary: dict[str, int]) -> Ini
     try:
         state = load_file(file) if file.suffix == ".safetensors" else torch.load(file, "cpu", weights_only=True)
     except (SafetensorError, RuntimeError, OSError, EOFError, ValueError) as error:
-        raise ValueError(f"init_from={path}: {file} cannot be read: {str(error).strip().splitlines()[0]}") from None
+        raise ValueError(f"init_from={path}: {file} cannot be read: {first_line(error)}") from None
     except Exception as error:  # what the unpickler raises for anything that is not plain tensors
         raise ValueError(f"init_from={path}: {file} holds more than tensors ({type(error).__name__})") from None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(f"init_from={path}: {file} does not hold tensors by name")
+    for name, value in state.items():
+        if not value.is_floating_point() or value.layout != torch.strided:
+            kind = str(value.dtype if value.layout == torch.strided else value.layout).removeprefix("torch.")
+            raise ValueError(f"init_from={path}: {name} in {file} is of type {kind}, not dense real numbers")
     try:
         checked = revision.checked_weights(model, state)
     except ValueError as error:

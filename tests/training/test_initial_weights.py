@@ -132,6 +132,27 @@ def test_a_pickle_of_a_stranger_is_not_executed(tmp_path, base):
     assert not (tmp_path / "owned").exists()
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda value: value.to(torch.complex64), "is of type complex64, not dense real numbers"),
+        (lambda value: value.to(torch.int64), "is of type int64, not dense real numbers"),
+        (lambda value: value.to_sparse(), "is of type sparse_coo, not dense real numbers"),
+    ],
+)
+def test_numbers_of_another_kind_are_refused(tmp_path, base, change, message):
+    weights = load_file(base / "main" / "model.safetensors")
+    torch.save({name: change(value) for name, value in weights.items()}, tmp_path / "weights.pt")
+    with pytest.raises(ValueError, match=message):
+        train.main(start(tmp_path, base, tmp_path / "weights.pt"))
+
+
+def test_an_empty_file_of_weights_is_one_line(tmp_path, base):
+    (tmp_path / "weights.pt").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"weights.pt cannot be read"):
+        train.main(start(tmp_path, base, tmp_path / "weights.pt"))
+
+
 def test_words_read_before_count_towards_the_tracks_budget(tmp_path, base, monkeypatch):
     from babylm import tracks
 
