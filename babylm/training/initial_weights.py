@@ -76,8 +76,10 @@ def load(path: str, model: BabyLMForCausalLM, vocabulary: dict[str, int]) -> Ini
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(f"init_from={path}: {file} does not hold tensors by name")
     for name, value in state.items():
-        if not value.is_floating_point() or value.layout != torch.strided:
-            kind = str(value.dtype if value.layout == torch.strided else value.layout).removeprefix("torch.")
+        dense = value.layout == torch.strided and not (value.is_nested or value.is_meta)
+        if not (dense and value.is_floating_point()):
+            form = value.layout if value.layout != torch.strided else value.dtype
+            kind = "nested" if value.is_nested else "meta" if value.is_meta else str(form).removeprefix("torch.")
             raise ValueError(f"init_from={path}: {name} in {file} is of type {kind}, not dense real numbers")
     try:
         checked = revision.checked_weights(model, state)

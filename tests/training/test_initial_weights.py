@@ -138,6 +138,8 @@ def test_a_pickle_of_a_stranger_is_not_executed(tmp_path, base):
         (lambda value: value.to(torch.complex64), "is of type complex64, not dense real numbers"),
         (lambda value: value.to(torch.int64), "is of type int64, not dense real numbers"),
         (lambda value: value.to_sparse(), "is of type sparse_coo, not dense real numbers"),
+        (lambda value: value.to("meta"), "is of type meta, not dense real numbers"),
+        (lambda value: torch.nested.nested_tensor([value]), "is of type nested, not dense real numbers"),
     ],
 )
 def test_numbers_of_another_kind_are_refused(tmp_path, base, change, message):
