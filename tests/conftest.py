@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_DATASETS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+
+# A shell ignores SIGINT for what it starts in the background, and processes inherit that: the tests of Ctrl-C are of a
+# process in the foreground.
+with suppress(ValueError):  # only in a main thread
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("BABYLM_SHARED_DATA", ROOT.parent / "shared" / "data"))
