@@ -271,17 +271,6 @@ def _message(path: Path, what: str, remedy: str) -> str:
     return f"{path}: {what}" + (f"; {remedy}" if remedy else "")
 
 
-@contextmanager
-def file_errors_as_value_errors() -> Iterator[None]:
-    """Before anything is started: an error of a file (no folder there, not ours to write) is the user's to mend."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None or error.strerror is None:
-            raise  # the network's errors, for example
-        raise ValueError(f"{error.filename}: {error.strerror}") from error
-
-
 def check_writable(folder: Path) -> None:
     """Make ``folder`` and try to write there; ``ValueError`` where that fails, before work that would be lost."""
     try:

@@ -18,7 +18,6 @@ from __future__ import annotations
 from typing import Any
 
 from babylm import cli, console, files
-from babylm.files import file_errors_as_value_errors
 from babylm.sections import Config
 
 
@@ -27,8 +26,7 @@ def main(config: Config) -> int:
     from babylm.corpora.pipeline import prepare
 
     log = console.Log()
-    with file_errors_as_value_errors():
-        shards = prepare(config.corpus, config.tokenizer, log)
+    shards = prepare(config.corpus, config.tokenizer, log)
     sheet = files.read_json(shards.folder / "datasheet.json")
     log()
     log(_datasheet(sheet, shards.manifest))

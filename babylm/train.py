@@ -19,7 +19,6 @@ import time
 
 from babylm import cli, places
 from babylm.console import Log, duration
-from babylm.files import file_errors_as_value_errors
 from babylm.interrupts import EXIT_INTERRUPTED
 from babylm.run import RunFolder
 from babylm.sections import Config
@@ -38,14 +37,12 @@ def main(config: Config) -> int:
     from babylm.corpora.pipeline import prepare
 
     finished = RunFolder(places.given(config.checkpoints) / config.name).finished  # then its held-out text may be gone
-    with file_errors_as_value_errors():
-        shards = prepare(config.corpus, config.tokenizer, log, held_out=not finished)
+    shards = prepare(config.corpus, config.tokenizer, log, held_out=not finished)
     from babylm.training import finish, session, trainer
     from babylm.training.callbacks.resume import InterruptedNow
     from babylm.training.module import NonFiniteError
 
-    with file_errors_as_value_errors():
-        opened = session.open_session(config, shards, log)
+    opened = session.open_session(config, shards, log)
     if opened is None:
         return 0
     module = trainer.build_module(opened)
