@@ -130,11 +130,18 @@ class RunFolder:
         return False
 
     def extend(self, config_yaml: str, identity: dict[str, Any]) -> None:
-        """Give the run here another configuration and identity; the caller has checked that it may go on with them."""
+        """Give the run here another configuration and identity; the caller has checked that it may go on with them.
+
+        The first process of a run writes them, the others wait for it.
+        """
         if global_rank() == 0:
             hold(self.path)
             files.write_text(self.path / "config.yaml", config_yaml)
             files.write_json(self.identity, identity)
+            return
+        end = time.monotonic() + LEADER_SECONDS
+        while files.read_json(self.identity) != identity and time.monotonic() < end:
+            time.sleep(0.1)
 
     def _is_same_run(self, identity: dict[str, Any]) -> bool:
         """Whether a run is here; if so, it is locked for this process. ``ValueError`` for another run."""

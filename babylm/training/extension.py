@@ -24,11 +24,14 @@ def earlier_budgets(folder: RunFolder, identity: dict[str, Any]) -> list[int]:
     """
     if not folder.known:
         return []
+    # In this order: another rank may be making the run longer now, and it writes the identity before the plan.
+    plan_file = folder.path / "plan.json"
+    words = int(files.read_json(plan_file)["words"]) if plan_file.is_file() else None
     stored = files.read_json(folder.identity)
     earlier = list(stored.pop(EARLIER, []))
     differing = {key for key in stored.keys() | identity.keys() if stored.get(key) != identity.get(key)}
-    if differing and all(key.startswith("budget.") for key in differing):
-        earlier.append(int(files.read_json(folder.path / "plan.json")["words"]))
+    if words is not None and differing and all(key.startswith("budget.") for key in differing):
+        earlier.append(words)
     return earlier
 
 

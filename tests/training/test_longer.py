@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import threading
 
 import pytest
 import torch
 
-from babylm import train
+from babylm import files, run, train
 from babylm.submission import revision
 
 from . import runs
@@ -116,3 +117,16 @@ def test_another_change_beside_the_budget_is_another_run(finished, tmp_path):
     again(finished, tmp_path)
     with pytest.raises(ValueError, match="another configuration or other data"):
         train.main(longer(tmp_path, "seed=2"))
+
+
+def test_another_rank_waits_for_the_first_to_make_the_run_longer(tmp_path, monkeypatch):
+    folder = run.RunFolder(tmp_path / "r")
+    folder.open("a: 1\n", {"seed": 1, "budget.words": 10})
+    identity = {"seed": 1, "budget.words": 20, "earlier budgets": [10]}
+    monkeypatch.setenv("RANK", "1")
+    write = threading.Timer(0.3, lambda: files.write_json(folder.identity, identity))
+    write.start()
+    folder.extend("a: 1\n", identity)
+    assert files.read_json(folder.identity) == identity
+    assert folder.open("a: 1\n", identity)
+    write.join()
