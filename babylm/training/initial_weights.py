@@ -85,10 +85,9 @@ def load(path: str, model: BabyLMForCausalLM, vocabulary: dict[str, int]) -> Ini
         checked = revision.checked_weights(model, state)
     except ValueError as error:
         raise ValueError(f"init_from={path}: {error}{_differing(folder, model)}") from None
-    facts = folder / revision.FACTS
-    words = files.read_json(facts).get("words") if facts.is_file() else None
-    before = (files.read_json(facts).get("init_from") or {}).get("words") if facts.is_file() else None
-    read = words + (before or 0) if words is not None else None
+    facts = files.read_json(folder / revision.FACTS) if (folder / revision.FACTS).is_file() else {}
+    words, before = facts.get("words"), (facts.get("init_from") or {}).get("words") or 0
+    read = None if words is None else words + before
     return InitialWeights(file, files.sha256_file(file), read, checked, _foreign_code(folder))
 
 
