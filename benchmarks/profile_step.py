@@ -28,10 +28,16 @@ KINDS = (
     ("attention", r"attention|flash|varlen|fmha|softmax|::bmm|baddbmm"),
     ("matmul", r"::(add)?mm\b|::linear|::matmul|gemm|cutlass|nvjet|mkldnn"),
     ("copies", r"copy_|_to_copy|Memcpy|Memset|::cat\b|::contiguous|::clone|::index|::gather|scatter|::fill_|zero_"),
-    ("random", r"random|bernoulli|uniform|normal_|::rand"),
+    ("random", r"random|bernoulli|uniform|normal_|::rand|bitwise|rshift"),  # dropout's bits are hashed
     (
         "norm, elementwise",
-        r"norm|::(add|sub|mul|div|pow|gelu|silu|sigmoid|rsqrt|sum|mean|lerp|where|neg|addcmul)|triton",
+        r"[Nn]orm|Rotation|::(add|sub|mul|div|pow|gelu|silu|sigmoid|rsqrt|sum|mean|lerp|where|neg|addcmul|cos|sin)|triton",
+    ),
+    ("indices", r"::(arange|sort|argsort|cumsum|searchsorted|nonzero|topk|eq|ne|lt|gt|le|ge)\b"),
+    (
+        "views, memory",
+        r"::(view|_unsafe_view|reshape|flatten|as_strided|slice|select|t|transpose|permute|expand|unsqueeze|squeeze|"
+        r"split|unbind|detach|alias|empty|empty_like|resize_)\b",
     ),
 )
 """Kinds of work by the names of an operation, its kernel and what called it; the first that fits counts."""
