@@ -18,7 +18,6 @@ from babylm.console import drop_output
 from babylm.interrupts import EXIT_INTERRUPTED, MESSAGE
 from babylm.sections import Config
 
-EXIT_ERROR = 1
 EXIT_CONFIG = 2
 """Exit code of a wrong command line, configuration, plan or file."""
 EXIT_UNREAD = 141

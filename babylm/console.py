@@ -9,6 +9,8 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from babylm.redaction import redact
+
 
 class Log:
     """Lines to the terminal and, once a run's folder is known, to its ``log.txt``; silent where ``quiet``.
@@ -45,7 +47,7 @@ class Log:
         self.path = path
         if not self.quiet:
             with open(path, "a", encoding="utf-8") as file:
-                file.write(f"# {datetime.now().astimezone():%Y-%m-%d %H:%M:%S %Z}  {' '.join(sys.argv)}\n")
+                file.write(f"# {datetime.now().astimezone():%Y-%m-%d %H:%M:%S %Z}  {redact(' '.join(sys.argv))}\n")
 
 
 def on_terminal() -> bool:

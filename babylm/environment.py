@@ -11,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from babylm.redaction import redact
+
 
 def record() -> dict[str, Any]:
     """What the run ran on: code revision, versions, machine. Read without importing torch."""
@@ -34,7 +36,7 @@ def record() -> dict[str, Any]:
         "platform": platform.platform(),
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "command": sys.argv,
+        "command": [redact(word) for word in sys.argv],
     }
 
 

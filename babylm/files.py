@@ -219,19 +219,6 @@ def numbered_jsonl(
         yield number, value
 
 
-def read_yaml(path: Path, remedy: str = "") -> dict[str, Any]:
-    """The keys of a YAML file written by us; `DamagedFile` when it is none."""
-    import yaml
-
-    try:
-        value = yaml.safe_load(read_text(path, remedy))
-    except yaml.YAMLError as error:
-        raise DamagedFile(_message(path, f"not valid YAML: {' '.join(str(error).split())}", remedy)) from None
-    if not isinstance(value, dict):
-        raise DamagedFile(_message(path, "does not hold keys and values", remedy))
-    return value
-
-
 _JSON_TYPES = {dict: "an object", list: "a list", str: "a string", int: "a number", float: "a number"}
 
 

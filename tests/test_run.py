@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from babylm import environment, files, run
+from babylm import console, environment, files, run
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_debris(tmp_path):
@@ -155,6 +155,14 @@ def test_a_foreign_folder_is_not_touched(tmp_path):
     with pytest.raises(ValueError, match="is not empty and holds no run"):
         run.RunFolder(tmp_path).open("", {})
     assert os.listdir(tmp_path) == ["thesis.tex"]
+
+
+def test_no_secret_of_the_command_line_is_kept(tmp_path, monkeypatch):
+    secret = "hf_" + "a1" * 17
+    monkeypatch.setattr(sys, "argv", ["train", f"notes=see {secret} there"])
+    assert environment.record()["command"] == ["train", "notes=see *** there"]
+    console.Log().attach(tmp_path / "log.txt")
+    assert secret not in (tmp_path / "log.txt").read_text()
 
 
 def test_environment_names_code_and_versions():

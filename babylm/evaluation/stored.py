@@ -26,8 +26,6 @@ TYPES: dict[str, tuple[type, ...]] = {
 }
 """What a result's file must hold."""
 AGAIN = evidence.AGAIN
-SAME = ("task", "suite", "rules")
-"""What two results must share to be results of one thing."""
 
 
 @dataclass(frozen=True)

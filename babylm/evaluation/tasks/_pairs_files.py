@@ -156,8 +156,3 @@ def _check_labels(first: _data.Record, record: _data.Record, layout: tuple[str, 
 def _is_label(value: Any, layout: tuple[str, str]) -> bool:
     """Whether a value is a number, a letter or a field's name, not a text of its own."""
     return not isinstance(value, str) or len(value.strip()) <= 1 or value.strip() in layout
-
-
-def is_table_of_pairs(file: Path) -> bool:
-    """Whether the header of a CSV or TSV file names a right and a wrong sentence."""
-    return bool(recognised(delimited.header(file)))
