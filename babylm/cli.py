@@ -14,9 +14,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from babylm.config.schema import Config
 from babylm.console import drop_output
 from babylm.interrupts import EXIT_INTERRUPTED, MESSAGE
-from babylm.sections import Config
 
 EXIT_CONFIG = 2
 """Exit code of a wrong command line, configuration, plan or file."""

@@ -22,7 +22,7 @@ FOLDER is checkpoints/<run> (defaults come from its config.yaml) or a folder wit
 (fast or full: which tasks, and whose data), rules (2025 or 2026), revisions, scorer (auto, causal, mntp, mlm), data,
 limit, dtype (auto, fp32, bf16), device (auto, cpu, cuda), trust (true runs a model's own code), part (i/n: the
 revisions i, i + n, ... counted from 0; once all parts are done, the command without it adds what is of all revisions),
-glue.*, reading_csv.*, pairs.* (all in babylm/evaluation_sections.py). A result is a file,
+glue.*, reading_csv.*, pairs.* (all in babylm/config/evaluation.py). A result is a file,
 FOLDER/evaluation/<revision>/<task>.<suite>.<rules>.<scorer>.json; what is there already, from the same weights and
 items, is not computed again, unless it is damaged. Without device, a GPU is used where torch sees one. A task of a
 suite whose data is not there is named, left out; of several revisions, a suite fine-tunes the last. A task with an item
@@ -41,10 +41,11 @@ from pathlib import Path
 
 from babylm import cli, files, places, registry
 from babylm import config as configuration
+from babylm.config.evaluation import EvaluationConfig, task_path
 from babylm.console import Log, table
-from babylm.evaluation import device, targets
-from babylm.evaluation.aggregates import GLUE, expand
-from babylm.evaluation_sections import EvaluationConfig, task_path
+from babylm.evaluation import model_paths
+from babylm.evaluation.results.averages import GLUE, expand
+from babylm.evaluation.scoring import device
 
 KEYS = ("tasks", "suite", "rules", "revisions", "scorer", "data", "limit", "trust", "dtype", "device", "part")
 SECTIONS = ("glue.", "reading_csv.", "pairs.")
@@ -85,8 +86,8 @@ def request(target: str, given: dict[str, str]) -> Request:
     for key, value in given.items():
         if not value.strip() and key not in ("revisions",):
             raise ValueError(f"{key}: no value given; leave the option out for its default")
-    targets.check(target)
-    settings, own_backend, own_rules = targets.defaults(places.given(target))
+    model_paths.check(target)
+    settings, own_backend, own_rules = model_paths.defaults(places.given(target))
     device.check(given.get("device", settings.device))
     changes = [f"{key}={value}" for key, value in given.items() if "." in key or key in ("dtype", "device")]
     settings = configuration.change(settings, changes)
@@ -108,8 +109,8 @@ def request(target: str, given: dict[str, str]) -> Request:
     trust = registry.check(given.get("trust", "false"), ("true", "false"), "trust") == "true"
     limit, which = _limit(given.get("limit", "none")), given.get("part", "")
     if which:
-        targets.part([], which)  # told before a model is downloaded
-    models, results = targets.find(target, _words(given.get("revisions", "")))
+        model_paths.part([], which)  # told before a model is downloaded
+    models, results = model_paths.find(target, _words(given.get("revisions", "")))
     return Request(
         settings=settings,
         suite=suite_name,
@@ -118,7 +119,7 @@ def request(target: str, given: dict[str, str]) -> Request:
         limit=limit,
         backend=backend,
         trust=trust,
-        models=targets.part(models, which) if which else models,
+        models=model_paths.part(models, which) if which else models,
         part=which,
         last=models[-1],
         results=results,
@@ -131,11 +132,13 @@ def main(target: str, given: dict[str, str], log: Log) -> int:
     asked = request(target, given)
     settings, models, results, name, rules = asked.settings, asked.models, asked.results, asked.suite, asked.rules
 
-    from babylm.evaluation import curves, forward, suite, tables
+    from babylm.evaluation import suite
+    from babylm.evaluation.results import learning_curves, tables
+    from babylm.evaluation.scoring import log_probs
 
     placed = device.choose(settings.device)
     files.check_writable(results)
-    forward.keep_memory()
+    log_probs.keep_memory()
     tasks = expand(asked.tasks) or suite.SUITES[name, rules]
     questions = suite.questions(tasks, asked.data, asked.limit, name, rules, log, asked.tasks, settings)
     where = device.described(placed)
@@ -174,7 +177,7 @@ def main(target: str, given: dict[str, str], log: Log) -> int:
     log(table(tables.HEADER, rows))
     if not asked.tasks and name == "full":
         suite.averages(models, asked.backend, results, rules, log, settings.dtype)
-    for file in curves.write(results, log.warn):
+    for file in learning_curves.write(results, log.warn):
         log(f"learning curves and order of acquisition: {file}")
     log(f"results are in {results}")
     return _code(refused, asked.tasks)
@@ -209,11 +212,11 @@ def _missing(data: Path) -> list[str]:
 def _command(words: Sequence[str]) -> int:
     """Run one of the three forms; returns the exit code."""
     if words[:1] == ["compare"]:
-        from babylm.evaluation import comparison
+        from babylm.evaluation.results import comparison
 
         return cli.command(comparison.__doc__, comparison.run, words[1:])
     if words[:1] == ["--get"]:
-        from babylm.evaluation import download
+        from babylm.evaluation.data import download
 
         def fetch(rest: list[str]) -> int:
             return download.main(rest, Log(), _missing)

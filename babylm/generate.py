@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from babylm import cli, places, registry, tracks
-from babylm.evaluation import weights
+from babylm.evaluation.scoring import weight_files
 
 if TYPE_CHECKING:
     from babylm.generation import Generator, Sampling
@@ -108,7 +108,7 @@ def model_folder(folder: Path) -> Path:
         print(f"{inner[chosen]}{note}", file=sys.stderr)
         return inner[chosen]
     if folder.is_dir():
-        form = weights.other_form(folder)
+        form = weight_files.other_form(folder)
         raise ValueError(
             f"{folder} holds neither a model nor revisions (folders with a config.json){f'; {form}' if form else ''}"
         )

@@ -19,8 +19,8 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList,
 from transformers.generation import logits_process
 
 from babylm import files, revisions
-from babylm.evaluation import loading, reader, weights
-from babylm.models.modeling import BabyLMForCausalLM
+from babylm.evaluation.scoring import foreign_tokenizer, load_model, weight_files
+from babylm.models.modeling_babylm import BabyLMForCausalLM
 from babylm.submission import revision
 
 ROWS = 16
@@ -200,9 +200,9 @@ def load(folder: Path, device: str = "auto", trust: bool = False) -> Generator:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     described = files.read_json(folder / "config.json", "give a model's folder")
-    if not (folder / reader.FILE).is_file():
+    if not (folder / foreign_tokenizer.FILE).is_file():
         raise ValueError(
-            f"{folder} has no {reader.FILE}: generating needs the model's fast tokenizer beside it "
+            f"{folder} has no {foreign_tokenizer.FILE}: generating needs the model's fast tokenizer beside it "
             "(AutoTokenizer.from_pretrained(...).save_pretrained(folder) writes it)"
         )
     typed = described.get("model_type") == revisions.MODEL_TYPE
@@ -214,19 +214,19 @@ def load(folder: Path, device: str = "auto", trust: bool = False) -> Generator:
         raise ValueError(f"{folder} is damaged: {problems[0]}; restore it, or make the revision again")
     if described.get("auto_map") and not (ours or trust):
         raise ValueError(f"{folder}: this model brings code of its own; trust=true runs it")
-    weights.weight_files(folder)
-    with loading.told_in_one_line(folder):
+    weight_files.weight_files(folder)
+    with load_model.told_in_one_line(folder):
         model = _load(
             BabyLMForCausalLM if ours else transformers.AutoModelForCausalLM, folder, described, trust and not ours
         )
-        tokenizer = reader.load(folder, trust and not ours)
+        tokenizer = foreign_tokenizer.load(folder, trust and not ours)
     chosen = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
     limit = next((described[key] for key in ("max_position_embeddings", "n_positions") if key in described), None)
     return Generator(model.float().eval().to(chosen), tokenizer, limit)
 
 
 def _load(loader: Any, folder: Path, described: dict[str, Any], trust: bool) -> Any:
-    names = loading.architectures(folder)
+    names = load_model.architectures(folder)
     if names and all("MaskedLM" in name for name in names):
         raise ValueError(f"{folder}: {', '.join(names)} is a masked model, which fills gaps and cannot generate")
     if described.get("is_encoder_decoder"):
@@ -246,7 +246,7 @@ def _load(loader: Any, folder: Path, described: dict[str, Any], trust: bool) -> 
             f"{folder}: its weights lack {', '.join(missing[:3])} ({len(missing)} in all) of {type(model).__name__}, "
             "so they would be random: it is no causal language model, or its weights are not whole"
         )
-    loading.check_numbers(model, folder)
+    load_model.check_numbers(model, folder)
     _check_causal(model.eval(), folder)
     return model
 

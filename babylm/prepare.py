@@ -18,12 +18,12 @@ from __future__ import annotations
 from typing import Any
 
 from babylm import cli, console, files
-from babylm.sections import Config
+from babylm.config.schema import Config
 
 
 def main(config: Config) -> int:
     """Prepare the corpus of a configuration and print what it is made of."""
-    from babylm.corpora.pipeline import prepare
+    from babylm.corpora.build import prepare
 
     log = console.Log()
     shards = prepare(config.corpus, config.tokenizer, log)

@@ -9,7 +9,7 @@ import re
 from dataclasses import asdict
 
 from babylm import redaction, registry
-from babylm.sections import SubmissionConfig
+from babylm.config.schema import SubmissionConfig
 
 _LICENSES = """
     afl-3.0 agpl-3.0 apache-2.0 apple-amlr apple-ascl artistic-2.0 bigcode-openrail-m bigscience-bloom-rail-1.0

@@ -22,27 +22,27 @@ from babylm.console import Log, size
 
 def main(folders: Sequence[Path], out: Path | None, log: Log) -> int:
     """Write the page; returns the exit code."""
-    from babylm.reporting import facts, gather, learning, page, pairs, scores
+    from babylm.reporting import examples, gather, learning_curves, markup, overview, scores
 
     begin = time.perf_counter()
     runs = gather.read_all(list(folders))
     names = ", ".join(one.name for one in runs)
     made = f"Made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by python -m babylm.report {' '.join(map(str, folders))}"
-    text = page.document(
+    text = markup.document(
         f"babylm: {names}",
         made,
         [
-            ("Missing", facts.gaps(runs)),
-            ("Facts", facts.facts(runs)),
-            ("Loss", learning.losses(runs)),
+            ("Missing", overview.gaps(runs)),
+            ("Facts", overview.facts(runs)),
+            ("Loss", learning_curves.losses(runs)),
             ("Scores", scores.scores(runs)),
             ("Comparison of runs", scores.compared(runs)),
-            ("Tasks over words", learning.tasks(runs)),
-            ("Phenomena", learning.phenomena(runs)),
-            ("Order of acquisition", learning.order(runs)),
+            ("Tasks over words", learning_curves.tasks(runs)),
+            ("Phenomena", learning_curves.phenomena(runs)),
+            ("Order of acquisition", learning_curves.order(runs)),
             ("Published baselines", scores.beside_published(runs)),
-            ("Calibration", pairs.calibrated(runs)),
-            ("Examples", pairs.examples(runs)),
+            ("Calibration", examples.calibrated(runs)),
+            ("Examples", examples.examples(runs)),
         ],
     )
     out = out or folders[0] / "report.html"

@@ -117,7 +117,7 @@ def find_foreign_code(folder: Path, complete: bool = True) -> list[str]:
     Empty only if everything that ``trust_remote_code=True`` would run is, byte for byte, what is installed here.
     ``complete=False``: code that is absent is not foreign (``save_pretrained`` writes weights and settings alone).
     """
-    from babylm.models.configuration import AUTO_MAP  # imports transformers
+    from babylm.models.configuration_babylm import AUTO_MAP  # imports transformers
 
     folder = Path(folder)
     foreign = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from babylm.sections import ObjectiveConfig, OptimizerConfig, ScheduleConfig
+from babylm.config.schema import ObjectiveConfig, OptimizerConfig, ScheduleConfig
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer

@@ -13,7 +13,7 @@ The package holds the collated predictions, the official result tree, scores cou
 budget, a model card, the answers to the form, checksums, and all of it as one archive. Only files that a revision's
 manifest lists are sent. The code in a revision is run (in a fresh process, to see that it loads) only if it is this
 package's own, or with trust=true. Keys: rules, scorer, data, incomplete, load (false: do not load the revisions in a
-fresh process), trust, reexport, push, private, and those of ``submission`` in babylm/sections.py (repo, license,
+fresh process), trust, reexport, push, private, and those of ``submission`` in babylm/config/schema.py (repo, license,
 description, tags, ...).
 
 Exit codes: 0 done; 2 something is wrong or missing (nothing was written).
@@ -28,8 +28,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from babylm import cli, files, places, registry
+from babylm.config.schema import SubmissionConfig
 from babylm.console import Log, size, table
-from babylm.sections import SubmissionConfig
 
 SWITCHES = {
     "incomplete": "false",
@@ -53,7 +53,7 @@ def main(folder: Path, given: dict[str, str], log: Log) -> int:
         raise ValueError(places.no_folder(folder))
     if not (folder / "config.yaml").is_file():
         raise ValueError(f"{folder} is not the folder of a run (it has no config.yaml)")
-    from babylm.submission import checks, loading, package, push, results
+    from babylm.submission import checks, load_check, package, push, results
 
     run = results.open_run(folder, given)
     repo = run.config.submission.repo
@@ -68,15 +68,15 @@ def main(folder: Path, given: dict[str, str], log: Log) -> int:
     found = checks.problems(run)
     names = [*run.present, "main"]
     if switches["reexport"] and not any(one.fatal for one in found):
-        for name in loading.reexport(folder, names):
+        for name in load_check.reexport(folder, names):
             log(f"{name}: exported again with this package's code; weights untouched, the same predictions")
     if switches["load"] and not any(one.fatal for one in found):
-        more, versions = loading.problems(folder, names, trust=switches["trust"])
+        more, versions = load_check.problems(folder, names, trust=switches["trust"])
         found += more
         if versions and not more:
             log(f"{len(names)} revisions load in a fresh process under transformers {', '.join(versions)}")
     elif not switches["load"]:
-        for line in loading.foreign_code(folder, names):
+        for line in load_check.foreign_code(folder, names):
             log(f"note: {line}")
     blocking = [one for one in found if one.fatal or not switches["incomplete"]]
     if blocking:

@@ -18,10 +18,10 @@ from __future__ import annotations
 import time
 
 from babylm import cli, places
+from babylm.config.schema import Config
 from babylm.console import Log, duration
 from babylm.interrupts import EXIT_INTERRUPTED
-from babylm.run import RunFolder
-from babylm.sections import Config
+from babylm.run_folder import RunFolder
 
 EXIT_NOT_FINITE = 3
 EXIT_STOPPED = 75
@@ -34,15 +34,15 @@ def main(config: Config) -> int:
 
     log = Log(quiet=int(os.environ.get("LOCAL_RANK", 0)) > 0)
     log(f"babylm: starting {config.name} ...")
-    from babylm.corpora.pipeline import prepare
+    from babylm.corpora.build import prepare
 
     finished = RunFolder(places.given(config.checkpoints) / config.name).finished  # then its held-out text may be gone
     shards = prepare(config.corpus, config.tokenizer, log, held_out=not finished)
-    from babylm.training import finish, session, trainer
-    from babylm.training.callbacks.resume import InterruptedNow
+    from babylm.training import finalize, setup, trainer
+    from babylm.training.callbacks.checkpointing import InterruptedNow
     from babylm.training.module import NonFiniteError
 
-    opened = session.open_session(config, shards, log)
+    opened = setup.open_session(config, shards, log)
     if opened is None:
         return 0
     module = trainer.build_module(opened)
@@ -69,7 +69,7 @@ def main(config: Config) -> int:
         log(f"stopped by {resume.stopped_by} after step {module.completed:,}, state saved: repeat the command to go on")
         return EXIT_STOPPED
     if loop.is_global_zero:
-        finish.finish(opened, module, loop)
+        finalize.finish(opened, module, loop)
         log(f"done in {duration(time.perf_counter() - begin)}: {opened.folder.path}")
     return 0
 

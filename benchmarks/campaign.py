@@ -97,7 +97,7 @@ class Campaign:
         """Train a run to its end; its last losses on the held-out text."""
         from babylm import config as configuration
         from babylm import train
-        from babylm.training import metrics
+        from babylm.training import jsonl_logger
 
         made = configuration.load(ROOT / self.scale.config, self.settings([*changes, f"name={name}"]))
         code = train.main(made)
@@ -106,7 +106,7 @@ class Campaign:
             raise TimeUp
         if code:
             return {"changes": list(changes), "failed": code}
-        lines = metrics.read(Path(made.checkpoints) / name / "metrics.jsonl")
+        lines = jsonl_logger.read(Path(made.checkpoints) / name / "metrics.jsonl")
         found = {k.removeprefix("dev/"): v for line in lines for k, v in line.items() if k.startswith("dev/")}
         speeds = [line["tokens_per_second"] for line in lines if "tokens_per_second" in line]
         for old in (Path(made.checkpoints) / name).glob("*.ckpt"):

@@ -72,8 +72,8 @@ SMOKE = Scale(
     final=("budget.words=8000", "milestones=[4000, 8000]"),
     speed={"2x128, 1k tokens a step": ("budget.words=8000",)},
     speed_options=("--steps", "2", "--warm-up", "1", "--profiled", "1"),
-    fast=("tasks=grammar", "limit=5"),
-    full=(("tasks=grammar", "suite=full", "revisions=main", "limit=10"),),
+    fast=("tasks=toy_pairs", "limit=5"),
+    full=(("tasks=toy_pairs", "suite=full", "revisions=main", "limit=10"),),
 )  # fmt: skip
 
 
@@ -81,8 +81,8 @@ def dry_run(scale: Scale, overrides: Sequence[str], speed: float) -> str:
     """Every run with its FLOPs and time, at ``speed`` tokens a second of the recipe; answers as the recipe has them."""
     from babylm import config as configuration
     from babylm import console
-    from babylm.models.configuration import BabyLMConfig
-    from babylm.training.session import flops_per_token
+    from babylm.models.configuration_babylm import BabyLMConfig
+    from babylm.training.setup import flops_per_token
 
     def cost(changes: Sequence[str]) -> tuple[float, float]:
         made = configuration.load(ROOT / scale.config, [*scale.common, *overrides, *changes])
@@ -148,8 +148,8 @@ def log_rows(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 def baselines(folders: Sequence[Path], rules: int, scorer: str) -> list[str]:
     """A Markdown table: mean and range of our seeds (their evaluation folders), then the published rows."""
-    from babylm.evaluation.aggregates import GLUE, aggregates
-    from babylm.reporting import published
+    from babylm.evaluation.results.averages import GLUE, aggregates
+    from babylm.reporting import baselines
 
     runs: list[dict[str, float]] = []
     for folder in folders:
@@ -166,7 +166,7 @@ def baselines(folders: Sequence[Path], rules: int, scorer: str) -> list[str]:
             if one.value is not None and not one.missing:
                 found[key] = 100 * one.value
         runs.append(found)
-    columns = list(published.COLUMNS[rules])
+    columns = list(baselines.COLUMNS[rules])
     columns += sorted({task for found in runs for task in found} - set(columns) - set(GLUE))
     lines = ["| | " + " | ".join(columns) + " |", "|---|" + "--:|" * len(columns)]
     cells = []
@@ -175,7 +175,7 @@ def baselines(folders: Sequence[Path], rules: int, scorer: str) -> list[str]:
         shown = f"{mean(values):.2f} ({min(values):.2f} to {max(values):.2f})" if values else "-"
         cells.append(shown + (f", {len(values)} of {len(runs)}" if 0 < len(values) < len(runs) else ""))
     lines.append(f"| ours, mean (range) of {len(runs)} seeds | " + " | ".join(cells) + " |")
-    for one in published.of("strict-small", rules):
+    for one in baselines.of("strict-small", rules):
         scores = ["-" if value is None else f"{value:g}" for value in one.scores]
         lines.append(f"| {one.name} | " + " | ".join([*scores, *["-"] * (len(columns) - len(scores))]) + " |")
     return lines

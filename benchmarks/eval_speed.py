@@ -95,10 +95,10 @@ def sample(data: Path, target: Path, jobs: list[Job]) -> None:
 def our_turns(given: argparse.Namespace, jobs: dict[str, Job], bf16: bool) -> dict[str, Callable[[], Any]]:
     """The package's tasks on loaded models."""
     from babylm import files
+    from babylm.config.schema import EvaluationConfig, GlueConfig
     from babylm.evaluation import scorer as scoring
     from babylm.evaluation import suite
-    from babylm.evaluation.results import plain
-    from babylm.sections import EvaluationConfig, GlueConfig
+    from babylm.evaluation.results.task_result import plain
 
     settings = EvaluationConfig(glue=GlueConfig(epochs=1, precision="bf16" if bf16 else "fp32"))
 
@@ -185,9 +185,9 @@ def contend(given: argparse.Namespace, jobs: dict[str, Job]) -> None:
     if given.contender == "official":
         turns = official_turns(given, jobs)
     else:
-        from babylm.evaluation import forward
+        from babylm.evaluation.scoring import log_probs
 
-        forward.keep_memory()
+        log_probs.keep_memory()
         turns = our_turns(given, jobs, given.contender == "ours-bf16")
     print("ready", flush=True)
     for name in sys.stdin:
@@ -257,10 +257,12 @@ def alone(given: argparse.Namespace) -> None:
     import torch
 
     from babylm.console import Log
-    from babylm.evaluation import forward, suite
+    from babylm.evaluation import suite
 
     torch.set_num_threads(given.threads)
-    forward.keep_memory()
+    from babylm.evaluation.scoring import log_probs
+
+    log_probs.keep_memory()
     data = given.data / "evaluation_data"
     names = suite.SUITES["fast", 2025]
     questions = dict(suite.questions(names, data, None, "fast", 2025, Log(), ()))

@@ -14,8 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from babylm.corpora.pipeline import prepare
-from babylm.sections import CorpusConfig, TokenizerConfig
+from babylm.config.schema import CorpusConfig, TokenizerConfig
+from babylm.corpora.build import prepare
 
 
 def main() -> None:

@@ -99,11 +99,11 @@ def measure(config: Any, steps: int, warm_up: int, profiled: int) -> dict[str, A
     """Train ``warm_up + steps + profiled`` steps; speed, MFU (on a GPU whose peak is known), memory and the table."""
     import torch
 
-    from babylm import console, run
-    from babylm.corpora.pipeline import prepare
-    from babylm.training import session, trainer
-    from babylm.training.callbacks.meters import memory, peak_flops
-    from babylm.training.callbacks.steps import StepCallback
+    from babylm import console, run_folder
+    from babylm.corpora.build import prepare
+    from babylm.training import setup, trainer
+    from babylm.training.callbacks.base import StepCallback
+    from babylm.training.callbacks.throughput import memory, peak_flops
 
     class Watch(StepCallback):
         def __init__(self) -> None:
@@ -147,14 +147,14 @@ def measure(config: Any, steps: int, warm_up: int, profiled: int) -> dict[str, A
     config.training.plan_only, config.training.revisions = True, "none"
     config.training.log_every = 10**9
     config.evaluation.at = config.evaluation.loss_at = "none"
-    opened = session.open_session(config, prepare(config.corpus, config.tokenizer, log), log)
+    opened = setup.open_session(config, prepare(config.corpus, config.tokenizer, log), log)
     assert opened is not None
     on_gpu = opened.device.type == "cuda"
     kinds = [torch.profiler.ProfilerActivity.CPU] + [torch.profiler.ProfilerActivity.CUDA] * on_gpu
     if opened.plan.steps < last + profiled:
         raise ValueError(f"the run has {opened.plan.steps} steps, {last + profiled} are asked for: --steps, budget")
     with tempfile.TemporaryDirectory() as folder:
-        opened.folder = run.RunFolder(Path(folder))
+        opened.folder = run_folder.RunFolder(Path(folder))
         module = trainer.build_module(opened)
         mark(module)
         loop, resume = trainer.build_trainer(opened, module)

@@ -90,16 +90,16 @@ def train_ours(given: argparse.Namespace, best: bool, objective: str = "hybrid")
     import numpy as np
     import torch
 
-    from babylm import console, objectives, plan, run
-    from babylm.models.configuration import BabyLMConfig
+    from babylm import console, hardware, objectives, run_folder
+    from babylm.batches import plan
+    from babylm.batches.stream import Stream
+    from babylm.config.schema import Config, PhaseConfig
+    from babylm.models.configuration_babylm import BabyLMConfig
     from babylm.models.flops import training_flops_per_token
-    from babylm.models.modeling import BabyLMForCausalLM
-    from babylm.packing import Stream
-    from babylm.sections import Config, PhaseConfig
-    from babylm.training import precision
-    from babylm.training.attention import choose
-    from babylm.training.callbacks.steps import StepCallback
-    from babylm.training.session import Session
+    from babylm.models.modeling_babylm import BabyLMForCausalLM
+    from babylm.training.attention_backend import choose
+    from babylm.training.callbacks.base import StepCallback
+    from babylm.training.setup import Session
     from babylm.training.trainer import build_module, build_trainer, fit
 
     layers, width, heads, inner = SHAPES[given.device]
@@ -136,13 +136,15 @@ def train_ours(given: argparse.Namespace, best: bool, objective: str = "hybrid")
     planned = plan.build(
         config, Stream(Corpus(), bos=BOS, pad=PAD, seed=1), lambda n: training_flops_per_token(shape, n)
     )
-    arithmetic, _ = precision.choose("auto", device)
+    arithmetic, _ = hardware.choose_precision("auto", device)
     dtype = torch.bfloat16 if arithmetic == "bf16" else torch.float32
     attention, why = choose(shape, device, dtype, length=given.length)
     print(f"note {arithmetic}, attention {attention}: {why}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         quiet = console.Log(quiet=True)
-        session = Bench(config, None, planned, run.RunFolder(Path(folder)), quiet, device, arithmetic, attention, None)  # type: ignore[arg-type]
+        session = Bench(
+            config, None, planned, run_folder.RunFolder(Path(folder)), quiet, device, arithmetic, attention, None
+        )  # type: ignore[arg-type]
         module = build_module(session)
         trainer, _ = build_trainer(session, module)
         trainer.callbacks.append(Watch())
@@ -262,7 +264,7 @@ def _report(given: argparse.Namespace, results: dict[str, list[list[float]]]) ->
 def _peak() -> float | None:
     import torch
 
-    from babylm.training.callbacks.meters import peak_flops
+    from babylm.training.callbacks.throughput import peak_flops
 
     return peak_flops(torch.device("cuda"))
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from babylm import plan
-from babylm.packing import Stream
-from babylm.sections import Config, PhaseConfig
+from babylm.batches import plan
+from babylm.batches.stream import Stream
+from babylm.config.schema import Config, PhaseConfig
 
 BOS, PAD = 0, 2
 

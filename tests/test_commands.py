@@ -53,7 +53,7 @@ def tiny(tmp_path_factory):
     """A run that was trained and scored."""
     torch.set_num_threads(1)  # as in every test, but this comes before them
     folder = tmp_path_factory.mktemp("tiny")
-    made = runs.run(folder, "milestones=[]", "evaluation.tasks=[grammar]", "evaluation.at=none", "name=tiny")
+    made = runs.run(folder, "milestones=[]", "evaluation.tasks=[toy_pairs]", "evaluation.at=none", "name=tiny")
     assert evaluate._command([str(made)]) == 0
     return made
 
@@ -132,7 +132,7 @@ def run_train_or_prepare(command: Command, words: list[str], scratch: Path) -> N
 
 def run_evaluate(words: list[str], scratch: Path, capsys) -> None:
     if words[1] == "compare":
-        more = [] if any(word.startswith("tasks=") for word in words) else ["tasks=grammar"]
+        more = [] if any(word.startswith("tasks=") for word in words) else ["tasks=toy_pairs"]
         assert evaluate._command(changed(words[1:], more)) == 0
         return
     if words[1] == "--list":

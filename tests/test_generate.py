@@ -18,9 +18,9 @@ import torch
 import transformers
 
 from babylm import generate, generation
+from babylm.config.schema import TokenizerConfig
 from babylm.corpora import tokenizer as tokenization
 from babylm.generation import Sampling
-from babylm.sections import TokenizerConfig
 from babylm.submission import revision
 from tests.models.variants import network
 from tests.training import runs
@@ -254,7 +254,7 @@ def test_no_model_folder_is_named(tmp_path):
 def test_code_in_a_folder_of_ours_is_not_run_and_of_others_only_when_trusted(run, gpt2, tmp_path):
     shutil.copytree(run / "main", tmp_path / "ours")
     (tmp_path / "ours" / "manifest.json").unlink()
-    (tmp_path / "ours" / "modeling.py").write_text("raise SystemExit('executed')")
+    (tmp_path / "ours" / "modeling_babylm.py").write_text("raise SystemExit('executed')")
     assert command(tmp_path / "ours", "the dog", "max_new_tokens=2")[0] == 0
     shutil.copytree(gpt2, tmp_path / "theirs")
     config = (gpt2 / "config.json").read_text().replace("{", '{"auto_map": {"AutoConfig": "code.Config"},', 1)

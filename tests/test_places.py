@@ -6,8 +6,9 @@ import pytest
 
 from babylm import config as configuration
 from babylm import evaluate, generate, places, report, submit
-from babylm.evaluation import comparison, targets
-from babylm.evaluation_sections import task_path
+from babylm.config.evaluation import task_path
+from babylm.evaluation import model_paths
+from babylm.evaluation.results import comparison
 from babylm.train import main as train
 
 COMMANDS = {
@@ -51,8 +52,8 @@ def test_a_folder_without_a_model_is_said_before_its_tasks(here):
 
 
 def test_an_owner_and_a_name_are_of_the_hub(here):
-    targets.check("owner/name@main")
-    targets.check("gpt2")
+    model_paths.check("owner/name@main")
+    model_paths.check("gpt2")
 
 
 @pytest.mark.parametrize("name", ["smoke", "smoke.yaml", "configs/smoke", "configs/smok.yaml"])
@@ -86,7 +87,7 @@ def test_home_is_a_tilde_in_every_path(here):
 def _scored(here):
     (here / "checkpoints" / "smoke" / "main").mkdir()
     (here / "checkpoints" / "smoke" / "main" / "config.json").write_text("{}")
-    return "~/checkpoints/smoke", {"tasks": "grammar,~/pairs.csv", "data": "~/data"}
+    return "~/checkpoints/smoke", {"tasks": "toy_pairs,~/pairs.csv", "data": "~/data"}
 
 
 def test_a_run_is_written_to_home(here, monkeypatch):

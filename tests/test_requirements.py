@@ -50,10 +50,10 @@ def test_what_results_depend_on_has_upper_bounds():
 
 
 def test_the_makefile_and_the_load_check_agree_on_the_overlays():
-    from babylm.submission import loading
+    from babylm.submission import load_check
 
     names = (ROOT / "Makefile").read_text(encoding="utf-8").split("COMPAT := ")[1].splitlines()[0].split()
-    assert sorted(path.name for path in loading.OVERLAYS.values()) == sorted(names)
-    for version, path in loading.OVERLAYS.items():
+    assert sorted(path.name for path in load_check.OVERLAYS.values()) == sorted(names)
+    for version, path in load_check.OVERLAYS.items():
         versions = {entry.name: str(entry.specifier) for entry, _ in locked(ROOT / "requirements" / f"{path.name}.txt")}
         assert versions["transformers"] == f"=={version}"

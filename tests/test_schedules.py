@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from babylm import schedules
-from babylm.sections import ObjectiveConfig, OptimizerConfig, ScheduleConfig
+from babylm.config.schema import ObjectiveConfig, OptimizerConfig, ScheduleConfig
 
 NAMES = ["trapezoid", "cosine", "linear", "constant"]
 

@@ -8,9 +8,10 @@ from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from babylm import places, ranges, registry, tracks
-from babylm.evaluation_sections import TASK_FILES, task_path
-from babylm.sections import Config, EvaluationConfig
+from babylm import places, registry, tracks
+from babylm.config import ranges
+from babylm.config.evaluation import TASK_FILES, task_path
+from babylm.config.schema import Config, EvaluationConfig
 
 ENTRIES = {int: "a whole number", float: "a number", str: "a text"}
 

@@ -1,7 +1,7 @@
 """Load and write the configuration of a run.
 
-Three layers, later ones win: the defaults of :mod:`babylm.sections` (with the model's preset), the file (with the one
-it names under ``base:``), the command line (``optimizer.lr=0.01``). A wrong key, value or combination ends with one
+Three layers, later ones win: the defaults of :mod:`babylm.config.schema` (with the model's preset), the file (with the
+one it names under ``base:``), the command line (``optimizer.lr=0.01``). A wrong key, value or combination ends with one
 line that names the key path and the nearest key, before torch is imported.
 
 A configuration may come from a stranger and is stored with the run, so it cannot read anything but a base: ``${...}``
@@ -22,10 +22,11 @@ import yaml
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 
-from babylm import files, places, presets, ranges, redaction, registry
+from babylm import files, places, redaction, registry
+from babylm.config import presets, ranges
 from babylm.config.checks import ConfigError, check, check_evaluation, check_lists, shown
+from babylm.config.schema import Config, EvaluationConfig
 from babylm.config.synonyms import KEY_OF, VALUES
-from babylm.sections import Config, EvaluationConfig
 
 T = TypeVar("T")
 

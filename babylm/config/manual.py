@@ -16,7 +16,7 @@ COLUMN = 38
 def describe(section: type, prefix: str = "") -> str:
     """Every setting of a section and of those in it, a line or a few each.
 
-    >>> from babylm.sections import AveragingConfig
+    >>> from babylm.config.schema import AveragingConfig
     >>> print(describe(AveragingConfig, "averaging."))  # doctest: +ELLIPSIS
       averaging.name=none                   One of: none, ema, tail.
       averaging.decay=0.999                 ``ema``: decay per step.

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from babylm.corpora import tokenizer as tokenization
-from babylm.corpora import words as rule
+from babylm.corpora import word_count as rule
 from babylm.corpora.sources import Document
 
 BATCH_CHARACTERS, BATCH_DOCUMENTS = 1 << 21, 1 << 16
@@ -28,7 +28,7 @@ _WHITE_SPACE = "".join(chr(256 + byte) for byte in (9, 10, 11, 12, 13, 28, 29, 3
 
 @dataclass(frozen=True)
 class Encoded:
-    """Documents in memory, laid out as in :class:`babylm.corpora.shards.Shards`."""
+    """Documents in memory, laid out as in :class:`babylm.corpora.packed_corpus.Shards`."""
 
     tokens: NDArray[Any]
     """``(tokens,)`` uint16 or uint32: the documents one after the other, without BOS."""

@@ -14,8 +14,8 @@ import yaml
 from tokenizers import AddedToken, Tokenizer
 
 from babylm import files
+from babylm.config.schema import TokenizerConfig
 from babylm.corpora import tokenizer as tokenization
-from babylm.sections import TokenizerConfig
 
 CANDIDATES = {
     "bos": ("<s>", "<bos>", "<|begin_of_text|>", "<|startoftext|>", "[CLS]", "[BOS]", "<|endoftext|>"),

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from babylm import places
+from babylm.config.schema import CorpusConfig
 from babylm.corpora import textfiles
-from babylm.sections import CorpusConfig
 
 OFFICIAL_FILES = ("bnc_spoken", "childes", "gutenberg", "open_subtitles", "simple_wiki", "switchboard")
 _KEPT_WORDS = 1_000_000

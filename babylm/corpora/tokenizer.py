@@ -17,7 +17,7 @@ from typing import Any
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from babylm import files, places
-from babylm.sections import TokenizerConfig
+from babylm.config.schema import TokenizerConfig
 
 BOS, EOS, PAD, MASK, UNK = "<s>", "</s>", "<pad>", "<mask>", "<unk>"
 ROLES = {"bos": BOS, "eos": EOS, "pad": PAD, "mask": MASK, "unk": UNK}

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from babylm import places, registry
+from babylm.config.evaluation import EvaluationConfig
 from babylm.console import Log, table
-from babylm.evaluation import suite, tables
+from babylm.evaluation import suite
+from babylm.evaluation.results import tables
 from babylm.evaluation.tasks import _data
-from babylm.evaluation_sections import EvaluationConfig
 
 HEADER = ("task", "suites", "chance %", "data", "there")
 OWN = (

@@ -18,21 +18,21 @@ from typing import Any
 
 import torch
 
-from babylm import environment, files, places, registry
+from babylm import environment, files, hardware, places, registry
+from babylm.config.evaluation import task_path
+from babylm.config.schema import EvaluationConfig
 from babylm.console import Log
-from babylm.evaluation import calibration, evidence, limits, loading, narrow, stored, weights
-from babylm.evaluation import device as placement
-from babylm.evaluation.aggregates import GLUE, HUMAN_LIKENESS, NLP, aggregates, expand
-from babylm.evaluation.loading import TOKENIZER, check_folder, load_scorer, read_json, resolve
-from babylm.evaluation.results import Item, Result, fingerprint, plain
-from babylm.evaluation.scorer import BACKENDS, Scorer
+from babylm.evaluation.results import calibration, item_results, store
+from babylm.evaluation.results.averages import GLUE, HUMAN_LIKENESS, NLP, aggregates, expand
+from babylm.evaluation.results.task_result import Item, Result, fingerprint, plain
+from babylm.evaluation.scoring import bf16, limits, load_model, weight_files
+from babylm.evaluation.scoring import device as placement
+from babylm.evaluation.scoring.load_model import TOKENIZER, check_folder, load_scorer, read_json, resolve
+from babylm.evaluation.scoring.scorer import BACKENDS, Scorer
 from babylm.evaluation.tasks import _user
 from babylm.evaluation.tasks._data import MissingData
-from babylm.evaluation_sections import task_path
-from babylm.models.modeling import BabyLMForCausalLM, BabyLMForMaskedLM
-from babylm.sections import EvaluationConfig
+from babylm.models.modeling_babylm import BabyLMForCausalLM, BabyLMForMaskedLM
 from babylm.tracks import milestone_words
-from babylm.training import precision
 
 FOLDER = "evaluation/tasks"
 TUNED = "tuned"
@@ -85,7 +85,7 @@ def run(
     settings = settings or EvaluationConfig()
     wide = scorer = scorer_for(network, tokenizer_folder, backend)
     if settings.dtype == "bf16":
-        scorer = narrow.narrowed(scorer_for(copy.deepcopy(network), tokenizer_folder, backend))
+        scorer = bf16.narrowed(scorer_for(copy.deepcopy(network), tokenizer_folder, backend))
     results = {}
     for name in expand(tasks):
         chosen = task(name, settings)
@@ -93,14 +93,14 @@ def run(
         scorer.task = wide.task = name
         asked = wide if name in GLUE else scorer
         result = _score(chosen, asked, items, rules, settings)
-        results[name] = narrow.with_flips(chosen, result, asked, lambda: wide, items, rules)
+        results[name] = bf16.with_flips(chosen, result, asked, lambda: wide, items, rules)
     return results
 
 
 def _score(chosen: Any, scorer: Scorer, items: Sequence[Any], rules: int, settings: EvaluationConfig) -> Result:
     if not hasattr(chosen, "identity"):
         return chosen.score(scorer, items, rules=rules)
-    used, _ = precision.choose(settings.glue.precision, scorer.device)
+    used, _ = hardware.choose_precision(settings.glue.precision, scorer.device)
     glue = replace(settings.glue, precision="bf16" if used == "bf16" else "fp32")
     return chosen.score(scorer, items, rules=rules, settings=replace(settings, glue=glue))
 
@@ -138,24 +138,24 @@ def evaluate(
 
     The stem is ``<task>.<suite>.<rules>.<backend>`` (``causal-bf16`` where ``settings.dtype`` is bf16). The official
     predictions are written first, to ``results/<model>/predictions/<stem>.json``, and what is kept of each item to
-    ``items/<stem>.json`` beside them (`babylm.evaluation.evidence`). A file of the same weights, tokenizer, task
-    version, items and backend is read, not computed; a damaged one is computed again, after a word to ``warn``.
-    ``settings`` are those of tasks that have any (such a task says in ``identity`` which decide its result);
-    ``trust`` runs the code in the folder of a foreign model, and ``device`` is where it computes (None: the CPU);
-    ``tell`` gets each result as soon as it is there. A task with an item that the model cannot read is given to
-    ``refused`` before anything is scored, and left out; without it, that is the ``ValueError``.
+    ``items/<stem>.json`` beside them (`babylm.evaluation.results.item_results`). A file of the same weights, tokenizer,
+    task version, items and backend is read, not computed; a damaged one is computed again, after a word to ``warn``.
+    ``settings`` are those of tasks that have any (such a task says in ``identity`` which decide its result); ``trust``
+    runs the code in the folder of a foreign model, and ``device`` is where it computes (None: the CPU); ``tell`` gets
+    each result as soon as it is there. A task with an item that the model cannot read is given to ``refused`` before
+    anything is scored, and left out; without it, that is the ``ValueError``.
     """
     backend, settings = resolve(model, backend), settings or EvaluationConfig()
-    label = narrow.named(backend, settings.dtype)
+    label = bf16.named(backend, settings.dtype)
     check_folder(model, trust=trust)
     about = {
         "model": model.name,
         "scorer": label,
         "suite": suite,
         "rules": rules,
-        "weights_sha256": weights.sha256(model),
+        "weights_sha256": weight_files.sha256(model),
         "tokenizer_sha256": files.sha256_file(model / TOKENIZER),
-        **loading.code_that_runs(model, trust),
+        **load_model.code_that_runs(model, trust),
     }
     pending = []
     by_task: dict[str, dict[str, Any]] = {}
@@ -173,7 +173,7 @@ def evaluate(
         else:
             by_task[name] = content
     if pending:
-        loading.warn_of_code(model, trust, warn)
+        load_model.warn_of_code(model, trust, warn)
         load = functools.partial(load_scorer, model, backend, trust=trust, device=device)
         scorer = load(dtype=settings.dtype)
         pending = [entry for entry in pending if _fits(scorer, entry[0], questions[entry[0]], refused)]
@@ -202,14 +202,14 @@ def _stored(file: Path, key: Mapping[str, Any], warn: Callable[[str], None]) -> 
     if not file.is_file():
         return None
     try:
-        content = stored.verify(file)
+        content = store.verify(file)
     except files.DamagedFile as error:
-        warn(f"{str(error).removesuffix(f'; {stored.AGAIN}')}; computed again")
+        warn(f"{str(error).removesuffix(f'; {store.AGAIN}')}; computed again")
         return None
     # Results of an older version say nothing about their items.
-    kept = file.parent / evidence.FOLDER / file.name
+    kept = file.parent / item_results.FOLDER / file.name
     whole = "items_kept" in content and (kept.is_file() or not content["items_kept"])
-    key = {loading.CODE: None, **key}
+    key = {load_model.CODE: None, **key}
     return content if whole and all(content.get(name) == value for name, value in key.items()) else None
 
 
@@ -241,12 +241,12 @@ def _compute(
     scorer.task = content["task"]
     result = _score(chosen, scorer, items, rules, settings)
     seconds = round(time.perf_counter() - begin, 3)
-    result = narrow.with_flips(chosen, result, scorer, wide, items, rules)
+    result = bf16.with_flips(chosen, result, scorer, wide, items, rules)
     files.write_json(file.parent / "predictions" / file.name, plain(result.predictions))
-    shown = {} if content["task"] in evidence.UNSHOWN else evidence.examples(scorer, items, result)
+    shown = {} if content["task"] in item_results.UNSHOWN else item_results.examples(scorer, items, result)
     content = {
         **content,
-        "items_kept": evidence.write(file.parent / evidence.FOLDER / file.name, items, result, shown),
+        "items_kept": item_results.write(file.parent / item_results.FOLDER / file.name, items, result, shown),
         "dtype": result.details.get("dtype", str(scorer.model.dtype).removeprefix("torch.")),
         "device": placement.described(scorer.device),
         "chance": chosen.CHANCE,
@@ -256,7 +256,7 @@ def _compute(
         "seconds": seconds,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    stored.write(file, content)
+    store.write(file, content)
     return content
 
 
@@ -311,7 +311,7 @@ def acquisition(
         return
     stems = {model.name: stored_as("aoa", suite, rules, resolve(model, backend, dtype)) for model in models}
     predictions = [
-        files.read_json(results / name / "predictions" / f"{stems[name]}.json", stored.AGAIN) for name, _ in steps
+        files.read_json(results / name / "predictions" / f"{stems[name]}.json", store.AGAIN) for name, _ in steps
     ]
     found = aoa.combine(predictions, steps, str(rules))
     stem = stems[steps[0][0]]
@@ -333,7 +333,7 @@ def averages(models: Sequence[Path], backend: str, results: Path, rules: int, lo
             stem = stored_as(name, "full", rules, own)
             file = results / (f"{stem}.json" if name == "aoa" else f"{model.name}/{stem}.json")
             if file.is_file():
-                columns[name] = stored.load(file).get("score" if name == "aoa" else "official")
+                columns[name] = store.load(file).get("score" if name == "aoa" else "official")
         found = aggregates(columns, rules)
         file = results / model.name / f"averages.{rules}.{own}.json"
         files.write_json(file, {"columns": columns, **{name: vars(part) for name, part in found.items()}})

@@ -20,13 +20,13 @@ from transformers.modeling_outputs import (
 from .arguments import resolve_cache  # noqa: F401
 from .attention import attend  # noqa: F401
 from .blocks import Block  # noqa: F401
-from .configuration import BabyLMConfig
+from .configuration_babylm import BabyLMConfig
 from .dropout import drop  # noqa: F401
 from .head import Head  # noqa: F401
 from .layers import Linear, Norm
-from .modeling import mean_loss
-from .position import rotate  # noqa: F401
-from .trunk import BabyLMModel, BabyLMPreTrainedModel
+from .modeling_babylm import mean_loss
+from .positions import rotate  # noqa: F401
+from .transformer import BabyLMModel, BabyLMPreTrainedModel
 
 
 class _Classifier(BabyLMPreTrainedModel):

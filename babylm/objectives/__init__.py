@@ -6,8 +6,8 @@ sums; so ranks and accumulated batches, which take slices of both, give what one
 """
 
 from babylm import registry
-from babylm.objectives._contract import Batch, Example, Loss, Network, Objective, Special
-from babylm.sections import ObjectiveConfig
+from babylm.config.schema import ObjectiveConfig
+from babylm.objectives._types import Batch, Example, Loss, Network, Objective, Special
 
 __all__ = ["Batch", "Example", "Loss", "Network", "Objective", "Special", "build"]
 

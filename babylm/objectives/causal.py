@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from babylm.objectives import _rows
-from babylm.objectives._contract import Batch, Example, Objective, Special
-from babylm.sections import ObjectiveConfig
+from babylm.config.schema import ObjectiveConfig
+from babylm.objectives import _masking
+from babylm.objectives._types import Batch, Example, Objective, Special
 
 
 class Causal(Objective):
@@ -18,7 +18,7 @@ class Causal(Objective):
     def corrupt(self, batch: Batch, noise: Tensor, progress: float) -> Example:
         """See `Objective.corrupt`; ``noise`` is empty and ``progress`` is ignored."""
         rows, length = batch.tokens.shape
-        slots = _rows.causal(batch.tokens, batch.documents, self.special)
+        slots = _masking.causal(batch.tokens, batch.documents, self.special)
         start = torch.arange(0, rows * length, length, device=batch.tokens.device)[:, None]
         bidirectional = torch.zeros(rows, dtype=torch.bool)
         targets, weights = slots.targets.flatten(), slots.weights.flatten()

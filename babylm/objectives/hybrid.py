@@ -12,15 +12,15 @@ import torch
 from torch import Tensor
 
 from babylm import schedules
-from babylm.objectives import _rows
-from babylm.objectives._contract import Batch, Example, Objective, Special
-from babylm.sections import ObjectiveConfig
+from babylm.config.schema import ObjectiveConfig
+from babylm.objectives import _masking
+from babylm.objectives._types import Batch, Example, Objective, Special
 
 
 class Hybrid(Objective):
     """Row i is causal where floor((i + 1) * ratio) > floor(i * ratio); the others are masked."""
 
-    channels = _rows.CHANNELS
+    channels = _masking.CHANNELS
 
     def __init__(self, config: ObjectiveConfig, special: Special) -> None:
         super().__init__(config, special)
@@ -38,9 +38,9 @@ class Hybrid(Objective):
         order = torch.argsort(~is_causal, stable=True).to(batch.tokens.device, non_blocking=True)
         first, rest = order[:n_causal], order[n_causal:]
 
-        asked = _rows.causal(batch.tokens[first], batch.documents[first], self.special)
+        asked = _masking.causal(batch.tokens[first], batch.documents[first], self.special)
         rate = schedules.mask_rate(self.config, progress)
-        corrupted, hidden = _rows.masked(
+        corrupted, hidden = _masking.masked(
             batch.tokens[rest], batch.documents[rest], batch.words[rest], noise[rest], rate, self.config, self.special
         )
         tokens = batch.tokens.index_copy(0, rest, corrupted)

@@ -10,22 +10,24 @@ import torch
 from torch import Tensor
 
 from babylm import schedules
-from babylm.objectives import _rows
-from babylm.objectives._contract import Batch, Example, Objective, Special
-from babylm.sections import ObjectiveConfig
+from babylm.config.schema import ObjectiveConfig
+from babylm.objectives import _masking
+from babylm.objectives._types import Batch, Example, Objective, Special
 
 
 class Masked(Objective):
     """Every row is masked by random spans whose share follows the schedule of the mask rate."""
 
-    channels = _rows.CHANNELS
+    channels = _masking.CHANNELS
     kinds = ("masked",)
 
     def corrupt(self, batch: Batch, noise: Tensor, progress: float) -> Example:
         """See `Objective.corrupt`; ``progress`` (0 to 1) sets the mask rate."""
         rows, length = batch.tokens.shape
         rate = schedules.mask_rate(self.config, progress)
-        tokens, slots = _rows.masked(batch.tokens, batch.documents, batch.words, noise, rate, self.config, self.special)
+        tokens, slots = _masking.masked(
+            batch.tokens, batch.documents, batch.words, noise, rate, self.config, self.special
+        )
         start = torch.arange(0, rows * length, length, device=tokens.device)[:, None]
         bidirectional = torch.ones(rows, dtype=torch.bool)
         targets, weights = slots.targets.flatten(), slots.weights.flatten()

@@ -9,7 +9,7 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from babylm import registry
-from babylm.sections import OptimizerConfig
+from babylm.config.schema import OptimizerConfig
 
 __all__ = ["build"]
 

@@ -13,8 +13,8 @@ import torch
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
-from babylm.optimizers import _groups
-from babylm.sections import OptimizerConfig
+from babylm.config.schema import OptimizerConfig
+from babylm.optimizers import _param_groups
 
 
 class Lamb(Optimizer):
@@ -68,8 +68,8 @@ class Lamb(Optimizer):
 
 def build(config: OptimizerConfig, named_parameters: Iterable[tuple[str, Parameter]]) -> Optimizer:
     """Matrices and tables with decay and trust ratio, vectors with neither; all with ``optimizer.lr``."""
-    parts = _groups.split(named_parameters)
-    groups = _groups.group(parts.matrices + parts.tables, config.lr, config.weight_decay, adapt=True)
-    groups += _groups.group(parts.vectors, config.lr, 0.0, adapt=False)
+    parts = _param_groups.split(named_parameters)
+    groups = _param_groups.group(parts.matrices + parts.tables, config.lr, config.weight_decay, adapt=True)
+    groups += _param_groups.group(parts.vectors, config.lr, 0.0, adapt=False)
     first, second = config.betas
     return Lamb(groups, (first, second), config.eps)

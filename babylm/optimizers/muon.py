@@ -18,9 +18,9 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
-from babylm.optimizers import _adam, _groups
+from babylm.config.schema import OptimizerConfig
+from babylm.optimizers import _adam, _param_groups
 from babylm.optimizers._newton_schulz import orthogonalize
-from babylm.sections import OptimizerConfig
 
 CPU_NUMBERS = 1 << 20
 """Numbers in a batch of matrices on a CPU (4 MB in fp32)."""
@@ -112,8 +112,8 @@ def _equal_lengths(directions: Tensor, mean_squares: list[Tensor], beta2: float)
 
 def build(config: OptimizerConfig, named_parameters: Iterable[tuple[str, Parameter]]) -> Optimizer:
     """Matrices of the body by Muon; embeddings, head and tables by Adam; gains and biases by Adam without decay."""
-    parts = _groups.split(named_parameters)
-    groups = _groups.group(
+    parts = _param_groups.split(named_parameters)
+    groups = _param_groups.group(
         parts.matrices,
         config.lr,
         config.weight_decay,
@@ -125,6 +125,6 @@ def build(config: OptimizerConfig, named_parameters: Iterable[tuple[str, Paramet
     )
     # `fused` tells torch's load_state_dict to put the step counts where the parameters are.
     adam = {"betas": tuple(config.betas), "eps": config.eps, "fused": True}
-    groups += _groups.group(parts.tables, config.adam_lr, config.adam_weight_decay, **adam)
-    groups += _groups.group(parts.vectors, config.adam_lr, 0.0, **adam)
+    groups += _param_groups.group(parts.tables, config.adam_lr, config.adam_weight_decay, **adam)
+    groups += _param_groups.group(parts.vectors, config.adam_lr, 0.0, **adam)
     return Muon(groups)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from babylm.console import count
-from babylm.evaluation.calibration import Calibration
+from babylm.evaluation.results.calibration import Calibration
 
 COLOURS = ("#2563a8", "#c2571a", "#2f855a", "#8a4fa3", "#b8322f", "#6b7280", "#0f8a94", "#a16207")
 """One a run; told apart by the colour-blind as far as eight can be."""

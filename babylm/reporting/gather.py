@@ -11,14 +11,14 @@ import numpy as np
 
 from babylm import config as configuration
 from babylm import files, places
-from babylm.evaluation import curves, stored
-from babylm.evaluation.curves import Curve
-from babylm.evaluation.stored import Stored
-from babylm.sections import Config
+from babylm.config.schema import Config
+from babylm.evaluation.results import learning_curves, store
+from babylm.evaluation.results.learning_curves import Curve
+from babylm.evaluation.results.store import Stored
 from babylm.tracks import milestone_words
 
 LEFT_OUT = "restore it from a copy, or remove it: the report does without"
-AGAIN = stored.AGAIN
+AGAIN = store.AGAIN
 NUMBER = (int, float)
 PLAN = {"epochs": NUMBER, "steps": (int,), "flops": NUMBER, "milestones": (list,)}
 ENVIRONMENT = {
@@ -81,7 +81,7 @@ def read(folder: Path) -> Run:
     results = folder / "evaluation"
     by_key: dict[tuple[Any, ...], Stored] = {}
     averages: list[tuple[int, dict[str, Any]]] = []
-    for _, own in stored.revisions(results):
+    for _, own in store.revisions(results):
         by_key |= {(*one.key, one.scorer): one for one in own}
     for name in [*found, folder.name]:
         averages = [_averages(file) for file in sorted((results / name).glob("averages.*.json"))] or averages
@@ -98,7 +98,7 @@ def read(folder: Path) -> Run:
         vocabulary=described.get("vocab_size"),
         tokenizer_sha256=files.sha256_file(tokenizer) if tokenizer.is_file() else None,
         test_loss=_tables(results / "test_loss.json", LEFT_OUT),
-        curves=curves.curves(results),
+        curves=learning_curves.curves(results),
         last=[by_key[key] for key in sorted(by_key, key=str)],
         acquisition=[
             (int(file.stem.split(".")[2]), file.stem.split(".")[3], _object(file, ACQUISITION, AGAIN))

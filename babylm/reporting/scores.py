@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from babylm.evaluation import comparison
-from babylm.evaluation.aggregates import GLUE
-from babylm.evaluation.stored import Stored
-from babylm.evaluation.tables import percent
-from babylm.reporting import published
+from babylm.evaluation.results import comparison
+from babylm.evaluation.results.averages import GLUE
+from babylm.evaluation.results.store import Stored
+from babylm.evaluation.results.tables import percent
+from babylm.reporting import baselines
 from babylm.reporting.gather import Run
-from babylm.reporting.page import Html, join, note, table
+from babylm.reporting.markup import Html, join, note, table
 
 TITLES = {
     "blimp": "BLiMP", "supplement": "Supplement", "ewok": "EWoK", "entity_tracking": "Entity", "comps": "COMPS",
@@ -142,10 +142,10 @@ def beside_published(runs: list[Run]) -> Html:
     parts = []
     for rules in years:
         track = next((run.config.track for run in runs if run.config is not None), "strict-small")
-        columns = published.COLUMNS[rules]
+        columns = baselines.COLUMNS[rules]
         own = [_own(run, rules, columns) for run in runs]
         rows: list[list[object]] = [line for line in own if any(value != "–" for value in line[2:])]
-        others = published.of(track, rules)
+        others = baselines.of(track, rules)
         rows += [
             [one.name, "published", *("–" if score is None else f"{score:.1f}" for score in one.scores)]
             for one in others
@@ -177,6 +177,6 @@ def _own(run: Run, rules: int, columns: tuple[str, ...]) -> list[object]:
             value = next((found["score"] for year, _, found in run.acquisition if year == rules), None)
         elif (best := run.result(name, rules)) is not None:
             value = best.content["official"]
-            star = "" if published.is_whole(name, rules, best.content["n"]) else "*"
+            star = "" if baselines.is_whole(name, rules, best.content["n"]) else "*"
         line.append("–" if value is None else f"{100 * value:.1f}{star}")
     return line

@@ -12,9 +12,9 @@ from typing import Any
 import yaml
 
 from babylm import files, places, publication, revisions
-from babylm.evaluation.aggregates import Aggregate
+from babylm.evaluation.results.averages import Aggregate
 from babylm.submission import revision
-from babylm.submission.leaderboard import Score
+from babylm.submission.rescoring import Score
 from babylm.submission.results import Run
 
 UNKNOWN = "(please fill in)"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from babylm import files, places, revisions, tracks
-from babylm.evaluation import stored
+from babylm.evaluation.results import store
 from babylm.submission import official, revision
 from babylm.submission.results import Run
 
@@ -26,7 +26,7 @@ class Problem:
 
 
 def problems(run: Run) -> list[Problem]:
-    """All of them; empty for a run that can be submitted. (Loading the revisions is `babylm.submission.loading`.)"""
+    """All of them; empty for a run that can be submitted. (Loading the revisions is `babylm.submission.load_check`.)"""
     found = [*_revisions(run), *_words(run), *_tokenizer(run)]
     scored = False
     missing: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -155,7 +155,7 @@ def _tokenizer(run: Run) -> list[Problem]:
     return found
 
 
-def _result(run: Run, name: str, result: stored.Stored) -> list[Problem]:
+def _result(run: Run, name: str, result: store.Stored) -> list[Problem]:
     """A stored result against the revision's weights and tokenizer, and against the official counts."""
     task, which, _ = result.key
     content = result.content
@@ -185,7 +185,7 @@ def _result(run: Run, name: str, result: stored.Stored) -> list[Problem]:
     return found
 
 
-def _counted(run: Run, name: str, result: stored.Stored) -> dict[str, int]:
+def _counted(run: Run, name: str, result: store.Stored) -> dict[str, int]:
     task, which, _ = result.key
     content = result.content
     if task in ("reading", "aoa") or task in official.GLUE:
@@ -198,7 +198,7 @@ def _counted(run: Run, name: str, result: stored.Stored) -> dict[str, int]:
     return {uid.lower(): len(own["predictions"]) for uid, own in predictions.items()}
 
 
-def _not_finite(run: Run, name: str, result: stored.Stored) -> int:
+def _not_finite(run: Run, name: str, result: store.Stored) -> int:
     """How many answers are NaN where a number belongs (the first word of a sentence has no previous one)."""
     task, which, _ = result.key
     if task == "aoa":
@@ -219,7 +219,7 @@ def _missing(run: Run, which: str, names: tuple[str, ...], tasks: list[str]) -> 
 
 def _command(run: Run, keys: list[tuple[str, str]], *names: str) -> str:
     """The command that makes results; all revisions when several are named."""
-    words = stored.command(run.folder, [(task, which, run.rules) for task, which in keys], run.backend)
+    words = store.command(run.folder, [(task, which, run.rules) for task, which in keys], run.backend)
     return f"{words} revisions={names[0]}" if len(names) == 1 else words
 
 

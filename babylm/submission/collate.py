@@ -16,7 +16,7 @@ import numpy as np
 
 from babylm import files
 from babylm.evaluation import suite
-from babylm.evaluation.aggregates import GLUE
+from babylm.evaluation.results.averages import GLUE
 from babylm.evaluation.tasks import _wug, reading
 from babylm.submission.official import PLACES
 from babylm.submission.results import Run

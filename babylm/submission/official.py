@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from babylm.evaluation.aggregates import GLUE
+from babylm.config.schema import Config
+from babylm.evaluation.results.averages import GLUE
 from babylm.evaluation.suite import SUITES
-from babylm.sections import Config
 
 READING_ROWS = 1726
 AOA_ROWS = 8005

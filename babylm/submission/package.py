@@ -17,8 +17,8 @@ from typing import Any
 
 from babylm import files, publication
 from babylm.submission import card as cards
-from babylm.submission import collate, leaderboard, revision, tree
-from babylm.submission.leaderboard import Score
+from babylm.submission import collate, official_layout, rescoring, revision
+from babylm.submission.rescoring import Score
 from babylm.submission.results import Run
 
 FOLDER = "submission"
@@ -44,7 +44,7 @@ def write(run: Run, data: Path, missing: Sequence[str] = ()) -> Package:
     """
     gold = collate.Gold(data, run.rules)
     collated = collate.collate(run, gold)
-    scores = leaderboard.scores(collated, run, gold)
+    scores = rescoring.scores(collated, run, gold)
     if wrong := [score for score in scores if not score.equal]:
         shown = "; ".join(f"{one.task}: {one.counted:.6f} counted, {one.stored:.6f} stored" for one in wrong)
         raise ValueError(
@@ -52,13 +52,13 @@ def write(run: Run, data: Path, missing: Sequence[str] = ()) -> Package:
         )
     if not scores:
         raise ValueError(f"{run.folder} has no score of main: there is nothing to submit yet")
-    averages = {} if run.config.track == "free" else leaderboard.averages(scores, run.rules)
+    averages = {} if run.config.track == "free" else rescoring.averages(scores, run.rules)
     predictions = f"all_full_preds_and_fast_scores_{run.backend}.json"
     folder = check_place(run)
     archive = folder.parent / f"{run.config.name}-{run.rules}.tar.gz"
     with files.atomic_folder(folder) as work:
         collate.write(work / predictions, collated)
-        tree.write_tree(work / "results", run, gold)
+        official_layout.write_tree(work / "results", run, gold)
         files.write_json(work / "scores.json", _scores(run, scores, averages, missing))
         files.write_json(work / "budget.json", cards.ledger(run))
         files.write_text(work / "README.md", cards.card(run, scores, averages, missing))

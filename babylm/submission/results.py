@@ -10,9 +10,10 @@ from typing import Any
 
 from babylm import config as configuration
 from babylm import files, publication, tracks
-from babylm.evaluation import evidence, stored, suite
-from babylm.evaluation.targets import trained_reading
-from babylm.sections import Config
+from babylm.config.schema import Config
+from babylm.evaluation import suite
+from babylm.evaluation.model_paths import trained_reading
+from babylm.evaluation.results import item_results, store
 
 RESTORE = "restore it from a copy of the run's folder"
 SCORE_AGAIN = "remove it, and score again (python -m babylm.submit lists the command)"
@@ -71,19 +72,19 @@ class Run:
         """Where the result of a task lies."""
         return self.folder / "evaluation" / revision / f"{suite.stored_as(task, which, self.rules, self.backend)}.json"
 
-    def result(self, revision: str, task: str, which: str) -> stored.Stored | None:
+    def result(self, revision: str, task: str, which: str) -> store.Stored | None:
         """The stored result, or none; `files.DamagedFile` for one that cannot be read."""
         file = self.result_file(revision, task, which)
         if not file.is_file():
             return None
-        return stored.Stored(file, _read(file, SCORE_AGAIN, RESULT_KEYS))
+        return store.Stored(file, _read(file, SCORE_AGAIN, RESULT_KEYS))
 
-    def evidence(self, result: stored.Stored) -> evidence.Evidence | None:
+    def evidence(self, result: store.Stored) -> item_results.Evidence | None:
         """What is kept of a result's items, or none; `files.DamagedFile` when it cannot be read."""
         try:
             return result.evidence()
         except (ValueError, LookupError, TypeError):
-            file = result.file.parent / evidence.FOLDER / result.file.name
+            file = result.file.parent / item_results.FOLDER / result.file.name
             raise files.DamagedFile(f"{file}: damaged; remove it and {result.file}, then score again") from None
 
     def predictions(self, revision: str, task: str, which: str) -> dict[str, Any]:

@@ -22,8 +22,8 @@ from torch import Tensor
 
 from babylm import files, revisions
 from babylm.console import first_line
-from babylm.models.configuration import AUTO_MAP, BabyLMConfig
-from babylm.models.modeling import BabyLMForCausalLM
+from babylm.models.configuration_babylm import AUTO_MAP, BabyLMConfig
+from babylm.models.modeling_babylm import BabyLMForCausalLM
 from babylm.revisions import CONFIG, FACTS, WEIGHTS
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from babylm import files, schedules
-from babylm.run import RunFolder
-from babylm.sections import Config
+from babylm.config.schema import Config
+from babylm.run_folder import RunFolder
 
 EARLIER = "earlier budgets"
 """Key of ``identity.json``: words of the budgets that the run had before, ascending."""

@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from babylm import files, places, revisions
+from babylm.config.schema import ModelConfig
 from babylm.console import first_line
-from babylm.models.modeling import BabyLMForCausalLM
-from babylm.sections import ModelConfig
+from babylm.models.modeling_babylm import BabyLMForCausalLM
 from babylm.submission import revision
 
 PICKLES = (".bin", ".pt", ".pth")

@@ -16,19 +16,19 @@ import torch
 from torch import Tensor
 
 from babylm import optimizers, schedules
-from babylm.averaging import Average
+from babylm.batches.loader import StepBatch
+from babylm.batches.plan import Plan
+from babylm.config.schema import Config
 from babylm.objectives import Batch, Objective
-from babylm.plan import Plan
-from babylm.sections import Config
-from babylm.training.data import StepBatch
-from babylm.training.guard import Guard
+from babylm.training.nonfinite import Guard
+from babylm.weight_averaging import Average
 
 NOISE, DROPOUT = 1, 2
 """Purposes of a step's random numbers."""
 
 
 class NonFiniteError(RuntimeError):
-    """The loss or the gradient is not finite; the weights are those before that step (see `babylm.training.guard`)."""
+    """The loss or the gradient is not finite; the weights are those before that step (`training.nonfinite`)."""
 
 
 def seed_of(*parts: int) -> int:

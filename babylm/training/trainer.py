@@ -15,19 +15,18 @@ from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from lightning.pytorch.plugins.environments import SLURMEnvironment
 from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
-from babylm import averaging, objectives, run
-from babylm.training import precision
+from babylm import hardware, objectives, run_folder, weight_averaging
+from babylm.batches.device_stream import ResidentCorpus, wanted
+from babylm.batches.loader import PlanData, PlanDataset, StepBatch
+from babylm.training.callbacks.checkpointing import Restore, Resume, restore
 from babylm.training.callbacks.evaluation import Evaluation
-from babylm.training.callbacks.meters import Meters, log_interval
 from babylm.training.callbacks.milestones import Milestones
 from babylm.training.callbacks.progress import Progress
-from babylm.training.callbacks.resume import Restore, Resume, restore
-from babylm.training.data import PlanData, PlanDataset, StepBatch
-from babylm.training.metrics import JsonLines
+from babylm.training.callbacks.throughput import Meters, log_interval
+from babylm.training.jsonl_logger import JsonLines
 from babylm.training.module import Pretraining
-from babylm.training.remaining import TimeLeft
-from babylm.training.resident import ResidentCorpus, wanted
-from babylm.training.session import Session
+from babylm.training.setup import Session
+from babylm.training.time_left import TimeLeft
 
 
 def build_module(session: Session) -> Pretraining:
@@ -37,7 +36,7 @@ def build_module(session: Session) -> Pretraining:
     objective = objectives.build(config.objective, session.special)
     average = None
     if config.averaging.name != "none":
-        average = averaging.Average(config.averaging, network.named_parameters(), session.plan.steps)
+        average = weight_averaging.Average(config.averaging, network.named_parameters(), session.plan.steps)
     module = Pretraining(network, objective, session.plan, config, average)
     if session.device.type == "cuda":
         network.set_attention(session.attention, session.plan.most_documents())
@@ -103,7 +102,7 @@ def build_trainer(session: Session, module: Pretraining) -> tuple[L.Trainer, Res
         accelerator="gpu" if session.device.type == "cuda" else "cpu",
         devices=config.training.devices,
         strategy="ddp" if config.training.devices > 1 else "auto",
-        precision=precision.lightning_name(session.precision),  # type: ignore[arg-type]
+        precision=hardware.lightning_precision(session.precision),  # type: ignore[arg-type]
         max_epochs=1,
         accumulate_grad_batches=config.training.accumulate,
         logger=loggers(session),
@@ -125,7 +124,7 @@ def loggers(session: Session) -> list[Any]:
     wanted = session.config.logging
     lines = JsonLines(session.folder.metrics)
     # Also without a state: a run killed before its first one has lines of steps that come again.
-    if run.global_rank() == 0 and session.folder.metrics.exists():
+    if run_folder.global_rank() == 0 and session.folder.metrics.exists():
         lines.cut(session.saved["step"] if session.saved is not None else 0, session.log.warn)
     result: list[Any] = [lines]
     if wanted.tensorboard:

@@ -56,7 +56,7 @@ def test_every_stage_in_miniature(tmp_path, small, monkeypatch, capsys):
         "objective.whole_words=true",
         "GPT-BERT, mostly causal",
         "| ours, mean (range) of 1 seeds |",
-        "grammar",
+        "toy_pairs",
     ):
         assert part in report
     stored = [json.loads(file.read_text()) for file in tmp_path.glob("train-c-*.json")]

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from babylm.config.schema import CorpusConfig
 from babylm.corpora import datasheet, sources
 from babylm.corpora.sources import Document, SourceFile
-from babylm.sections import CorpusConfig
 
 
 def test_figures():

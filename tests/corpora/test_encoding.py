@@ -5,11 +5,11 @@ import random
 import numpy as np
 import pytest
 
+from babylm.config.schema import TokenizerConfig
 from babylm.corpora import sources, toy
 from babylm.corpora import tokenizer as tokenization
 from babylm.corpora.encoding import Encoder, encode, token_dtype
 from babylm.corpora.sources import Document
-from babylm.sections import TokenizerConfig
 
 STRANGE = [
     "´ acute don´t ¨ ¨x y¨",

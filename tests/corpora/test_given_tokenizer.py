@@ -10,10 +10,10 @@ import pytest
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from babylm import config
+from babylm.config.schema import CorpusConfig, TokenizerConfig
 from babylm.corpora import given_tokenizer, toy
 from babylm.corpora import tokenizer as tokenization
-from babylm.corpora.pipeline import prepare
-from babylm.sections import CorpusConfig, TokenizerConfig
+from babylm.corpora.build import prepare
 
 TEXTS = [document.text for document in toy.write(1500, 0)]
 

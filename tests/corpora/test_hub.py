@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from babylm.config.schema import CorpusConfig
 from babylm.corpora import hub, sources
-from babylm.sections import CorpusConfig
 
 
 @pytest.fixture

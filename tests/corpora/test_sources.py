@@ -11,8 +11,8 @@ import tracemalloc
 
 import pytest
 
-from babylm.corpora import sources, textfiles, words
-from babylm.sections import CorpusConfig
+from babylm.config.schema import CorpusConfig
+from babylm.corpora import sources, textfiles, word_count
 
 
 def write(folder, name, content):
@@ -42,7 +42,7 @@ def test_no_word_is_lost_whatever_the_lines_are():
         limit = generator.randrange(1, 12)
         made = list(sources.split_documents(lines, limit))
         assert [w for text in made for w in text.split()] == [w for line in lines for w in line.split()], trial
-        assert all(0 < words.count(text) <= limit for text in made)
+        assert all(0 < word_count.count(text) <= limit for text in made)
 
 
 def test_blank_lines_end_and_headings_begin_documents():

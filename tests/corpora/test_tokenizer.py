@@ -7,9 +7,9 @@ import time
 import pytest
 from tokenizers import Tokenizer
 
+from babylm.config.schema import TokenizerConfig
 from babylm.corpora import tokenizer as tokenization
 from babylm.corpora import toy
-from babylm.sections import TokenizerConfig
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,10 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
+from babylm.config.schema import TokenizerConfig
 from babylm.corpora import tokenizer as tokenizers
-from babylm.models.configuration import BabyLMConfig
-from babylm.models.modeling import BabyLMForCausalLM, BabyLMForMaskedLM
-from babylm.sections import TokenizerConfig
+from babylm.models.configuration_babylm import BabyLMConfig
+from babylm.models.modeling_babylm import BabyLMForCausalLM, BabyLMForMaskedLM
 
 TEXTS = [
     "The cat sees the dogs.\nThe dogs see the cat.",

@@ -1,8 +1,8 @@
 """Results on disk as the suite writes them, of scores that a test makes up."""
 
 from babylm import files
-from babylm.evaluation import evidence
-from babylm.evaluation.results import Item, choose, fingerprint, plain
+from babylm.evaluation.results import item_results
+from babylm.evaluation.results.task_result import Item, choose, fingerprint, plain
 
 
 def pairs(sizes, human=False):
@@ -23,7 +23,7 @@ def store(folder, items, scores, task="blimp", words=1000, suite="fast", rules=2
         "close": [],
         "right": [],
     }
-    kept = evidence.write(folder / "items" / file.name, items, result, examples)
+    kept = item_results.write(folder / "items" / file.name, items, result, examples)
     content = {
         "task": task,
         "version": 1,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from babylm import evaluate
-from babylm.evaluation import targets
+from babylm.evaluation import model_paths
 from babylm.submission import revision
 from tests.evaluation import fixtures
 
@@ -35,7 +35,7 @@ def model(tmp_path_factory, causal_model, tokenizer_folder):
         ("part=1", "part=1: give i/n"),
         ("part=3/3", "part=3/3: give i/n"),
         ("tasks=", "tasks: no value given"),
-        ("tasks=grammer", "did you mean grammar"),
+        ("tasks=toypairs", "did you mean toy_pairs"),
         ("tasks=my/pairs", "no folder my/pairs"),
         ("tasks=my/times.csv", "no file my/times.csv"),
         ("suite=ful", "did you mean full"),
@@ -56,7 +56,7 @@ def model(tmp_path_factory, causal_model, tokenizer_folder):
 )
 def test_a_slip_is_told_before_torch_is_imported(model, monkeypatch, capsys, word, message):
     monkeypatch.setitem(sys.modules, "babylm.evaluation.suite", None)  # an import of it would fail otherwise
-    words = [str(model), *([] if word.startswith("tasks") else ["tasks=grammar"]), word]
+    words = [str(model), *([] if word.startswith("tasks") else ["tasks=toy_pairs"]), word]
     if word.startswith("revisions"):
         (model.parent / "main").mkdir(exist_ok=True)
         (model.parent / "main" / "config.json").write_text("{}")
@@ -71,7 +71,7 @@ def test_a_slip_imports_no_torch(model):
     """In a process of its own."""
     code = (
         "import sys; from babylm import evaluate; "
-        f"code = evaluate._command([{str(model)!r}, 'tasks=grammar', 'limit=0']); "
+        f"code = evaluate._command([{str(model)!r}, 'tasks=toy_pairs', 'limit=0']); "
         "sys.exit(9 if 'torch' in sys.modules else code)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -104,7 +104,7 @@ def test_the_list_of_tasks_says_what_is_there_and_how_to_get_the_rest(data, tmp_
     assert rows["ewok"].endswith("fast: missing; full: 12 items")
     assert rows["rte"].endswith("missing")
     assert rows["comps"].endswith("damaged")
-    assert rows["grammar"].startswith("grammar none 50.0 none ")
+    assert rows["toy_pairs"].startswith("toy_pairs none 50.0 none ")
     assert "global_piqa fast 2026, full 2026 37.5" in rows["global_piqa"]
     told = {line.split(",")[0]: line for line in lines if not line.startswith("  ")}
     missing = [line for line in lines if line.startswith("missing: ")]
@@ -121,17 +121,17 @@ def test_the_list_of_tasks_says_what_is_there_and_how_to_get_the_rest(data, tmp_
 def test_progress_is_a_line_now_and_then_where_there_is_no_terminal(model, monkeypatch, capsys):
     from babylm.evaluation import progress
 
-    words = [str(model), "tasks=grammar", "limit=4"]
+    words = [str(model), "tasks=toy_pairs", "limit=4"]
     assert evaluate._command(words) == 0
     quiet = capsys.readouterr()
     assert "left" not in quiet.out
     assert "it/s" not in quiet.err
     monkeypatch.setattr(progress, "SLOW", 0.0)
-    [file] = (model / "evaluation/m").glob("grammar.*.json")
+    [file] = (model / "evaluation/m").glob("toy_pairs.*.json")
     file.unlink()
     assert evaluate._command(words) == 0
     out, err = capsys.readouterr()
-    assert "  grammar: " in out
+    assert "  toy_pairs: " in out
     assert " % of " in out
     assert " left" in out
     assert "it/s" not in err, "no bar in a log"
@@ -140,7 +140,7 @@ def test_progress_is_a_line_now_and_then_where_there_is_no_terminal(model, monke
 
 def test_the_paths_of_own_data_may_hold_spaces(model, tmp_path):
     fixtures.lines(tmp_path / "my pairs/a.jsonl", [fixtures.pair(i) for i in range(3)])
-    assert evaluate._command([str(model), f"tasks={tmp_path / 'my pairs'}, grammar", "limit=2"]) == 0
+    assert evaluate._command([str(model), f"tasks={tmp_path / 'my pairs'}, toy_pairs", "limit=2"]) == 0
 
 
 ROOT = Path(__file__).parent.parent.parent
@@ -166,7 +166,7 @@ def place(tmp_path, monkeypatch, model):
         (tmp_path / f"{name}.yaml").touch()
     (tmp_path / "some").mkdir()
     (tmp_path / "some/model").symlink_to(tmp_path / "checkpoints/s1/main")
-    (tmp_path / "checkpoints/s1/config.yaml").write_text("evaluation: {tasks: [grammar]}\n")
+    (tmp_path / "checkpoints/s1/config.yaml").write_text("evaluation: {tasks: [toy_pairs]}\n")
     fixtures.lines(tmp_path / "my/pairs/a.jsonl", [fixtures.pair(i) for i in range(3)])
     (tmp_path / "my/pairs.csv").write_text("ok,star\nThe cat sees.,The cat see.\n")
     words = ["the", "dogs", "see", "a", "cat", "and", "two", "red", "birds", "near", "ships"]
@@ -192,7 +192,7 @@ def test_what_is_written_of_own_data_works_as_written(place, line, capsys):
 )
 def test_what_is_written_is_understood(place, line, monkeypatch):
     """(The commands of the README are run by tests/test_readme.py.)"""
-    monkeypatch.setattr(targets, "_snapshot", lambda *_: place / "checkpoints/s1/main")
+    monkeypatch.setattr(model_paths, "_snapshot", lambda *_: place / "checkpoints/s1/main")
     target, *words = shlex.split(line)
     asked = evaluate.registry.options(words, evaluate.KEYS, evaluate.SECTIONS)
     request = evaluate.request(target, asked)
@@ -200,7 +200,7 @@ def test_what_is_written_is_understood(place, line, monkeypatch):
 
 
 def test_an_option_given_twice_is_refused(model, capsys):
-    assert evaluate._command([str(model), "tasks=grammar", "limit=3", "limit=4"]) == 2
+    assert evaluate._command([str(model), "tasks=toy_pairs", "limit=3", "limit=4"]) == 2
     assert "limit: given twice (limit=3 and limit=4); keep one" in capsys.readouterr().err
 
 

@@ -9,8 +9,8 @@ from safetensors.torch import load_file, save_file
 from transformers import GPT2Config, GPT2LMHeadModel, ViTConfig, ViTModel
 
 from babylm import evaluate, generate, generation
-from babylm.evaluation import targets
-from babylm.evaluation.loading import check_folder, load_scorer
+from babylm.evaluation import model_paths
+from babylm.evaluation.scoring.load_model import check_folder, load_scorer
 from tests.models import variants
 
 
@@ -82,14 +82,14 @@ def test_other_forms_of_weights_are_named(folder, name, content, cause, describe
             check_folder(folder)
         return
     (folder / "config.json").unlink()
-    for look in (lambda: targets.find(str(folder)), lambda: generate.model_folder(folder)):
+    for look in (lambda: model_paths.find(str(folder)), lambda: generate.model_folder(folder)):
         with pytest.raises(ValueError, match=cause):
             look()
 
 
 def test_a_pointer_of_git_lfs_and_a_file_are_no_folder_of_weights(folder):
     with pytest.raises(ValueError, match=r"is a file: give the model's folder"):
-        targets.find(str(folder / "model.safetensors"))
+        model_paths.find(str(folder / "model.safetensors"))
     (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n")
     with pytest.raises(ValueError, match="git lfs pull"):
         check_folder(folder)
@@ -122,7 +122,7 @@ def test_whatever_is_wrong_with_a_folder_is_one_line(tmp_path, tokenizer, capsys
     tokenizer.save_pretrained(folder)
     spoil(folder)
     capsys.readouterr()
-    for command, words in ((generate, ["x"]), (evaluate, ["tasks=grammar", "limit=1"])):
+    for command, words in ((generate, ["x"]), (evaluate, ["tasks=toy_pairs", "limit=1"])):
         assert command._command([str(folder), *words]) == 2
         lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
         assert len(lines) == 1

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from babylm.evaluation import results, suite
+from babylm.evaluation import suite
+from babylm.evaluation.results import task_result
 from babylm.evaluation.suite import load_scorer
 
 ROOT = Path(__file__).parents[2]
@@ -99,7 +100,7 @@ def test_every_prediction(tmp_path, model, backend, task, folder, which, source,
         for own, line, chosen, agreed in zip(answers, expected, result.chosen, same, strict=True)
         for k in range(len(own))
     ]
-    ours = results.choose(items, np.array(scores))
+    ours = task_result.choose(items, np.array(scores))
     assert 100 * ours.official == pytest.approx(average, abs=HALF)
     parts = {uid: tally.official for uid, tally in ours.by_uid.items()} | ours.by_split
     assert {uid: 100 * value for uid, value in parts.items()} == pytest.approx(numbers, abs=HALF)

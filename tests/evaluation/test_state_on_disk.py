@@ -5,9 +5,10 @@ import json
 import pytest
 
 from babylm import evaluate, files
-from babylm.evaluation import comparison, evidence, stored, suite
+from babylm.evaluation import suite
+from babylm.evaluation.results import comparison, item_results, store
 from babylm.submission import revision
-from tests.evaluation.test_pairs_files import write
+from tests.evaluation.tasks.test_pairs_files import write
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def rewritten(**changes):
     """As an older version would have written it, without a checksum, with fields that are not what they should be."""
 
     def apply(file):
-        content = {k: v for k, v in json.loads(file.read_text()).items() if k != stored.CHECKSUM}
+        content = {k: v for k, v in json.loads(file.read_text()).items() if k != store.CHECKSUM}
         file.write_text(json.dumps(content | changes))
 
     return apply
@@ -80,7 +81,7 @@ def test_a_damaged_result_is_computed_again_and_named(scored, capsys, damage):
     assert "warning" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("folder", ["predictions", evidence.FOLDER])
+@pytest.mark.parametrize("folder", ["predictions", item_results.FOLDER])
 def test_what_lies_beside_a_result_belongs_to_it(scored, capsys, folder):
     words, file = scored
     other = file.parent / folder / file.name
@@ -103,7 +104,7 @@ def test_another_damaged_result_does_not_stop_an_evaluation(scored, tmp_path, ca
 @pytest.mark.parametrize("damage", [DAMAGES["cut"], DAMAGES["empty"], DAMAGES["a list"]])
 def test_a_comparison_names_what_is_damaged(scored, capsys, part, damage):
     words, file = scored
-    damaged = file if part == "result" else file.parent / evidence.FOLDER / file.name
+    damaged = file if part == "result" else file.parent / item_results.FOLDER / file.name
     damage(damaged)
     assert evaluate._command(["compare", words[0], words[0]]) == 2
     [line] = capsys.readouterr().err.splitlines()
@@ -113,12 +114,12 @@ def test_a_comparison_names_what_is_damaged(scored, capsys, part, damage):
 
 def test_evidence_of_another_shape_is_damaged(scored):
     _, file = scored
-    kept = file.parent / evidence.FOLDER / file.name
+    kept = file.parent / item_results.FOLDER / file.name
     content = json.loads(kept.read_text())
     for changes in ({"credit": [1.0]}, {"uid": [7, 7]}, {"margin": "x"}, {"examples": []}, {"human": {}}):
         kept.write_text(json.dumps(content | changes))
         with pytest.raises(files.DamagedFile, match="its columns are"):
-            evidence.read(kept)
+            item_results.read(kept)
 
 
 def test_results_of_an_older_version_are_read(scored, capsys):
@@ -135,7 +136,7 @@ def test_a_folder_for_results_that_is_none_is_told_before_scoring(model, tmp_pat
     folder = shutil.copytree(model, tmp_path / "m", ignore=shutil.ignore_patterns("evaluation"))
     (folder / "evaluation").write_text("a file")
     monkeypatch.setattr(suite, "load_scorer", lambda *_, **__: pytest.fail("scored"))
-    assert evaluate._command([str(folder), "tasks=grammar"]) == 2
+    assert evaluate._command([str(folder), "tasks=toy_pairs"]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert line == f"error: {folder / 'evaluation'}: results cannot be written there: File exists"
 

@@ -8,7 +8,8 @@ import torch
 
 from babylm import evaluate
 from babylm.corpora import toy
-from babylm.evaluation import aggregates, suite
+from babylm.evaluation import suite
+from babylm.evaluation.results import averages
 from babylm.evaluation.tasks import _data, _minimal_pairs, _pairs_files
 from babylm.submission import revision
 from tests.evaluation import fixtures
@@ -65,9 +66,9 @@ def test_official_folders(tmp_path, name, folder):
 
 @pytest.mark.skipif(not hasattr(toy, "minimal_pairs"), reason="the bundled corpus has no pairs yet")
 def test_grammar_needs_no_data():
-    items = suite.task("grammar").items(None)
+    items = suite.task("toy_pairs").items(None)
     assert len({item.uid for item in items}) >= 12
-    assert items == suite.task("grammar").items(None)
+    assert items == suite.task("toy_pairs").items(None)
 
 
 def test_unknown_task_suggests():
@@ -122,12 +123,12 @@ def test_command_takes_a_model_folder(tmp_path, run_folder, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["{run}", "task=grammar"], "did you mean tasks"),
+        (["{run}", "task=toy_pairs"], "did you mean tasks"),
         (["{run}", "tasks"], "key=value"),
-        (["{run}", "tasks=gramar"], "did you mean grammar"),
-        (["{run}", "tasks=grammar", "revisions=man"], "did you mean main"),
-        (["{run}", "tasks=grammar", "scorer=casual"], "did you mean causal"),
-        (["{run}/nothing", "tasks=grammar"], "no folder"),
+        (["{run}", "tasks=toy_pair"], "did you mean toy_pairs"),
+        (["{run}", "tasks=toy_pairs", "revisions=man"], "did you mean main"),
+        (["{run}", "tasks=toy_pairs", "scorer=casual"], "did you mean causal"),
+        (["{run}/nothing", "tasks=toy_pairs"], "no folder"),
         (["{run}"], "tasks: none given"),
     ],
 )
@@ -218,15 +219,15 @@ def test_parts_share_the_revisions_and_the_whole_adds_the_rest(run_folder, offic
 def test_aggregates():
     columns = dict.fromkeys(("blimp", "supplement", "ewok", "entity_tracking", "comps", "glue"), 0.6)
     columns |= {"wug_adj": 0.4, "wug_past": 0.2, "reading": 0.06, "aoa": -0.02}
-    found = aggregates.aggregates(columns, 2025)
+    found = averages.aggregates(columns, 2025)
     assert found["nlp"].value == pytest.approx(0.6)
     assert found["human_likeness"].value == pytest.approx(0.16)
     assert found["macro"].value == pytest.approx(0.38)
-    found = aggregates.aggregates(columns | {"global_piqa": 0.4}, 2026)
+    found = averages.aggregates(columns | {"global_piqa": 0.4}, 2026)
     assert found["overall"].value == pytest.approx((6 * 0.6 + 0.4 + 0.06 - 0.02) / 9)
     assert found["overall"].missing == ()
-    found = aggregates.aggregates(columns, 2026)
+    found = averages.aggregates(columns, 2026)
     assert found["overall"].value == pytest.approx((6 * 0.6 + 0.06 - 0.02) / 9)  # as on the leaderboard
     assert found["overall"].present == pytest.approx((6 * 0.6 + 0.06 - 0.02) / 8)
     assert found["overall"].missing == ("global_piqa",)
-    assert aggregates.aggregates({}, 2025)["macro"].present is None
+    assert averages.aggregates({}, 2025)["macro"].present is None

@@ -10,8 +10,8 @@ from babylm.models.classification import (
     BabyLMForSequenceClassification,
     BabyLMForTokenClassification,
 )
-from babylm.models.modeling import BabyLMForCausalLM, BabyLMForMaskedLM
-from babylm.models.trunk import BabyLMModel
+from babylm.models.modeling_babylm import BabyLMForCausalLM, BabyLMForMaskedLM
+from babylm.models.transformer import BabyLMModel
 
 from .variants import VARIANTS, config, network, tokens
 

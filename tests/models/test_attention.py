@@ -7,7 +7,7 @@ import torch
 
 from babylm.models import attention
 from babylm.models.attention import attend, packed_layout, padded_layout
-from babylm.training.attention import choose, preferred, probe
+from babylm.training.attention_backend import choose, preferred, probe
 
 from .variants import config
 

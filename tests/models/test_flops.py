@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from babylm.config.presets import PRESETS
 from babylm.models import flops
-from babylm.models.modeling import BabyLMForCausalLM
-from babylm.presets import PRESETS
+from babylm.models.modeling_babylm import BabyLMForCausalLM
 
 from .variants import VARIANTS, config, tokens
 
@@ -19,7 +19,7 @@ def test_parameter_count(variant):
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_presets_have_the_sizes_they_claim(preset):
-    from babylm.models.configuration import BabyLMConfig
+    from babylm.models.configuration_babylm import BabyLMConfig
 
     with torch.device("meta"):
         model = BabyLMForCausalLM(BabyLMConfig(**PRESETS[preset]))

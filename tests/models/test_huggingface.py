@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 
 from babylm.models.classification import BabyLMForSequenceClassification
-from babylm.models.configuration import BabyLMConfig
-from babylm.models.modeling import BabyLMForCausalLM, BabyLMForMaskedLM
-from babylm.models.trunk import BabyLMModel
+from babylm.models.configuration_babylm import BabyLMConfig
+from babylm.models.modeling_babylm import BabyLMForCausalLM, BabyLMForMaskedLM
+from babylm.models.transformer import BabyLMModel
 
 from .variants import VARIANTS, config, network, tokens
 
@@ -227,7 +227,7 @@ def test_configuration_is_checked(changes, message):
 def test_configuration_has_every_setting_of_the_model_section():
     from dataclasses import asdict
 
-    from babylm.sections import ModelConfig
+    from babylm.config.schema import ModelConfig
 
     fields = asdict(ModelConfig())
     fields.pop("preset")

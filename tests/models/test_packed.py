@@ -95,7 +95,7 @@ def test_dropout_follows_the_seed_and_stops_in_evaluation():
 
 def test_starts_as_the_plain_transformer():
     """Gates, value residual, input skip and connections over depth change nothing before the first step."""
-    from babylm.models.modeling import BabyLMForCausalLM
+    from babylm.models.modeling_babylm import BabyLMForCausalLM
 
     from .variants import config
 

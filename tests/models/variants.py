@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from babylm.models.configuration import BabyLMConfig
-from babylm.models.modeling import BabyLMForCausalLM
+from babylm.models.configuration_babylm import BabyLMConfig
+from babylm.models.modeling_babylm import BabyLMForCausalLM
 
 SMALL: dict[str, Any] = {
     "vocab_size": 61,

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from babylm import objectives, schedules
+from babylm.config.schema import ObjectiveConfig
 from babylm.objectives import Batch, Special
-from babylm.sections import ObjectiveConfig
 
 SPECIAL = Special(bos=0, pad=1, mask=2, vocabulary=300, first_ordinary_id=5)
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from babylm import objectives
-from babylm.models.configuration import BabyLMConfig
-from babylm.models.modeling import BabyLMForCausalLM
+from babylm.config.schema import ObjectiveConfig
+from babylm.models.configuration_babylm import BabyLMConfig
+from babylm.models.modeling_babylm import BabyLMForCausalLM
 from babylm.objectives import Batch
-from babylm.sections import ObjectiveConfig
 from tests.objectives.test_objectives import SPECIAL, asked, make_batch
 
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from babylm import optimizers
-from babylm.models.configuration import BabyLMConfig
-from babylm.models.modeling import BabyLMForCausalLM
-from babylm.presets import PRESETS
-from babylm.sections import OptimizerConfig
+from babylm.config.presets import PRESETS
+from babylm.config.schema import OptimizerConfig
+from babylm.models.configuration_babylm import BabyLMConfig
+from babylm.models.modeling_babylm import BabyLMForCausalLM
 
 
 def network(**settings):

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from babylm import optimizers
-from babylm.optimizers import _groups, _newton_schulz
-from babylm.sections import OptimizerConfig
+from babylm.config.schema import OptimizerConfig
+from babylm.optimizers import _newton_schulz, _param_groups
 
 
 class Net(nn.Module):
@@ -185,7 +185,7 @@ def test_muon_adam_part_is_adamw():
     ours, theirs = Net(), Net()
     settings = {"adam_lr": 0.01, "adam_weight_decay": 0.1, "betas": [0.9, 0.95], "eps": 1e-10, "lr": 0.0}
     muon = make("muon", ours, **settings)
-    parts = _groups.split(theirs.named_parameters())
+    parts = _param_groups.split(theirs.named_parameters())
     groups = [{"params": parts.tables, "weight_decay": 0.1}, {"params": parts.vectors, "weight_decay": 0.0}]
     adam = torch.optim.AdamW(groups, lr=0.01, betas=(0.9, 0.95), eps=1e-10)
     for network, optimizer in ((ours, muon), (theirs, adam)):

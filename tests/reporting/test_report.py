@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from babylm import report
-from babylm.reporting import charts, page, published
+from babylm.reporting import baselines, charts, markup
 from tests.evaluation import stored_results
 from tests.training import runs
 
@@ -147,10 +147,10 @@ def test_mistakes(words, message, tmp_path, monkeypatch, capsys):
 
 
 def test_escaping_and_tables():
-    assert page.esc('<a href="x">') == "&lt;a href=&quot;x&quot;&gt;"
-    assert page.tag("b", "<", page.Html("<i></i>"), class_='"') == '<b class="&quot;">&lt;<i></i></b>'
-    assert page.table(["a"], []) == ""
-    assert "<td>&amp;</td>" in page.table(["a"], [["&"]])
+    assert markup.esc('<a href="x">') == "&lt;a href=&quot;x&quot;&gt;"
+    assert markup.tag("b", "<", markup.Html("<i></i>"), class_='"') == '<b class="&quot;">&lt;<i></i></b>'
+    assert markup.table(["a"], []) == ""
+    assert "<td>&amp;</td>" in markup.table(["a"], [["&"]])
 
 
 def test_charts_do_not_depend_on_when_they_are_made():
@@ -165,13 +165,13 @@ def test_charts_do_not_depend_on_when_they_are_made():
 
 
 def test_published_rows_fit_their_columns():
-    for one in published.PUBLISHED:
-        assert len(one.scores) == len(published.COLUMNS[one.rules]), one.name
+    for one in baselines.PUBLISHED:
+        assert len(one.scores) == len(baselines.COLUMNS[one.rules]), one.name
         assert one.source
     for track in ("strict-small", "strict", "interaction", "multimodal", "free"):
-        assert all(published.of(track, rules) for rules in (2025, 2026))
+        assert all(baselines.of(track, rules) for rules in (2025, 2026))
     # The macro average of 2025 is the mean of the two others.
-    for one in published.PUBLISHED:
+    for one in baselines.PUBLISHED:
         if one.rules == 2025:
             language, people, macro = one.scores[-3:]
             assert macro == pytest.approx((language + people) / 2, abs=0.11)

@@ -8,11 +8,11 @@ import torch
 
 from babylm import config as configuration
 from babylm import environment, files, tracks
+from babylm.config.schema import Config, EvaluationConfig, GlueConfig, SubmissionConfig, TokenizerConfig
 from babylm.console import Log
 from babylm.corpora import tokenizer as tokenizers
 from babylm.evaluation import suite
-from babylm.evaluation.aggregates import GLUE
-from babylm.sections import Config, EvaluationConfig, GlueConfig, SubmissionConfig, TokenizerConfig
+from babylm.evaluation.results.averages import GLUE
 from babylm.submission import official, revision
 from tests.models.variants import network
 

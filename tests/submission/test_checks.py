@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from babylm import files, tracks
-from babylm.submission import checks, loading, results
+from babylm.submission import checks, load_check, results
 from tests.submission.conftest import TRACK
 
 
@@ -127,20 +127,20 @@ def test_a_run_that_is_not_finished(mini):
 
 def test_strangers_load_every_revision(mini, monkeypatch):
     """And what they compute is compared: other code in the folder is noticed."""
-    file = mini / "main" / "modeling.py"
+    file = mini / "main" / "modeling_babylm.py"
     assert "class BabyLMForCausalLM" in file.read_text()
-    good, versions = loading.problems(mini, ["chck_1K"])
+    good, versions = load_check.problems(mini, ["chck_1K"])
     assert good == []
     assert versions
-    monkeypatch.setattr(loading, "OVERLAYS", {loading.PINNED: mini / "none"})  # once is enough
-    code = mini / "main" / "position.py"
+    monkeypatch.setattr(load_check, "OVERLAYS", {load_check.PINNED: mini / "none"})  # once is enough
+    code = mini / "main" / "positions.py"
     code.write_text(code.read_text().replace("angles.cos()", "angles.sin()"))
     resealed(mini / "main")
-    wrong, _ = loading.problems(mini, ["main"], trust=True)
+    wrong, _ = load_check.problems(mini, ["main"], trust=True)
     assert "causal logits and masked logits differ" in wrong[0].what
     (mini / "main" / "model.safetensors").write_bytes(b"")
     torch.manual_seed(0)
-    broken, _ = loading.problems(mini, ["main"], trust=True)
+    broken, _ = load_check.problems(mini, ["main"], trust=True)
     assert "cannot load" in broken[0].what
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from babylm import tracks
-from babylm.evaluation.aggregates import GLUE
+from babylm.evaluation.results.averages import GLUE
 from babylm.submission import collate, official, package, results
 
 CHECKOUT = os.environ.get("BABYLM_OFFICIAL_PIPELINE", "../evaluation-pipeline-2025")

@@ -16,9 +16,19 @@ import pytest
 
 from babylm import files, submit
 from babylm.console import Log
-from babylm.evaluation.aggregates import GLUE
-from babylm.evaluation.results import Item
-from babylm.submission import card, checks, collate, leaderboard, official, package, reading_reports, results, tree
+from babylm.evaluation.results.averages import GLUE
+from babylm.evaluation.results.task_result import Item
+from babylm.submission import (
+    card,
+    checks,
+    collate,
+    official,
+    official_layout,
+    package,
+    reading_reports,
+    rescoring,
+    results,
+)
 from tests.evaluation import fixtures
 
 SHARED = Path(os.environ.get("BABYLM_SHARED_DATA", "../shared/data"))
@@ -41,7 +51,7 @@ def test_official_counts_add_up():
     assert [sum(official.counts("entity_tracking", "full", year).values()) for year in (2025, 2026)] == [9_483, 6_780]
     assert [sum(official.counts("entity_tracking", "fast", year).values()) for year in (2025, 2026)] == [3_152, 2_238]
     assert sum(sum(official.counts(task, "full", 2025).values()) for task in GLUE) == 29_577
-    assert official.counts("grammar", "fast", 2026) is None
+    assert official.counts("toy_pairs", "fast", 2026) is None
 
 
 @pytest.mark.parametrize("rules", [2025, 2026])
@@ -78,13 +88,13 @@ def test_collated_file_has_the_official_keys(mini, data, rules):
 @pytest.mark.parametrize("rules", [2025, 2026])
 def test_scores_counted_from_the_file_are_the_stored_ones(mini, data, rules):
     wanted, gold = opened(mini, rules), collate.Gold(data, rules)
-    found = leaderboard.scores(collate.collate(wanted, gold), wanted, gold)
+    found = rescoring.scores(collate.collate(wanted, gold), wanted, gold)
     assert {score.task for score in found} == {
         *("blimp", "supplement", "ewok", "entity_tracking", "comps", "reading", "aoa", *GLUE),
         *(["global_piqa"] if rules == 2026 else ["wug_adj", "wug_past"]),
     }
     assert [score.task for score in found if not score.equal] == []
-    assert not any(part.missing for part in leaderboard.averages(found, rules).values())
+    assert not any(part.missing for part in rescoring.averages(found, rules).values())
 
 
 def test_a_changed_answer_is_refused(mini, data):
@@ -117,7 +127,10 @@ def test_made_twice_is_byte_identical(mini, data):
 
 def test_result_tree_is_laid_out_officially(mini, data, tmp_path):
     wanted = opened(mini, 2025)
-    files = {str(file.relative_to(tmp_path)) for file in tree.write_tree(tmp_path, wanted, collate.Gold(data, 2025))}
+    files = {
+        str(file.relative_to(tmp_path))
+        for file in official_layout.write_tree(tmp_path, wanted, collate.Gold(data, 2025))
+    }
     zero_shot = "mini/main/zero_shot/causal"
     names = "blimp/blimp_filtered blimp/supplement_filtered ewok/ewok_filtered comps/comps wug_past/wug_past_tense"
     for name in (*names.split(), "entity_tracking/entity_tracking", "wug_adj/wug_adj_nominalization"):
@@ -147,7 +160,7 @@ def official_report(task, name):
 def test_reports_equal_the_official_ones(task, folder):
     """From the official predictions, the official report, line by line (their order is that of the file system)."""
     predictions = json.loads((PARITY / "blimp" / folder / "predictions.json").read_text())
-    ours = tree._report(task, "fast", predictions, collate.Gold(SHARED / "evaluation_data", 2025))
+    ours = official_layout._report(task, "fast", predictions, collate.Gold(SHARED / "evaluation_data", 2025))
     assert sorted(ours.splitlines()) == official_report("blimp", folder)
 
 

@@ -102,7 +102,7 @@ def test_a_damaged_manifest_is_one_line(mini, content):
     assert "\n" not in line
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json", "modeling.py"])
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json", "modeling_babylm.py"])
 def test_a_flipped_byte_is_noticed_before_loading(mini, name):
     folder = mini / "chck_2K"
     revisions.check_whole(folder)

@@ -8,14 +8,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from babylm import files, revisions
+from babylm.config.schema import TokenizerConfig
 from babylm.corpora import tokenizer as tokenizers
-from babylm.models.modeling import BabyLMForMaskedLM
-from babylm.sections import TokenizerConfig
-from babylm.submission import loading, revision
+from babylm.models.modeling_babylm import BabyLMForMaskedLM
+from babylm.submission import load_check, revision
 from tests.models.variants import VARIANTS, network
 from tests.submission import fresh_use
 
-VERSIONS = ["installed", *loading.OVERLAYS]
+VERSIONS = ["installed", *load_check.OVERLAYS]
 TEXT = ["the cat sat on the mat. a dog saw the cat; the dog and the cat ran."] * 8
 
 
@@ -137,7 +137,7 @@ def test_an_older_revision_is_replaced(saved, tokenizer_folder, model):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_export_matches(version, tmp_path, tokenizer_folder):
     """The same logits from a fresh process that knows the folders alone."""
-    overlay = loading.OVERLAYS.get(version)
+    overlay = load_check.OVERLAYS.get(version)
     if overlay is not None and not (overlay / "transformers").is_dir():
         pytest.skip(f"no transformers {version} in {overlay} (make env puts it there)")
     vocabulary = tokenizers.load(tokenizer_folder).get_vocab_size()
@@ -145,7 +145,7 @@ def test_export_matches(version, tmp_path, tokenizer_folder):
     for name, model in models.items():
         model.generation_config.eos_token_id = None
         revision.save(tmp_path / name, model, tokenizer_folder, {})
-    loaded = loading.outputs([tmp_path / name for name in models], overlay)
+    loaded = load_check.outputs([tmp_path / name for name in models], overlay)
     assert version in ("installed", loaded.pop("version"))
     for name, model in models.items():
         _compare(model, loaded[str(tmp_path / name)])
@@ -154,14 +154,14 @@ def test_export_matches(version, tmp_path, tokenizer_folder):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_what_people_do_with_a_folder_works(version, tmp_path, tokenizer_folder):
     """Generation in all its forms, every class, pipelines: in a fresh process that knows the folders alone."""
-    overlay = loading.OVERLAYS.get(version)
+    overlay = load_check.OVERLAYS.get(version)
     if overlay is not None and not (overlay / "transformers").is_dir():
         pytest.skip(f"no transformers {version} in {overlay} (make env puts it there)")
     vocabulary = tokenizers.load(tokenizer_folder).get_vocab_size()
     folders = [tmp_path / name for name in ("default", "gpt-bert")]
     for folder in folders:
         revision.save(folder, network(vocab_size=vocabulary, **VARIANTS[folder.name]), tokenizer_folder, {})
-    done = loading.run_apart([Path(fresh_use.__file__), *folders], tmp_path, overlay)
+    done = load_check.run_apart([Path(fresh_use.__file__), *folders], tmp_path, overlay)
     assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads(done.stdout.splitlines()[-1])
     assert version in ("installed", report.pop("version"))

@@ -8,26 +8,26 @@ import torch
 
 from babylm import revisions, submit
 from babylm.console import Log
-from babylm.submission import loading, revision
+from babylm.submission import load_check, revision
 from tests.submission.test_checks import resealed
 
 
 @pytest.fixture(autouse=True)
 def _installed_transformers_alone(monkeypatch, tmp_path):
-    monkeypatch.setattr(loading, "OVERLAYS", {loading.PINNED: tmp_path / "none"})
+    monkeypatch.setattr(load_check, "OVERLAYS", {load_check.PINNED: tmp_path / "none"})
 
 
 def older(folder):
     """As another version of the package would have written it: other text, the same network."""
-    code = folder / "trunk.py"
+    code = folder / "transformer.py"
     code.write_text(code.read_text() + "# another version\n")
     (folder / "classification.py").unlink()
     config = json.loads((folder / "config.json").read_text())
     for name in list(config["auto_map"]):
         if "classification" in config["auto_map"][name]:
             del config["auto_map"][name]
-    config["auto_map"]["AutoModelForSequenceClassification"] = "modeling.BabyLMForSequenceClassification"
-    modeling = folder / "modeling.py"
+    config["auto_map"]["AutoModelForSequenceClassification"] = "modeling_babylm.BabyLMForSequenceClassification"
+    modeling = folder / "modeling_babylm.py"
     source = (revisions.CODE / "classification.py").read_text().split("class _Classifier")[1]
     needed = "from transformers.modeling_outputs import SequenceClassifierOutput, TokenClassifierOutput"
     needed += ", QuestionAnsweringModelOutput\nfrom .layers import Norm\n\n\nclass _Classifier"
@@ -37,7 +37,7 @@ def older(folder):
 
 
 def evil(folder, mark):
-    code = folder / "trunk.py"
+    code = folder / "transformer.py"
     code.write_text(f"open({str(mark)!r}, 'w').close()\n" + code.read_text())
     resealed(folder)
 
@@ -48,7 +48,7 @@ def test_code_of_a_stranger_is_not_run_by_submit(mini, tmp_path, capsys):
     assert submit.main(mini, {}, Log()) == 2
     assert not mark.exists()
     out = capsys.readouterr().out
-    assert "the code in main is not this package's (trunk.py)" in out
+    assert "the code in main is not this package's (transformer.py)" in out
     assert "reexport=true trust=true" in out
     with pytest.raises(ValueError, match="reexport=true runs the old code"):
         submit.main(mini, {"reexport": "true"}, Log())
@@ -98,16 +98,16 @@ def test_older_code_is_exported_again_on_request(mini, capsys):
         assert revision.verify(mini / name) == []
     assert (folder / "model.safetensors").read_bytes() == tensors
     assert (folder / "babylm.json").read_bytes() == facts
-    assert loading.reexport(mini, ["main", "chck_1K"]) == []
+    assert load_check.reexport(mini, ["main", "chck_1K"]) == []
 
 
 def test_code_that_predicts_something_else_is_not_replaced(mini):
-    code = mini / "main" / "position.py"
+    code = mini / "main" / "positions.py"
     code.write_text(code.read_text().replace("angles.cos()", "angles.sin()"))
     resealed(mini / "main")
     before = {file.name: file.read_bytes() for file in (mini / "main").iterdir()}
     with pytest.raises(ValueError, match="main: causal logits and masked logits of the old code differ"):
-        loading.reexport(mini, ["main"])
+        load_check.reexport(mini, ["main"])
     assert {file.name: file.read_bytes() for file in (mini / "main").iterdir()} == before
 
 
@@ -122,13 +122,13 @@ def test_generated_texts_are_compared(mini):
             "masked": _masked(model)(input_ids=ids).logits,
             "generated": model.generate(ids, max_new_tokens=5, do_sample=False, eos_token_id=10_000, pad_token_id=2),
         }
-    assert loading.find_differences(mini / "main", results) == ""
+    assert load_check.find_differences(mini / "main", results) == ""
     results["generated"][0, -1] = (results["generated"][0, -1] + 1) % 300
-    assert loading.find_differences(mini / "main", results) == "generated texts"
+    assert load_check.find_differences(mini / "main", results) == "generated texts"
 
 
 def _masked(model):
-    from babylm.models.modeling import BabyLMForMaskedLM
+    from babylm.models.modeling_babylm import BabyLMForMaskedLM
 
     masked = BabyLMForMaskedLM(model.config).eval()
     masked.load_state_dict(model.state_dict())

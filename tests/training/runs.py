@@ -10,7 +10,7 @@ import torch
 
 from babylm import config as configuration
 from babylm import train
-from babylm.sections import Config
+from babylm.config.schema import Config
 
 YAML = """
 name: run

@@ -10,18 +10,18 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from babylm import objectives, optimizers, train
+from babylm.batches import device_stream
+from babylm.batches.loader import PlanData, PlanDataset
+from babylm.config.schema import ObjectiveConfig, OptimizerConfig
 from babylm.models import attention
-from babylm.sections import ObjectiveConfig, OptimizerConfig
-from babylm.training import resident
-from babylm.training.callbacks import meters
-from babylm.training.data import PlanData, PlanDataset
-from babylm.training.guard import Guard
+from babylm.training.callbacks import throughput
 from babylm.training.module import Pretraining
+from babylm.training.nonfinite import Guard
 from tests import small
 from tests.models import variants
 
 from . import runs
-from .test_guards import poison
+from .test_nonfinite import poison
 
 WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "equal", "_unique2", "unique_consecutive")
 """Operations whose result, or whose shape, the host must wait for."""
@@ -33,7 +33,7 @@ def test_rows_gathered_on_the_device_equal_the_loaders(sizes):
     """All steps of two phases over several epochs, padding included, cut for accumulation and two ranks."""
     source = small.stream(**sizes)
     planned = small.build(small.config((0.5, 8, 64), (1.0, 16, 64), epochs=3.3), source)
-    corpus = resident.ResidentCorpus(source, torch.device("cpu"))
+    corpus = device_stream.ResidentCorpus(source, torch.device("cpu"))
     for rank in (0, 1):
         cut = {"accumulate": 2, "rank": rank, "world": 2}
         loaded, placed = PlanDataset(planned, **cut), PlanDataset(planned, **cut, places=True)
@@ -54,8 +54,8 @@ def test_a_run_with_the_corpus_on_the_device_is_the_same_to_the_bit(tmp_path):
 
 
 def test_auto_leaves_the_corpus_to_the_loader_on_a_cpu():
-    assert not resident.wanted("auto", torch.device("cpu"), 10**6)[0]
-    assert resident.wanted(True, torch.device("cpu"), 10**6)[0]
+    assert not device_stream.wanted("auto", torch.device("cpu"), 10**6)[0]
+    assert device_stream.wanted(True, torch.device("cpu"), 10**6)[0]
 
 
 def test_a_deferred_guard_takes_back_every_step_from_the_first_bad_one():
@@ -117,10 +117,10 @@ class Forbid(TorchDispatchMode):
 def test_no_step_waits_for_the_device(tmp_path, monkeypatch, deferred, optimizer):
     """From a batch's arrival to the step's end, without a line of the log. (The attention's layout: see its own test;
     on a CPU it may look at what lies on the host.)"""
-    from babylm.models import trunk
+    from babylm.models import transformer
 
     watch, steps = Forbid(), []
-    layout = trunk.packed_layout
+    layout = transformer.packed_layout
 
     def unwatched(*args, **kwargs):
         watch.__exit__(None, None, None)
@@ -134,7 +134,7 @@ def test_no_step_waits_for_the_device(tmp_path, monkeypatch, deferred, optimizer
     def begin(self, batch, batch_idx):
         if steps == [] or 1 <= self.completed % 4 <= 2:
             steps.append(self.completed)
-            monkeypatch.setattr(trunk, "packed_layout", unwatched)
+            monkeypatch.setattr(transformer, "packed_layout", unwatched)
             watch.__enter__()
             self.watched = True
         return original[0](self, batch, batch_idx)
@@ -143,12 +143,12 @@ def test_no_step_waits_for_the_device(tmp_path, monkeypatch, deferred, optimizer
         if getattr(self, "watched", False):
             watch.__exit__(None, None, None)
             self.watched = False
-            monkeypatch.setattr(trunk, "packed_layout", layout)
+            monkeypatch.setattr(transformer, "packed_layout", layout)
         return original[1](self, outputs, batch, batch_idx)
 
     monkeypatch.setattr(Pretraining, "on_train_batch_start", begin)
     monkeypatch.setattr(Pretraining, "on_train_batch_end", end)
-    monkeypatch.setattr(meters, "memory", lambda device: 0.0)
+    monkeypatch.setattr(throughput, "memory", lambda device: 0.0)
     runs.run(tmp_path, f"optimizer.name={optimizer}", "training.corpus_on_device=true", "training.revisions=none")
     assert len(steps) > 8
     assert watch.seen == []
@@ -166,11 +166,13 @@ def test_no_step_waits_for_the_device(tmp_path, monkeypatch, deferred, optimizer
 @pytest.mark.parametrize("objective", [{"name": "hybrid"}, {"name": "masked", "whole_words": True}, {"name": "causal"}])
 def test_a_step_runs_where_nothing_can_be_read(monkeypatch, variant, backend, optimizer, objective):
     """On torch's device without memory waiting for a number fails, and so does mixing in tensors of the host."""
-    from babylm.models import trunk
-    from babylm.models.modeling import BabyLMForCausalLM
+    from babylm.models import transformer
+    from babylm.models.modeling_babylm import BabyLMForCausalLM
 
     shape = variants.config(**variants.VARIANTS[variant], hidden_size=64, dropout=0.1)
-    monkeypatch.setattr(trunk, "_compute_dtype", lambda embeds: torch.bfloat16)  # there is no autocast on this device
+    monkeypatch.setattr(
+        transformer, "_compute_dtype", lambda embeds: torch.bfloat16
+    )  # there is no autocast on this device
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
     rows, length = 6, 32
     with torch.device("meta"):
@@ -197,7 +199,7 @@ def test_a_step_runs_where_nothing_can_be_read(monkeypatch, variant, backend, op
 def test_gathering_rows_does_not_wait():
     source = small.stream()
     planned = small.build(small.config((1.0, 16, 128), epochs=2), source)
-    corpus = resident.ResidentCorpus(source, torch.device("cpu"))
+    corpus = device_stream.ResidentCorpus(source, torch.device("cpu"))
     with Forbid() as watch:
         corpus.rows(planned.row_starts(3)[0].astype(np.int64), 16, planned.phases[0].end)
     assert watch.seen == []

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from babylm import train
 from babylm.submission import revision
-from babylm.training import session
+from babylm.training import setup
 
 from . import runs
 
@@ -38,8 +38,8 @@ def test_training_starts_from_the_weights(tmp_path, base, form, capsys, monkeypa
         path = path.with_suffix(".bin")
         torch.save(weights, path)
     begun = []
-    network = session.Session.network
-    monkeypatch.setattr(session.Session, "network", lambda self: (begun.append(network(self)), begun[-1])[1])
+    network = setup.Session.network
+    monkeypatch.setattr(setup.Session, "network", lambda self: (begun.append(network(self)), begun[-1])[1])
     assert train.main(start(tmp_path, base, path)) == 0
     first = dict(begun[0].named_parameters())
     assert set(first) == set(weights)
@@ -54,14 +54,14 @@ def test_training_starts_from_the_weights(tmp_path, base, form, capsys, monkeypa
 
 def test_the_start_is_the_weights_to_the_bit(tmp_path, base, monkeypatch):
     seen = {}
-    build = session.Session.network
+    build = setup.Session.network
 
     def network(self):
         made = build(self)
         seen.update({name: value.detach().clone() for name, value in made.named_parameters()})
         return made
 
-    monkeypatch.setattr(session.Session, "network", network)
+    monkeypatch.setattr(setup.Session, "network", network)
 
     def stop(*_):
         raise RuntimeError("seen")
@@ -168,9 +168,9 @@ def test_words_read_before_count_towards_the_tracks_budget(tmp_path, base, monke
 def test_weights_beside_foreign_code_are_said(tmp_path, base, capsys):
     folder = shutil.copytree(base / "main", tmp_path / "theirs")
     (folder / "manifest.json").unlink()
-    code = folder / "modeling.py"
+    code = folder / "modeling_babylm.py"
     code.write_text(code.read_text() + f"\nopen({str(tmp_path / 'executed')!r}, 'w').close()\n")
     assert train.main(start(tmp_path, base, folder)) == 0
     out = capsys.readouterr().out
-    assert "the code in it is not this package's (modeling.py)" in out
+    assert "the code in it is not this package's (modeling_babylm.py)" in out
     assert not (tmp_path / "executed").exists()

@@ -10,7 +10,7 @@ import threading
 import pytest
 import torch
 
-from babylm import files, run, train
+from babylm import files, run_folder, train
 from babylm.submission import revision
 
 from . import runs
@@ -120,7 +120,7 @@ def test_another_change_beside_the_budget_is_another_run(finished, tmp_path):
 
 
 def test_another_rank_waits_for_the_first_to_make_the_run_longer(tmp_path, monkeypatch):
-    folder = run.RunFolder(tmp_path / "r")
+    folder = run_folder.RunFolder(tmp_path / "r")
     folder.open("a: 1\n", {"seed": 1, "budget.words": 10})
     identity = {"seed": 1, "budget.words": 20, "earlier budgets": [10]}
     monkeypatch.setenv("RANK", "1")

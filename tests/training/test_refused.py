@@ -10,9 +10,9 @@ import time
 import pytest
 import torch
 
-from babylm import console, train
-from babylm.models.configuration import BabyLMConfig
-from babylm.training import attention, host, metrics, session
+from babylm import console, hardware, train
+from babylm.models.configuration_babylm import BabyLMConfig
+from babylm.training import attention_backend, jsonl_logger, setup
 
 from . import runs
 from .test_resume import stop_at
@@ -28,14 +28,14 @@ from .test_resume import stop_at
         (["evaluation.tasks=[blimp]", "evaluation.data={0}/nope"], "nope has no fast_eval/blimp_fast"),
         (["training.attention=flash"], "flash does not run here: the package flash-attn is not installed"),
         pytest.param(
-            ["evaluation.tasks=[grammar]", "evaluation.device=cuda"],
+            ["evaluation.tasks=[toy_pairs]", "evaluation.device=cuda"],
             "evaluation.device",
             marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU"),
         ),
     ],
 )
 def test_what_is_missing_is_told_before_the_folder_is_made(tmp_path, monkeypatch, overrides, said):
-    monkeypatch.setattr(attention.kernels, "flash_attn_varlen_func", None)
+    monkeypatch.setattr(attention_backend.kernels, "flash_attn_varlen_func", None)
     (tmp_path / "latin").write_bytes(b"caf\xe9")
     (tmp_path / "blank").write_bytes(b"\n \n")
     for more in ([], ["training.plan_only=true"]):
@@ -76,7 +76,7 @@ def test_a_run_that_goes_on_keeps_its_choices_and_announces_another_host(tmp_pat
     made = runs.make(tmp_path, "training.precision=auto", "training.attention=auto")
     folder = tmp_path / "checkpoints" / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(host, "cpu_bf16", lambda: "amx_bf16")
+        patch.setattr(hardware, "cpu_bf16_instructions", lambda: "amx_bf16")
         stop_at(patch, 5, signal.SIGTERM)
         train.main(made)
     began = json.loads((folder / "environment.json").read_text())
@@ -84,7 +84,7 @@ def test_a_run_that_goes_on_keeps_its_choices_and_announces_another_host(tmp_pat
     for name in ("last.ckpt", "previous.ckpt"):  # without a state, too
         (folder / name).unlink(missing_ok=True)
     capsys.readouterr()
-    monkeypatch.setattr(host, "cpu_bf16", lambda: None)
+    monkeypatch.setattr(hardware, "cpu_bf16_instructions", lambda: None)
     assert train.main(made) == 0
     printed = capsys.readouterr().out
     assert "the run began on another kind of host (cpu, amx_bf16; here: cpu, no bf16)" in printed
@@ -96,7 +96,7 @@ def test_a_backend_that_another_host_lacks_is_replaced_and_told(tmp_path, capsys
     made = runs.make(tmp_path)
     shape = BabyLMConfig(hidden_size=32, num_attention_heads=2, vocab_size=100)
     recorded = {"precision": "fp32", "attention": "varlen", "host": "NVIDIA H200, sm_90"}
-    choices = session.keep_choices(made, torch.device("cpu"), shape, recorded, console.Log())
+    choices = setup.keep_choices(made, torch.device("cpu"), shape, recorded, console.Log())
     assert choices.attention == "sdpa"
     printed = capsys.readouterr().out
     assert "attention varlen, with which the run began, does not run here" in printed
@@ -105,10 +105,10 @@ def test_a_backend_that_another_host_lacks_is_replaced_and_told(tmp_path, capsys
 
 def test_a_run_without_a_state_begins_its_metrics_again(tmp_path, capsys):
     folder = runs.run(tmp_path)
-    steps = [line["step"] for line in metrics.read(folder / "metrics.jsonl")]
+    steps = [line["step"] for line in jsonl_logger.read(folder / "metrics.jsonl")]
     for name in ("last.ckpt", "previous.ckpt", "main/manifest.json"):
         (folder / name).unlink()
     capsys.readouterr()
     assert train.main(runs.make(tmp_path)) == 0
     assert "no saved state: starting from step 0" in capsys.readouterr().out
-    assert [line["step"] for line in metrics.read(folder / "metrics.jsonl")] == steps
+    assert [line["step"] for line in jsonl_logger.read(folder / "metrics.jsonl")] == steps

@@ -18,7 +18,7 @@ import torch
 
 from babylm import train
 from babylm.submission import revision
-from babylm.training import state
+from babylm.training import checkpoint
 from babylm.training.module import Pretraining
 
 from . import runs
@@ -157,7 +157,7 @@ def test_kill_at_20_random_moments_ends_at_the_same_model(tmp_path, whole, child
             os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
             kills += 1
-            loaded = state.load(folder) if folder.exists() else None
+            loaded = checkpoint.load(folder) if folder.exists() else None
             assert loaded is None or 0 < loaded["step"] <= 100
             for path in folder.glob("chck_*"):
                 assert revision.verify(path) == []
@@ -204,7 +204,7 @@ def test_a_truncated_state_falls_back_to_its_predecessor(tmp_path, monkeypatch, 
 def test_one_flipped_byte_anywhere_is_noticed(tmp_path):
     tensors = {"step": 3, "network": {"a": torch.arange(1000.0), "b": torch.ones(3)}}
     for _ in range(2):
-        state.save(tmp_path, tensors)
+        checkpoint.save(tmp_path, tensors)
     content = (tmp_path / "last.ckpt").read_bytes()
     told: list[str] = []
     for place in [*range(0, len(content), 97), len(content) - 1]:
@@ -212,14 +212,14 @@ def test_one_flipped_byte_anywhere_is_noticed(tmp_path):
         flipped[place] ^= 1 << (place % 8)
         (tmp_path / "last.ckpt").write_bytes(flipped)
         told.clear()
-        loaded = state.load(tmp_path, told.append)
+        loaded = checkpoint.load(tmp_path, told.append)
         assert loaded is not None
         assert torch.equal(loaded["network"]["a"], tensors["network"]["a"])
         assert len(told) == 1, place
         assert "last.ckpt cannot be read" in told[0]
     (tmp_path / "previous.ckpt").write_bytes(flipped)
     with pytest.raises(ValueError, match="no readable state"):
-        state.load(tmp_path, told.append)
+        checkpoint.load(tmp_path, told.append)
 
 
 def test_a_flipped_byte_of_the_state_changes_no_run(tmp_path, monkeypatch, whole, capsys):
@@ -241,13 +241,13 @@ def test_a_malicious_state_is_not_executed(tmp_path, whole):
         def __reduce__(self):
             return os.system, (f"touch {tmp_path}/owned",)
 
-    (tmp_path / "last.ckpt").write_bytes(pickle.dumps({"format": state.FORMAT, "x": Payload()}))
-    torch.save({"format": state.FORMAT, "x": Payload()}, tmp_path / "previous.ckpt")
+    (tmp_path / "last.ckpt").write_bytes(pickle.dumps({"format": checkpoint.FORMAT, "x": Payload()}))
+    torch.save({"format": checkpoint.FORMAT, "x": Payload()}, tmp_path / "previous.ckpt")
     for name in ("last.ckpt", "previous.ckpt"):  # anyone can write a right checksum
         content = (tmp_path / name).read_bytes()
-        (tmp_path / name).write_bytes(content + state.MARK + hashlib.sha256(content).digest())
+        (tmp_path / name).write_bytes(content + checkpoint.MARK + hashlib.sha256(content).digest())
     with pytest.raises(ValueError, match="no readable state"):
-        state.load(tmp_path, warn=lambda text: None)
+        checkpoint.load(tmp_path, warn=lambda text: None)
     assert not (tmp_path / "owned").exists()
 
 

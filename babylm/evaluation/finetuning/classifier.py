@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from babylm.console import first_line
-from babylm.evaluation.scorer import Scorer
+from babylm.evaluation.scoring.scorer import Scorer
 
 NORM_EPS = 1e-5
 

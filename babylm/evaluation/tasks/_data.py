@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from babylm import files
-from babylm.evaluation.results import Item, evenly
+from babylm.evaluation.results.task_result import Item, evenly
 
 T = TypeVar("T")
 SOURCE = (

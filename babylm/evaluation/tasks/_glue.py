@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from babylm.evaluation import limits, results
+from babylm.config.schema import EvaluationConfig
 from babylm.evaluation.finetuning import classifier, loop, metrics
-from babylm.evaluation.results import Result, Tally
-from babylm.evaluation.scorer import Scorer, Text
+from babylm.evaluation.results import task_result
+from babylm.evaluation.results.task_result import Result, Tally
+from babylm.evaluation.scoring import limits
+from babylm.evaluation.scoring.scorer import Scorer, Text
 from babylm.evaluation.tasks import _data
-from babylm.sections import EvaluationConfig
 
 VERSION = 1
 FOLDER = "glue_filtered"
@@ -66,7 +67,7 @@ class Task:
 
     def identity(self, settings: EvaluationConfig, items: Examples) -> dict[str, Any]:
         """What decides the result beside the model and the validation set."""
-        return {"settings": asdict(settings.glue), "training_sha256": results.fingerprint(items.train)}
+        return {"settings": asdict(settings.glue), "training_sha256": task_result.fingerprint(items.train)}
 
     def score(
         self, scorer: Scorer, items: Examples, rules: int = 2025, settings: EvaluationConfig | None = None
@@ -133,7 +134,7 @@ class Task:
             official=means[self.metric],
             tie_aware=means[self.metric],
             ties=0,
-            interval=results.resampled(
+            interval=task_result.resampled(
                 lambda rows: float(np.mean([metric(answer[rows], labels[rows]) for answer in answers])), len(labels)
             ),
             by_uid={name: Tally(len(labels), value, value, 0) for name, value in means.items()},
@@ -152,7 +153,7 @@ class Task:
             Example(self.name, *self.pair(record), record.integer("label", 0, self.labels - 1), classes)
             for record in _data.records(file, expected, _data.SOURCE)
         ]
-        return results.evenly(examples, limit)
+        return task_result.evenly(examples, limit)
 
 
 def fields(first: str, second: str) -> Callable[[_data.Record], tuple[str, str]]:

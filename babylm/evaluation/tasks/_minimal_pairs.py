@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from babylm.evaluation.results import Item, evenly
+from babylm.evaluation.results.task_result import Item, evenly
 from babylm.evaluation.tasks import _data
-from babylm.evaluation.tasks._choice import score
+from babylm.evaluation.tasks._multiple_choice import score
 
 __all__ = ["EXPECTED", "from_pairs", "pair", "read", "score", "uid"]
 

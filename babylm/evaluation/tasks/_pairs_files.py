@@ -4,7 +4,7 @@
     python -m babylm.evaluate checkpoints/s1 tasks=my/pairs.tsv pairs.good=ok pairs.bad=star
 
 Which field holds the right sentence is taken from names that say so (``sentence_good``, ``ungrammatical``, ...), or
-from ``pairs.*`` (`babylm.evaluation_sections.PairsConfig`); it is never guessed.
+from ``pairs.*`` (`babylm.config.evaluation.PairsConfig`); it is never guessed.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from babylm import registry
-from babylm.evaluation import delimited
-from babylm.evaluation.results import Item, evenly
+from babylm.config.evaluation import OTHER_FORMS, PairsConfig
+from babylm.evaluation.data import delimited
+from babylm.evaluation.results.task_result import Item, evenly
 from babylm.evaluation.tasks import _data, _minimal_pairs
-from babylm.evaluation_sections import OTHER_FORMS, PairsConfig
 
 SUFFIXES = (".jsonl", ".csv", ".tsv")
 WORDS = (

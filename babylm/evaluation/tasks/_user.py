@@ -7,10 +7,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from babylm.evaluation import delimited
-from babylm.evaluation.results import Item
-from babylm.evaluation.tasks import _minimal_pairs, _pairs_files, _times
-from babylm.evaluation_sections import EvaluationConfig, ReadingCsvConfig
+from babylm.config.evaluation import EvaluationConfig, ReadingCsvConfig
+from babylm.evaluation.data import delimited
+from babylm.evaluation.results.task_result import Item
+from babylm.evaluation.tasks import _minimal_pairs, _pairs_files, _reading_csv
 
 PAIRS_VERSION = 1
 PAIRS_CHANCE = 0.5
@@ -19,7 +19,7 @@ PAIRS_CHANCE = 0.5
 def task(path: Path, settings: EvaluationConfig) -> Any:
     """The task of a path; ``ValueError`` for a table that may be both pairs and reading times."""
     if path.suffix.lower() in (".csv", ".tsv") and not path.is_dir() and holds_times(path, settings):
-        return _times.task(path, settings)
+        return _reading_csv.task(path, settings)
     return SimpleNamespace(
         VERSION=PAIRS_VERSION,
         CHANCE=PAIRS_CHANCE,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from babylm.evaluation import results
-from babylm.evaluation.results import Item, Result, Tally
-from babylm.evaluation.scorer import Scorer
-from babylm.evaluation.tasks import _choice, _data
+from babylm.evaluation.results import task_result
+from babylm.evaluation.results.task_result import Item, Result, Tally
+from babylm.evaluation.scoring.scorer import Scorer
+from babylm.evaluation.tasks import _data, _multiple_choice
 
 CHANCE = 0.0
 EXPECTED = "a pair of forms: the text sentences, two sentences with a tab between, and the share ratio"
@@ -35,13 +35,13 @@ def score(scorer: Scorer, items: Sequence[Item], rules: int = 2025) -> Result:
     The model's share is the softmax of the two sums of log-probabilities. The official number ranks it in fp32, where
     shares near 1 are equal; the tie-aware one ranks the difference of the sums.
     """
-    sums = _choice.ask(scorer, items).log_probability.reshape(-1, 2)
+    sums = _multiple_choice.ask(scorer, items).log_probability.reshape(-1, 2)
     human = np.array([item.human for item in items])
     odds = sums[:, 0] - sums[:, 1]
     narrow = sums.astype(np.float32)
     narrow = np.exp(narrow - narrow.max(axis=1, keepdims=True))
     share = narrow[:, 0] / narrow.sum(axis=1)
-    chosen = results.choose(items, sums.ravel())
+    chosen = task_result.choose(items, sums.ravel())
     predictions = chosen.predictions
     by_uid = {}
     for uid, own in predictions.items():
@@ -54,7 +54,7 @@ def score(scorer: Scorer, items: Sequence[Item], rules: int = 2025) -> Result:
         official=spearman(share, human),
         tie_aware=spearman(odds, human),
         ties=0,
-        interval=results.resampled(lambda picked: spearman(odds[picked], human[picked]), len(items)),
+        interval=task_result.resampled(lambda picked: spearman(odds[picked], human[picked]), len(items)),
         by_uid=by_uid,
     )
 

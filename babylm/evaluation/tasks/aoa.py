@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from babylm import files
-from babylm.evaluation.results import Result, evenly
-from babylm.evaluation.scorer import Scorer
-from babylm.evaluation.tasks import _curves, _data
+from babylm.evaluation.results.task_result import Result, evenly
+from babylm.evaluation.scoring.scorer import Scorer
+from babylm.evaluation.tasks import _aoa_curves, _data
 
 __all__ = ["CHANCE", "METRICS", "VERSION", "children", "combine", "items", "score"]
 
@@ -52,8 +52,8 @@ class Metric:
 
 
 METRICS = {
-    "2025": Metric(lambda words, nats, pieces, size: _curves.model_age_2025(words, nats), lambda r, p: r),
-    "2026": Metric(_curves.model_age_2026, lambda r, p: r if p <= 0.1 else 0.0),
+    "2025": Metric(lambda words, nats, pieces, size: _aoa_curves.model_age_2025(words, nats), lambda r, p: r),
+    "2026": Metric(_aoa_curves.model_age_2026, lambda r, p: r if p <= 0.1 else 0.0),
 }
 """By name; one of your own is another entry. (The metric of late 2026, "AoA (MSE)", is not published.)"""
 
@@ -93,7 +93,7 @@ def children(file: Path) -> dict[str, float]:
         shares = {row["word"]: np.array([float(row[name] or "nan") for name in columns]) for row in rows}
     except (ValueError, TypeError) as error:
         raise files.DamagedFile(f"{file}: a share that is no number ({error}); {_data.SOURCE}") from None
-    found = {word: _curves.child_age(ages, own) for word, own in shares.items()}
+    found = {word: _aoa_curves.child_age(ages, own) for word, own in shares.items()}
     return {word: age for word, age in found.items() if age is not None}
 
 
@@ -172,5 +172,5 @@ def correlation(one: Sequence[float], other: Sequence[float]) -> tuple[float, fl
     """Pearson's r and its p; (0, 1) with fewer than three words or no variance."""
     if len(one) < 3 or np.std(one) == 0 or np.std(other) == 0:
         return 0.0, 1.0
-    found = _curves.scipy().stats.pearsonr(one, other)
+    found = _aoa_curves.scipy().stats.pearsonr(one, other)
     return float(found.statistic), float(found.pvalue)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from babylm.evaluation.results import Item
+from babylm.evaluation.results.task_result import Item
 from babylm.evaluation.tasks import _data
-from babylm.evaluation.tasks._choice import score
+from babylm.evaluation.tasks._multiple_choice import score
 
 __all__ = ["CHANCE", "VERSION", "items", "score"]
 

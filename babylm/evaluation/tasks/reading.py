@@ -19,9 +19,9 @@ import numpy as np
 
 from babylm import files
 from babylm.console import first_line
-from babylm.evaluation import results
-from babylm.evaluation.results import Result, Tally
-from babylm.evaluation.scorer import Scorer, Text
+from babylm.evaluation.results import task_result
+from babylm.evaluation.results.task_result import Result, Tally
+from babylm.evaluation.scoring.scorer import Scorer, Text
 from babylm.evaluation.tasks import _data
 
 __all__ = ["CHANCE", "VERSION", "items", "predictive_power", "score", "surprisals"]
@@ -197,7 +197,7 @@ def _interval(table: np.ndarray, surprisal: np.ndarray, previous: np.ndarray) ->
         scores = _with_scores(power)
         return (scores["eye_tracking"] + scores["self_paced"]) / 2
 
-    return results.resampled(mean, len(table), resamples=RESAMPLES)
+    return task_result.resampled(mean, len(table), resamples=RESAMPLES)
 
 
 def _squares_left(products: np.ndarray, end: int) -> float:

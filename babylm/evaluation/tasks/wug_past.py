@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from babylm.evaluation.results import Item
+from babylm.evaluation.results.task_result import Item
 from babylm.evaluation.tasks import _wug
 from babylm.evaluation.tasks._wug import CHANCE, score
 

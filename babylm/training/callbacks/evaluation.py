@@ -17,13 +17,13 @@ import torch
 from babylm import objectives
 from babylm.console import duration
 from babylm.corpora import encoding, sources, tokenizer
-from babylm.training.callbacks.meters import Meters
-from babylm.training.callbacks.steps import StepCallback
-from babylm.training.heldout import HeldOut
+from babylm.training.callbacks.base import StepCallback
+from babylm.training.callbacks.throughput import Meters
+from babylm.training.held_out_loss import HeldOut
 from babylm.training.module import Pretraining
 
 if TYPE_CHECKING:
-    from babylm.training.session import Session
+    from babylm.training.setup import Session
 
 
 class Evaluation(StepCallback):

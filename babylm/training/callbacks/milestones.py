@@ -15,9 +15,9 @@ from typing import Any
 import lightning as L
 from torch import Tensor
 
-from babylm.plan import Milestone
-from babylm.training.background import Background
-from babylm.training.callbacks.steps import StepCallback
+from babylm.batches.plan import Milestone
+from babylm.training.background_writer import Background
+from babylm.training.callbacks.base import StepCallback
 from babylm.training.module import Pretraining
 
 Save = Callable[[Path, dict[str, Tensor], dict[str, Any]], None]

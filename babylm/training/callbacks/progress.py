@@ -10,7 +10,7 @@ import lightning as L
 from tqdm import tqdm
 
 from babylm.console import drop_output, on_terminal
-from babylm.training.callbacks.steps import StepCallback
+from babylm.training.callbacks.base import StepCallback
 from babylm.training.module import Pretraining
 
 

@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from babylm import evaluate, interrupts
-from babylm.evaluation import aggregates, suite
+from babylm.config.schema import EvaluationConfig, GlueConfig
+from babylm.evaluation import suite
 from babylm.evaluation.finetuning import loop, metrics
-from babylm.evaluation.scorer import Scorer
+from babylm.evaluation.results import averages
+from babylm.evaluation.scoring.scorer import Scorer
 from babylm.evaluation.tasks import _glue
 from babylm.evaluation.tasks._data import MissingData
-from babylm.sections import EvaluationConfig, GlueConfig
 from babylm.submission import revision
 from tests.evaluation import fixtures
 
@@ -35,7 +36,7 @@ def settings(**changes):
     return EvaluationConfig(glue=replace(QUICK, **changes))
 
 
-@pytest.mark.parametrize("name", aggregates.GLUE)
+@pytest.mark.parametrize("name", averages.GLUE)
 def test_every_task_is_learnt(name, data, scorer):
     task = suite.task(name)
     items = task.items(data)
@@ -53,12 +54,12 @@ def test_every_task_is_learnt(name, data, scorer):
 
 
 def test_texts_are_put_together_as_officially(data):
-    first = {name: suite.task(name).items(data)[1] for name in aggregates.GLUE}
+    first = {name: suite.task(name).items(data)[1] for name in averages.GLUE}
     assert (first["rte"].first, first["rte"].second) == ("It is 1.", "The dog sees the cat and two birds.")
     assert first["multirc"].first == "Question: It is 1. Answer: It does."
     assert first["wsc"].first == 'Does "It is 1." refer to "A cat" in this passage?'
     assert {name: len(item.sentences) for name, item in first.items()} == dict.fromkeys(first, 2) | {"mnli": 3}
-    modules = {name: suite.task(name).TASK for name in aggregates.GLUE}
+    modules = {name: suite.task(name).TASK for name in averages.GLUE}
     assert {name: (t.epochs, t.batch) for name, t in modules.items() if (t.epochs, t.batch) != (10, 32)} == {
         "boolq": (10, 16), "multirc": (10, 16), "wsc": (30, 32),
     }  # fmt: skip
@@ -167,7 +168,7 @@ def words_of(run_folder, data, *more):
 def test_the_command_and_what_it_stores(run_folder, data, capsys):
     assert evaluate._command(words_of(run_folder, data, "tasks=glue", "scorer=mntp")) == 0
     shown = capsys.readouterr().out
-    for name in aggregates.GLUE:
+    for name in averages.GLUE:
         assert f"[1/1] main {name}: " in shown
         stored = json.loads((run_folder / f"evaluation/main/{name}.full.2026.tuned.json").read_text())
         assert (stored["dtype"], stored["settings"]["epochs"], stored["n"]) == ("float32", 1, 15)
@@ -236,14 +237,14 @@ def test_mistakes_in_settings(run_folder, data, capsys, word, message):
 
 def test_seven_tasks_are_one_column():
     columns = dict.fromkeys(("blimp", "supplement", "ewok", "entity_tracking", "comps"), 0.5)
-    glue = dict(zip(aggregates.GLUE, (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7), strict=True))
-    found = aggregates.aggregates(columns | glue, 2025)["nlp"]
+    glue = dict(zip(averages.GLUE, (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7), strict=True))
+    found = averages.aggregates(columns | glue, 2025)["nlp"]
     assert found.value == pytest.approx((5 * 0.5 + 0.4) / 6)
     del glue["wsc"]
-    found = aggregates.aggregates(columns | glue, 2025)["nlp"]
+    found = averages.aggregates(columns | glue, 2025)["nlp"]
     assert (found.value, found.missing) == (None, ("wsc",))
     assert found.present == pytest.approx((5 * 0.5 + 0.35) / 6)
-    found = aggregates.aggregates(columns | glue | {"global_piqa": 0.5}, 2026)["nlp"]
+    found = averages.aggregates(columns | glue | {"global_piqa": 0.5}, 2026)["nlp"]
     assert found.value == pytest.approx((6 * 0.5 + 2.1 / 7) / 7)  # on the leaderboard a missing task counts 0
 
 
@@ -279,10 +280,10 @@ def test_a_long_epoch_is_told(data, scorer, monkeypatch, capsys):
 
 
 def test_glue_stands_for_the_seven(data, causal_model, tokenizer_folder):
-    assert aggregates.expand(["blimp", "glue", "aoa"]) == ["blimp", *aggregates.GLUE, "aoa"]
+    assert averages.expand(["blimp", "glue", "aoa"]) == ["blimp", *averages.GLUE, "aoa"]
     own = settings(epochs=1, batch=8)
     found = suite.run(causal_model, tokenizer_folder, ["glue"], data=data, limit=8, settings=own)
-    assert list(found) == list(aggregates.GLUE)
+    assert list(found) == list(averages.GLUE)
 
 
 def test_scoring_in_bf16_does_not_touch_fine_tuning(data, run_folder):

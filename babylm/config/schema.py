@@ -1,0 +1,342 @@
+"""Every setting of a run, with its meaning, unit and default: the manual of the configuration files.
+
+A configuration file sets any of these keys; a command line overrides them (``optimizer.lr=0.01``). Nothing else is a
+setting. Values are checked in :mod:`babylm.config`, numbers by the table of :mod:`babylm.config.ranges`; this module
+holds no logic and imports nothing heavy. The settings of evaluation are in ``babylm/config/evaluation.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from babylm.config.evaluation import EvaluationConfig
+from babylm.config.evaluation import GlueConfig as GlueConfig
+from babylm.config.evaluation import ReadingCsvConfig as ReadingCsvConfig
+
+
+@dataclass
+class CorpusConfig:
+    """The training text and the held-out text beside it."""
+
+    source: Literal["files", "hub", "toy"] = "files"
+    """``files``: local text; ``hub``: the same, downloaded when empty; ``toy``: the bundled grammar."""
+    path: str = "corpora/strict_small"
+    """Folder of the ``*.train`` files, or else of ``*.txt`` files, packed (``.gz``) or not, with all folders below it;
+    or one file. Relative to the working directory; ``~`` is your home."""
+    hub: str | None = None
+    """Dataset for ``hub``: an official name (``2026-strict-small``; ``babylm/corpora/hub.py``) or ``owner/name``."""
+    dev: str | None = None
+    """Held-out file, or folder of files, for the loss by milestone; never trained on, never counted."""
+    test: str | None = None
+    """Held-out file, or folder of files, for the final loss by source."""
+    words: int = 200_000
+    """``toy``: number of words to write (the last story may pass it by a few)."""
+    seed: int = 0
+    """``toy``: seed of the generated text."""
+    cleaning: list[str] = field(default_factory=list)
+    """Names of cleaning functions applied in this order; none for official corpora. Those for CHAT transcripts,
+    subtitles and Gutenberg's frames (``babylm/corpora/formats.py``) come first, then ``babylm/corpora/cleaning.py``."""
+    document_words: int = 1000
+    """Longer documents are cut, at line ends where there are any, into documents of at most this many words."""
+    prepared: str = "corpora/prepared"
+    """Folder that receives the packed corpus, one sub-folder a fingerprint."""
+
+
+@dataclass
+class TokenizerConfig:
+    """A byte-level BPE trained on the training words alone."""
+
+    vocabulary: int = 16_384
+    """Entries, the special tokens included."""
+    normalization: Literal["nfkc", "nfc", "none"] = "nfkc"
+    """Unicode normalisation before splitting; a space is put before the text and after each newline in any case."""
+    min_frequency: int = 2
+    """A pair seen less often is not merged."""
+    path: str | None = None
+    """Use this ``tokenizer.json`` (of any kind, or its folder) instead of training one (its training text counts
+    against the budget)."""
+    bos: str | None = None
+    """With ``path``: its token in front of each document, when that is not ``<s>``. A name that it lacks is added."""
+    eos: str | None = None
+    """The same for ``</s>``."""
+    pad: str | None = None
+    """The same for ``<pad>``; may be the EOS."""
+    mask: str | None = None
+    """The same for ``<mask>``."""
+    unk: str | None = None
+    """The same for ``<unk>``, which a byte-level vocabulary does without."""
+
+
+@dataclass
+class ModelConfig:
+    """The transformer; the same names as in the exported ``config.json`` (`babylm.models.configuration_babylm`)."""
+
+    preset: str | None = "small"
+    """A shape from ``babylm/config/presets.py``; keys set beside it win."""
+    hidden_size: int = 384
+    """Channels of a token."""
+    num_hidden_layers: int = 12
+    """Transformer layers."""
+    num_attention_heads: int = 6
+    """Heads of each attention layer; divides ``hidden_size``."""
+    intermediate_size: int = 1024
+    """Inner width of the feed-forward part (of each half, when gated)."""
+    max_position_embeddings: int = 512
+    """Longest sequence; a rotary model accepts longer input, a ``relative`` one clips distances."""
+    norm: Literal["rms", "layer"] = "rms"
+    """Root-mean-square norm or LayerNorm."""
+    norm_affine: bool = False
+    """Learned gains (and biases for ``layer``) in the norms."""
+    norm_eps: float = 1e-5
+    """Added to the variance in a norm."""
+    position: Literal["rotary", "half_rotary", "relative"] = "half_rotary"
+    """``half_rotary`` turns half of each head's dimensions; ``relative`` is the bucketed bias of LTG-BERT."""
+    rotary_base: float = 10_000.0
+    """Base of the rotary wavelengths."""
+    position_buckets: int = 32
+    """``relative``: buckets of distance."""
+    qk_norm: bool = True
+    """Norm of queries and keys."""
+    activation: Literal["geglu", "swiglu", "relu2"] = "geglu"
+    """Of the feed-forward part; ``relu2`` is not gated."""
+    inner_norm: bool = False
+    """A norm before the output projections of attention and feed-forward (as in GPT-BERT)."""
+    attention_gate: Literal["none", "head", "element"] = "head"
+    """Sigmoid gate on the attention output: one value a head, or one a channel."""
+    value_residual: bool = True
+    """Mix the first layer's values into later layers with a learned weight."""
+    input_skip: bool = True
+    """Add the embedding to the stream before each layer with a learned weight (x0 skip)."""
+    depth: Literal["plain", "unet", "average"] = "plain"
+    """``unet``: skips from the first to the second half; ``average``: learned average over all earlier outputs."""
+    tie_embeddings: bool = True
+    """Input and output embedding share their weights."""
+    head_transform: bool = False
+    """Linear, GELU and norm before the output embedding."""
+    soft_cap: float = 0.0
+    """Logits become ``cap * tanh(logits / cap)``; 0 for none."""
+    dropout: float = 0.1
+    """On the embedding and on the output of each branch."""
+    attention_dropout: float = 0.0
+    """Dropout on attention weights; only the plain backend can do it."""
+    initializer: Literal["scaled", "zero"] = "scaled"
+    """Output projections of each branch: 1/sqrt(2 layers) smaller, or zero."""
+
+
+@dataclass
+class ObjectiveConfig:
+    """What is predicted."""
+
+    name: str = "hybrid"
+    """``causal``, ``masked`` or ``hybrid`` (a plug-in of ``babylm/objectives``)."""
+    causal_ratio: float = 0.5
+    """``hybrid``: share of rows read causally; the others are masked."""
+    reading: Literal["mntp", "mlm"] = "mntp"
+    """Masked token k is predicted from position k-1 (``mntp``) or k (``mlm``)."""
+    mask_rate: list[float] = field(default_factory=lambda: [0.30, 0.15])
+    """Share of masked tokens at the start and the end of training; linear between."""
+    span: int = 3
+    """Masked spans are 1 to this many tokens (or words) long, uniformly."""
+    whole_words: bool = False
+    """Spans cover whole words."""
+    keep: float = 0.1
+    """Share of the masked tokens that stay as they are."""
+    random: float = 0.1
+    """Share of the masked tokens that become a random token; the rest become the mask token."""
+    z_loss: float = 1e-4
+    """Weight of the squared log-normaliser; 0 for none."""
+
+
+@dataclass
+class OptimizerConfig:
+    """Matrices of the body by ``name``; embeddings, head, gains and biases by Adam when ``name`` is ``muon``."""
+
+    name: str = "muon"
+    """``muon``, ``adamw`` or ``lamb`` (a plug-in of ``babylm/optimizers``)."""
+    lr: float = 0.02
+    """Highest learning rate."""
+    weight_decay: float = 0.1
+    """Decoupled and multiplied by the learning rate; never on gains and biases."""
+    cautious: bool = True
+    """``muon``: decay only where update and weight agree in sign."""
+    normalized: bool = True
+    """``muon``: rows of the update brought to one norm (NorMuon)."""
+    momentum: float = 0.95
+    """``muon``: Nesterov momentum."""
+    momentum_warmup: int = 300
+    """``muon``: steps over which the momentum rises from 0.85."""
+    newton_schulz_steps: int = 5
+    """``muon``: iterations of the orthogonalisation."""
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.95])
+    """Of Adam (``adamw``, ``lamb``, and the Adam part of ``muon``)."""
+    eps: float = 1e-10
+    """Added to Adam's denominator."""
+    adam_lr: float = 0.006
+    """``muon``: learning rate of the Adam part."""
+    adam_weight_decay: float = 0.0
+    """``muon``: weight decay of the Adam part."""
+    clip: float = 2.0
+    """Largest global gradient norm; 0 for no clipping."""
+
+
+@dataclass
+class ScheduleConfig:
+    """Learning rate as a factor, a pure function of progress (``babylm/schedules.py``)."""
+
+    name: Literal["trapezoid", "cosine", "linear", "constant"] = "trapezoid"
+    """Shape over the run; ``trapezoid`` is warm-up, constant, linear cool-down."""
+    warmup: float = 0.016
+    """Share of all steps over which the rate rises from zero."""
+    cooldown: float = 0.5
+    """``trapezoid``: share of all steps over which it falls to ``final``."""
+    final: float = 0.0
+    """Factor at the end."""
+
+
+@dataclass
+class AveragingConfig:
+    """Averages of the weights; revisions hold the average when there is one."""
+
+    name: Literal["none", "ema", "tail"] = "none"
+    """Exponential moving average, or the mean over the last share of the run."""
+    decay: float = 0.999
+    """``ema``: decay per step."""
+    tail: float = 0.2
+    """``tail``: share of all steps, at the end, that is averaged uniformly."""
+    every: int = 5
+    """Steps between updates of the average."""
+
+
+@dataclass
+class PhaseConfig:
+    """A stretch of training with one shape."""
+
+    until: float = 1.0
+    """Ends when this share of the run's tokens has been read; the last phase has 1."""
+    sequence_length: int = 128
+    """Tokens a row, the BOS in front included."""
+    tokens: int = 16_384
+    """Tokens a step, over all ranks and accumulated batches: a multiple of the sequence length."""
+
+
+@dataclass
+class BudgetConfig:
+    """How much is read; the smallest one given ends the run. All empty: the track's word budget."""
+
+    words: int | None = None
+    """Words, repetitions counted."""
+    epochs: float | None = None
+    """Passes over the corpus."""
+    flops: float | None = None
+    """Training FLOPs, by the formula of ``babylm/models/flops.py``."""
+
+
+@dataclass
+class TrainingConfig:
+    """How the loop runs; none of it changes what is learnt, up to rounding."""
+
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    """``auto``: an NVIDIA GPU where torch sees one, else the CPU. Apple's GPUs (mps) are not supported."""
+    devices: int = 1
+    """Devices that share each step (DDP)."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """``auto``: bf16 on hardware that multiplies bf16 matrices, else fp32."""
+    accumulate: int = 1
+    """Batches a step is cut into, to save memory."""
+    attention: Literal["auto", "naive", "sdpa", "flex", "varlen", "flash"] = "auto"
+    """Attention backend of ``babylm/models/attention.py``; ``auto``: a rule of the kind of host
+    (``babylm/training/attention_backend.py``)."""
+    compile: bool = False
+    """Compile the model's blocks and the loss with torch.compile, for training alone."""
+    compile_cache: str = "checkpoints/.compiled"
+    """Folder that keeps what was compiled for the next start, unless ``TORCHINDUCTOR_CACHE_DIR`` names one."""
+    corpus_on_device: Literal["auto", True, False] = "auto"
+    """Hold the whole corpus on the device and gather rows there. ``auto``: on a GPU, where it fits a tenth of its
+    memory."""
+    workers: int = 0
+    """Loader processes."""
+    threads: int | None = None
+    """CPU threads for torch; none: torch's own choice."""
+    log_every: int | None = None
+    """Steps between two lines of the log, beside the first step's; null: at most 50, and thirty lines or more."""
+    save_minutes: float = 10.0
+    """Minutes between two writes of ``last.ckpt``."""
+    revisions: Literal["all", "none"] = "all"
+    """Write the revisions at milestones, or (for sweeps) only ``main``."""
+    plan_only: bool = False
+    """Print the plan, run one batch, and stop."""
+    deterministic: bool = False
+    """Ask torch for deterministic kernels only (slower on a GPU; a CPU is deterministic anyway)."""
+
+
+@dataclass
+class LoggingConfig:
+    """Loggers beside ``metrics.jsonl``, which is always written."""
+
+    tensorboard: bool = False
+    """Also write TensorBoard's event files into the run's folder."""
+    wandb: str | None = None
+    """Project name."""
+
+
+@dataclass
+class SubmissionConfig:
+    """What the model card and the submission form say beyond what the run records."""
+
+    repo: str | None = None
+    """Hub repository, ``owner/name``."""
+    license: str = "mit"
+    """Of the weights: an identifier of the Hub's list (``mit``, ``apache-2.0``, ``cc-by-4.0``, ``other``, ...)."""
+    description: str = ""
+    """A paragraph about the model; empty: written from the run."""
+    tags: list[str] = field(default_factory=list)
+    """Further tags of the card, and the form's approach tags."""
+    training_data: str = ""
+    """Name of the corpus; empty: its folder or Hub name."""
+    genre: str = ""
+    """Genres of the training text."""
+    languages: list[str] = field(default_factory=lambda: ["English"])
+    """Languages of the training text: English names or ISO codes."""
+    human_annotation: str = "none"
+    """Human annotation that training used."""
+    synthetic: str = "none"
+    """Synthetic data or augmentation."""
+    development_hours: float | None = None
+    """GPU-hours of development, the final training not counted."""
+    notes: str = ""
+    """Anything else for the form."""
+
+
+@dataclass
+class Config:
+    """One run."""
+
+    name: str = "run"
+    """Folder under ``checkpoints``; letters, digits, _ and - (the official code cuts a name at its last dot)."""
+    track: str = "strict-small"
+    """``strict-small``, ``strict``, ``multimodal``, ``interaction`` or ``free`` (``babylm/tracks.py``)."""
+    rules: Literal[2025, 2026] = 2026
+    """Year of the rules."""
+    seed: int = 1
+    """Of weights, order, masks and dropout."""
+    init_from: str | None = None
+    """Weights to start from instead of random ones: a revision, a finished run, or a file of the same names and shapes.
+    What they have read counts towards a track's budget."""
+    checkpoints: str = "checkpoints"
+    """Parent of the run's folder."""
+    milestones: list[int] = field(default_factory=list)
+    """Words read at each revision; empty: the track's list."""
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    averaging: AveragingConfig = field(default_factory=AveragingConfig)
+    phases: list[PhaseConfig] = field(default_factory=lambda: [PhaseConfig()])
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    logging: LoggingConfig = field(default_factory=LoggingConfig)
+    submission: SubmissionConfig = field(default_factory=SubmissionConfig)

@@ -1,0 +1,207 @@
+"""Raw text to prepared shards: read, train the tokenizer, encode, describe, pack. Opens what is there when it is
+complete.
+
+The folder's name is a fingerprint of everything its bytes depend on, so nothing is ever reused because "it exists".
+Two processes that prepare the same corpus at once take turns, and the second one opens what the first one wrote.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from babylm import environment, files, places
+from babylm.config.schema import CorpusConfig, TokenizerConfig
+from babylm.corpora import cleaning, datasheet, given_tokenizer, packed_corpus, sources
+from babylm.corpora import tokenizer as tokenization
+from babylm.corpora.packed_corpus import Shards
+from babylm.corpora.sources import Document, Source
+
+Report = Callable[[str], None]
+
+
+def prepare(
+    corpus: CorpusConfig,
+    tokenizer: TokenizerConfig,
+    report: Report = lambda line: None,
+    held_out: bool = True,
+) -> Shards:
+    """Open the prepared corpus of these settings, building it when it is absent or damaged.
+
+    ``report`` receives one line per stage and per warning; ``held_out=False``: ``corpus.dev`` and ``corpus.test`` will
+    not be read, so they are not looked at. ``ValueError`` for whatever the user can mend: no files,
+    bad bytes, held-out text that is missing or trained on, a tokenizer that lacks something, a folder that cannot be
+    written.
+    """
+    clean = cleaning.cleaner(corpus.cleaning)
+    _check_roles(tokenizer)
+    source = sources.read(corpus)
+    if held_out:
+        sources.check_held_out(corpus, source)
+    for note in source.notes:
+        report(f"warning: {note}")
+    parts = _parts(corpus, tokenizer, source)
+    fingerprint = files.sha256_json(parts)[:16]
+    folder = places.given(corpus.prepared) / fingerprint
+    damage = ""
+    with _writable(folder.parent, lambda: damage), _turn(folder, report):
+        opened = None
+        if os.path.lexists(folder):
+            try:
+                opened = Shards.open(folder)
+            except ValueError as error:
+                damage = str(error)
+                report(f"{error} Rebuilding it now.")
+            else:
+                report(f"prepared corpus {folder}: {opened.word_count:,} words, {opened.token_count:,} tokens")
+        if opened is None:
+            made_of = {"fingerprint": fingerprint, "made_of": parts}
+            with files.atomic_folder(folder) as work:
+                _build(work, source, corpus, tokenizer, clean, made_of, report)
+            opened = Shards.open(folder)
+    for line in datasheet.warnings(files.read_json(folder / packed_corpus.DATASHEET), corpus.cleaning):
+        report(f"warning: {line}")
+    return opened
+
+
+def _check_roles(tokenizer: TokenizerConfig) -> None:
+    if tokenizer.path is None:
+        for role in tokenization.ROLES:
+            if getattr(tokenizer, role) is not None:
+                raise ValueError(
+                    f"tokenizer.{role}: names a token of the tokenizer given by tokenizer.path; the one that is "
+                    f"trained here calls it {tokenization.ROLES[role]}"
+                )
+
+
+def _parts(corpus: CorpusConfig, tokenizer: TokenizerConfig, source: Source) -> dict[str, Any]:
+    """Everything the prepared bytes depend on."""
+    settings: dict[str, Any] = {
+        "vocabulary": tokenizer.vocabulary,
+        "normalization": tokenizer.normalization,
+        "min_frequency": tokenizer.min_frequency,
+        "split": tokenization.SPLIT,
+        "special_tokens": list(tokenization.SPECIAL_TOKENS),
+    }
+    if tokenizer.path is not None:
+        settings = given_tokenizer.fingerprint_parts(tokenizer)
+    return {
+        "format": packed_corpus.FORMAT,
+        "corpus": source.identity,
+        "cleaning": list(corpus.cleaning),
+        "document_words": corpus.document_words,
+        "tokenizer": settings,
+    }
+
+
+def _build(
+    work: Path,
+    source: Source,
+    corpus: CorpusConfig,
+    config: TokenizerConfig,
+    clean: cleaning.Cleaning,
+    manifest: dict[str, Any],
+    report: Report,
+) -> None:
+    tokenizer, roles = _tokenizer(source, config, clean, report)
+    tokenization.save(tokenizer, work / packed_corpus.TOKENIZER, roles)
+    report("encoding")
+    sheet = datasheet.Datasheet(source.files)
+    names = [file.name for file in source.files]
+    forbidden = {tokenizer.get_vocab()[roles[role]] for role in ("bos", "pad", "mask")}
+    documents = _cleaned(source, clean, sheet)
+    counts, occurrences = packed_corpus.write(work, tokenizer, documents, names, sorted(forbidden))
+    described = sheet.as_dict()
+    files.write_json(work / packed_corpus.DATASHEET, described)
+    files.write_text(work / "datasheet.md", datasheet.as_markdown(described))
+    for row in counts["sources"]:
+        row["raw_words"] = described["sources"][row["name"]]["words"]
+    vocabulary = {
+        "vocabulary": tokenization.size(tokenizer),
+        "sha256": files.sha256_file(work / packed_corpus.TOKENIZER / "tokenizer.json"),
+        "quality": tokenization.describe(tokenizer, occurrences, counts["words"]),
+    }
+    unknown = 0 if "unk" not in roles else int(occurrences[tokenizer.token_to_id(roles["unk"])])
+    if unknown:
+        report(
+            f"warning: {unknown:,} of {counts['tokens']:,} tokens ({unknown / counts['tokens']:.2%}) are {roles['unk']}"
+            ": the tokenizer cannot spell this text"
+        )
+    made_with = {name: environment.record()["packages"].get(name) for name in ("tokenizers", "numpy")}
+    packed_corpus.finish(
+        work, {**manifest, **counts, "raw_words": sheet.words, "tokenizer": vocabulary, "made_with": made_with}
+    )
+    report(f"prepared {counts['words']:,} words as {counts['tokens']:,} tokens in {counts['documents']:,} documents")
+
+
+def _cleaned(source: Source, clean: cleaning.Cleaning, sheet: datasheet.Datasheet) -> Iterator[Document]:
+    """The documents that are encoded; the datasheet sees the raw ones."""
+    if clean.of_lines:  # then documents are cut elsewhere: the raw ones are read on their own
+        for _ in sheet.watch(source.documents()):
+            pass
+        documents = source.documents(clean.lines)
+    else:
+        documents = sheet.watch(source.documents())
+    for document in documents:
+        yield Document(document.source, sheet.cleaned(clean.text(document.text)))
+
+
+def _tokenizer(
+    source: Source, config: TokenizerConfig, clean: cleaning.Cleaning, report: Report
+) -> tuple[Tokenizer, dict[str, str]]:
+    if config.path is not None:
+        return given_tokenizer.read(config, report)
+    report(f"training a tokenizer of {config.vocabulary:,} entries")
+    texts = (clean.text(document.text) for document in source.documents(clean.lines if clean.of_lines else None))
+    return tokenization.train(texts, config), dict(tokenization.ROLES)
+
+
+@contextmanager
+def _writable(folder: Path, damage: Callable[[], str]) -> Iterator[None]:
+    """Errors of writing below ``folder`` as a ``ValueError`` with the way out; ``damage``: why it must be written."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        wrong = error.strerror or str(error)
+        remedy = (
+            "make room there, or set corpus.prepared=FOLDER on another disk"
+            if full
+            else ("set corpus.prepared=FOLDER to a place that you can write to")
+        )
+        where = error.filename if error.filename is not None else folder
+        because = f"{damage()} It cannot be rebuilt in place: " if damage() else ""
+        raise ValueError(f"{because}{where}: {wrong}; nothing was prepared: {remedy}") from error
+
+
+@contextmanager
+def _turn(folder: Path, report: Report) -> Iterator[None]:
+    """Hold the lock of a prepared folder; a file system without locks is used without (the rename still is atomic).
+
+    So is a place that cannot be written to, when the folder is there: it is only read.
+    """
+    import fcntl
+
+    with ExitStack() as stack:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context(open(folder.with_name(f".{folder.name}.lock"), "w"))
+        except OSError:
+            if not folder.exists():
+                raise
+        else:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                report(f"another process is preparing {folder}: waiting for it")
+                with suppress(OSError):
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+            except OSError:
+                pass
+        yield

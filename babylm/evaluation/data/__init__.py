@@ -1,0 +1,1 @@
+"""Data of the official tasks: download, layout, tables of users."""

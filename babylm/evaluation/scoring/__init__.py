@@ -1,0 +1,1 @@
+"""How a model gives texts their log-probabilities."""

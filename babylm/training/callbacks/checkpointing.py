@@ -1,0 +1,140 @@
+"""Keep ``last.ckpt``: by time, at milestones, at the end, and when SIGTERM, SIGINT, SIGUSR1 or SIGHUP asks to stop.
+
+A signal only sets a flag; the state is saved at the next step boundary and the run stops with its own exit code. No
+state is ever written inside a signal handler.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+
+from babylm.training import checkpoint
+from babylm.training.callbacks.base import StepCallback
+from babylm.training.module import Pretraining
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
+
+
+class InterruptedNow(BaseException):
+    """A second Ctrl-C, which does not wait for the end of the step. Lightning ends the process at KeyboardInterrupt."""
+
+
+class Resume(StepCallback):
+    """Saves the state of a run; after a signal ``stopped_by`` holds its name.
+
+    ``extra`` is plain data stored beside the state (identity of the run, choices made at its start); ``settle`` waits
+    for what is being written beside the loop: a state must not be newer than a revision that is not there yet;
+    ``pause`` times what is not training (`babylm.training.time_left`).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        minutes: float,
+        milestones: set[int],
+        extra: dict[str, Any],
+        clock: Callable[[], float] = time.monotonic,
+        settle: Callable[[], None] = lambda: None,
+        pause: Callable[[str], AbstractContextManager[None]] = lambda kind: nullcontext(),
+    ) -> None:
+        self.folder, self.minutes, self.milestones, self.extra, self.clock = folder, minutes, milestones, extra, clock
+        self.settle, self.pause = settle, pause
+        self.stopped_by: str | None = None
+        self._asked: str | None = None
+        self._saved_at = clock()
+        self._handlers: dict[int, Any] = {}
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Take the signals over from Lightning, whose own handler would stop in the middle of a step."""
+        self._saved_at = self.clock()
+        for number in SIGNALS:
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue  # nohup: a closed terminal shall not stop the run
+            self._handlers[number] = signal.signal(number, self._ask)
+
+    def _ask(self, number: int, frame: Any) -> None:
+        if self._asked is not None and number == signal.SIGINT:
+            raise InterruptedNow
+        self._asked = signal.Signals(number).name
+
+    def release(self) -> None:
+        """Give the signals back."""
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers = {}
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """A signal that comes after the loop has its ordinary effect."""
+        self.release()
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        """The same after an error."""
+        self.release()
+
+    def after_step(self, trainer: L.Trainer, module: Pretraining, step: int) -> None:
+        """Save when it is time, at a milestone, or when asked to stop."""
+        asked = self._asked
+        late = self.clock() - self._saved_at >= self.minutes * 60
+        if trainer.world_size > 1:  # all ranks must agree, and only the first one's clock counts
+            late = trainer.strategy.broadcast(late)
+            asked = asked or (
+                "a signal" if trainer.strategy.reduce_boolean_decision(asked is not None, all=False) else None
+            )
+        if step in self.milestones or step == module.plan.steps:
+            with self.pause("state"):
+                self.save(trainer, module)
+        elif asked is not None or late:
+            self.save(trainer, module)
+        if asked is not None:
+            self.stopped_by = asked
+            trainer.should_stop = True
+
+    def save(self, trainer: L.Trainer, module: Pretraining) -> None:
+        """Write ``last.ckpt`` now (on the first rank)."""
+        if trainer.is_global_zero:
+            self.settle()
+            checkpoint.save(self.folder, {**self.extra, **snapshot(trainer, module)})
+        trainer.strategy.barrier()
+        self._saved_at = self.clock()
+
+
+def snapshot(trainer: L.Trainer, module: Pretraining) -> dict[str, Any]:
+    """What must be restored to go on exactly: tensors and plain data. `NonFiniteError` when a step was not good."""
+    module.check_finite()
+    average = module.average.state_dict() if module.average is not None else None
+    optimizer = trainer.optimizers[0].state_dict()
+    return {
+        "step": module.completed,
+        "network": dict(module.network.state_dict()),
+        "optimizer": optimizer,
+        "average": average,
+    }
+
+
+class Restore(L.Callback):
+    """Put a saved state into module and optimizer once Lightning has made them."""
+
+    def __init__(self, saved: dict[str, Any]) -> None:
+        self.saved = saved
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Before the first step."""
+        assert isinstance(pl_module, Pretraining)
+        restore(pl_module, self.saved)
+        trainer.optimizers[0].load_state_dict(self.saved["optimizer"])
+
+
+def restore(module: Pretraining, saved: dict[str, Any]) -> None:
+    """Weights, average and step of a saved state; the optimizer's part is Lightning's to place."""
+    module.network.load_state_dict(saved["network"])
+    if module.average is not None:
+        module.average.load_state_dict(saved["average"])
+    module.completed = saved["step"]

@@ -1,0 +1,165 @@
+"""The line of the log and the numbers behind it: losses, rate, speed, FLOPs spent, MFU, memory, energy.
+
+MFU is against our own table of dense bf16 peaks: vendors' (and Lightning's) figures for some GPUs are those of sparse
+matrices, twice as high. A GPU that is not in the table has no MFU rather than a guessed one.
+"""
+
+from __future__ import annotations
+
+import re
+import resource
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import lightning as L
+import torch
+
+from babylm.console import count, duration
+from babylm.training.callbacks.base import StepCallback
+from babylm.training.module import Pretraining
+from babylm.training.time_left import TimeLeft
+
+DENSE_BF16_PEAK = {
+    "H200 NVL": 835e12, "GH200": 989e12, "H200": 989e12, "H100 NVL": 835e12, "H100 PCIe": 756e12, "H100": 989e12,
+    "B200": 2250e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12, "RTX 5090": 209.5e12, "RTX 4090": 165.2e12,
+    "RTX 3090": 71e12, "A6000": 155e12, "A10": 125e12, "V100": 125e12,
+}  # fmt: skip
+"""Dense bf16 (V100: fp16) FLOP/s by words of the device's name, from the vendor's datasheets; longer names first."""
+
+
+def peak_flops(device: torch.device) -> float | None:
+    """The dense bf16 peak of a GPU, ``None`` for CPUs and unknown GPUs."""
+    if device.type != "cuda":
+        return None
+    name = torch.cuda.get_device_name(device)
+    return next((peak for words, peak in DENSE_BF16_PEAK.items() if re.search(rf"\b{words}\b", name)), None)
+
+
+def log_interval(configured: int | None, steps: int) -> int:
+    """Steps between two lines: as configured, else at least thirty lines, and at most 50 steps.
+
+    >>> [log_interval(None, steps) for steps in (17, 640, 9690)]
+    [1, 20, 50]
+    """
+    if configured is not None:
+        return configured
+    return max(every for every in (1, 2, 5, 10, 20, 50) if every == 1 or every * 30 <= steps)
+
+
+class Meters(StepCallback):
+    """After the first step and every ``every`` steps: one line to the log, one record to the loggers."""
+
+    def __init__(self, every: int, left: TimeLeft, tell: Callable[[str], None]) -> None:
+        self.every, self.left, self.tell = every, left, tell
+        self._parts: list[str] | None = None
+        """The columns of the losses by kind of target, once the header is printed."""
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start the clocks and spread the plan's FLOPs over its steps."""
+        assert isinstance(pl_module, Pretraining)
+        self._flops = pl_module.plan.flops_at
+        self._device = trainer.strategy.root_device
+        self._peak = peak_flops(self._device)
+        self._energy = EnergyMeter(self._device)
+        self.left.mark(pl_module.completed)
+        self._begin(pl_module.completed)
+
+    def _begin(self, step: int) -> None:
+        self._step, self._time = step, time.perf_counter()
+
+    def go_on(self, paused: float) -> None:
+        """Leave out the time since ``paused``."""
+        self._time += time.perf_counter() - paused
+
+    def after_step(self, trainer: L.Trainer, module: Pretraining, step: int) -> None:
+        """Take the sums after the first step, at the interval's end and at the last step."""
+        plan = module.plan
+        if step % self.every and step not in (1, plan.steps):
+            return
+        sums = module.take_sums()  # also waits for the device
+        seconds = max(time.perf_counter() - self._time, 1e-9)
+        values = self._values(trainer, module, step, sums, seconds)
+        self.left.mark(step)
+        if trainer.is_global_zero:
+            for logger in trainer.loggers:
+                logger.log_metrics(values, step)
+            self._print(module, step, values, [name for name in ("causal", "masked") if name in sums])
+        self._begin(step)
+
+    def _values(
+        self, trainer: L.Trainer, module: Pretraining, step: int, sums: dict[str, tuple[float, float]], seconds: float
+    ) -> dict[str, float]:
+        plan = module.plan
+        tokens = sum(plan.phase_of(s).rows * plan.phase_of(s).sequence_length for s in range(self._step, step))
+        spent = float(self._flops[step])
+        values = {"words": int(plan.words_at[step]), "epoch": float(plan.words_at[step] / plan.stream.epoch_words)}
+        values |= {name: total / number for name, (total, number) in sums.items() if number}
+        values["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
+        values["grad_norm"] = float(module.grad_norm) if module.grad_norm is not None else float("nan")
+        values["tokens_per_second"] = tokens / seconds
+        values["words_per_second"] = float(plan.words_at[step] - plan.words_at[self._step]) / seconds
+        values["flops"] = spent
+        if self._peak is not None:
+            done = spent - float(self._flops[self._step])
+            values["mfu"] = done / seconds / (self._peak * trainer.world_size)
+        values["memory_gb"] = memory(self._device) / 1e9
+        if (joules := self._energy.joules()) is not None:
+            values["gpu_joules"] = joules
+        return values
+
+    def _print(self, module: Pretraining, step: int, values: dict[str, Any], modes: list[str]) -> None:
+        if self._parts is None:
+            self._parts = list(modes)
+            names = "".join(f"{name:>9}" for name in modes)
+            self.tell(
+                f"{'step':>13} {'words':>8} {'epoch':>6} {'loss':>8}{names} {'lr':>9} {'tokens/s':>9} {'left':>7}"
+            )
+        place = f"{step}/{module.plan.steps}"
+        losses = "".join(f"{_shown(values, name):>9}" for name in self._parts)
+        self.tell(
+            f"{place:>13} {count(values['words']):>8} {values['epoch']:6.2f} {_shown(values, 'loss'):>8}{losses} "
+            f"{values['lr']:9.2e} {count(values['tokens_per_second']):>9} {duration(self.left.seconds(step)):>7}"
+        )
+
+
+def _shown(values: dict[str, Any], name: str) -> str:
+    """A loss, or ``-``: an interval as short as one step of few words may have no target of a kind, or none at all."""
+    return f"{values[name]:.4f}" if name in values else "-"
+
+
+def memory(device: torch.device) -> float:
+    """Peak bytes so far: allocated on the GPU, else resident in this process."""
+    if device.type == "cuda":
+        return float(torch.cuda.max_memory_allocated(device))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(peak if sys.platform == "darwin" else peak * 1024)
+
+
+class EnergyMeter:
+    """GPU energy since its making, by NVML's counter: the card alone, not the machine. Absent where NVML is."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._handle: Any = None
+        if device.type != "cuda":
+            return
+        with suppress(ImportError):
+            import pynvml
+
+            with suppress(pynvml.NVMLError):
+                pynvml.nvmlInit()
+                self._nvml = pynvml
+                # NVML knows nothing of CUDA_VISIBLE_DEVICES, so not by index.
+                handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
+                self._start = pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
+                self._handle = handle
+
+    def joules(self) -> float | None:
+        """Joules so far, ``None`` where there is no counter."""
+        if self._handle is None:
+            return None
+        with suppress(self._nvml.NVMLError):
+            return (self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle) - self._start) / 1000
+        return None

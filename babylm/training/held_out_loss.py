@@ -1,0 +1,113 @@
+"""The loss on held-out text, by the objective's own modes and by source: the signal that choices are made on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from babylm.batches.stream import Rows, Stream
+from babylm.evaluation.progress import Progress
+from babylm.objectives import Batch, Objective
+from babylm.training.module import NOISE, seed_of
+
+ROWS = 32
+"""Rows whose masks are drawn together: another number would be other masks, and another loss."""
+BATCH_TOKENS = {"cuda": 32_768}
+"""Tokens that are read at once, in whole groups of `ROWS`, so that a GPU does not wait for its launches. A CPU is as
+fast with one group."""
+
+
+class HeldOut:
+    """Held-out documents, packed once in their order; ``loss`` is a deterministic function of the weights."""
+
+    def __init__(self, name: str, encoded: Any, *, bos: int, pad: int, sequence_length: int) -> None:
+        self.name, self.sources = name, list(encoded.source_names)
+        self.parts: dict[str, Rows] = {}
+        for index, source in enumerate(self.sources):
+            stream = Stream(_only(encoded, index), bos=bos, pad=pad, seed=None)
+            starts = np.arange(0, stream.epoch_length, sequence_length - 1)
+            self.parts[source] = stream.rows(starts, sequence_length, stream.epoch_length)
+        self.tokens = sum(rows.tokens.size for rows in self.parts.values())
+
+    @torch.no_grad()
+    def loss(
+        self, network: torch.nn.Module, modes: dict[str, Objective], device: torch.device, tokens: int | None = None
+    ) -> dict[str, dict[str, float]]:
+        """Source (and ``all``) -> ``<mode>`` in nats a target, and for the causal mode ``causal_word`` in nats a word.
+
+        ``tokens``: read about this many, in evenly spaced rows of each source; all of them by default.
+        """
+        every = 1 if tokens is None else max(1, round(self.tokens / tokens))
+        training = network.training
+        total_rows = len(modes) * sum(len(part.tokens[::every]) for part in self.parts.values())
+        progress = Progress(f"held-out loss ({self.name})", total_rows, "row")
+        network.eval()
+        results: dict[str, dict[str, float]] = {}
+        whole: dict[str, list[float]] = {mode: [0.0, 0.0] for mode in modes}
+        try:
+            read = 0
+            for source, whole_part in self.parts.items():
+                rows = Rows(whole_part.tokens[::every], whole_part.documents[::every], whole_part.words[::every])
+                words = int(rows.words.sum())
+                read += words
+                results[source] = {}
+                for mode, objective in modes.items():
+                    total, targets = self._sum(network, objective, mode, rows, device, progress)
+                    whole[mode] = [whole[mode][0] + total, whole[mode][1] + targets]
+                    results[source][mode] = total / max(targets, 1)
+                    if mode == "causal":
+                        results[source]["causal_word"] = total / max(words, 1)
+        finally:
+            progress.bar.close()
+            network.train(training)
+        results["all"] = {mode: total / max(targets, 1) for mode, (total, targets) in whole.items()}
+        if "causal" in whole:
+            results["all"]["causal_word"] = whole["causal"][0] / max(read, 1)
+        return results
+
+    def _sum(
+        self,
+        network: Any,
+        objective: Objective,
+        mode: str,
+        rows: Rows,
+        device: torch.device,
+        progress: Progress,
+    ) -> tuple[float, float]:
+        count, length = rows.tokens.shape
+        size = ROWS * max(1, BATCH_TOKENS.get(device.type, 0) // (ROWS * length))
+        sums: list[torch.Tensor] = []
+        for first in range(0, count, size):
+            part = slice(first, first + size)
+            tokens, documents, words = (
+                torch.from_numpy(a[part]).to(device) for a in (rows.tokens, rows.documents, rows.words)
+            )
+            noise = []
+            for start in range(first, min(first + size, count), ROWS):
+                generator = torch.Generator(device).manual_seed(seed_of(0, NOISE, start))
+                noise.append(objective.noise(min(ROWS, count - start), length, generator))
+            example = objective.corrupt(Batch(tokens, documents, words, first), torch.cat(noise), 1.0)
+            sums += objective.loss(network, example).metrics[mode]
+            progress.update(len(tokens))
+        # Brought to the host once: looking at each batch's sum would let the device run dry.
+        values = torch.stack([value.double() for value in sums]).tolist() if sums else []
+        return sum(values[::2], 0.0), sum(values[1::2], 0.0)
+
+
+def _only(encoded: Any, source: int) -> Any:
+    """The documents of one source, as a corpus of their own."""
+    offsets = np.asarray(encoded.offsets)
+    mine = np.flatnonzero(np.asarray(encoded.document_sources) == source)
+    spans = [np.arange(offsets[i], offsets[i + 1]) for i in mine]
+    at = np.concatenate(spans) if spans else np.zeros(0, dtype=np.int64)
+    lengths = np.array([len(span) for span in spans], dtype=np.int64)
+    return _Part(
+        np.asarray(encoded.tokens)[at], np.asarray(encoded.words)[at], np.concatenate(([0], np.cumsum(lengths)))
+    )
+
+
+class _Part:
+    def __init__(self, tokens: Any, words: Any, offsets: Any) -> None:
+        self.tokens, self.words, self.offsets = tokens, words, offsets
