@@ -1,7 +1,7 @@
 """A seeded run of 20 steps gives the losses, rates, gradient norms and word counts recorded before any refactoring.
 
-Recorded in fp32 on a CPU. The same CPU gives the same digits; another one adds in another order, which two hundredths of
-a per cent leave room for.
+Recorded in fp32 on a CPU. The same CPU gives the same digits; another one adds in another order, for which the
+tolerance of two hundredths of a per cent leaves room.
 """
 
 from __future__ import annotations
