@@ -22,7 +22,7 @@ TEXT = ["the cat sat on the mat. a dog saw the cat; the dog and the cat ran."] *
 @pytest.fixture(scope="module")
 def tokenizer_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tokenizer")
-    tokenizers.save(tokenizers.train(TEXT, TokenizerConfig(vocabulary=300, min_frequency=1)), folder)
+    tokenizers.save(tokenizers.train(TEXT, TokenizerConfig(vocab_size=300, min_frequency=1)), folder)
     return folder
 
 
