@@ -28,7 +28,9 @@ def tokenizer_folder(tmp_path_factory):
 
 @pytest.fixture
 def model(tokenizer_folder):
-    return network(vocab_size=tokenizers.load(tokenizer_folder).get_vocab_size(), depth="unet", soft_cap=8.0)
+    return network(
+        vocab_size=tokenizers.load(tokenizer_folder).get_vocab_size(), layer_connections="unet", logit_softcap=8.0
+    )
 
 
 @pytest.fixture

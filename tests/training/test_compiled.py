@@ -32,7 +32,7 @@ PHASES += "{until: 1.0, sequence_length: 64, tokens: 256}]"
 
 
 @pytest.mark.parametrize(
-    "more", [[], ["model.depth=unet", "model.num_hidden_layers=4"], ["training.deterministic=true"]]
+    "more", [[], ["model.layer_connections=unet", "model.num_hidden_layers=4"], ["training.deterministic=true"]]
 )
 def test_the_dry_run_compiles_all_that_training_needs(tmp_path, monkeypatch, graphs, more):
     """Three lengths in bf16: each kind of block once a length, and nothing eager or compiled anew in the run."""
