@@ -26,7 +26,7 @@ SYNONYMS = {
     "model.attention_dropout": "attn_dropout attn_pdrop attention_probs_dropout_prob",
     "model.norm_eps": "layer_norm_eps rms_norm_eps",
     "model.rope_theta": "rotary_base rope_base",
-    "model.partial_rotary_factor": "rotary_pct rotary_percentage half_rotary",
+    "model.partial_rotary_factor": "rotary_pct rotary_percentage",
     "model.tie_embeddings": "tie_word_embeddings weight_tying tie_weights",
     "model.logit_softcap": "soft_cap softcap logits_soft_cap final_logit_softcapping",
     "model.sub_norm": "inner_norm",

@@ -68,7 +68,12 @@ def rotate_reference(x: Tensor, rotary: Rotary) -> Tensor:
 
 
 def rotate(x: Tensor, rotary: Rotary) -> Tensor:
-    """The same, which saves the table alone for the backward: the gradient is rotated back."""
+    """The same, which saves the table alone for the backward: the gradient is rotated back.
+
+    >>> right_angle = Rotary(torch.tensor([[[[0.0, 0.0]]]]), torch.tensor([[[[-1.0, 1.0]]]]), pairs=1)
+    >>> rotate(torch.tensor([[[[3.0, 4.0]]]]), right_angle)
+    tensor([[[[-4.,  3.]]]])
+    """
     return _Rotation.apply(x, *rotary)
 
 

@@ -64,9 +64,18 @@ class BabyLMForCausalLM(_LanguageModel, GenerationMixin):
         other; ``bidirectional``: (B,) bool, False for causal rows; ``target_positions``: (N,) flat indices into B * T
         of the outputs that predict; ``targets``: (N,) the tokens to predict.
 
-        With two rows of three tokens, causal prediction of all but the first token of row 0, and a masked token at
-        index 1 of row 1 (MNTP, from the output before it): ``bidirectional = [False, True]``, ``target_positions =
-        [0, 1, 3]``, ``targets = [row 0 token 1, row 0 token 2, row 1 token 1]``.
+        Two rows of three tokens: in row 0 the tokens 5 and 6 are predicted causally, from the outputs before them; in
+        row 1 the mask (3) hides a 7, which is predicted from the output before it (MNTP).
+
+        >>> shape = {"vocab_size": 8, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+        >>> model = BabyLMForCausalLM(BabyLMConfig(**shape))
+        >>> input_ids = torch.tensor([[4, 5, 6], [4, 3, 6]])
+        >>> target_positions, targets = torch.tensor([0, 1, 3]), torch.tensor([5, 6, 7])
+        >>> losses = model.token_losses(
+        ...     input_ids, torch.zeros_like(input_ids), torch.tensor([False, True]), target_positions, targets
+        ... )
+        >>> losses.nll.shape, losses.log_z.shape
+        (torch.Size([3]), torch.Size([3]))
         """
         hidden = self.model.forward_packed(input_ids, document_ids, bidirectional).flatten(0, 1)[target_positions]
         with torch.autocast(hidden.device.type, enabled=False, cache_enabled=False):

@@ -129,6 +129,22 @@ def test_verify_finds_nan_and_a_missing_manifest(saved):
         revision.load(saved)
 
 
+def test_an_old_configuration_is_refused_with_the_command_that_converts_it(saved):
+    config = json.loads((saved / "config.json").read_text())
+    config["depth"] = config.pop("layer_connections")
+    files.write_json(saved / "config.json", config)
+    entries = json.loads((saved / "manifest.json").read_text())["files"]
+    entries["config.json"] = {
+        "bytes": (saved / "config.json").stat().st_size,
+        "sha256": files.sha256_file(saved / "config.json"),
+    }
+    files.write_json(saved / "manifest.json", {"files": entries})
+    with pytest.raises(
+        ValueError, match=r"^config.json is from an older .* python -m babylm\.convert FOLDER"
+    ):
+        revision.load(saved)
+
+
 def test_an_older_revision_is_replaced(saved, tokenizer_folder, model):
     revision.save(saved, model, tokenizer_folder, {"words": 2})
     assert revision.facts(saved)["words"] == 2
