@@ -87,6 +87,7 @@ def check_positions(position_ids: Tensor, attention_mask: Tensor | None) -> None
     """
     wrong = position_ids.diff(dim=-1) != 1
     if attention_mask is not None and attention_mask.dim() == 2:
+        # The mask covers cached tokens too. A step counts only between two tokens that are both real.
         real = attention_mask[:, -position_ids.shape[-1] :].to(position_ids.device) > 0
         wrong = wrong & real[:, 1:] & real[:, :-1]
     if bool(wrong.any()):

@@ -80,6 +80,7 @@ class BabyLMForSequenceClassification(_Classifier):
         weights = torch.ones(hidden.shape[:2], device=hidden.device)  # (B, T), 0 for padding
         if attention_mask is not None and attention_mask.dim() == 2:
             weights = attention_mask.to(weights)
+        # The mean over real tokens, (B, hidden_size).
         pooled = (hidden * weights[..., None]).sum(1) / weights.sum(1, keepdim=True)
         inner = self.norm(F.gelu(self.dense(pooled)))
         logits = self.classifier(F.dropout(inner, self.config.dropout, self.training)).float()
@@ -191,6 +192,7 @@ class BabyLMForQuestionAnswering(_Classifier):
             return_dict=True,
             **kwargs,
         )
+        # (B, T, 2) to (B, T) each.
         starts, ends = self.span(output.last_hidden_state.float()).float().unbind(-1)
         loss = None
         if start_positions is not None and end_positions is not None:

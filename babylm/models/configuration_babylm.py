@@ -123,6 +123,7 @@ class BabyLMConfig(PretrainedConfig):
         self.prediction_mode = prediction_mode
         self.use_cache = use_cache
         self.mask_token_id = mask_token_id
+        # The base class of transformers has its own names and defaults for these.
         kwargs["tie_word_embeddings"] = tie_embeddings
         kwargs.setdefault("auto_map", dict(AUTO_MAP))
         kwargs.update(bos_token_id=bos_token_id, eos_token_id=eos_token_id, pad_token_id=pad_token_id)

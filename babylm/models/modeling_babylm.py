@@ -77,7 +77,9 @@ class BabyLMForCausalLM(_LanguageModel, GenerationMixin):
         >>> losses.nll.shape, losses.log_z.shape
         (torch.Size([3]), torch.Size([3]))
         """
-        hidden = self.model.forward_packed(input_ids, document_ids, bidirectional).flatten(0, 1)[target_positions]
+        hidden = self.model.forward_packed(input_ids, document_ids, bidirectional)  # (B, T, hidden_size)
+        # Logits for the N targets alone, which are a fraction of B * T in masked rows.
+        hidden = hidden.flatten(0, 1)[target_positions]  # (N, hidden_size)
         with torch.autocast(hidden.device.type, enabled=False, cache_enabled=False):
             return self.head.loss(hidden, targets)
 
@@ -123,6 +125,7 @@ class BabyLMForCausalLM(_LanguageModel, GenerationMixin):
             **kwargs,
         )
         logits = _logits(self.head, output.last_hidden_state, target_positions, logits_to_keep)
+        # The output at t predicts token t + 1, so the last output and the first label have no partner.
         loss = None if labels is None else mean_loss(logits[:, :-1], labels[:, 1:], num_items_in_batch)
         result = CausalLMOutputWithPast(
             loss=loss,
@@ -189,6 +192,7 @@ class BabyLMForMaskedLM(_LanguageModel):
         logits = _logits(self.head, output.last_hidden_state, target_positions, 0)
         loss = None
         if labels is not None:
+            # MNTP (masked next-token prediction): the output at k - 1 predicts the masked token k, as in a causal row.
             shifted = self.config.prediction_mode == "mntp"
             predictions, answers = (logits[:, :-1], labels[:, 1:]) if shifted else (logits, labels)
             loss = mean_loss(predictions, answers, num_items_in_batch)

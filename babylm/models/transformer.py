@@ -153,6 +153,7 @@ class BabyLMModel(BabyLMPreTrainedModel):
         if use_cache and cache is None:
             cache = DynamicCache()
         embeds = self._embed(input_ids, inputs_embeds)
+        # Queries are the new tokens; keys are the cached tokens and the new ones.
         past = 0 if cache is None else int(cache.get_seq_length())
         queries = embeds.shape[1]
         check_extra_arguments(kwargs, past, queries)
@@ -181,9 +182,11 @@ class BabyLMModel(BabyLMPreTrainedModel):
         hidden = embeds.to(_compute_dtype(embeds))
         max_documents = self.max_documents.get(input_ids.shape[1]) if self.training else None
         layout = packed_layout(document_ids, bidirectional, self.backend, like=hidden, max_documents=max_documents)
+        # A varlen kernel takes causal and bidirectional rows in one call each: sorted here once, not in each layer.
         if layout.order is not None:
             hidden = hidden[layout.order]
-        positions = torch.arange(input_ids.shape[1], device=input_ids.device)[None]
+        # Positions count from the start of the row, not of the document: only differences within a document matter.
+        positions = torch.arange(input_ids.shape[1], device=input_ids.device)[None]  # (1, T)
         hidden, _ = self.forward_layers(hidden, layout, positions)
         return hidden if layout.order is None else hidden[layout.order.argsort()]
 
@@ -263,7 +266,7 @@ class BabyLMModel(BabyLMPreTrainedModel):
         """The last output plus a learned share of each output before it (DenseFormer, arXiv 2402.02622)."""
         if len(outputs) == 1 or self.depth_mix is None:
             return outputs[-1]
-        weights = self.depth_mix[len(outputs) - 2].to(outputs[-1].dtype)
+        weights = self.depth_mix[len(outputs) - 2].to(outputs[-1].dtype)  # one per output before the last
         mixed = outputs[-1]
         for weight, output in zip(weights, outputs[:-1], strict=True):
             mixed = mixed + weight * output
@@ -275,6 +278,7 @@ class BabyLMModel(BabyLMPreTrainedModel):
         keys = queries + (int(cache.get_seq_length()) if cache is not None else 0)
         if self.relative is not None and self.relative_norm is not None:
             longest = config.max_position_embeddings
+            # One table for all layers, normed once per forward.
             index = bucket_index(queries, keys, config.position_buckets, longest, hidden.device)
             table = self.relative_norm(self.relative.weight.to(hidden.dtype))
             return SharedInputs(layout, None, table, index, cache, keys)
