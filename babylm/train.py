@@ -38,11 +38,12 @@ def main(config: Config) -> int:
 
     finished = RunFolder(places.given(config.checkpoints) / config.name).finished  # then its held-out text may be gone
     shards = prepare(config.corpus, config.tokenizer, log, held_out=not finished)
-    from babylm.training import finalize, setup, trainer
+    from babylm.training import finalize, trainer
     from babylm.training.callbacks.checkpointing import InterruptedNow
     from babylm.training.module import NonFiniteError
+    from babylm.training.setup import open_run
 
-    opened = setup.open_session(config, shards, log)
+    opened = open_run(config, shards, log)
     if opened is None:
         return 0
     module = trainer.build_module(opened)
@@ -69,7 +70,7 @@ def main(config: Config) -> int:
         log(f"stopped by {resume.stopped_by} after step {module.completed:,}, state saved: repeat the command to go on")
         return EXIT_STOPPED
     if loop.is_global_zero:
-        finalize.finish(opened, module, loop)
+        finalize.finalize(opened, module, loop)
         log(f"done in {duration(time.perf_counter() - begin)}: {opened.folder.path}")
     return 0
 

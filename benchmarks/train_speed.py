@@ -92,14 +92,14 @@ def train_ours(given: argparse.Namespace, best: bool, objective: str = "hybrid")
 
     from babylm import console, hardware, objectives, run_folder
     from babylm.batches import plan
-    from babylm.batches.stream import Stream
+    from babylm.batches.stream import TokenStream
     from babylm.config.schema import Config, PhaseConfig
     from babylm.models.configuration_babylm import BabyLMConfig
     from babylm.models.flops import training_flops_per_token
     from babylm.models.modeling_babylm import BabyLMForCausalLM
     from babylm.training.attention_backend import choose
     from babylm.training.callbacks.base import StepCallback
-    from babylm.training.setup import Session
+    from babylm.training.setup import TrainingSetup
     from babylm.training.trainer import build_module, build_trainer, fit
 
     layers, width, heads, inner = SHAPES[given.device]
@@ -114,8 +114,8 @@ def train_ours(given: argparse.Namespace, best: bool, objective: str = "hybrid")
         tokens = generator.integers(FIRST, given.vocabulary, int(offsets[-1])).astype(np.uint16)
         words = generator.integers(0, 2, int(offsets[-1])).astype(np.uint8)
 
-    class Bench(Session):
-        special = objectives.Special(BOS, PAD, MASK, given.vocabulary, FIRST)  # type: ignore[assignment]
+    class Bench(TrainingSetup):
+        special = objectives.SpecialTokens(BOS, PAD, MASK, given.vocabulary, FIRST)  # type: ignore[assignment]
 
         def network(self) -> BabyLMForCausalLM:
             network = BabyLMForCausalLM(shape)
@@ -134,7 +134,7 @@ def train_ours(given: argparse.Namespace, best: bool, objective: str = "hybrid")
     config.budget.epochs = 50
     device = torch.device(given.device)
     planned = plan.build(
-        config, Stream(Corpus(), bos=BOS, pad=PAD, seed=1), lambda n: training_flops_per_token(shape, n)
+        config, TokenStream(Corpus(), bos=BOS, pad=PAD, seed=1), lambda n: training_flops_per_token(shape, n)
     )
     arithmetic, _ = hardware.choose_precision("auto", device)
     dtype = torch.bfloat16 if arithmetic == "bf16" else torch.float32
@@ -142,13 +142,13 @@ def train_ours(given: argparse.Namespace, best: bool, objective: str = "hybrid")
     print(f"note {arithmetic}, attention {attention}: {why}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         quiet = console.Log(quiet=True)
-        session = Bench(
+        setup = Bench(
             config, None, planned, run_folder.RunFolder(Path(folder)), quiet, device, arithmetic, attention, None
         )  # type: ignore[arg-type]
-        module = build_module(session)
-        trainer, _ = build_trainer(session, module)
+        module = build_module(setup)
+        trainer, _ = build_trainer(setup, module)
         trainer.callbacks.append(Watch())
-        fit(trainer, session, module)
+        fit(trainer, setup, module)
 
 
 def train_gpt2(given: argparse.Namespace, best: bool) -> None:

@@ -20,7 +20,7 @@ def network():
 
 
 def corrupted(objective, batch):
-    noise = objective.noise(len(batch.tokens), batch.tokens.shape[1], torch.Generator().manual_seed(3))
+    noise = objective.draw_uniforms(len(batch.tokens), batch.tokens.shape[1], torch.Generator().manual_seed(3))
     return objective.corrupt(batch, noise, 0.2), noise
 
 

@@ -10,7 +10,7 @@ from babylm import objectives
 from babylm.config.schema import ObjectiveConfig
 from babylm.models.modeling_babylm import BabyLMForCausalLM
 from babylm.training import held_out_loss
-from babylm.training.setup import Session
+from babylm.training.setup import TrainingSetup
 from tests.models import variants
 
 from . import runs
@@ -38,11 +38,11 @@ def text(network):
         tokens=generator.integers(16, network.config.vocab_size, lengths.sum()),
         words=generator.integers(0, 2, lengths.sum()).astype(np.uint8),
     )
-    return held_out_loss.HeldOut("dev", encoded, bos=0, pad=2, sequence_length=LENGTH)
+    return held_out_loss.HeldOutText("dev", encoded, bos=0, pad=2, sequence_length=LENGTH)
 
 
 def modes(network):
-    special = objectives.Special(0, 2, 3, network.config.vocab_size, 16)
+    special = objectives.SpecialTokens(0, 2, 3, network.config.vocab_size, 16)
     return {name: objectives.build(ObjectiveConfig(name=name), special) for name in ("causal", "masked")}
 
 
@@ -78,7 +78,7 @@ def test_the_network_that_is_measured_takes_no_random_numbers_and_shares_nothing
     with torch.device("meta"):
         session.skeleton = BabyLMForCausalLM(network.config)
     random = torch.random.get_rng_state()
-    copy = Session.network_with(session, network.state_dict())
+    copy = TrainingSetup.network_with(session, network.state_dict())
     assert torch.equal(torch.random.get_rng_state(), random)
     ids = torch.randint(16, 40, (2, 9), generator=torch.Generator().manual_seed(0))
     assert torch.equal(copy.eval()(ids).logits, network(ids).logits)
