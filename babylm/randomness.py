@@ -71,7 +71,7 @@ def permutation(count: int, seed: int, order: Order, *parts: int) -> NDArray[np.
 
 
 def resampling_generator() -> np.random.Generator:
-    """The generator of bootstraps and permutation tests: always the same, so that an interval is a function of its data."""
+    """The generator of bootstraps and permutation tests: always the same, so intervals are functions of the data."""
     return np.random.default_rng(0)
 
 

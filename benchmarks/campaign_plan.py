@@ -38,7 +38,7 @@ GPU = Scale(
     rounds=(
         ("weight decay", "optimizer.weight_decay", ("0.4", "0.1", "0.8", "1.2"), BOTH),
         ("share of causal rows", "objective.causal_ratio", ("0.5", "0.75"), BOTH),
-        ("position", "model.position", ("half_rotary", "relative"), BOTH),
+        ("position", "model.position", ("rotary", "relative"), BOTH),
         ("width", "model.preset", ("medium", "small", "base"), BOTH),
         ("learning rate", "optimizer.lr", ("0.02", "0.01", "0.03"), BOTH),
         # Hiding whole words makes the masked loss harder by itself: it cannot be compared.
@@ -60,7 +60,7 @@ GPU = Scale(
 )  # fmt: skip
 SMOKE = Scale(
     config="configs/smoke.yaml",
-    common=("corpus.toy.words=12000", "tokenizer.vocab_size=600", "training.precision=fp32", "training.attention=naive",
+    common=("corpus.toy.words=12000", "tokenizer.vocab_size=600", "training.precision=fp32", "training.attention=eager",
             "phases=[{sequence_length: 64, tokens_per_step: 1024}]", "evaluation.tasks=[]",
             "model.num_hidden_layers=2"),
     compare=("budget.words=4000", "training.revisions=none", "evaluation.loss_at=end", "milestones=[4000]"),

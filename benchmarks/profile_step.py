@@ -24,7 +24,7 @@ BEGIN = time.perf_counter()
 KINDS = (
     ("clipping, guard", r"^clip"),
     ("optimizer", r"Optimizer\.step"),
-    ("loss", r"_TokenLoss|log_normaliser|scaled_softmax|logsumexp|cross_entropy"),
+    ("loss", r"_TokenLosses|log_normaliser|scaled_softmax|logsumexp|cross_entropy"),
     ("attention", r"attention|flash|varlen|fmha|softmax|::bmm|baddbmm"),
     ("matmul", r"::(add)?mm\b|::linear|::matmul|gemm|cutlass|nvjet|mkldnn"),
     ("copies", r"copy_|_to_copy|Memcpy|Memset|::cat\b|::contiguous|::clone|::index|::gather|scatter|::fill_|zero_"),

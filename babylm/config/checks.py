@@ -102,9 +102,14 @@ def _check_model(config: Config) -> None:
         "model.num_attention_heads",
         f"{model.num_attention_heads} must divide model.hidden_size={model.hidden_size}",
     )
-    head = model.hidden_size // model.num_attention_heads
+    head_dim = model.hidden_size // model.num_attention_heads
+    rotated = head_dim * model.partial_rotary_factor
+    pairs = round(rotated / 2)
     _require(
-        head % 4 == 0, "model.num_attention_heads", f"heads of {head} channels cannot be rotated: use a multiple of 4"
+        model.position != "rotary" or (pairs > 0 and abs(rotated - 2 * pairs) < 1e-6),
+        "model.partial_rotary_factor",
+        f"{model.partial_rotary_factor:g} of heads of {head_dim} dimensions (model.hidden_size / "
+        f"model.num_attention_heads) is {rotated:g}; it must be an even whole number",
     )
     longest = max(phase.sequence_length for phase in config.phases)
     _require(

@@ -83,7 +83,7 @@ class ModelConfig:
     preset: str | None = "small"
     """A shape from ``babylm/config/presets.py``; keys set beside it win."""
     hidden_size: int = 384
-    """Channels of a token."""
+    """Width of the hidden states."""
     num_hidden_layers: int = 12
     """Transformer layers."""
     num_attention_heads: int = 6
@@ -98,38 +98,40 @@ class ModelConfig:
     """Learned gains (and biases for ``layer``) in the norms."""
     norm_eps: float = 1e-5
     """Added to the variance in a norm."""
-    position: Literal["rotary", "half_rotary", "relative"] = "half_rotary"
-    """``half_rotary`` turns half of each head's dimensions; ``relative`` is the bucketed bias of LTG-BERT."""
-    rotary_base: float = 10_000.0
-    """Base of the rotary wavelengths."""
+    position: Literal["rotary", "relative"] = "rotary"
+    """Rotary embedding (RoPE), or the bucketed relative bias of LTG-BERT."""
+    partial_rotary_factor: float = 0.5
+    """``rotary``: share of the dimensions of a head that are rotated (1: all)."""
+    rope_theta: float = 10_000.0
+    """``rotary``: base of the wavelengths."""
     position_buckets: int = 32
-    """``relative``: buckets of distance."""
+    """``relative``: number of distance buckets."""
     qk_norm: bool = True
     """Norm of queries and keys."""
     activation: Literal["geglu", "swiglu", "relu2"] = "geglu"
     """Of the feed-forward part; ``relu2`` is not gated."""
-    inner_norm: bool = False
+    sub_norm: bool = False
     """A norm before the output projections of attention and feed-forward (as in GPT-BERT)."""
-    attention_gate: Literal["none", "head", "element"] = "head"
-    """Sigmoid gate on the attention output: one value a head, or one a channel."""
+    attention_gate: Literal["none", "headwise", "elementwise"] = "headwise"
+    """Sigmoid gate on the attention output: one value per head, or one per channel."""
     value_residual: bool = True
     """Mix the first layer's values into later layers with a learned weight."""
-    input_skip: bool = True
-    """Add the embedding to the stream before each layer with a learned weight (x0 skip)."""
-    depth: Literal["plain", "unet", "average"] = "plain"
-    """``unet``: skips from the first to the second half; ``average``: learned average over all earlier outputs."""
+    x0_skip: bool = True
+    """Add the embedding (x0) to the hidden states before each layer, with a learned weight."""
+    layer_connections: Literal["standard", "unet", "denseformer"] = "standard"
+    """``unet``: skips from the first to the second half; ``denseformer``: learned average of all earlier outputs."""
     tie_embeddings: bool = True
     """Input and output embedding share their weights."""
     head_transform: bool = False
     """Linear, GELU and norm before the output embedding."""
-    soft_cap: float = 0.0
-    """Logits become ``cap * tanh(logits / cap)``; 0 for none."""
+    logit_softcap: float = 0.0
+    """Logits become ``cap * tanh(logits / cap)``; 0 for no cap."""
     dropout: float = 0.1
     """On the embedding and on the output of each branch."""
     attention_dropout: float = 0.0
-    """Dropout on attention weights; only the plain backend can do it."""
+    """Dropout on attention weights; only the backends ``eager`` and ``sdpa`` can do it."""
     initializer: Literal["scaled", "zero"] = "scaled"
-    """Output projections of each branch: 1/sqrt(2 layers) smaller, or zero."""
+    """Output projections of each branch: smaller by 1/sqrt(2 layers), or zero."""
 
 
 @dataclass
@@ -252,7 +254,7 @@ class TrainingConfig:
     """``auto``: bf16 on hardware that multiplies bf16 matrices, else fp32."""
     accumulate_grad_batches: int = 1
     """Batches a step is cut into, to save memory."""
-    attention: Literal["auto", "naive", "sdpa", "flex", "varlen", "flash"] = "auto"
+    attention: Literal["auto", "eager", "sdpa", "flex", "varlen", "flash"] = "auto"
     """Attention backend of ``babylm/models/attention.py``; ``auto``: a rule of the kind of host
     (``babylm/training/attention_backend.py``)."""
     compile: bool = False

@@ -73,9 +73,15 @@ class TokenLosses(Protocol):
 class Model(Protocol):
     """A model, as objectives see it."""
 
-    def __call__(
-        self, tokens: Tensor, documents: Tensor, bidirectional: Tensor, at: Tensor, targets: Tensor
-    ) -> TokenLosses: ...
+    def token_losses(
+        self,
+        input_ids: Tensor,
+        document_ids: Tensor,
+        bidirectional: Tensor,
+        target_positions: Tensor,
+        targets: Tensor,
+    ) -> TokenLosses:
+        """The loss of each target (n,) of packed rows (`BabyLMForCausalLM.token_losses`)."""
 
 
 @dataclass
@@ -109,7 +115,9 @@ class Objective:
 
     def loss(self, network: Model, example: MaskedBatch) -> Loss:
         """Weighted sum over targets of nll + z_loss * log_z²."""
-        scored = network(example.tokens, example.documents, example.bidirectional, example.at, example.targets)
+        scored = network.token_losses(
+            example.tokens, example.documents, example.bidirectional, example.at, example.targets
+        )
         value = scored.nll
         if self.config.z_loss:
             value = value + self.config.z_loss * scored.log_z.square()

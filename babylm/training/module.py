@@ -19,6 +19,7 @@ from babylm import optimizers, schedules
 from babylm.batches.loader import StepBatch
 from babylm.batches.plan import Plan
 from babylm.config.schema import Config
+from babylm.models.modeling_babylm import BabyLMForCausalLM
 from babylm.objectives import Batch, Objective
 from babylm.training.nonfinite import NonFiniteGuard
 from babylm.weight_averaging import WeightAverage
@@ -44,7 +45,12 @@ class Pretraining(L.LightningModule):
     """Network, objective and plan; ``completed`` is the number of optimizer steps behind it."""
 
     def __init__(
-        self, network: torch.nn.Module, objective: Objective, plan: Plan, config: Config, average: WeightAverage | None
+        self,
+        network: BabyLMForCausalLM,
+        objective: Objective,
+        plan: Plan,
+        config: Config,
+        average: WeightAverage | None,
     ) -> None:
         super().__init__()
         self.network, self.objective, self.plan, self.config, self.average = network, objective, plan, config, average

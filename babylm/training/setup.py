@@ -123,7 +123,7 @@ def model_config(config: Config, shards: PackedCorpus) -> BabyLMConfig:
         eos_token_id=tokenizer.special_ids(shards.tokenizer_folder)["eos"],
         pad_token_id=special.pad,
         mask_token_id=special.mask,
-        reading="causal" if config.objective.name == "causal" else config.objective.masked_prediction,
+        prediction_mode="causal" if config.objective.name == "causal" else config.objective.masked_prediction,
     )
 
 

@@ -84,6 +84,11 @@ def test_every_config_loads_and_survives_a_round_trip(root, tmp_path):
         ("phases=[{until: 0.5}]", "until must ascend and end with 1"),
         ("training.accumulate_grad_batches=3", "32 rows per step cannot be cut"),
         ("model.num_attention_heads=3", "must divide model.hidden_size=128"),
+        (
+            "model.partial_rotary_factor=0.3",
+            r"^model.partial_rotary_factor: 0.3 of heads of 64 .* is 19.2; it must",
+        ),
+        ("model.partial_rotary_factor=0", "^model.partial_rotary_factor: must be more than 0"),
         ("schedule.warmup=0.9", r"schedule.warmup \+ schedule.cooldown: shares with a sum of at most 1, not 1.4"),
         ("schedule.cooldown=3", "^schedule.cooldown: must be at most 1, not 3.0"),
         ("objective.causal_ratio=2", "objective.causal_ratio: must be at most 1, not 2.0"),
@@ -348,6 +353,23 @@ def test_what_others_call_a_setting_is_answered_with_ours(smoke, word, key):
 
 def test_no_synonym_is_a_setting_of_ours():
     assert not {key.rpartition(".")[2] for key in leaves() if "." not in key} & set(synonyms.KEY_OF)
+
+
+@pytest.mark.parametrize(
+    ("override", "remedy"),
+    [
+        ("model.position=half_rotary", "use model.position=rotary with model.partial_rotary_factor=0.5"),
+        ("model.layer_connections=plain", "use model.layer_connections=standard"),
+        ("model.layer_connections=average", "use model.layer_connections=denseformer"),
+        ("model.attention_gate=head", "use model.attention_gate=headwise"),
+        ("model.attention_gate=element", "use model.attention_gate=elementwise"),
+        ("training.attention=naive", "use training.attention=eager"),
+    ],
+)
+def test_a_renamed_value_is_answered_with_its_new_spelling(smoke, override, remedy):
+    key = override.partition("=")[0]
+    with pytest.raises(ConfigError, match=rf"^{key}: Invalid value '.*{remedy}$"):
+        config.load(smoke, [override])
 
 
 def test_an_apple_gpu_is_refused_with_the_reason(smoke):

@@ -37,11 +37,14 @@ def make_batch(rows=8, length=64, seed=0, first_row=0, pads=True):
     return Batch(tokens, documents, words, first_row)
 
 
-def network(tokens, documents, bidirectional, at, targets):
+def answer(tokens, documents, bidirectional, at, targets):
     """A deterministic stand-in whose answers depend on the row's own content at and around the position asked."""
     state = (tokens.double() * 0.01).cos() + documents * 0.1 + bidirectional[:, None] * 0.5
     nll = 3 + (state.flatten()[at] * (1 + targets * 0.01)).sin()
     return SimpleNamespace(nll=nll.float(), log_z=(nll * 0.7).float())
+
+
+network = SimpleNamespace(token_losses=answer)
 
 
 def build(name, **settings):
@@ -227,7 +230,7 @@ def test_z_loss_and_metrics():
     batch = make_batch()
     objective, plain = build("hybrid", z_loss=0.5), build("hybrid", z_loss=0.0)
     example = example_of(objective, batch)
-    scored = network(example.tokens, example.documents, example.bidirectional, example.at, example.targets)
+    scored = answer(example.tokens, example.documents, example.bidirectional, example.at, example.targets)
     difference = objective.loss(network, example).total - plain.loss(network, example).total
     assert difference == pytest.approx(float((0.5 * scored.log_z.square() * example.weights).sum()), rel=1e-4)
     metrics = plain.loss(network, example).metrics

@@ -32,7 +32,7 @@ PHASES = f"phases=[{', '.join(f'{shape}, tokens_per_step: 256}}' for shape in SH
 
 
 @pytest.mark.parametrize(
-    "more", [[], ["model.depth=unet", "model.num_hidden_layers=4"], ["training.deterministic=true"]]
+    "more", [[], ["model.layer_connections=unet", "model.num_hidden_layers=4"], ["training.deterministic=true"]]
 )
 def test_the_dry_run_compiles_all_that_training_needs(tmp_path, monkeypatch, graphs, more):
     """Three lengths in bf16: each kind of block once a length, and nothing eager or compiled anew in the run."""

@@ -156,7 +156,7 @@ def test_no_step_waits_for_the_device(tmp_path, monkeypatch, deferred, optimizer
 
 @pytest.mark.parametrize(
     ("variant", "backend", "optimizer"),
-    [(name, "naive", "muon") for name in variants.VARIANTS]
+    [(name, "eager", "muon") for name in variants.VARIANTS]
     + [
         pytest.param(name, "varlen", "lamb", marks=NEW_TORCH)
         for name, own in variants.VARIANTS.items()

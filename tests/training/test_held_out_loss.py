@@ -22,7 +22,7 @@ LENGTH = 16
 def network():
     torch.manual_seed(0)
     network = BabyLMForCausalLM(variants.config(dropout=0.0)).eval()
-    network.set_attention("naive")
+    network.set_attention("eager")
     return network
 
 
@@ -74,7 +74,7 @@ def test_one_batch_is_one_forward_of_whole_groups(monkeypatch, network, text):
 
 
 def test_the_network_that_is_measured_takes_no_random_numbers_and_shares_nothing(network):
-    session = types.SimpleNamespace(device=torch.device("cpu"), attention="naive")
+    session = types.SimpleNamespace(device=torch.device("cpu"), attention="eager")
     with torch.device("meta"):
         session.skeleton = BabyLMForCausalLM(network.config)
     random = torch.random.get_rng_state()

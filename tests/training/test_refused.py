@@ -80,7 +80,7 @@ def test_a_run_that_goes_on_keeps_its_choices_and_announces_another_host(tmp_pat
         stop_at(patch, 5, signal.SIGTERM)
         train.main(made)
     began = json.loads((folder / "environment.json").read_text())
-    assert (began["host"], began["precision"], began["attention"]) == ("cpu, amx_bf16", "bf16", "naive")
+    assert (began["host"], began["precision"], began["attention"]) == ("cpu, amx_bf16", "bf16", "eager")
     for name in ("last.ckpt", "previous.ckpt"):  # without a state, too
         (folder / name).unlink(missing_ok=True)
     capsys.readouterr()
@@ -89,7 +89,7 @@ def test_a_run_that_goes_on_keeps_its_choices_and_announces_another_host(tmp_pat
     printed = capsys.readouterr().out
     assert "the run began on another kind of host (cpu, amx_bf16; here: cpu, no bf16)" in printed
     assert "precision bf16: as the run began" in printed
-    assert "attention naive: as the run began" in printed
+    assert "attention eager: as the run began" in printed
 
 
 def test_a_backend_that_another_host_lacks_is_replaced_and_told(tmp_path, capsys):
