@@ -222,7 +222,7 @@ def test_the_layout_of_varlen_needs_no_look_at_the_documents(ratio):
             found = attention.packed_layout(documents, bidirectional, "varlen", like, most[length])
         assert set(watch.seen) <= {"_local_scalar_dense"}
         assert (found.order is None) == (known.order is None)
-        for one, other in zip(found.parts, known.parts, strict=True):
+        for one, other in zip(found.groups, known.groups, strict=True):
             assert one[:3] == other[:3]
             count = int((other.offsets < other.offsets[-1]).sum())
             assert torch.equal(one.offsets[:count], other.offsets[:count])
