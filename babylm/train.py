@@ -4,7 +4,7 @@
 
     python -m babylm.train configs/smoke.yaml                        the bundled corpus, in a minute or two
     python -m babylm.train configs/strict_small.yaml seed=2 name=s2  a file, then changes
-    python -m babylm.train CONFIG training.plan_only=true            print the plan, try one batch, stop
+    python -m babylm.train CONFIG training.dry_run=true            print the plan, try one batch, stop
 
 Repeating the command continues the run where it stopped. Results lie in checkpoints/<name>/.
 
@@ -51,7 +51,7 @@ def main(config: Config) -> int:
     seconds = trainer.dry_run(opened, module)
     apart = ", measuring apart" if config.corpus.dev or config.evaluation.tasks else ""
     log(f"one batch of each phase works; the run takes about {duration(seconds)} here{apart}")
-    if config.training.plan_only:
+    if config.training.dry_run:
         return 0
     begin = time.perf_counter()
     loop, resume = trainer.build_trainer(opened, module)

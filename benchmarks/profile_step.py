@@ -145,7 +145,7 @@ def measure(config: Any, steps: int, warm_up: int, profiled: int) -> dict[str, A
 
     last = warm_up + steps
     log = console.Log()
-    config.training.plan_only, config.training.revisions = True, "none"
+    config.training.dry_run, config.training.revisions = True, "none"
     config.training.log_every = 10**9
     config.evaluation.at = config.evaluation.loss_at = "none"
     setup = open_run(config, prepare(config.corpus, config.tokenizer, log), log)

@@ -42,7 +42,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, help="optimizer steps a turn")
     parser.add_argument("--length", type=int, default=128)
-    parser.add_argument("--tokens", type=int, default=16_384, help="tokens a step")
+    parser.add_argument("--tokens", type=int, default=16_384, help="tokens per step")
     parser.add_argument("--accumulate", type=int, help="batches a step is cut into")
     parser.add_argument("--vocabulary", type=int, default=16_384)
     parser.add_argument("--threads", type=int, help="CPU threads")
@@ -129,7 +129,7 @@ def train_ours(given: argparse.Namespace, best: bool, objective: str = "hybrid")
     turns = Turns(given)
     config = Config(track="free", phases=[PhaseConfig(1.0, given.length, given.tokens)])
     config.objective.name = objective
-    config.training.compile, config.training.accumulate = best, given.accumulate
+    config.training.compile, config.training.accumulate_grad_batches = best, given.accumulate
     config.training.revisions = config.evaluation.at = config.evaluation.loss_at = "none"
     config.budget.epochs = 50
     device = torch.device(given.device)
@@ -242,7 +242,7 @@ def _report(given: argparse.Namespace, results: dict[str, list[list[float]]]) ->
     layers, width, heads, _ = SHAPES[given.device]
     print(
         f"\n{layers}x{width}, {heads} heads, vocabulary {given.vocabulary}, rows of {given.length}, "
-        f"{given.tokens} tokens a step in {given.accumulate} batches, {given.device}; medians of {given.rounds} rounds"
+        f"{given.tokens} tokens per step, {given.accumulate} batches, {given.device}; median of {given.rounds} rounds"
     )
     tokens = given.tokens * given.steps
     peak = _peak() if given.device == "cuda" else None

@@ -35,7 +35,7 @@ def stream(seed: int | None = 3, **sizes: int) -> TokenStream:
 def config(
     *phases: tuple[float, int, int], track: str = "free", milestones: tuple[int, ...] = (), **budget: float
 ) -> Config:
-    """A configuration with phases (until, sequence length, tokens a step) and a budget."""
+    """A configuration with phases (until, sequence length, tokens per step) and a budget."""
     made = Config(track=track, milestones=list(milestones))
     made.phases = [PhaseConfig(*phase) for phase in phases or ((1.0, 16, 128),)]
     for key, value in budget.items():

@@ -268,7 +268,7 @@ def _phases(config: Config, end: int) -> list[Phase]:
     phases: list[Phase] = []
     start = step = row = 0
     for index, section in enumerate(config.phases):
-        rows = section.tokens // section.sequence_length
+        rows = section.tokens_per_step // section.sequence_length
         width = section.sequence_length - 1
         if index == len(config.phases) - 1:
             row_count = -(-(end - start) // width)
@@ -278,8 +278,8 @@ def _phases(config: Config, end: int) -> list[Phase]:
             row_count = steps * rows
         if steps < 1 or start >= end:
             raise ValueError(
-                f"phases[{index}]: no step is left for it in {end:,} tokens with {section.tokens:,} tokens a step; "
-                "lower phases[].tokens or raise the budget"
+                f"phases[{index}]: no step is left for it in {end:,} tokens with {section.tokens_per_step:,} tokens "
+                "per step; lower phases[].tokens_per_step or raise the budget"
             )
         phases.append(Phase(index, section.sequence_length, rows, step, steps, start, end, row_count, row))
         start, step, row = start + row_count * width, step + steps, row + steps * rows

@@ -1,7 +1,7 @@
 """Shapes of the model by name, from about 1M to about 120M parameters.
 
 Counts are with a 16,384-entry tied vocabulary unless said otherwise; ``python -m babylm.train CONFIG
-training.plan_only=true`` prints the exact one.
+training.dry_run=true`` prints the exact one.
 """
 
 from __future__ import annotations

@@ -15,10 +15,10 @@ RANGES = {
     "rules": "[2025, 2026]",
     "seed": "[0, 9e15]",
     "milestones": "[1, 1e10]",
-    "corpus.words": "[1, 1e8]",
-    "corpus.seed": "[0, 9e15]",
+    "corpus.toy.words": "[1, 1e8]",
+    "corpus.toy.seed": "[0, 9e15]",
     "corpus.document_words": "[8, 1e9]",
-    "tokenizer.vocabulary": "[300, 1e6]",
+    "tokenizer.vocab_size": "[300, 1e6]",
     "tokenizer.min_frequency": "[1, 1e9]",
     "model.hidden_size": "[4, 16384]",
     "model.num_hidden_layers": "[1, 1000]",
@@ -47,25 +47,25 @@ RANGES = {
     "optimizer.eps": "(0, 1]",
     "optimizer.adam_lr": "(0, 100]",
     "optimizer.adam_weight_decay": "[0, 100]",
-    "optimizer.clip": "[0, 1e9]",
+    "optimizer.max_grad_norm": "[0, 1e9]",
     "schedule.warmup": "[0, 1]",
     "schedule.cooldown": "[0, 1]",
-    "schedule.final": "[0, 1]",
+    "schedule.final_lr_factor": "[0, 1]",
     "averaging.decay": "[0, 1)",
     "averaging.tail": "(0, 1]",
     "averaging.every": "[1, 1e6]",
     "phases.until": "(0, 1]",
     "phases.sequence_length": "[8, 1e6]",
-    "phases.tokens": "[8, 2147483648]",
+    "phases.tokens_per_step": "[8, 2147483648]",
     "budget.words": "[1, 1e10]",
     "budget.epochs": "(0, 1000]",
     "budget.flops": "(0, 1e22]",
     "training.devices": "[1, 4096]",
-    "training.accumulate": "[1, 65536]",
+    "training.accumulate_grad_batches": "[1, 65536]",
     "training.workers": "[0, 1024]",
     "training.threads": "[1, 1024]",
     "training.log_every": "[1, 1e9]",
-    "training.save_minutes": "(0, inf]",
+    "training.checkpoint_minutes": "(0, inf]",
     "evaluation.loss_tokens": "[1, 1e10]",
     "evaluation.limit": "[1, 1e9]",
     "evaluation.glue.epochs": "[1, 1e4]",
@@ -100,7 +100,7 @@ def check(section: Any, prefix: str = "") -> None:
 
 
 def numbers(value: Any, key: str = "") -> Iterator[tuple[str, float]]:
-    """Every number of a section and of what lies in it, with its key (``phases[0].tokens``); none for an empty one."""
+    """Every number of a section and of what lies in it, with its key (``phases[0].until``); none for an empty one."""
     if is_dataclass(value):
         for field in fields(value):
             yield from numbers(getattr(value, field.name), f"{key}.{field.name}" if key else field.name)

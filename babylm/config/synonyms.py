@@ -5,14 +5,14 @@ from __future__ import annotations
 SYNONYMS = {
     "optimizer.lr": "learning_rate max_lr peak_lr muon_lr base_lr",
     "optimizer.weight_decay": "wd decay l2",
-    "optimizer.clip": "max_grad_norm gradient_clip_val grad_clip grad_norm_clip clip_grad clip_norm gradient_clipping",
+    "optimizer.max_grad_norm": "gradient_clip_val grad_clip grad_norm_clip clip_grad clip_norm gradient_clipping",
     "optimizer.name": "optim optimizer_name optimizer_type",
     "optimizer.betas": "beta1 beta2 adam_beta1 adam_beta2",
     "optimizer.eps": "epsilon adam_epsilon",
     "schedule.name": "lr_scheduler_type scheduler lr_scheduler lr_schedule scheduler_type",
     "schedule.warmup": "warmup_steps warmup_ratio num_warmup_steps warmup_iters warmup_fraction",
     "schedule.cooldown": "decay_steps lr_decay_iters cooldown_steps warmdown",
-    "schedule.final": "min_lr min_lr_ratio final_lr",
+    "schedule.final_lr_factor": "min_lr min_lr_ratio final_lr",
     "phases": "batch_size per_device_train_batch_size train_batch_size global_batch_size batch_tokens bs "
     "seq_len sequence_length seq_length max_seq_len max_seq_length max_length block_size context_length n_ctx",
     "budget.epochs": "num_train_epochs max_epochs num_epochs n_epochs",
@@ -35,25 +35,24 @@ SYNONYMS = {
     "model.activation": "hidden_act activation_function",
     "model.preset": "model_name size architecture model_size",
     "model.initializer": "initializer_range init_std init",
-    "tokenizer.vocabulary": "vocab_size n_vocab vocab num_tokens vocabulary_size",
+    "tokenizer.vocab_size": "n_vocab vocab num_tokens vocabulary_size",
     "tokenizer.path": "tokenizer_path tokenizer_file tokenizer_name",
     "corpus.path": "data_dir data_path train_file dataset_path train_data train_path dataset data train_files",
     "corpus.dev": "eval_file validation_file dev_file val_file valid_path eval_data validation",
-    "corpus.hub": "dataset_name hf_dataset hub_id hub_dataset",
+    "corpus.hub_dataset": "dataset_name hf_dataset hub_id",
     "objective.mask_rate": "mlm_probability mask_prob masking_ratio mask_ratio mask_probability mlm_prob",
     "objective.name": "loss task objective_name training_objective",
     "objective.causal_ratio": "clm_ratio hybrid_ratio causal_share",
-    "training.accumulate": "gradient_accumulation_steps accumulate_grad_batches grad_accum grad_accumulation",
+    "training.accumulate_grad_batches": "gradient_accumulation_steps grad_accum grad_accumulation",
     "training.precision": "bf16 fp16 mixed_precision amp dtype torch_dtype",
     "training.accelerator": "device cuda use_gpu gpu",
     "training.devices": "gpus n_gpus num_gpus world_size nproc_per_node",
     "training.attention": "attn_implementation attention_backend flash_attention use_flash_attention",
     "training.compile": "torch_compile use_compile",
     "training.log_every": "logging_steps log_interval log_every_n_steps print_every",
-    "training.save_minutes": "save_steps save_interval save_every checkpoint_minutes checkpoint_interval",
+    "training.checkpoint_minutes": "save_steps save_interval save_every checkpoint_interval",
     "training.workers": "num_workers dataloader_num_workers",
     "training.threads": "num_threads cpu_threads",
-    "training.plan_only": "dry_run",
     "training.deterministic": "full_determinism use_deterministic",
     "averaging.decay": "ema_decay ema",
     "checkpoints": "output_dir out_dir save_dir checkpoint_dir run_dir results_dir",
@@ -69,6 +68,23 @@ SYNONYMS = {
     "submission.license": "licence",
 }
 """Our key -> what others call it (torch, transformers, TRL, Lightning, nanoGPT, litgpt)."""
+
+RENAMED = {
+    "corpus.hub": "corpus.hub_dataset",
+    "corpus.words": "corpus.toy.words",
+    "corpus.seed": "corpus.toy.seed",
+    "tokenizer.vocabulary": "tokenizer.vocab_size",
+    "objective.reading": "objective.masked_prediction",
+    "optimizer.clip": "optimizer.max_grad_norm",
+    "optimizer.normalized": "optimizer.normuon",
+    "optimizer.cautious": "optimizer.cautious_weight_decay",
+    "schedule.final": "schedule.final_lr_factor",
+    "phases.tokens": "phases.tokens_per_step",
+    "training.accumulate": "training.accumulate_grad_batches",
+    "training.plan_only": "training.dry_run",
+    "training.save_minutes": "training.checkpoint_minutes",
+}
+"""Key of the first configurations -> its name now, for the error and for `babylm.convert`."""
 
 KEY_OF = {word: key for key, words in SYNONYMS.items() for word in words.split()}
 

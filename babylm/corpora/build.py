@@ -83,7 +83,7 @@ def _check_roles(tokenizer: TokenizerConfig) -> None:
 def _parts(corpus: CorpusConfig, tokenizer: TokenizerConfig, source: Source) -> dict[str, Any]:
     """Everything the prepared bytes depend on."""
     settings: dict[str, Any] = {
-        "vocabulary": tokenizer.vocabulary,
+        "vocabulary": tokenizer.vocab_size,
         "normalization": tokenizer.normalization,
         "min_frequency": tokenizer.min_frequency,
         "split": tokenization.SPLIT,
@@ -157,7 +157,7 @@ def _tokenizer(
 ) -> tuple[Tokenizer, dict[str, str]]:
     if config.path is not None:
         return given_tokenizer.read(config, report)
-    report(f"training a tokenizer of {config.vocabulary:,} entries")
+    report(f"training a tokenizer of {config.vocab_size:,} entries")
     texts = (clean.text(document.text) for document in source.documents(clean.lines if clean.of_lines else None))
     return tokenization.train(texts, config), dict(tokenization.ROLES)
 

@@ -71,7 +71,7 @@ def masked(
     replacement = special.first_ordinary_id + (inside * ordinary).long().clamp(max=ordinary - 1)
     corrupted = torch.where(u < config.keep + config.random, replacement, special.mask)
     corrupted = torch.where(chosen & (u >= config.keep), corrupted, tokens)
-    shift = 1 if config.reading == "mntp" else 0
+    shift = 1 if config.masked_prediction == "mntp" else 0
     return corrupted, Targets(at - shift * taken, targets, weights)
 
 

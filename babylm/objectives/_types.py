@@ -36,7 +36,7 @@ class Batch:
     words: Tensor
     """(rows, length) uint8: how many words end in the token."""
     first_row: int
-    """Index of the first row in the whole run: step * rows a step + position in the step."""
+    """Index of the first row in the whole run: step * rows per step + position in the step."""
 
 
 @dataclass

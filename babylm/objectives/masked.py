@@ -37,5 +37,5 @@ class Masked(Objective):
 
 
 def build(config: ObjectiveConfig, special: SpecialTokens) -> Masked:
-    """The objective; ``objective.reading`` chooses between MLM and MNTP."""
+    """The objective; ``objective.masked_prediction`` chooses between MLM and MNTP."""
     return Masked(config, special)

@@ -58,7 +58,7 @@ def _facts(run: Run) -> dict[str, object]:
             f"{config.optimizer.name}, learning rate {config.optimizer.lr:g}, {config.schedule.name} schedule, "
             f"averaging {config.averaging.name}"
         )
-        phases = [f"{phase.sequence_length} tokens a row, {phase.tokens:,} a step" for phase in config.phases]
+        phases = [f"{phase.sequence_length} tokens a row, {phase.tokens_per_step:,} a step" for phase in config.phases]
         found["phases"] = "; ".join(phases)
     if about.get("parameters"):
         found["parameters"] = f"{about['parameters']:,}"

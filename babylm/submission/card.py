@@ -106,7 +106,7 @@ def form(run: Run, package: Mapping[str, str]) -> dict[str, Any]:
         "data genre": wanted.genre or UNKNOWN,
         "learning rate": config.optimizer.lr,
         "optimizer": _optimizer(run),
-        "batch size (tokens)": ", ".join(str(phase.tokens) for phase in phases),
+        "batch size (tokens)": ", ".join(str(phase.tokens_per_step) for phase in phases),
         "vocabulary size": shape["vocab_size"],
         "layers": shape["num_hidden_layers"],
         "hidden size": shape["hidden_size"],
@@ -222,14 +222,14 @@ def _datasheet(run: Run) -> str:
 
 def _corpus(run: Run) -> str:
     corpus = run.config.corpus
-    return "the bundled grammar" if corpus.source == "toy" else corpus.hub or Path(corpus.path).name
+    return "the bundled grammar" if corpus.source == "toy" else corpus.hub_dataset or Path(corpus.path).name
 
 
 def _kind(run: Run) -> str:
     objective = run.config.objective
     if objective.name != "hybrid":
         return objective.name
-    return f"hybrid ({100 * objective.causal_ratio:.0f} % causal, else masked, {objective.reading})"
+    return f"hybrid ({100 * objective.causal_ratio:.0f} % causal, else masked, {objective.masked_prediction})"
 
 
 def _optimizer(run: Run) -> str:

@@ -67,7 +67,7 @@ class Pretraining(L.LightningModule):
 
     def training_step(self, batch: StepBatch, batch_idx: int = 0) -> Tensor:
         """The share of the step's loss that this batch holds, scaled so that Lightning's averages make sums of it."""
-        accumulate, world = self.config.training.accumulate, self.trainer.world_size
+        accumulate, world = self.config.training.accumulate_grad_batches, self.trainer.world_size
         phase = self.plan.phase_of(batch.step)
         device = batch.tokens.device
         generator = torch.Generator(device).manual_seed(seed_of(self.config.seed, NOISE, batch.step))
@@ -104,8 +104,8 @@ class Pretraining(L.LightningModule):
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
     ) -> None:
-        """Clip to ``optimizer.clip``; stop before the step when loss or gradient is not finite (on a CPU)."""
-        clip = self.config.optimizer.clip or float("inf")
+        """Clip to ``optimizer.max_grad_norm``; stop before the step when loss or gradient is not finite (on a CPU)."""
+        clip = self.config.optimizer.max_grad_norm or float("inf")
         self.grad_norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), clip)
         if self.guard is None:
             deferred = self.grad_norm.device.type == "cuda"

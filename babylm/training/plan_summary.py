@@ -32,7 +32,7 @@ def describe(config: Config, planned: plan.Plan, parameters: int, need: int, fre
     for phase in planned.phases:
         lines.append(
             f"       steps {phase.first_step:,} to {phase.first_step + phase.steps:,}: {phase.rows} rows of "
-            f"{phase.sequence_length} tokens a step"
+            f"{phase.sequence_length} tokens per step"
         )
     rows = [
         (m.name, f"{m.step:,}", f"{m.words:,}", f"{m.words / planned.stream.epoch_words:.2f}")

@@ -123,7 +123,7 @@ def model_config(config: Config, shards: PackedCorpus) -> BabyLMConfig:
         eos_token_id=tokenizer.special_ids(shards.tokenizer_folder)["eos"],
         pad_token_id=special.pad,
         mask_token_id=special.mask,
-        prediction_mode="causal" if config.objective.name == "causal" else config.objective.reading,
+        prediction_mode="causal" if config.objective.name == "causal" else config.objective.masked_prediction,
     )
 
 
@@ -208,7 +208,7 @@ def open_run(config: Config, shards: PackedCorpus, log: console.Log) -> Training
     saved = None
     if initial is not None:
         text += f"\n       {describe_initial(initial, challenge=config.track != 'free')}"
-    if config.training.plan_only:
+    if config.training.dry_run:
         log(text)
     else:
         if need > free:

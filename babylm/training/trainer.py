@@ -86,7 +86,7 @@ def build_trainer(setup: TrainingSetup, module: Pretraining) -> tuple[L.Trainer,
     revisions = Milestones(setup.folder.path, milestones, setup.save_revision, setup.log, left.pause)
     resume = Checkpointing(
         setup.folder.path,
-        minutes=config.training.save_minutes,
+        minutes=config.training.checkpoint_minutes,
         milestones={m.step for m in setup.plan.milestones},
         extra={"precision": setup.precision, "attention": setup.attention},
         flush=revisions.flush,
@@ -104,7 +104,7 @@ def build_trainer(setup: TrainingSetup, module: Pretraining) -> tuple[L.Trainer,
         strategy="ddp" if config.training.devices > 1 else "auto",
         precision=hardware.lightning_precision(setup.precision),  # type: ignore[arg-type]
         max_epochs=1,
-        accumulate_grad_batches=config.training.accumulate,
+        accumulate_grad_batches=config.training.accumulate_grad_batches,
         logger=loggers(setup),
         callbacks=callbacks,
         plugins=[SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None,
@@ -153,7 +153,7 @@ def fit(loop: L.Trainer, setup: TrainingSetup, module: Pretraining) -> None:
     data = PlanData(
         setup.plan,
         first_step=first,
-        accumulate=training.accumulate,
+        accumulate=training.accumulate_grad_batches,
         workers=training.workers,
         resident=DeviceStream(setup.plan.stream, setup.device) if resident else None,
     )
@@ -167,7 +167,7 @@ def dry_run(setup: TrainingSetup, module: Pretraining) -> float:
     """
     seconds = 0.0
     training = setup.config.training
-    dataset = PlanDataset(setup.plan, accumulate=training.accumulate * training.devices)
+    dataset = PlanDataset(setup.plan, accumulate=training.accumulate_grad_batches * training.devices)
     module.network.train()
     objective = module.objective
     for phase in setup.plan.phases:
@@ -188,5 +188,5 @@ def dry_run(setup: TrainingSetup, module: Pretraining) -> float:
                 torch.cuda.synchronize()
             took = time.perf_counter() - begin
             module.network.zero_grad(set_to_none=True)
-        seconds += took * training.accumulate * phase.steps
+        seconds += took * training.accumulate_grad_batches * phase.steps
     return seconds

@@ -21,7 +21,7 @@ def documents():
 
 @pytest.fixture(scope="module")
 def tokenizer(documents):
-    return tokenization.train((d.text for d in documents), TokenizerConfig(vocabulary=600))
+    return tokenization.train((d.text for d in documents), TokenizerConfig(vocab_size=600))
 
 
 @pytest.fixture

@@ -105,7 +105,7 @@ def test_causal_targets_equal_a_slow_loop():
 @pytest.mark.parametrize("whole_words", [False, True])
 def test_masked_targets_are_the_originals(reading, whole_words):
     batch = make_batch(32)
-    objective = build("masked", reading=reading, whole_words=whole_words, keep=0.0, random=0.0)
+    objective = build("masked", masked_prediction=reading, whole_words=whole_words, keep=0.0, random=0.0)
     example = example_of(objective, batch)
     shift = 1 if reading == "mntp" else 0
     hidden = {(row, at + shift) for row, at, _, _ in asked(example, 64)}

@@ -26,7 +26,7 @@ def corrupted(objective, batch):
 
 @pytest.mark.parametrize("reading", ["mntp", "mlm"])
 def test_batches_add_up_in_value_and_gradient(network, reading):
-    objective = objectives.build(ObjectiveConfig(name="hybrid", reading=reading, causal_ratio=0.4), SPECIAL)
+    objective = objectives.build(ObjectiveConfig(name="hybrid", masked_prediction=reading, causal_ratio=0.4), SPECIAL)
     batch = make_batch(10, 64, first_row=20)
     example, noise = corrupted(objective, batch)
     network.zero_grad()

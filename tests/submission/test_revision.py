@@ -22,7 +22,7 @@ TEXT = ["the cat sat on the mat. a dog saw the cat; the dog and the cat ran."] *
 @pytest.fixture(scope="module")
 def tokenizer_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tokenizer")
-    tokenizers.save(tokenizers.train(TEXT, TokenizerConfig(vocabulary=300, min_frequency=1)), folder)
+    tokenizers.save(tokenizers.train(TEXT, TokenizerConfig(vocab_size=300, min_frequency=1)), folder)
     return folder
 
 
@@ -139,9 +139,7 @@ def test_an_old_configuration_is_refused_with_the_command_that_converts_it(saved
         "sha256": files.sha256_file(saved / "config.json"),
     }
     files.write_json(saved / "manifest.json", {"files": entries})
-    with pytest.raises(
-        ValueError, match=r"^config.json is from an older .* python -m babylm\.convert FOLDER"
-    ):
+    with pytest.raises(ValueError, match=r"^config.json is from an older .* python -m babylm\.convert FOLDER"):
         revision.load(saved)
 
 

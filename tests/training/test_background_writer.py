@@ -103,7 +103,7 @@ def test_a_stop_waits_for_the_writer(tmp_path, slow, monkeypatch):
 @pytest.mark.usefixtures("slow")
 def test_a_kill_while_the_writer_works_leaves_no_gap(tmp_path, child):  # noqa: F811
     """SIGKILL with the revision of step 4 half written and states saved at every step."""
-    made = runs.make(tmp_path, "training.save_minutes=0.000001")
+    made = runs.make(tmp_path, "training.checkpoint_minutes=0.000001")
     folder = tmp_path / "checkpoints" / "run"
     process = child(lambda: train.main(made))
     begin = time.monotonic()

@@ -27,8 +27,8 @@ def graphs(monkeypatch):
     torch._dynamo.reset()
 
 
-PHASES = "phases=[{until: 0.4, sequence_length: 16, tokens: 256}, {until: 0.7, sequence_length: 32, tokens: 256}, "
-PHASES += "{until: 1.0, sequence_length: 64, tokens: 256}]"
+SHAPES = ("{until: 0.4, sequence_length: 16", "{until: 0.7, sequence_length: 32", "{until: 1.0, sequence_length: 64")
+PHASES = f"phases=[{', '.join(f'{shape}, tokens_per_step: 256}}' for shape in SHAPES)}]"
 
 
 @pytest.mark.parametrize(

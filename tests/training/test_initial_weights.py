@@ -114,7 +114,7 @@ def unmanaged(folder, content):
 
 
 def test_another_tokenizer_is_refused(tmp_path, base):
-    made = runs.make(tmp_path, f"init_from={base}", "tokenizer.vocabulary=330")
+    made = runs.make(tmp_path, f"init_from={base}", "tokenizer.vocab_size=330")
     with pytest.raises(ValueError, match=r"its tokenizer is another .*tokenizer.path=.*takes it over"):
         train.main(made)
 

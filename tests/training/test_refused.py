@@ -38,7 +38,7 @@ def test_what_is_missing_is_told_before_the_folder_is_made(tmp_path, monkeypatch
     monkeypatch.setattr(attention_backend.kernels, "flash_attn_varlen_func", None)
     (tmp_path / "latin").write_bytes(b"caf\xe9")
     (tmp_path / "blank").write_bytes(b"\n \n")
-    for more in ([], ["training.plan_only=true"]):
+    for more in ([], ["training.dry_run=true"]):
         with pytest.raises(ValueError, match=said):
             train.main(runs.make(tmp_path, *[text.format(tmp_path) for text in overrides], *more))
     assert not (tmp_path / "checkpoints").exists()

@@ -48,7 +48,12 @@ def test_the_log_counts_every_token_once(tmp_path):
 
 def test_a_run_of_one_step_without_a_target_ends(tmp_path):
     """One word: nothing is masked, nothing is asked."""
-    short = ("budget.words=1", "budget.epochs=null", "milestones=[]", "phases=[{sequence_length: 32, tokens: 512}]")
+    short = (
+        "budget.words=1",
+        "budget.epochs=null",
+        "milestones=[]",
+        "phases=[{sequence_length: 32, tokens_per_step: 512}]",
+    )
     folder = runs.run(tmp_path, *short, "seed=1")
     (line,) = jsonl_logger.read(folder / "metrics.jsonl")
     assert "loss" not in line

@@ -108,7 +108,7 @@ def score(setup: TrainingSetup, network: Any) -> dict[str, Any]:
     wanted = setup.config.evaluation
     scorer = wanted.scorer
     if scorer == "auto":
-        scorer = setup.config.objective.reading if setup.config.objective.name == "masked" else "causal"
+        scorer = setup.config.objective.masked_prediction if setup.config.objective.name == "masked" else "causal"
     return suite.run(
         network,
         setup.shards.tokenizer_folder,
