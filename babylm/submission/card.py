@@ -13,7 +13,6 @@ import yaml
 
 from babylm import files, places, publication, revisions
 from babylm.evaluation.results.averages import Aggregate
-from babylm.submission import revision
 from babylm.submission.rescoring import Score
 from babylm.submission.results import Run
 
@@ -207,7 +206,7 @@ def _settings(run: Run) -> dict[str, Any]:
 def _revisions(run: Run) -> str:
     rows = []
     for name in [*run.present, "main"]:
-        facts = revision.facts(run.folder / name)
+        facts = revisions.facts(run.folder / name)
         rows.append((name, f"{facts['words']:,}", f"{facts['step']:,}", facts["weights_sha256"][:16]))
     return _markdown(("revision", "words read", "step", "weights (sha256)"), rows)
 
@@ -249,7 +248,7 @@ def _shape(run: Run) -> dict[str, Any]:
 
 
 def _facts(run: Run) -> dict[str, Any]:
-    return revision.facts(run.folder / "main")
+    return revisions.facts(run.folder / "main")
 
 
 def _rows(values: Mapping[str, Any]) -> str:

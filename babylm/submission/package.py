@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from babylm import files, publication
+from babylm import files, publication, revisions
 from babylm.submission import card as cards
-from babylm.submission import collate, official_layout, rescoring, revision
+from babylm.submission import collate, official_layout, rescoring
 from babylm.submission.rescoring import Score
 from babylm.submission.results import Run
 
@@ -107,7 +107,7 @@ def _finite(value: Any) -> Any:
 
 def _revisions(run: Run) -> dict[str, Any]:
     keys = ("words", "step", "weights_sha256")
-    found = {name: revision.facts(run.folder / name) for name in [*run.present, "main"]}
+    found = {name: revisions.facts(run.folder / name) for name in [*run.present, "main"]}
     return {name: {key: facts[key] for key in keys} for name, facts in found.items()}
 
 

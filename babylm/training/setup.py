@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from babylm import config as configuration
-from babylm import console, environment, files, hardware, objectives, places, run_folder, tracks
+from babylm import console, environment, files, hardware, objectives, places, revisions, run_folder, tracks
 from babylm.batches import plan
 from babylm.batches.stream import Stream
 from babylm.config.schema import Config
@@ -23,7 +23,6 @@ from babylm.corpora.packed_corpus import Shards
 from babylm.models import flops
 from babylm.models.configuration_babylm import BabyLMConfig
 from babylm.models.modeling_babylm import BabyLMForCausalLM
-from babylm.submission import revision
 from babylm.training import attention_backend as kernels
 from babylm.training import checkpoint, extension, preflight
 from babylm.training.initial_weights import InitialWeights
@@ -99,7 +98,7 @@ class Session:
 
     def save_revision(self, folder: Path, weights: dict[str, Tensor], facts: dict[str, Any]) -> None:
         """Write a complete Hugging Face folder; fit for another thread once ``skeleton`` is there."""
-        revision.save(
+        revisions.save(
             folder, self.skeleton, self.shards.tokenizer_folder, {**self.facts(), **facts}, state_dict=weights
         )
 
@@ -200,7 +199,7 @@ def open_session(config: Config, shards: Shards, log: console.Log) -> Session | 
         same[extension.EARLIER] = earlier
     need = max(0, disk_needed(config, shape, planned) - files.used_bytes(folder.path))
     free = files.free_bytes(folder.path)
-    finished = folder.finished and revision.facts(folder.main)["words"] == planned.words
+    finished = folder.finished and revisions.facts(folder.main)["words"] == planned.words
     if not finished:
         preflight.check(config)
     choices = None if folder.known else choose(config, device, shape)
