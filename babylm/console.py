@@ -1,10 +1,9 @@
-"""What a person sees: the log, aligned tables, numbers in readable units."""
+"""What a person sees: the log, numbers in readable units."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -63,20 +62,6 @@ def drop_output() -> None:
             os.dup2(nowhere, sys.stdout.fileno())
         finally:
             os.close(nowhere)
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[object]], *, indent: str = "  ") -> str:
-    """Aligned columns: the first to the left, the others to the right."""
-    cells = [list(header), *([str(cell) for cell in row] for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(header))]
-    lines = []
-    for line in cells:
-        padded = [
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        lines.append(indent + "  ".join(padded).rstrip())
-    return "\n".join(lines)
 
 
 def duration(seconds: float) -> str:

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -101,24 +101,6 @@ def _naming(path: Path, *temporary: object) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Wait until no other process is in such a block for ``folder``; where there are no locks, nobody waits."""
-    try:
-        import fcntl
-
-        descriptor = os.open(folder, os.O_RDONLY)
-    except (ImportError, OSError):
-        yield
-        return
-    try:
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def remove_partial(parent: Path, name: str = "") -> None:
     """Remove what killed writers left in ``parent`` (of ``name`` alone, when given)."""
     for leftover in parent.glob(f".*{PARTIAL}"):
@@ -186,6 +168,42 @@ def read_json(path: Path, remedy: str = "", kind: type = dict) -> Any:
     if not isinstance(value, kind):
         raise DamagedFile(_message(path, f"holds {_json_type(value)}, not {_JSON_TYPES[kind]}", remedy))
     return value
+
+
+def read_typed(path: Path, types: Mapping[str, tuple[type, ...]], remedy: str = "") -> dict[str, Any]:
+    """The JSON object in ``path``, empty without a file; `DamagedFile` if a key of ``types`` is not of its types."""
+    if not Path(path).is_file():
+        return {}
+    content: dict[str, Any] = read_json(path, remedy)
+    for key, kinds in types.items():
+        if not isinstance(content.get(key), kinds) or isinstance(content.get(key), bool):
+            raise DamagedFile(_message(path, f"{key} is {content.get(key, 'missing')!r}", remedy))
+    return content
+
+
+def check_keys(path: Path, content: Any, keys: Iterable[str], remedy: str = "") -> None:
+    """`DamagedFile` if ``content``, read from ``path``, is no object with all of ``keys``."""
+    missing = [key for key in keys if key not in content] if isinstance(content, dict) else list(keys)
+    if missing:
+        raise DamagedFile(_message(path, f"has no {', '.join(missing)}", remedy))
+
+
+def nan_to_none(value: Any) -> Any:
+    """A value as JSON can hold it, NaN as None, tuples as lists: ``(1.0, nan)`` -> ``[1.0, None]``."""
+    if isinstance(value, dict):
+        return {key: nan_to_none(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [nan_to_none(inner) for inner in value]
+    return None if isinstance(value, float) and value != value else value
+
+
+def none_to_nan(value: Any) -> Any:
+    """The inverse of `nan_to_none`, as the official files are written."""
+    if isinstance(value, dict):
+        return {key: none_to_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [none_to_nan(inner) for inner in value]
+    return float("nan") if value is None else value
 
 
 def read_jsonl(path: Path, remedy: str = "", *, cut_last_line: bool = False) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from babylm import files, models
+from babylm import files, models, tracks
 from babylm.console import first_line
 
 if TYPE_CHECKING:
@@ -43,6 +43,12 @@ CODE = Path(models.__file__).parent
 """The package's own code of the model, which is copied into every revision."""
 
 RESTORE = "restore the folder from a copy, or train again"
+
+
+def revision_names(run: Path) -> list[str]:
+    """Names of the revisions in a run's folder, by words, ``main`` last."""
+    found = (path.parent.name for path in Path(run).glob("*/config.json"))
+    return sorted(found, key=lambda name: (tracks.milestone_words(name), name))
 
 
 def code_files() -> dict[str, Path]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from . import environment, files
+from babylm import environment, files, locks
 
 LEADER_SECONDS = 600.0
 
@@ -23,49 +23,52 @@ def global_rank() -> int:
 
 
 LOCK = ".lock"
-_held: dict[tuple[int, int], IO[bytes]] = {}
-"""Open lock files of this process by (device, inode): closing one would give the lock away."""
 
 
-def hold(folder: Path) -> None:
+def lock_run(folder: Path) -> None:
     """Keep other processes from training in ``folder`` for as long as this one lives, however it ends.
 
-    ``ValueError`` when another one has the lock. Where the file system has no locks, or the folder is read-only, there
-    is none: nothing is kept from going on by that. Who only reads the folder needs no lock and is not hindered by it.
+    Without a file system with locks, or in a read-only folder, there is no lock. Reading the folder needs none.
+
+    Raises:
+        ValueError: another process is training there.
     """
-    with suppress(ImportError):  # not on Windows
-        import fcntl
-
-        try:
-            file = open(folder / LOCK, "ab")  # noqa: SIM115
-        except OSError:
-            return
-        about = os.fstat(file.fileno())
-        if (about.st_dev, about.st_ino) in _held:
-            file.close()
-            return
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            raise ValueError(
-                f"another process is training this run ({folder}): wait for it or stop it, or choose another name=..."
-            ) from None
-        except OSError:
-            file.close()
-            return
-        _held[about.st_dev, about.st_ino] = file
+    try:
+        locks.keep(folder / LOCK)
+    except locks.Locked:
+        raise ValueError(
+            f"another process is training this run ({folder}): wait for it or stop it, or choose another name=..."
+        ) from None
 
 
-def _let_go() -> None:
-    """A forked child (a worker of the loader) must not keep the lock of a parent that was killed."""
-    for file in _held.values():
-        file.close()
-    _held.clear()
+@dataclass(frozen=True)
+class RunState:
+    """How far a run is.
+
+    >>> print(RunState("stopped", "stopped by SIGTERM after step 30", words=1200))
+    stopped: stopped by SIGTERM after step 30
+    """
+
+    name: str
+    """``finished``, ``running``, ``stopped`` or ``never started``."""
+    reason: str = ""
+    """Why it stopped, from its log; empty if it did not."""
+    words: int = 0
+    """Words read so far, as far as they are logged."""
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}" if self.reason else self.name
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_let_go)
+def last_words(log: Path) -> str:
+    """What the last attempt wrote to ``log.txt`` about its end; empty if it wrote nothing about it."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
+    for line in reversed(lines):
+        if line.startswith("# "):  # the head of the attempt
+            break
+        if line.startswith(("error: ", "interrupted", "stopped by ")):
+            return line.removeprefix("error: ").partition(", state saved")[0].partition("; the last saved")[0]
+    return ""
 
 
 class RunFolder:
@@ -123,7 +126,7 @@ class RunFolder:
         # Where it really lies: the user may have put a link to another disk there.
         path = self.path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
-        with files.one_at_a_time(path.parent):
+        with locks.hold(path.parent, is_folder=True):
             if self._is_same_run(identity):  # another process has begun it in the same moment
                 return True
             self._make(path, config_yaml, identity, choices or {})
@@ -135,7 +138,7 @@ class RunFolder:
         The first process of a run writes them, the others wait for it.
         """
         if global_rank() == 0:
-            hold(self.path)
+            lock_run(self.path)
             files.write_text(self.path / "config.yaml", config_yaml)
             files.write_json(self.identity, identity)
             return
@@ -156,7 +159,7 @@ class RunFolder:
                     "Choose another name=..., or remove the folder to start anew"
                 )
             if global_rank() == 0:
-                hold(self.path)
+                lock_run(self.path)
                 files.remove_partial(self.path)
             return True
         return False
@@ -169,4 +172,6 @@ class RunFolder:
             files.write_text(work / "config.yaml", config_yaml)
             files.write_json(work / "environment.json", {**environment.record(), **choices})
             files.write_json(work / self.identity.name, identity)
-            hold(work)  # the lock goes with the folder to its name: there is no moment at which another could take it
+            lock_run(
+                work
+            )  # the lock goes with the folder to its name: there is no moment at which another could take it

@@ -16,9 +16,9 @@ FLOORS = {
     "evaluation": 3, "interaction.teachers": 3, "interaction.environments": 3,
     "objectives": 2, "optimizers": 2, "models": 2, "batches": 2, "schedules": 2, "weight_averaging": 2,
     "hardware": 2, "revisions": 2,
-    "corpora": 1,
+    "corpora": 1, "runs": 3,
     "config": 0, "tracks": 0, "registry": 0, "run_folder": 0, "environment": 0, "console": 0, "files": 0, "": 0,
-    "cli": 0, "interrupts": 0, "redaction": 0, "publication": 0, "places": 0,
+    "cli": 0, "interrupts": 0, "locks": 0, "metrics": 0, "tables": 0, "redaction": 0, "publication": 0, "places": 0,
 }  # fmt: skip
 PLUGINS = ("objectives", "optimizers", "evaluation.tasks", "interaction.teachers", "interaction.environments")
 FAMILIES = (

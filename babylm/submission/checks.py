@@ -8,8 +8,8 @@ from typing import Any
 
 from babylm import files, places, revisions, tracks
 from babylm.evaluation.results import store
+from babylm.runs import Run
 from babylm.submission import official
-from babylm.submission.results import Run
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from typing import Any
 
 import lightning as L
 
-from babylm import console, files
+from babylm import files
+from babylm.tables import text_table
 from babylm.training.callbacks.evaluation import Evaluation, held_out, loss, score
 from babylm.training.module import Pretraining
 from babylm.training.setup import Session
@@ -24,7 +25,7 @@ def finish(session: Session, module: Pretraining, loop: L.Trainer) -> None:
         names = list(losses["all"])
         rows = [(source, *(f"{values[name]:.4f}" for name in names)) for source, values in losses.items()]
         session.log(
-            "loss on the test text, nats a target (causal_word: a word)\n" + console.table(("source", *names), rows)
+            "loss on the test text, nats a target (causal_word: a word)\n" + text_table(("source", *names), rows)
         )
     wanted = session.config.evaluation
     if wanted.tasks and wanted.at != "none":
@@ -33,7 +34,7 @@ def finish(session: Session, module: Pretraining, loop: L.Trainer) -> None:
             (name, f"{100 * untrained[name].official:.1f}", f"{100 * trained[name].official:.1f}", trained[name].n)
             for name in trained
         ]
-        session.log("accuracy in %\n" + console.table(("task", "untrained", "trained", "items"), rows))
+        session.log("accuracy in %\n" + text_table(("task", "untrained", "trained", "items"), rows))
     session.save_revision(session.folder.main, module.weights(), facts)
     session.log(
         f"saved main: {session.plan.words:,} words; revisions, metrics.jsonl and log.txt are in {session.folder.path}"

@@ -7,6 +7,7 @@ from babylm.batches import plan
 from babylm.config.schema import Config
 from babylm.models import flops
 from babylm.models.configuration_babylm import BabyLMConfig
+from babylm.tables import text_table
 
 _MANY_EPOCHS = 100
 
@@ -39,7 +40,7 @@ def describe(config: Config, planned: plan.Plan, parameters: int, need: int, fre
         for m in planned.milestones
     ]
     rows.append(("main", f"{planned.steps:,}", f"{planned.words:,}", f"{planned.epochs:.2f}"))
-    lines.append(console.table(("revision", "step", "words", "epoch"), rows, indent="       "))
+    lines.append(text_table(("revision", "step", "words", "epoch"), rows, indent="       "))
     if planned.beyond:
         required = "" if config.track == "free" else "required "
         lines.append(
