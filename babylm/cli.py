@@ -115,7 +115,8 @@ def explain(error: Exception) -> str | None:
         return f"the package {package} is not installed: pip install 'babylm[{EXTRAS[package]}]'"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate" in str(error):
         reason = (str(error).strip().splitlines() or ["too little memory"])[0]
-        return f"out of memory ({reason}): lower phases[].tokens or raise training.accumulate, or take a smaller model"
+        remedy = "lower phases[].tokens_per_step or raise training.accumulate_grad_batches, or take a smaller model"
+        return f"out of memory ({reason}): {remedy}"
     return None
 
 

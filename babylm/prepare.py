@@ -3,7 +3,7 @@
     python -m babylm.prepare CONFIG [key=value ...]
 
     python -m babylm.prepare configs/strict_small.yaml
-    python -m babylm.prepare configs/strict_small.yaml tokenizer.vocabulary=8192
+    python -m babylm.prepare configs/strict_small.yaml tokenizer.vocab_size=8192
     python -m babylm.prepare configs/laptop.yaml corpus.path=my/transcripts corpus.cleaning=[strip_chat]
 
 What is there already is checked byte by byte, and rebuilt when damaged. Prints the datasheet, how the tokenizer fits

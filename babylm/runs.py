@@ -237,4 +237,4 @@ class Run(RunResults):
 
 def default_backend(config: Config) -> str:
     """How a run's model is scored by default: causally, unless its objective is masked alone."""
-    return config.objective.reading if config.objective.name == "masked" else "causal"
+    return config.objective.masked_prediction if config.objective.name == "masked" else "causal"

@@ -35,7 +35,7 @@ def shape(config: ScheduleConfig, progress: float) -> float:
         if config.name == "cosine":
             left = 0.5 - 0.5 * math.cos(math.pi * left)
     # The smaller of the two keeps the shape continuous where a long warm-up meets a long cool-down.
-    return min(rise, config.final + (1.0 - config.final) * left)
+    return min(rise, config.final_lr_factor + (1.0 - config.final_lr_factor) * left)
 
 
 def factor(config: ScheduleConfig, step: int, steps: int) -> float:

@@ -4,7 +4,7 @@
 
     python -m babylm.train configs/smoke.yaml                        the bundled corpus, in a minute or two
     python -m babylm.train configs/strict_small.yaml seed=2 name=s2  a file, then changes
-    python -m babylm.train CONFIG training.plan_only=true            print the plan, try one batch, stop
+    python -m babylm.train CONFIG training.dry_run=true            print the plan, try one batch, stop
 
 Repeating the command continues the run where it stopped. Results lie in checkpoints/<name>/.
 
@@ -38,11 +38,12 @@ def main(config: Config) -> int:
 
     finished = RunFolder(places.given(config.checkpoints) / config.name).finished  # then its held-out text may be gone
     shards = prepare(config.corpus, config.tokenizer, log, held_out=not finished)
-    from babylm.training import finalize, setup, trainer
+    from babylm.training import finalize, trainer
     from babylm.training.callbacks.checkpointing import InterruptedNow
     from babylm.training.module import NonFiniteError
+    from babylm.training.setup import open_run
 
-    opened = setup.open_session(config, shards, log)
+    opened = open_run(config, shards, log)
     if opened is None:
         return 0
     module = trainer.build_module(opened)
@@ -50,7 +51,7 @@ def main(config: Config) -> int:
     seconds = trainer.dry_run(opened, module)
     apart = ", measuring apart" if config.corpus.dev or config.evaluation.tasks else ""
     log(f"one batch of each phase works; the run takes about {duration(seconds)} here{apart}")
-    if config.training.plan_only:
+    if config.training.dry_run:
         return 0
     begin = time.perf_counter()
     loop, resume = trainer.build_trainer(opened, module)
@@ -69,7 +70,7 @@ def main(config: Config) -> int:
         log(f"stopped by {resume.stopped_by} after step {module.completed:,}, state saved: repeat the command to go on")
         return EXIT_STOPPED
     if loop.is_global_zero:
-        finalize.finish(opened, module, loop)
+        finalize.finalize(opened, module, loop)
         log(f"done in {duration(time.perf_counter() - begin)}: {opened.folder.path}")
     return 0
 

@@ -38,7 +38,7 @@ def weight(config: AveragingConfig, step: int, steps: int) -> float:
     return (1.0 - kept) / (1.0 - kept**number)
 
 
-class Average:
+class WeightAverage:
     """The running average of some parameters, in their dtype and on their device."""
 
     def __init__(self, config: AveragingConfig, named_parameters: Iterable[tuple[str, Tensor]], steps: int) -> None:

@@ -38,7 +38,7 @@ GPU = Scale(
     rounds=(
         ("weight decay", "optimizer.weight_decay", ("0.4", "0.1", "0.8", "1.2"), BOTH),
         ("share of causal rows", "objective.causal_ratio", ("0.5", "0.75"), BOTH),
-        ("position", "model.position", ("half_rotary", "relative"), BOTH),
+        ("position", "model.position", ("rotary", "relative"), BOTH),
         ("width", "model.preset", ("medium", "small", "base"), BOTH),
         ("learning rate", "optimizer.lr", ("0.02", "0.01", "0.03"), BOTH),
         # Hiding whole words makes the masked loss harder by itself: it cannot be compared.
@@ -47,9 +47,9 @@ GPU = Scale(
     seeds=(1, 2, 3),
     final=(),
     speed={
-        "12x512, 16k tokens a step": (),
-        "12x512, 32k tokens a step": ("phases=[{sequence_length: 128, tokens: 32768}]",),
-        "12x768, 16k tokens a step": ("model.preset=base",),
+        "12x512, 16k tokens per step": (),
+        "12x512, 32k tokens per step": ("phases=[{sequence_length: 128, tokens_per_step: 32768}]",),
+        "12x768, 16k tokens per step": ("model.preset=base",),
     },
     speed_options=("--steps", "100", "--warm-up", "10", "--profiled", "5"),
     fast=("suite=fast",),
@@ -60,8 +60,9 @@ GPU = Scale(
 )  # fmt: skip
 SMOKE = Scale(
     config="configs/smoke.yaml",
-    common=("corpus.words=12000", "tokenizer.vocabulary=600", "training.precision=fp32", "training.attention=naive",
-            "phases=[{sequence_length: 64, tokens: 1024}]", "evaluation.tasks=[]", "model.num_hidden_layers=2"),
+    common=("corpus.toy.words=12000", "tokenizer.vocab_size=600", "training.precision=fp32", "training.attention=eager",
+            "phases=[{sequence_length: 64, tokens_per_step: 1024}]", "evaluation.tasks=[]",
+            "model.num_hidden_layers=2"),
     compare=("budget.words=4000", "training.revisions=none", "evaluation.loss_at=end", "milestones=[4000]"),
     rounds=(
         ("weight decay", "optimizer.weight_decay", ("0.1", "0.4"), BOTH),
@@ -70,7 +71,7 @@ SMOKE = Scale(
     ),
     seeds=(1, 2),
     final=("budget.words=8000", "milestones=[4000, 8000]"),
-    speed={"2x128, 1k tokens a step": ("budget.words=8000",)},
+    speed={"2x128, 1k tokens per step": ("budget.words=8000",)},
     speed_options=("--steps", "2", "--warm-up", "1", "--profiled", "1"),
     fast=("tasks=toy_pairs", "limit=5"),
     full=(("tasks=toy_pairs", "suite=full", "revisions=main", "limit=10"),),
@@ -88,7 +89,7 @@ def dry_run(scale: Scale, overrides: Sequence[str], speed: float) -> str:
         made = configuration.load(ROOT / scale.config, [*scale.common, *overrides, *changes])
         fields = configuration.as_dict(made.model)
         fields.pop("preset")
-        per_token = flops_per_token(made, BabyLMConfig(**fields, vocab_size=made.tokenizer.vocabulary))
+        per_token = flops_per_token(made, BabyLMConfig(**fields, vocab_size=made.tokenizer.vocab_size))
         words = made.budget.words or (made.budget.epochs or 10) * WORDS
         ends = [phase.until for phase in made.phases]
         shares = [end - begin for begin, end in zip([0.0, *ends[:-1]], ends, strict=True)]

@@ -40,10 +40,10 @@ def main() -> None:
         def report(line: str) -> None:
             print(f"{time.perf_counter() - begin:7.1f} s  {line}", flush=True)
 
-        shards = prepare(corpus, TokenizerConfig(vocabulary=arguments.vocabulary), report)
+        shards = prepare(corpus, TokenizerConfig(vocab_size=arguments.vocabulary), report)
         seconds, cpu_seconds = time.perf_counter() - begin, time.process_time() - cpu
         begin = time.perf_counter()
-        prepare(corpus, TokenizerConfig(vocabulary=arguments.vocabulary))
+        prepare(corpus, TokenizerConfig(vocab_size=arguments.vocabulary))
         again = time.perf_counter() - begin
     usage = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     print(

@@ -24,7 +24,7 @@ BEGIN = time.perf_counter()
 KINDS = (
     ("clipping, guard", r"^clip"),
     ("optimizer", r"Optimizer\.step"),
-    ("loss", r"_TokenLoss|log_normaliser|scaled_softmax|logsumexp|cross_entropy"),
+    ("loss", r"_TokenLosses|log_normaliser|scaled_softmax|logsumexp|cross_entropy"),
     ("attention", r"attention|flash|varlen|fmha|softmax|::bmm|baddbmm"),
     ("matmul", r"::(add)?mm\b|::linear|::matmul|gemm|cutlass|nvjet|mkldnn"),
     ("copies", r"copy_|_to_copy|Memcpy|Memset|::cat\b|::contiguous|::clone|::index|::gather|scatter|::fill_|zero_"),
@@ -101,9 +101,10 @@ def measure(config: Any, steps: int, warm_up: int, profiled: int) -> dict[str, A
 
     from babylm import console, run_folder
     from babylm.corpora.build import prepare
-    from babylm.training import setup, trainer
+    from babylm.training import trainer
     from babylm.training.callbacks.base import StepCallback
-    from babylm.training.callbacks.throughput import memory, peak_flops
+    from babylm.training.callbacks.throughput import peak_flops, peak_memory
+    from babylm.training.setup import open_run
 
     class Watch(StepCallback):
         def __init__(self) -> None:
@@ -134,8 +135,8 @@ def measure(config: Any, steps: int, warm_up: int, profiled: int) -> dict[str, A
             tokens = sum(plan.phase_of(s).rows * plan.phase_of(s).sequence_length for s in range(warm_up, last))
             done = float(plan.flops_at[last] - plan.flops_at[warm_up])
             self.found |= {"tokens_per_second": tokens / seconds, "step_ms": 1e3 * seconds / steps}
-            self.found |= {"flops_per_second": done / seconds, "memory_gb": memory(opened.device) / 1e9}
-            if (peak := peak_flops(opened.device)) is not None:
+            self.found |= {"flops_per_second": done / seconds, "memory_gb": peak_memory(setup.device) / 1e9}
+            if (peak := peak_flops(setup.device)) is not None:
                 self.found["mfu"] = done / seconds / peak
 
     def wait() -> None:
@@ -144,25 +145,25 @@ def measure(config: Any, steps: int, warm_up: int, profiled: int) -> dict[str, A
 
     last = warm_up + steps
     log = console.Log()
-    config.training.plan_only, config.training.revisions = True, "none"
+    config.training.dry_run, config.training.revisions = True, "none"
     config.training.log_every = 10**9
     config.evaluation.at = config.evaluation.loss_at = "none"
-    opened = setup.open_session(config, prepare(config.corpus, config.tokenizer, log), log)
-    assert opened is not None
-    on_gpu = opened.device.type == "cuda"
+    setup = open_run(config, prepare(config.corpus, config.tokenizer, log), log)
+    assert setup is not None
+    on_gpu = setup.device.type == "cuda"
     kinds = [torch.profiler.ProfilerActivity.CPU] + [torch.profiler.ProfilerActivity.CUDA] * on_gpu
-    if opened.plan.steps < last + profiled:
-        raise ValueError(f"the run has {opened.plan.steps} steps, {last + profiled} are asked for: --steps, budget")
+    if setup.plan.steps < last + profiled:
+        raise ValueError(f"the run has {setup.plan.steps} steps, {last + profiled} are asked for: --steps, budget")
     with tempfile.TemporaryDirectory() as folder:
-        opened.folder = run_folder.RunFolder(Path(folder))
-        module = trainer.build_module(opened)
+        setup.folder = run_folder.RunFolder(Path(folder))
+        module = trainer.build_module(setup)
         mark(module)
-        loop, resume = trainer.build_trainer(opened, module)
+        loop, resume = trainer.build_trainer(setup, module)
         watch = Watch()
         loop.callbacks.append(watch)  # type: ignore[attr-defined]
-        trainer.fit(loop, opened, module)
+        trainer.fit(loop, setup, module)
         resume.release()
-    found = {"device": str(opened.device), "precision": opened.precision, "attention": opened.attention, **watch.found}
+    found = {"device": str(setup.device), "precision": setup.precision, "attention": setup.attention, **watch.found}
     found["table"] = table_of(watch.profiler.events(), on_gpu) if profiled else []
     return found
 

@@ -42,7 +42,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, help="optimizer steps a turn")
     parser.add_argument("--length", type=int, default=128)
-    parser.add_argument("--tokens", type=int, default=16_384, help="tokens a step")
+    parser.add_argument("--tokens", type=int, default=16_384, help="tokens per step")
     parser.add_argument("--accumulate", type=int, help="batches a step is cut into")
     parser.add_argument("--vocabulary", type=int, default=16_384)
     parser.add_argument("--threads", type=int, help="CPU threads")
@@ -92,14 +92,14 @@ def train_ours(given: argparse.Namespace, best: bool, objective: str = "hybrid")
 
     from babylm import console, hardware, objectives, run_folder
     from babylm.batches import plan
-    from babylm.batches.stream import Stream
+    from babylm.batches.stream import TokenStream
     from babylm.config.schema import Config, PhaseConfig
     from babylm.models.configuration_babylm import BabyLMConfig
     from babylm.models.flops import training_flops_per_token
     from babylm.models.modeling_babylm import BabyLMForCausalLM
     from babylm.training.attention_backend import choose
     from babylm.training.callbacks.base import StepCallback
-    from babylm.training.setup import Session
+    from babylm.training.setup import TrainingSetup
     from babylm.training.trainer import build_module, build_trainer, fit
 
     layers, width, heads, inner = SHAPES[given.device]
@@ -114,8 +114,8 @@ def train_ours(given: argparse.Namespace, best: bool, objective: str = "hybrid")
         tokens = generator.integers(FIRST, given.vocabulary, int(offsets[-1])).astype(np.uint16)
         words = generator.integers(0, 2, int(offsets[-1])).astype(np.uint8)
 
-    class Bench(Session):
-        special = objectives.Special(BOS, PAD, MASK, given.vocabulary, FIRST)  # type: ignore[assignment]
+    class Bench(TrainingSetup):
+        special = objectives.SpecialTokens(BOS, PAD, MASK, given.vocabulary, FIRST)  # type: ignore[assignment]
 
         def network(self) -> BabyLMForCausalLM:
             network = BabyLMForCausalLM(shape)
@@ -129,12 +129,12 @@ def train_ours(given: argparse.Namespace, best: bool, objective: str = "hybrid")
     turns = Turns(given)
     config = Config(track="free", phases=[PhaseConfig(1.0, given.length, given.tokens)])
     config.objective.name = objective
-    config.training.compile, config.training.accumulate = best, given.accumulate
+    config.training.compile, config.training.accumulate_grad_batches = best, given.accumulate
     config.training.revisions = config.evaluation.at = config.evaluation.loss_at = "none"
     config.budget.epochs = 50
     device = torch.device(given.device)
     planned = plan.build(
-        config, Stream(Corpus(), bos=BOS, pad=PAD, seed=1), lambda n: training_flops_per_token(shape, n)
+        config, TokenStream(Corpus(), bos=BOS, pad=PAD, seed=1), lambda n: training_flops_per_token(shape, n)
     )
     arithmetic, _ = hardware.choose_precision("auto", device)
     dtype = torch.bfloat16 if arithmetic == "bf16" else torch.float32
@@ -142,13 +142,13 @@ def train_ours(given: argparse.Namespace, best: bool, objective: str = "hybrid")
     print(f"note {arithmetic}, attention {attention}: {why}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         quiet = console.Log(quiet=True)
-        session = Bench(
+        setup = Bench(
             config, None, planned, run_folder.RunFolder(Path(folder)), quiet, device, arithmetic, attention, None
         )  # type: ignore[arg-type]
-        module = build_module(session)
-        trainer, _ = build_trainer(session, module)
+        module = build_module(setup)
+        trainer, _ = build_trainer(setup, module)
         trainer.callbacks.append(Watch())
-        fit(trainer, session, module)
+        fit(trainer, setup, module)
 
 
 def train_gpt2(given: argparse.Namespace, best: bool) -> None:
@@ -242,7 +242,7 @@ def _report(given: argparse.Namespace, results: dict[str, list[list[float]]]) ->
     layers, width, heads, _ = SHAPES[given.device]
     print(
         f"\n{layers}x{width}, {heads} heads, vocabulary {given.vocabulary}, rows of {given.length}, "
-        f"{given.tokens} tokens a step in {given.accumulate} batches, {given.device}; medians of {given.rounds} rounds"
+        f"{given.tokens} tokens per step, {given.accumulate} batches, {given.device}; median of {given.rounds} rounds"
     )
     tokens = given.tokens * given.steps
     peak = _peak() if given.device == "cuda" else None

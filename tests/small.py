@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from babylm.batches import plan
-from babylm.batches.stream import Stream
+from babylm.batches.stream import TokenStream
 from babylm.config.schema import Config, PhaseConfig
 
 BOS, PAD = 0, 2
@@ -28,14 +28,14 @@ def corpus(documents: int = 200, mean: int = 30, seed: int = 0) -> Tokens:
     return Tokens(np.arange(count) + 5, generator.integers(0, 2, count).astype(np.uint8), offsets)
 
 
-def stream(seed: int | None = 3, **sizes: int) -> Stream:
-    return Stream(corpus(**sizes), bos=BOS, pad=PAD, seed=seed)
+def stream(seed: int | None = 3, **sizes: int) -> TokenStream:
+    return TokenStream(corpus(**sizes), bos=BOS, pad=PAD, seed=seed)
 
 
 def config(
     *phases: tuple[float, int, int], track: str = "free", milestones: tuple[int, ...] = (), **budget: float
 ) -> Config:
-    """A configuration with phases (until, sequence length, tokens a step) and a budget."""
+    """A configuration with phases (until, sequence length, tokens per step) and a budget."""
     made = Config(track=track, milestones=list(milestones))
     made.phases = [PhaseConfig(*phase) for phase in phases or ((1.0, 16, 128),)]
     for key, value in budget.items():
@@ -47,5 +47,5 @@ def flat_flops(length: int) -> float:
     return 1.0
 
 
-def build(made: Config, source: Stream) -> plan.Plan:
+def build(made: Config, source: TokenStream) -> plan.Plan:
     return plan.build(made, source, flat_flops)

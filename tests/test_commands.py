@@ -29,10 +29,10 @@ from tests.evaluation import fixtures
 from tests.training import runs
 
 TINY = (
-    "track=free", "milestones=[300]", "tokenizer.vocabulary=320", "corpus.source=files", "training.accumulate=1",
+    "track=free", "milestones=[300]", "tokenizer.vocab_size=320", "corpus.source=files",
     "model={hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 2, intermediate_size: 48}",
-    "phases=[{until: 0.5, sequence_length: 16, tokens: 128}, {sequence_length: 32, tokens: 128}]",
-    "budget={words: 600}", "training.precision=fp32", "training.compile=false",
+    "phases=[{until: 0.5, sequence_length: 16, tokens_per_step: 128}, {sequence_length: 32, tokens_per_step: 128}]",
+    "budget={words: 600}", "training.accumulate_grad_batches=1", "training.precision=fp32", "training.compile=false",
 )  # fmt: skip
 """What makes any shipped run finish in a second; the rest of its configuration is as shipped."""
 COMMANDS = commands.collect()
@@ -122,11 +122,11 @@ def run_train_or_prepare(command: Command, words: list[str], scratch: Path) -> N
     written = config.load(words[1], words[2:])  # as written
     more = [f"checkpoints={scratch}/made", f"corpus.prepared={scratch}/prepared", *TINY]
     if command.file != "README.md" and module is train:
-        more.append("training.plan_only=true")
+        more.append("training.dry_run=true")
     if not Path(written.corpus.path).exists():
         more.append("corpus.path=corpora/strict_small")
     assert config_command(module.__doc__, module.main, changed(words[1:], more)) == 0
-    if module is train and command.file == "README.md" and not written.training.plan_only:
+    if module is train and command.file == "README.md" and not written.training.dry_run:
         assert (scratch / "made" / written.name / "main" / "manifest.json").exists()
 
 

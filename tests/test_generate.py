@@ -30,7 +30,7 @@ def run(tmp_path_factory):
     """A run with two revisions, of random weights."""
     folder = tmp_path_factory.mktemp("checkpoints") / "run"
     tokenizer = tmp_path_factory.mktemp("tokenizer")
-    trained = tokenization.train(runs.sentences().split("\n"), TokenizerConfig(vocabulary=330))
+    trained = tokenization.train(runs.sentences().split("\n"), TokenizerConfig(vocab_size=330))
     tokenization.save(trained, tokenizer)
     for number, name in enumerate(("chck_1K", "chck_2K", "main")):
         torch.manual_seed(number)

@@ -92,9 +92,9 @@ def _scored(here):
 
 def test_a_run_is_written_to_home(here, monkeypatch):
     config = configuration.load(
-        "~/configs/smoke.yaml", ["checkpoints=~/runs", "corpus.source=toy", "corpus.words=3000", "track=free",
-        "corpus.prepared=~/prepared", "tokenizer.vocabulary=512", "model.preset=smoke", "budget.epochs=1",
-        "milestones=[]", "phases=[{sequence_length: 64, tokens: 1024}]", "training.threads=1"]
+        "~/configs/smoke.yaml", ["checkpoints=~/runs", "corpus.source=toy", "corpus.toy.words=3000", "track=free",
+        "corpus.prepared=~/prepared", "tokenizer.vocab_size=512", "model.preset=smoke", "budget.epochs=1",
+        "milestones=[]", "phases=[{sequence_length: 64, tokens_per_step: 1024}]", "training.threads=1"]
     )  # fmt: skip
     assert train(config) == 0
     assert (here / "runs" / "mine" / "main" / "config.json").is_file()

@@ -14,7 +14,7 @@ NAMES = ["trapezoid", "cosine", "linear", "constant"]
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("warmup", "cooldown"), [(0.016, 0.5), (0.0, 0.0), (0.0, 1.0), (0.7, 0.7), (1.0, 0.0)])
 def test_continuous_and_bounded(name, warmup, cooldown):
-    config = ScheduleConfig(name=name, warmup=warmup, cooldown=cooldown, final=0.1)
+    config = ScheduleConfig(name=name, warmup=warmup, cooldown=cooldown, final_lr_factor=0.1)
     values = [schedules.shape(config, i / 100_000) for i in range(100_001)]
     assert all(0 <= value <= 1 for value in values)
     # A share of w is climbed in w * 100,000 steps; a cosine is at most pi / 2 times as steep.
@@ -24,7 +24,7 @@ def test_continuous_and_bounded(name, warmup, cooldown):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_ends(name):
-    config = ScheduleConfig(name=name, warmup=0.1, cooldown=0.5, final=0.2)
+    config = ScheduleConfig(name=name, warmup=0.1, cooldown=0.5, final_lr_factor=0.2)
     assert schedules.shape(config, 0.0) == 0.0
     assert schedules.shape(config, 0.1) == pytest.approx(1.0)
     assert schedules.shape(config, 1.0) == pytest.approx(1.0 if name == "constant" else 0.2)
@@ -33,7 +33,7 @@ def test_ends(name):
 
 
 def test_trapezoid_holds_and_the_steps_average_to_its_area():
-    config = ScheduleConfig(name="trapezoid", warmup=0.1, cooldown=0.4, final=0.0)
+    config = ScheduleConfig(name="trapezoid", warmup=0.1, cooldown=0.4, final_lr_factor=0.0)
     assert {schedules.shape(config, p) for p in (0.11, 0.3, 0.59)} == {1.0}
     factors = [schedules.factor(config, step, 50) for step in range(50)]
     assert sum(factors) / 50 == pytest.approx(0.1 / 2 + 0.5 + 0.4 / 2)

@@ -7,13 +7,13 @@ import torch
 
 from babylm import weight_averaging
 from babylm.config.schema import AveragingConfig
-from babylm.weight_averaging import Average
+from babylm.weight_averaging import WeightAverage
 
 
 def walk(config, steps=23, average=None, start=0, stop=None):
     """A parameter that takes a known path, and its average after each step."""
     parameter = torch.nn.Parameter(torch.zeros(3, dtype=torch.float64))
-    average = average or Average(config, [("p", parameter)], steps)
+    average = average or WeightAverage(config, [("p", parameter)], steps)
     path = []
     for step in range(start, stop or steps):
         with torch.no_grad():
@@ -60,7 +60,7 @@ def test_saved_and_loaded_equals_uninterrupted(name):
         file = io.BytesIO()
         torch.save(half.state_dict(), file)
         file.seek(0)
-        resumed = Average(config, [("p", torch.nn.Parameter(torch.zeros(3, dtype=torch.float64)))], 23)
+        resumed = WeightAverage(config, [("p", torch.nn.Parameter(torch.zeros(3, dtype=torch.float64)))], 23)
         resumed.load_state_dict(torch.load(file, weights_only=True))
         walk(config, average=resumed, start=cut)
         assert torch.equal(resumed.averaged_state()["p"], whole.averaged_state()["p"])

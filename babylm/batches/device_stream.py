@@ -13,13 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from babylm.batches.stream import Stream
+from babylm.batches.stream import TokenStream
 
 SHARE = 0.1
 """Share of the device's memory that the corpus may take where ``training.corpus_on_device`` is ``auto``."""
 
 
-def wanted(setting: str | bool, device: torch.device, tokens: int) -> tuple[bool, str]:
+def fits_on_device(setting: str | bool, device: torch.device, tokens: int) -> tuple[bool, str]:
     """Whether to hold ``tokens`` tokens on ``device``, and why, for ``training.corpus_on_device``."""
     if setting != "auto":
         return bool(setting), "as configured"
@@ -30,10 +30,10 @@ def wanted(setting: str | bool, device: torch.device, tokens: int) -> tuple[bool
     return fits, f"{need / 1e6:.0f} MB of {memory / 1e9:.0f} GB"
 
 
-class ResidentCorpus:
+class DeviceStream:
     """The stream's tokens on ``device``; ``rows`` is the counterpart of ``Stream.rows`` there."""
 
-    def __init__(self, stream: Stream, device: torch.device) -> None:
+    def __init__(self, stream: TokenStream, device: torch.device) -> None:
         self.stream, self.device = stream, device
         corpus = stream.corpus
         self.tokens = torch.from_numpy(np.asarray(corpus.tokens).astype(np.int32)).to(device)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from babylm.batches.device_stream import ResidentCorpus
+from babylm.batches.device_stream import DeviceStream
 from babylm.batches.plan import Plan
 
 
@@ -34,7 +34,7 @@ class StepBatch(NamedTuple):
     """Number of the first row over the whole run."""
 
 
-class StepPlaces(NamedTuple):
+class RowStarts(NamedTuple):
     """What becomes a :class:`StepBatch` once its rows are gathered on the device."""
 
     starts: NDArray[np.int64]
@@ -44,7 +44,7 @@ class StepPlaces(NamedTuple):
     first_row: int
 
 
-class PlanDataset(Dataset[StepBatch | StepPlaces]):
+class PlanDataset(Dataset[StepBatch | RowStarts]):
     """Item i is batch ``i % accumulate`` of step ``first_step + i // accumulate``, for one rank.
 
     ``places``: the rows' places instead of the rows.
@@ -66,7 +66,7 @@ class PlanDataset(Dataset[StepBatch | StepPlaces]):
     def __len__(self) -> int:
         return (self.plan.steps - self.first_step) * self.accumulate
 
-    def __getitem__(self, index: int) -> StepBatch | StepPlaces:
+    def __getitem__(self, index: int) -> StepBatch | RowStarts:
         if not 0 <= index < len(self):
             raise IndexError(index)
         step, part = self.first_step + index // self.accumulate, index % self.accumulate
@@ -74,7 +74,7 @@ class PlanDataset(Dataset[StepBatch | StepPlaces]):
         offset = (part * self.world + self.rank) * count
         if self.places:
             starts, first_row = self.plan.row_starts(step, offset, count)
-            return StepPlaces(starts, step, offset, first_row)
+            return RowStarts(starts, step, offset, first_row)
         batch = self.plan.batch(step, offset, count)
         tokens, documents, words = (
             torch.from_numpy(a) for a in (batch.rows.tokens, batch.rows.documents, batch.rows.words)
@@ -92,13 +92,13 @@ class PlanData(L.LightningDataModule):
         first_step: int,
         accumulate: int,
         workers: int,
-        resident: ResidentCorpus | None = None,
+        resident: DeviceStream | None = None,
     ) -> None:
         super().__init__()
         self.plan, self.first_step, self.accumulate = plan, first_step, accumulate
         self.workers, self.resident = workers, resident
 
-    def train_dataloader(self) -> DataLoader[StepBatch | StepPlaces]:
+    def train_dataloader(self) -> DataLoader[StepBatch | RowStarts]:
         """In order, sized, unbatched: an item is a batch already."""
         assert self.trainer is not None
         dataset = PlanDataset(
@@ -116,7 +116,7 @@ class PlanData(L.LightningDataModule):
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """Gather the rows of a batch of places."""
-        if not isinstance(batch, StepPlaces):
+        if not isinstance(batch, RowStarts):
             return batch
         assert self.resident is not None
         length = self.plan.phase_of(batch.step).sequence_length

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from babylm.batches.stream import Rows, Stream, permutation
+from babylm.batches.stream import Rows, TokenStream, permutation
 from babylm.config.schema import Config
 from babylm.tracks import TRACKS, milestone_name
 
-MOST_WORDS = 10**10
+MAX_WORDS = 10**10
 """Ten times the largest budget of a track: a plan of more is a slip, and would not fit into memory."""
 
 
@@ -76,7 +76,7 @@ class Plan:
 
     def __init__(
         self,
-        stream: Stream,
+        stream: TokenStream,
         config: Config,
         words: int,
         flops_per_token: Callable[[int], float],
@@ -101,7 +101,7 @@ class Plan:
         """(steps + 1,) training FLOPs after each number of steps, by the model's formula."""
         due = config.milestones or TRACKS[config.track].milestones
         self.milestones = self._milestones([nominal for nominal in due if nominal <= words])
-        self.beyond = tuple(milestone_name(nominal) for nominal in due if nominal > words)
+        self.unreached = tuple(milestone_name(nominal) for nominal in due if nominal > words)
         """Revisions due only after the budget's last word: they will not exist."""
 
     def phase_of(self, step: int) -> Phase:
@@ -125,7 +125,7 @@ class Plan:
         starts, phase = self.row_starts(step)[0], self.phase_of(step)
         return self.stream.documents_in(starts[starts < phase.end], phase.sequence_length)
 
-    def most_documents(self) -> dict[int, int]:
+    def max_documents_per_step(self) -> dict[int, int]:
         """Sequence length -> documents (pieces of documents, and padding) that no step of such rows passes."""
         most: dict[int, int] = {}
         for phase in self.phases:
@@ -203,7 +203,9 @@ class Plan:
         }
 
 
-def build(config: Config, stream: Stream, flops_per_token: Callable[[int], float], earlier: Sequence[int] = ()) -> Plan:
+def build(
+    config: Config, stream: TokenStream, flops_per_token: Callable[[int], float], earlier: Sequence[int] = ()
+) -> Plan:
     """The plan of a configuration over a corpus.
 
     ``flops_per_token(sequence_length)`` are the training FLOPs of one position. ``earlier``: the budgets, in words,
@@ -241,8 +243,8 @@ def build(config: Config, stream: Stream, flops_per_token: Callable[[int], float
         )
     if words < 1:
         raise ValueError(f"budget: {source} is less than one word")
-    if words > MOST_WORDS:
-        raise ValueError(f"budget: {source} = {words:,} words, more than {MOST_WORDS:,}: lower it")
+    if words > MAX_WORDS:
+        raise ValueError(f"budget: {source} = {words:,} words, more than {MAX_WORDS:,}: lower it")
     if earlier and words <= earlier[-1]:
         raise ValueError(
             f"budget: the run has a budget of {earlier[-1]:,} words already, and can only be made longer, not "
@@ -251,14 +253,14 @@ def build(config: Config, stream: Stream, flops_per_token: Callable[[int], float
     return Plan(stream, config, words, flops_per_token, earlier)
 
 
-def _words_for_flops(config: Config, stream: Stream, flops: float, flops_per_token: Callable[[int], float]) -> int:
+def _words_for_flops(config: Config, stream: TokenStream, flops: float, flops_per_token: Callable[[int], float]) -> int:
     """Words whose reading costs at most ``flops``, with the phases in their shares."""
     begin, cost = 0.0, 0.0
     for phase in config.phases:
         share, length = phase.until - begin, phase.sequence_length
         cost += share * flops_per_token(length) * length / (length - 1)
         begin = phase.until
-    return int(stream.words_before(np.array([int(min(flops / cost, 100 * MOST_WORDS))]))[0])
+    return int(stream.words_before(np.array([int(min(flops / cost, 100 * MAX_WORDS))]))[0])
 
 
 def _phases(config: Config, end: int) -> list[Phase]:
@@ -266,7 +268,7 @@ def _phases(config: Config, end: int) -> list[Phase]:
     phases: list[Phase] = []
     start = step = row = 0
     for index, section in enumerate(config.phases):
-        rows = section.tokens // section.sequence_length
+        rows = section.tokens_per_step // section.sequence_length
         width = section.sequence_length - 1
         if index == len(config.phases) - 1:
             row_count = -(-(end - start) // width)
@@ -276,8 +278,8 @@ def _phases(config: Config, end: int) -> list[Phase]:
             row_count = steps * rows
         if steps < 1 or start >= end:
             raise ValueError(
-                f"phases[{index}]: no step is left for it in {end:,} tokens with {section.tokens:,} tokens a step; "
-                "lower phases[].tokens or raise the budget"
+                f"phases[{index}]: no step is left for it in {end:,} tokens with {section.tokens_per_step:,} tokens "
+                "per step; lower phases[].tokens_per_step or raise the budget"
             )
         phases.append(Phase(index, section.sequence_length, rows, step, steps, start, end, row_count, row))
         start, step, row = start + row_count * width, step + steps, row + steps * rows

@@ -67,7 +67,7 @@ def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return np.asarray(value ^ (value >> np.uint64(31)))
 
 
-class Stream:
+class TokenStream:
     """The endless token stream of a corpus. Positions count tokens and document BOS marks from 0, over epochs.
 
     With ``seed=None`` documents stay in their order (held-out text).

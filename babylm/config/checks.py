@@ -83,8 +83,8 @@ def _check_run(config: Config) -> None:
     if config.evaluation.milestones and config.evaluation.at != "milestones":
         raise ConfigError("evaluation.milestones: they are asked only with evaluation.at=milestones")
     _require(
-        config.corpus.source != "hub" or config.corpus.hub is not None,
-        "corpus.hub",
+        config.corpus.source != "hub" or config.corpus.hub_dataset is not None,
+        "corpus.hub_dataset",
         "must name a data set when corpus.source=hub",
     )
     for key, asked, package in (
@@ -102,9 +102,14 @@ def _check_model(config: Config) -> None:
         "model.num_attention_heads",
         f"{model.num_attention_heads} must divide model.hidden_size={model.hidden_size}",
     )
-    head = model.hidden_size // model.num_attention_heads
+    head_dim = model.hidden_size // model.num_attention_heads
+    rotated = head_dim * model.partial_rotary_factor
+    pairs = round(rotated / 2)
     _require(
-        head % 4 == 0, "model.num_attention_heads", f"heads of {head} channels cannot be rotated: use a multiple of 4"
+        model.position != "rotary" or (pairs > 0 and abs(rotated - 2 * pairs) < 1e-6),
+        "model.partial_rotary_factor",
+        f"{model.partial_rotary_factor:g} of heads of {head_dim} dimensions (model.hidden_size / "
+        f"model.num_attention_heads) is {rotated:g}; it must be an even whole number",
     )
     longest = max(phase.sequence_length for phase in config.phases)
     _require(
@@ -135,19 +140,20 @@ def _check_phases(config: Config) -> None:
         "phases",
         f"until must ascend and end with 1, not {ends}",
     )
-    cut = config.training.accumulate * config.training.devices
+    cut = config.training.accumulate_grad_batches * config.training.devices
     for index, phase in enumerate(config.phases):
         key = f"phases[{index}]"
         _require(
-            phase.tokens % phase.sequence_length == 0,
-            f"{key}.tokens",
-            f"{phase.tokens} must be a multiple of sequence_length={phase.sequence_length}",
+            phase.tokens_per_step % phase.sequence_length == 0,
+            f"{key}.tokens_per_step",
+            f"{phase.tokens_per_step} must be a multiple of sequence_length={phase.sequence_length}",
         )
-        rows = phase.tokens // phase.sequence_length
+        rows = phase.tokens_per_step // phase.sequence_length
         _require(
             rows % cut == 0,
-            f"{key}.tokens",
-            f"{rows} rows a step cannot be cut into training.accumulate x training.devices = {cut} equal batches",
+            f"{key}.tokens_per_step",
+            f"{rows} rows per step cannot be cut into {cut} equal batches "
+            "(training.accumulate_grad_batches x training.devices)",
         )
 
 

@@ -26,7 +26,7 @@ from babylm import files, places, redaction, registry
 from babylm.config import presets, ranges
 from babylm.config.checks import ConfigError, check, check_evaluation, check_lists, shown
 from babylm.config.schema import Config, EvaluationConfig
-from babylm.config.synonyms import KEY_OF, VALUES
+from babylm.config.synonyms import KEY_OF, RENAMED, VALUES
 
 T = TypeVar("T")
 
@@ -248,7 +248,7 @@ def _is_whole(text: str) -> bool:
 
 
 def _type_of(section: Any, key: str) -> Any:
-    """The type of the setting ``key`` (``phases.0.tokens`` and ``phases[0].tokens`` too); ``None`` if there is none."""
+    """The type of the setting ``key`` (``phases.0.until`` and ``phases[0].until`` too); None if there is none."""
     for name in re.sub(r"\[(\d+)\]", r".\1", key).split("."):
         if get_origin(section) is list and name.isdigit():
             section = get_args(section)[0]
@@ -280,6 +280,9 @@ def _nearest(key: str, owner: Any, section: type) -> str | None:
     """The setting that was probably meant: a near name beside it, what others call it, or the name elsewhere."""
     parent, _, last = key.rpartition(".")
     keys = known_keys(section)
+    renamed = RENAMED.get(re.sub(r"\[\d+\]", "", key))
+    if renamed is not None:
+        return renamed
     synonym = KEY_OF.get(last.lower().replace("-", "_"))
     if synonym is not None:
         # `change` knows a section alone, so its keys lack what comes before them.

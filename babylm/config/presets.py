@@ -1,7 +1,7 @@
 """Shapes of the model by name, from about 1M to about 120M parameters.
 
 Counts are with a 16,384-entry tied vocabulary unless said otherwise; ``python -m babylm.train CONFIG
-training.plan_only=true`` prints the exact one.
+training.dry_run=true`` prints the exact one.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ PRESETS: dict[str, dict[str, object]] = {
     "medium": {"hidden_size": 512, "num_hidden_layers": 12, "num_attention_heads": 8, "intermediate_size": 1408},
     # About 100M: strict.
     "base": {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 2048},
-    # GPT-BERT's layer, for comparison: relative bias, gated output, norms inside, averages over depth.
+    # The layer of GPT-BERT, for comparison: relative bias, gated output, sub-norms, DenseFormer connections.
     "gpt-bert-small": {
         "hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": 6, "intermediate_size": 1280,
-        "norm": "layer", "position": "relative", "qk_norm": False, "inner_norm": True, "attention_gate": "element",
-        "value_residual": False, "input_skip": False, "depth": "average", "head_transform": True,
+        "norm": "layer", "position": "relative", "qk_norm": False, "sub_norm": True, "attention_gate": "elementwise",
+        "value_residual": False, "x0_skip": False, "layer_connections": "denseformer", "head_transform": True,
         "attention_dropout": 0.1,
     },
     "gpt-bert-base": {
         "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 2560,
-        "norm": "layer", "position": "relative", "qk_norm": False, "inner_norm": True, "attention_gate": "element",
-        "value_residual": False, "input_skip": False, "depth": "average", "head_transform": True,
+        "norm": "layer", "position": "relative", "qk_norm": False, "sub_norm": True, "attention_gate": "elementwise",
+        "value_residual": False, "x0_skip": False, "layer_connections": "denseformer", "head_transform": True,
         "attention_dropout": 0.1,
     },
 }  # fmt: skip

@@ -16,6 +16,16 @@ from babylm.config.evaluation import ReadingCsvConfig as ReadingCsvConfig
 
 
 @dataclass
+class ToyConfig:
+    """The text that the bundled grammar writes."""
+
+    words: int = 200_000
+    """Words to write (the last story may pass it by a few)."""
+    seed: int = 0
+    """Seed of the text."""
+
+
+@dataclass
 class CorpusConfig:
     """The training text and the held-out text beside it."""
 
@@ -24,16 +34,14 @@ class CorpusConfig:
     path: str = "corpora/strict_small"
     """Folder of the ``*.train`` files, or else of ``*.txt`` files, packed (``.gz``) or not, with all folders below it;
     or one file. Relative to the working directory; ``~`` is your home."""
-    hub: str | None = None
+    hub_dataset: str | None = None
     """Dataset for ``hub``: an official name (``2026-strict-small``; ``babylm/corpora/hub.py``) or ``owner/name``."""
     dev: str | None = None
     """Held-out file, or folder of files, for the loss by milestone; never trained on, never counted."""
     test: str | None = None
     """Held-out file, or folder of files, for the final loss by source."""
-    words: int = 200_000
-    """``toy``: number of words to write (the last story may pass it by a few)."""
-    seed: int = 0
-    """``toy``: seed of the generated text."""
+    toy: ToyConfig = field(default_factory=ToyConfig)
+    """``toy``: how much it writes."""
     cleaning: list[str] = field(default_factory=list)
     """Names of cleaning functions applied in this order; none for official corpora. Those for CHAT transcripts,
     subtitles and Gutenberg's frames (``babylm/corpora/formats.py``) come first, then ``babylm/corpora/cleaning.py``."""
@@ -47,7 +55,7 @@ class CorpusConfig:
 class TokenizerConfig:
     """A byte-level BPE trained on the training words alone."""
 
-    vocabulary: int = 16_384
+    vocab_size: int = 16_384
     """Entries, the special tokens included."""
     normalization: Literal["nfkc", "nfc", "none"] = "nfkc"
     """Unicode normalisation before splitting; a space is put before the text and after each newline in any case."""
@@ -75,7 +83,7 @@ class ModelConfig:
     preset: str | None = "small"
     """A shape from ``babylm/config/presets.py``; keys set beside it win."""
     hidden_size: int = 384
-    """Channels of a token."""
+    """Width of the hidden states."""
     num_hidden_layers: int = 12
     """Transformer layers."""
     num_attention_heads: int = 6
@@ -90,38 +98,40 @@ class ModelConfig:
     """Learned gains (and biases for ``layer``) in the norms."""
     norm_eps: float = 1e-5
     """Added to the variance in a norm."""
-    position: Literal["rotary", "half_rotary", "relative"] = "half_rotary"
-    """``half_rotary`` turns half of each head's dimensions; ``relative`` is the bucketed bias of LTG-BERT."""
-    rotary_base: float = 10_000.0
-    """Base of the rotary wavelengths."""
+    position: Literal["rotary", "relative"] = "rotary"
+    """Rotary embedding (RoPE), or the bucketed relative bias of LTG-BERT."""
+    partial_rotary_factor: float = 0.5
+    """``rotary``: share of the dimensions of a head that are rotated (1: all)."""
+    rope_theta: float = 10_000.0
+    """``rotary``: base of the wavelengths."""
     position_buckets: int = 32
-    """``relative``: buckets of distance."""
+    """``relative``: number of distance buckets."""
     qk_norm: bool = True
     """Norm of queries and keys."""
     activation: Literal["geglu", "swiglu", "relu2"] = "geglu"
     """Of the feed-forward part; ``relu2`` is not gated."""
-    inner_norm: bool = False
+    sub_norm: bool = False
     """A norm before the output projections of attention and feed-forward (as in GPT-BERT)."""
-    attention_gate: Literal["none", "head", "element"] = "head"
-    """Sigmoid gate on the attention output: one value a head, or one a channel."""
+    attention_gate: Literal["none", "headwise", "elementwise"] = "headwise"
+    """Sigmoid gate on the attention output: one value per head, or one per channel."""
     value_residual: bool = True
     """Mix the first layer's values into later layers with a learned weight."""
-    input_skip: bool = True
-    """Add the embedding to the stream before each layer with a learned weight (x0 skip)."""
-    depth: Literal["plain", "unet", "average"] = "plain"
-    """``unet``: skips from the first to the second half; ``average``: learned average over all earlier outputs."""
+    x0_skip: bool = True
+    """Add the embedding (x0) to the hidden states before each layer, with a learned weight."""
+    layer_connections: Literal["standard", "unet", "denseformer"] = "standard"
+    """``unet``: skips from the first to the second half; ``denseformer``: learned average of all earlier outputs."""
     tie_embeddings: bool = True
     """Input and output embedding share their weights."""
     head_transform: bool = False
     """Linear, GELU and norm before the output embedding."""
-    soft_cap: float = 0.0
-    """Logits become ``cap * tanh(logits / cap)``; 0 for none."""
+    logit_softcap: float = 0.0
+    """Logits become ``cap * tanh(logits / cap)``; 0 for no cap."""
     dropout: float = 0.1
     """On the embedding and on the output of each branch."""
     attention_dropout: float = 0.0
-    """Dropout on attention weights; only the plain backend can do it."""
+    """Dropout on attention weights; only the backends ``eager`` and ``sdpa`` can do it."""
     initializer: Literal["scaled", "zero"] = "scaled"
-    """Output projections of each branch: 1/sqrt(2 layers) smaller, or zero."""
+    """Output projections of each branch: smaller by 1/sqrt(2 layers), or zero."""
 
 
 @dataclass
@@ -132,7 +142,7 @@ class ObjectiveConfig:
     """``causal``, ``masked`` or ``hybrid`` (a plug-in of ``babylm/objectives``)."""
     causal_ratio: float = 0.5
     """``hybrid``: share of rows read causally; the others are masked."""
-    reading: Literal["mntp", "mlm"] = "mntp"
+    masked_prediction: Literal["mntp", "mlm"] = "mntp"
     """Masked token k is predicted from position k-1 (``mntp``) or k (``mlm``)."""
     mask_rate: list[float] = field(default_factory=lambda: [0.30, 0.15])
     """Share of masked tokens at the start and the end of training; linear between."""
@@ -158,9 +168,9 @@ class OptimizerConfig:
     """Highest learning rate."""
     weight_decay: float = 0.1
     """Decoupled and multiplied by the learning rate; never on gains and biases."""
-    cautious: bool = True
+    cautious_weight_decay: bool = True
     """``muon``: decay only where update and weight agree in sign."""
-    normalized: bool = True
+    normuon: bool = True
     """``muon``: rows of the update brought to one norm (NorMuon)."""
     momentum: float = 0.95
     """``muon``: Nesterov momentum."""
@@ -176,7 +186,7 @@ class OptimizerConfig:
     """``muon``: learning rate of the Adam part."""
     adam_weight_decay: float = 0.0
     """``muon``: weight decay of the Adam part."""
-    clip: float = 2.0
+    max_grad_norm: float = 2.0
     """Largest global gradient norm; 0 for no clipping."""
 
 
@@ -190,7 +200,7 @@ class ScheduleConfig:
     """Share of all steps over which the rate rises from zero."""
     cooldown: float = 0.5
     """``trapezoid``: share of all steps over which it falls to ``final``."""
-    final: float = 0.0
+    final_lr_factor: float = 0.0
     """Factor at the end."""
 
 
@@ -216,7 +226,7 @@ class PhaseConfig:
     """Ends when this share of the run's tokens has been read; the last phase has 1."""
     sequence_length: int = 128
     """Tokens a row, the BOS in front included."""
-    tokens: int = 16_384
+    tokens_per_step: int = 16_384
     """Tokens a step, over all ranks and accumulated batches: a multiple of the sequence length."""
 
 
@@ -242,9 +252,9 @@ class TrainingConfig:
     """Devices that share each step (DDP)."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """``auto``: bf16 on hardware that multiplies bf16 matrices, else fp32."""
-    accumulate: int = 1
+    accumulate_grad_batches: int = 1
     """Batches a step is cut into, to save memory."""
-    attention: Literal["auto", "naive", "sdpa", "flex", "varlen", "flash"] = "auto"
+    attention: Literal["auto", "eager", "sdpa", "flex", "varlen", "flash"] = "auto"
     """Attention backend of ``babylm/models/attention.py``; ``auto``: a rule of the kind of host
     (``babylm/training/attention_backend.py``)."""
     compile: bool = False
@@ -260,11 +270,11 @@ class TrainingConfig:
     """CPU threads for torch; none: torch's own choice."""
     log_every: int | None = None
     """Steps between two lines of the log, beside the first step's; null: at most 50, and thirty lines or more."""
-    save_minutes: float = 10.0
+    checkpoint_minutes: float = 10.0
     """Minutes between two writes of ``last.ckpt``."""
     revisions: Literal["all", "none"] = "all"
     """Write the revisions at milestones, or (for sweeps) only ``main``."""
-    plan_only: bool = False
+    dry_run: bool = False
     """Print the plan, run one batch, and stop."""
     deterministic: bool = False
     """Ask torch for deterministic kernels only (slower on a GPU; a CPU is deterministic anyway)."""

@@ -20,7 +20,7 @@ from babylm import environment, files, locks, places
 from babylm.config.schema import CorpusConfig, TokenizerConfig
 from babylm.corpora import cleaning, datasheet, given_tokenizer, packed_corpus, sources
 from babylm.corpora import tokenizer as tokenization
-from babylm.corpora.packed_corpus import Shards
+from babylm.corpora.packed_corpus import PackedCorpus
 from babylm.corpora.sources import Document, Source
 
 Report = Callable[[str], None]
@@ -31,7 +31,7 @@ def prepare(
     tokenizer: TokenizerConfig,
     report: Report = lambda line: None,
     held_out: bool = True,
-) -> Shards:
+) -> PackedCorpus:
     """Open the prepared corpus of these settings, building it when it is absent or damaged.
 
     ``report`` receives one line per stage and per warning; ``held_out=False``: ``corpus.dev`` and ``corpus.test`` will
@@ -54,7 +54,7 @@ def prepare(
         opened = None
         if os.path.lexists(folder):
             try:
-                opened = Shards.open(folder)
+                opened = PackedCorpus.open(folder)
             except ValueError as error:
                 damage = str(error)
                 report(f"{error} Rebuilding it now.")
@@ -64,7 +64,7 @@ def prepare(
             made_of = {"fingerprint": fingerprint, "made_of": parts}
             with files.atomic_folder(folder) as work:
                 _build(work, source, corpus, tokenizer, clean, made_of, report)
-            opened = Shards.open(folder)
+            opened = PackedCorpus.open(folder)
     for line in datasheet.warnings(files.read_json(folder / packed_corpus.DATASHEET), corpus.cleaning):
         report(f"warning: {line}")
     return opened
@@ -83,7 +83,7 @@ def _check_roles(tokenizer: TokenizerConfig) -> None:
 def _parts(corpus: CorpusConfig, tokenizer: TokenizerConfig, source: Source) -> dict[str, Any]:
     """Everything the prepared bytes depend on."""
     settings: dict[str, Any] = {
-        "vocabulary": tokenizer.vocabulary,
+        "vocabulary": tokenizer.vocab_size,
         "normalization": tokenizer.normalization,
         "min_frequency": tokenizer.min_frequency,
         "split": tokenization.SPLIT,
@@ -157,7 +157,7 @@ def _tokenizer(
 ) -> tuple[Tokenizer, dict[str, str]]:
     if config.path is not None:
         return given_tokenizer.read(config, report)
-    report(f"training a tokenizer of {config.vocabulary:,} entries")
+    report(f"training a tokenizer of {config.vocab_size:,} entries")
     texts = (clean.text(document.text) for document in source.documents(clean.lines if clean.of_lines else None))
     return tokenization.train(texts, config), dict(tokenization.ROLES)
 

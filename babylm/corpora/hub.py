@@ -35,20 +35,20 @@ def download(name: str | None, folder: Path) -> None:
         _fetch(repository, folder)
     except Exception as error:  # offline, the libraries raise errors of three different network libraries
         raise ValueError(
-            f"corpus.hub: cannot download {repository} ({first_line(error)}). Without network, put its *.train files "
-            f"into {folder} by hand: https://huggingface.co/datasets/{repository}"
+            f"corpus.hub_dataset: cannot download {repository} ({first_line(error)}). Without network, put its "
+            f"*.train files into {folder} by hand: https://huggingface.co/datasets/{repository}"
         ) from error
 
 
 def _repository(name: str | None, folder: Path) -> str:
     if name is None:
-        raise ValueError(f"corpus.hub: name a dataset ({', '.join(OFFICIAL)} or owner/name) to fill {folder}")
+        raise ValueError(f"corpus.hub_dataset: name a dataset ({', '.join(OFFICIAL)} or owner/name) to fill {folder}")
     if name in BY_HAND:
         raise ValueError(
-            f"corpus.hub: {name} is no Hub dataset; download {BY_HAND[name]} from https://osf.io/ryjfm and put its "
-            f"*.train files into {folder}"
+            f"corpus.hub_dataset: {name} is no Hub dataset; download {BY_HAND[name]} from https://osf.io/ryjfm and "
+            f"put its *.train files into {folder}"
         )
-    return name if "/" in name else OFFICIAL[registry.check(name, OFFICIAL, "corpus.hub")]
+    return name if "/" in name else OFFICIAL[registry.check(name, OFFICIAL, "corpus.hub_dataset")]
 
 
 def _fetch(repository: str, folder: Path) -> None:

@@ -32,7 +32,7 @@ _DTYPES = ("uint8", "uint16", "uint32", "int64")
 
 
 @dataclass(frozen=True)
-class Shards:
+class PackedCorpus:
     """A prepared corpus, opened. Arrays are read-only memory maps with the layout of
     :class:`babylm.corpora.encoding.Encoded`.
     """
@@ -80,7 +80,7 @@ class Shards:
         return self.folder / TOKENIZER
 
     @classmethod
-    def open(cls, folder: str | Path) -> Shards:
+    def open(cls, folder: str | Path) -> PackedCorpus:
         """Open a prepared folder after a look at every byte of it.
 
         `DamagedFile`, a ``ValueError``, names the damaged or missing file and how to rebuild it.

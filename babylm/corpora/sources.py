@@ -80,7 +80,7 @@ def read(config: CorpusConfig) -> Source:
             ) from None
         from babylm.corpora import hub  # loads huggingface_hub
 
-        hub.download(config.hub, folder)
+        hub.download(config.hub_dataset, folder)
         listing = textfiles.find(folder, "corpus.path", without=without)
     return _from_files(listing, config.document_words)
 
@@ -111,17 +111,17 @@ def check_held_out(config: CorpusConfig, source: Source) -> None:
 def _toy(config: CorpusConfig) -> Source:
     from babylm.corpora import toy
 
-    if config.words < 1:
-        raise ValueError(f"corpus.words: {config.words} is not a positive number of words")
-    identity = {"toy": toy.version(), "words": config.words, "seed": config.seed}
+    if config.toy.words < 1:
+        raise ValueError(f"corpus.toy.words: {config.toy.words} is not a positive number of words")
+    identity = {"toy": toy.version(), "words": config.toy.words, "seed": config.toy.seed}
     kept: list[Document] = []
 
     def write() -> Iterator[Document]:
-        if config.words > _KEPT_WORDS:
-            yield from toy.write(config.words, config.seed)
+        if config.toy.words > _KEPT_WORDS:
+            yield from toy.write(config.toy.words, config.toy.seed)
             return
         if not kept:  # read twice, by the tokenizer's training and by the encoding: writing it is the slow part
-            kept.extend(toy.write(config.words, config.seed))
+            kept.extend(toy.write(config.toy.words, config.toy.seed))
         yield from kept
 
     def stream(lines: LineFilter | None) -> Iterator[Document]:

@@ -38,10 +38,10 @@ _SMALLEST = len(SPECIAL_TOKENS) + 256
 
 
 def train(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
-    """Train on ``texts`` (streamed once). Few texts give fewer entries than ``config.vocabulary``, never more."""
-    if config.vocabulary < _SMALLEST:
+    """Train on ``texts`` (streamed once). Few texts give fewer entries than ``config.vocab_size``, never more."""
+    if config.vocab_size < _SMALLEST:
         raise ValueError(
-            f"tokenizer.vocabulary: {config.vocabulary} is too small; the {len(SPECIAL_TOKENS)} special tokens and the "
+            f"tokenizer.vocab_size: {config.vocab_size} is too small; the {len(SPECIAL_TOKENS)} special tokens and the "
             f"256 bytes alone need {_SMALLEST}"
         )
     tokenizer = Tokenizer(models.BPE())
@@ -54,7 +54,7 @@ def train(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=config.vocabulary,
+        vocab_size=config.vocab_size,
         min_frequency=config.min_frequency,
         # A mask takes the space before it along: "the <mask>" and "the<mask>" are the same tokens.
         special_tokens=[AddedToken(t, special=True, normalized=False, lstrip=t == MASK) for t in SPECIAL_TOKENS],

@@ -1,8 +1,8 @@
-"""What callers pass to a forward under every supported transformers: used, checked, or refused, never swallowed.
+"""Arguments of a forward under every supported transformers: used, checked, or refused, never ignored.
 
-The key-value cache is ``past_key_values`` up to transformers 5.23 and ``cache`` from 5.24 on, in what ``generate``
-passes and in the fields of outputs. An argument that no forward names is an error: a cache under a new name that is
-left unread makes ``generate`` continue from the last token alone, without a word.
+The key-value cache is ``past_key_values`` up to transformers 5.23 and ``cache`` from 5.24 on, both as an argument from
+``generate`` and as a field of outputs. An argument that a forward does not name is an error: with a cache that is
+ignored because its name is new, ``generate`` continues from the last token alone, without an error.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
 CACHE = "cache" if any(field.name == "cache" for field in fields(BaseModelOutputWithPast)) else "past_key_values"
-"""What the installed transformers calls the cache in outputs."""
+"""Name of the cache in the outputs of the installed transformers."""
 
-GENERATES_OWN = ("tokenizer", "assistant_tokenizer")
-"""Arguments of ``generate`` that say how to end or to guess, and are of no use to a forward."""
+GENERATE_ONLY = ("tokenizer", "assistant_tokenizer")
+"""Arguments of ``generate`` for stopping and for speculative decoding, which a forward cannot use."""
 
 
 def resolve_cache(past_key_values: Any, cache: Any) -> Any:
-    """The cache of a call, whichever name it came under; None without one.
+    """The cache of a call, under either name; None if there is none.
 
-    ``ValueError`` for two different caches, and for tuples of tensors (transformers before 4.36).
+    Raises:
+        ValueError: for two different caches, and for tuples of tensors (transformers before 4.36).
     """
     if past_key_values is not None and cache is not None and past_key_values is not cache:
         raise ValueError("past_key_values and cache are two names of one argument; give one of them")
@@ -38,21 +39,28 @@ def resolve_cache(past_key_values: Any, cache: Any) -> Any:
 
 
 def check_cached(keys: Tensor, expected: int, cache: Any) -> None:
-    """``ValueError`` where a cache gives other than the ``expected`` keys (rows, heads, keys, head_dim).
+    """Check that a cache returned ``expected`` keys (rows, heads, keys, head_dim).
 
-    One of a fixed size gives its unused part too, and one with a window forgets: the masks of this model know neither.
+    A cache of a fixed size also returns its unused part, and one with a window forgets tokens; the attention masks of
+    this model support neither.
+
+    Raises:
+        ValueError: if the number of keys differs.
     """
     if keys.shape[2] != expected:
         kind = type(cache).__name__
         raise ValueError(f"this {kind} gives {keys.shape[2]} keys for {expected} tokens; use transformers.DynamicCache")
 
 
-def check_unnamed(arguments: dict[str, Any], past: int, queries: int) -> None:
-    """Refuse arguments that a forward does not name, but for those that say nothing new.
+def check_extra_arguments(arguments: dict[str, Any], past: int, queries: int) -> None:
+    """Refuse arguments that a forward does not name, except redundant ones; a value of None counts as absent.
 
     ``cache_position`` (transformers 4 and early 5) must be the ``queries`` positions that follow the ``past`` cached
-    ones, and ``token_type_ids`` all zero: ``ValueError`` otherwise. Any other name is a ``TypeError``, as in Python;
-    None is what an absent argument is.
+    ones, and ``token_type_ids`` must be all zero.
+
+    Raises:
+        ValueError: if one of these two has another value.
+        TypeError: for any other argument, as Python does.
     """
     for name, value in arguments.items():
         if value is None:
@@ -70,12 +78,16 @@ def check_unnamed(arguments: dict[str, Any], past: int, queries: int) -> None:
 
 
 def check_positions(position_ids: Tensor, attention_mask: Tensor | None) -> None:
-    """With relative positions, which follow from the order of the tokens: refuse ``position_ids`` that say otherwise.
+    """Check ``position_ids`` (rows or 1, length) of a model with relative positions, which the token order determines.
 
-    ``position_ids``: (rows or 1, length). They must rise by one from token to token; padding may have any.
+    They must rise by one from token to token; those of padding are not checked.
+
+    Raises:
+        ValueError: if they do not.
     """
     wrong = position_ids.diff(dim=-1) != 1
     if attention_mask is not None and attention_mask.dim() == 2:
+        # The mask covers cached tokens too. A step counts only between two tokens that are both real.
         real = attention_mask[:, -position_ids.shape[-1] :].to(position_ids.device) > 0
         wrong = wrong & real[:, 1:] & real[:, :-1]
     if bool(wrong.any()):

@@ -1,6 +1,6 @@
-"""Classifiers over the trunk: of whole texts, of tokens, and of the span that answers a question.
+"""Classifiers over the transformer: of whole texts, of tokens, and of the span that answers a question.
 
-They attend as the weights were trained: causally with ``config.reading: causal``, else both ways.
+They attend as the weights were trained: causally if ``config.prediction_mode`` is ``causal``, else bidirectionally.
 """
 
 from __future__ import annotations
@@ -16,27 +16,28 @@ from transformers.modeling_outputs import (
     TokenClassifierOutput,
 )
 
-# Also what only these import: transformers 4 copies the modules that the file in auto_map imports itself.
+# Also modules that only others import: transformers 4 copies just those that the file in auto_map imports itself.
 from .arguments import resolve_cache  # noqa: F401
 from .attention import attend  # noqa: F401
 from .blocks import Block  # noqa: F401
 from .configuration_babylm import BabyLMConfig
 from .dropout import drop  # noqa: F401
 from .head import Head  # noqa: F401
+from .kernels import project  # noqa: F401
 from .layers import Linear, Norm
 from .modeling_babylm import mean_loss
-from .positions import rotate  # noqa: F401
+from .positions import rotary_table  # noqa: F401
 from .transformer import BabyLMModel, BabyLMPreTrainedModel
 
 
 class _Classifier(BabyLMPreTrainedModel):
-    """A trunk; the head of a language model in the same file is left unread."""
+    """The transformer; the head of a language model in the same file is not loaded."""
 
     _keys_to_ignore_on_load_unexpected = [r"^head\."]  # noqa: RUF012
 
 
 class BabyLMForSequenceClassification(_Classifier):
-    """A two-layer classifier over the mean of a text's states, so padding can be on either side."""
+    """A two-layer classifier over the mean hidden state of a text, so padding can be on either side."""
 
     def __init__(self, config: BabyLMConfig) -> None:
         super().__init__(config)
@@ -60,10 +61,10 @@ class BabyLMForSequenceClassification(_Classifier):
         num_items_in_batch: Tensor | int | None = None,
         **kwargs: Any,
     ) -> SequenceClassifierOutput | tuple[Any, ...]:
-        """Float32 logits (rows, labels).
+        """Float32 logits (B, num_labels).
 
-        ``labels`` give the loss that ``config.problem_type`` names, by default the squared error of one label, the
-        cross entropy of integers (rows,), and the binary cross entropy of other numbers (rows, labels).
+        ``labels`` give the loss that ``config.problem_type`` names. By default that is the squared error if
+        ``num_labels`` is 1, the cross entropy for integers (B,), the binary cross entropy for floats (B, num_labels).
         """
         output = self.model(
             input_ids,
@@ -75,10 +76,11 @@ class BabyLMForSequenceClassification(_Classifier):
             return_dict=True,
             **kwargs,
         )
-        hidden = output.last_hidden_state.float()
-        weights = torch.ones(hidden.shape[:2], device=hidden.device)
+        hidden = output.last_hidden_state.float()  # (B, T, hidden_size)
+        weights = torch.ones(hidden.shape[:2], device=hidden.device)  # (B, T), 0 for padding
         if attention_mask is not None and attention_mask.dim() == 2:
             weights = attention_mask.to(weights)
+        # The mean over real tokens, (B, hidden_size).
         pooled = (hidden * weights[..., None]).sum(1) / weights.sum(1, keepdim=True)
         inner = self.norm(F.gelu(self.dense(pooled)))
         logits = self.classifier(F.dropout(inner, self.config.dropout, self.training)).float()
@@ -88,7 +90,7 @@ class BabyLMForSequenceClassification(_Classifier):
             hidden_states=output.hidden_states,
             attentions=output.attentions,
         )
-        return self._as_asked(result, return_dict)
+        return self._output_or_tuple(result, return_dict)
 
     def _loss(self, logits: Tensor, labels: Tensor, count: Tensor | int | None) -> Tensor:
         problem: str | None = self.config.problem_type
@@ -103,7 +105,7 @@ class BabyLMForSequenceClassification(_Classifier):
 
 
 class BabyLMForTokenClassification(_Classifier):
-    """A linear classifier over each token's state."""
+    """A linear classifier over the hidden state of each token."""
 
     def __init__(self, config: BabyLMConfig) -> None:
         super().__init__(config)
@@ -125,7 +127,7 @@ class BabyLMForTokenClassification(_Classifier):
         num_items_in_batch: Tensor | int | None = None,
         **kwargs: Any,
     ) -> TokenClassifierOutput | tuple[Any, ...]:
-        """Float32 logits (rows, length, labels); ``labels`` (rows, length), -100 ignored, give the cross entropy."""
+        """Float32 logits (B, T, num_labels); ``labels`` (B, T), -100 ignored, give the cross entropy."""
         output = self.model(
             input_ids,
             attention_mask=attention_mask,
@@ -144,11 +146,11 @@ class BabyLMForTokenClassification(_Classifier):
             hidden_states=output.hidden_states,
             attentions=output.attentions,
         )
-        return self._as_asked(result, return_dict)
+        return self._output_or_tuple(result, return_dict)
 
 
 class BabyLMForQuestionAnswering(_Classifier):
-    """Two numbers for each token: how well an answer starts there, and how well it ends there."""
+    """Two logits per token: that the answer starts there, and that it ends there."""
 
     def __init__(self, config: BabyLMConfig) -> None:
         super().__init__(config)
@@ -170,10 +172,13 @@ class BabyLMForQuestionAnswering(_Classifier):
         num_items_in_batch: Tensor | int | None = None,
         **kwargs: Any,
     ) -> QuestionAnsweringModelOutput | tuple[Any, ...]:
-        """Float32 logits of starts and of ends, (rows, length) each.
+        """Float32 logits of starts and of ends, (B, T) each.
 
-        ``start_positions`` and ``end_positions`` (rows,) give the mean of their cross entropies; a position outside of
-        the row (an answer that was cut off) is left out.
+        ``start_positions`` and ``end_positions`` (B,) give the mean of their two cross entropies; a position outside of
+        the row (an answer that was cut off) is ignored.
+
+        Raises:
+            ValueError: for one of the two without the other.
         """
         if (start_positions is None) != (end_positions is None):
             raise ValueError("give both start_positions and end_positions, or neither")
@@ -187,6 +192,7 @@ class BabyLMForQuestionAnswering(_Classifier):
             return_dict=True,
             **kwargs,
         )
+        # (B, T, 2) to (B, T) each.
         starts, ends = self.span(output.last_hidden_state.float()).float().unbind(-1)
         loss = None
         if start_positions is not None and end_positions is not None:
@@ -202,10 +208,10 @@ class BabyLMForQuestionAnswering(_Classifier):
             hidden_states=output.hidden_states,
             attentions=output.attentions,
         )
-        return self._as_asked(result, return_dict)
+        return self._output_or_tuple(result, return_dict)
 
 
 def _inside(positions: Tensor, length: int) -> Tensor:
-    """``positions`` (rows,), also given as (rows, 1), with -100 where they are outside of a row of this length."""
+    """``positions`` (B,) or (B, 1) as (B,), with -100 for those outside of a row of this length."""
     positions = positions.view(-1)
     return positions.masked_fill((positions < 0) | (positions >= length), -100)

@@ -1,7 +1,7 @@
-"""The language models over the trunk: causal and masked.
+"""The language models: causal and masked.
 
-The causal LM is also the network that trains: ``network(tokens, documents, bidirectional, at, targets)`` reads packed
-rows and returns the loss of each target. Hugging Face's own arguments are keywords.
+The causal LM is also the network that trains: `BabyLMForCausalLM.token_losses` takes packed rows and returns the loss
+of each target, causal and masked ones alike.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ from torch import Tensor
 from transformers import GenerationMixin
 from transformers.modeling_outputs import CausalLMOutputWithPast, MaskedLMOutput
 
-# Also the modules that only the trunk needs: transformers 4 copies those that the file in auto_map imports itself.
-from .arguments import CACHE, GENERATES_OWN
+# Also modules that only others import: transformers 4 copies just those that the file in auto_map imports itself.
+from .arguments import CACHE, GENERATE_ONLY
 from .attention import attend  # noqa: F401
 from .blocks import Block  # noqa: F401
 from .configuration_babylm import BabyLMConfig
 from .dropout import drop  # noqa: F401
-from .head import Head, TokenLoss
+from .head import Head
+from .kernels import TokenLosses
 from .layers import Linear
-from .positions import rotate  # noqa: F401
+from .positions import rotary_table  # noqa: F401
 from .transformer import BabyLMModel, BabyLMPreTrainedModel
 
 
 class _LanguageModel(BabyLMPreTrainedModel):
-    """Trunk and head."""
+    """Transformer and head."""
 
     _tied_weights_keys = {"head.output.weight": "model.embedding.weight"}  # noqa: RUF012 (a list fails in transformers 5)
 
@@ -38,7 +39,7 @@ class _LanguageModel(BabyLMPreTrainedModel):
         self.post_init()
 
     def get_output_embeddings(self) -> Linear:
-        """The output embedding, tied to the input's when configured."""
+        """The output embedding, which is the input embedding if ``config.tie_embeddings``."""
         return self.head.output
 
     def set_output_embeddings(self, value: Linear) -> None:
@@ -47,16 +48,44 @@ class _LanguageModel(BabyLMPreTrainedModel):
 
 
 class BabyLMForCausalLM(_LanguageModel, GenerationMixin):
-    """The network that trains, and Hugging Face's causal LM: logits[t] predicts token t + 1, attention is causal."""
+    """Hugging Face's causal LM: logits[t] predicts token t + 1, attention is causal. Also the network that trains."""
+
+    def token_losses(
+        self,
+        input_ids: Tensor,
+        document_ids: Tensor,
+        bidirectional: Tensor,
+        target_positions: Tensor,
+        targets: Tensor,
+    ) -> TokenLosses:
+        """The loss of each target, (N,), of packed rows: the call that training makes.
+
+        ``input_ids``: (B, T) int64; ``document_ids``: (B, T), non-decreasing in a row, documents never attend to each
+        other; ``bidirectional``: (B,) bool, False for causal rows; ``target_positions``: (N,) flat indices into B * T
+        of the outputs that predict; ``targets``: (N,) the tokens to predict.
+
+        Two rows of three tokens: in row 0 the tokens 5 and 6 are predicted causally, from the outputs before them; in
+        row 1 the mask (3) hides a 7, which is predicted from the output before it (MNTP).
+
+        >>> shape = {"vocab_size": 8, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+        >>> model = BabyLMForCausalLM(BabyLMConfig(**shape))
+        >>> input_ids = torch.tensor([[4, 5, 6], [4, 3, 6]])
+        >>> target_positions, targets = torch.tensor([0, 1, 3]), torch.tensor([5, 6, 7])
+        >>> losses = model.token_losses(
+        ...     input_ids, torch.zeros_like(input_ids), torch.tensor([False, True]), target_positions, targets
+        ... )
+        >>> losses.nll.shape, losses.log_z.shape
+        (torch.Size([3]), torch.Size([3]))
+        """
+        hidden = self.model.forward_packed(input_ids, document_ids, bidirectional)  # (B, T, hidden_size)
+        # Logits for the N targets alone, which are a fraction of B * T in masked rows.
+        hidden = hidden.flatten(0, 1)[target_positions]  # (N, hidden_size)
+        with torch.autocast(hidden.device.type, enabled=False, cache_enabled=False):
+            return self.head.loss(hidden, targets)
 
     def forward(
         self,
         input_ids: Tensor | None = None,
-        documents: Tensor | None = None,
-        bidirectional: Tensor | None = None,
-        at: Tensor | None = None,
-        targets: Tensor | None = None,
-        *,
         attention_mask: Tensor | None = None,
         position_ids: Tensor | None = None,
         past_key_values: Any = None,
@@ -68,31 +97,19 @@ class BabyLMForCausalLM(_LanguageModel, GenerationMixin):
         return_dict: bool | None = None,
         logits_to_keep: int | Tensor = 0,
         num_items_in_batch: Tensor | int | None = None,
+        target_positions: Tensor | None = None,
         cache: Any = None,
         **kwargs: Any,
-    ) -> TokenLoss | Tensor | CausalLMOutputWithPast | tuple[Any, ...]:
-        """Packed rows when ``documents`` is given, else Hugging Face's call.
+    ) -> CausalLMOutputWithPast | tuple[Any, ...]:
+        """Float32 logits (B, T, vocab_size), or (N, vocab_size) of the flat ``target_positions`` (N,) into B * T.
 
-        Packed: ``input_ids`` (rows, length) int64, ``documents`` (rows, length) non-decreasing numbers of documents,
-        which never see each other, ``bidirectional`` (rows,) bool (none: all causal), ``at`` (n,) flat positions into
-        rows * length, ``targets`` (n,). Returns the :class:`TokenLoss` of each target, or float32 logits (n,
-        vocabulary) without targets.
+        ``labels`` (B, T), -100 ignored, give the mean loss of the next tokens. All else as in `BabyLMModel.forward`.
 
-        Hugging Face: float32 logits (rows, length, vocabulary), or (n, vocabulary) with ``at``; ``labels`` (-100
-        ignored) give the mean loss of the next tokens. The rest is as `BabyLMModel` takes it.
+        Raises:
+            ValueError: for ``labels`` together with a selection of logits.
         """
-        if documents is not None:
-            assert input_ids is not None
-            assert at is not None
-            if bidirectional is None:
-                bidirectional = torch.zeros(len(input_ids), dtype=torch.bool)
-            hidden = self.model.packed(input_ids, documents, bidirectional).flatten(0, 1)[at]
-            with torch.autocast(hidden.device.type, enabled=False, cache_enabled=False):
-                return self.head(hidden) if targets is None else self.head.loss(hidden, targets)
-        if bidirectional is not None or targets is not None:
-            raise ValueError("bidirectional and targets belong to packed rows: give documents too, or labels instead")
-        if labels is not None and (at is not None or _keeps_some(logits_to_keep)):
-            raise ValueError("labels need the logits of all tokens: leave out at and logits_to_keep")
+        if labels is not None and (target_positions is not None or _keeps_some(logits_to_keep)):
+            raise ValueError("labels need the logits of all tokens: leave out target_positions and logits_to_keep")
         output = self.model(
             input_ids,
             attention_mask=attention_mask,
@@ -107,7 +124,8 @@ class BabyLMForCausalLM(_LanguageModel, GenerationMixin):
             cache=cache,
             **kwargs,
         )
-        logits = _logits(self.head, output.last_hidden_state, at, logits_to_keep)
+        logits = _logits(self.head, output.last_hidden_state, target_positions, logits_to_keep)
+        # The output at t predicts token t + 1, so the last output and the first label have no partner.
         loss = None if labels is None else mean_loss(logits[:, :-1], labels[:, 1:], num_items_in_batch)
         result = CausalLMOutputWithPast(
             loss=loss,
@@ -116,27 +134,27 @@ class BabyLMForCausalLM(_LanguageModel, GenerationMixin):
             attentions=output.attentions,
             **{CACHE: output.get(CACHE)},
         )
-        return self._as_asked(result, return_dict)
+        return self._output_or_tuple(result, return_dict)
 
     def prepare_inputs_for_generation(
         self, input_ids: Tensor, *, inputs_embeds: Tensor | None = None, **kwargs: Any
     ) -> dict[str, Any]:
-        """The arguments of a step's forward, without those that transformers 5 leaves among them and means for itself.
+        """The arguments of the forward of one step, without those that transformers 5 passes on but uses itself.
 
-        ``generate(stop_strings=..., tokenizer=...)`` passes the tokenizer on, as most forwards swallow it.
-        ``inputs_embeds`` has a name since ``generate`` looks for it.
+        ``generate(stop_strings=..., tokenizer=...)`` passes the tokenizer on, as most forwards ignore it.
+        ``inputs_embeds`` is named here because ``generate`` looks for the name.
         """
-        for name in GENERATES_OWN:
+        for name in GENERATE_ONLY:
             kwargs.pop(name, None)
         inputs: dict[str, Any] = super().prepare_inputs_for_generation(input_ids, inputs_embeds=inputs_embeds, **kwargs)
         return inputs
 
 
 class BabyLMForMaskedLM(_LanguageModel):
-    """The same weights with attention both ways; raw logits.
+    """The same weights with bidirectional attention; raw logits.
 
-    ``config.reading`` says where the prediction of a mask at position k stands: at k - 1 (``mntp``) or k (``mlm``).
-    ``labels`` lie at the masks' own positions in both cases.
+    A masked token k is predicted by the output at k - 1 if ``config.prediction_mode`` is ``mntp``, else at k.
+    ``labels`` are at the positions of the masks in both cases.
     """
 
     def forward(
@@ -146,16 +164,20 @@ class BabyLMForMaskedLM(_LanguageModel):
         position_ids: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
         labels: Tensor | None = None,
-        at: Tensor | None = None,
+        target_positions: Tensor | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
         num_items_in_batch: Tensor | int | None = None,
         **kwargs: Any,
     ) -> MaskedLMOutput | tuple[Any, ...]:
-        """Float32 logits (rows, length, vocabulary), or (n, vocabulary) for the flat positions ``at``."""
-        if labels is not None and at is not None:
-            raise ValueError("labels need the logits of all tokens: leave out at")
+        """Float32 logits (B, T, vocab_size), or (N, vocab_size) of the flat ``target_positions`` (N,) into B * T.
+
+        Raises:
+            ValueError: for ``labels`` together with ``target_positions``.
+        """
+        if labels is not None and target_positions is not None:
+            raise ValueError("labels need the logits of all tokens: leave out target_positions")
         output = self.model(
             input_ids,
             attention_mask=attention_mask,
@@ -167,31 +189,37 @@ class BabyLMForMaskedLM(_LanguageModel):
             causal=False,
             **kwargs,
         )
-        logits = _logits(self.head, output.last_hidden_state, at, 0)
+        logits = _logits(self.head, output.last_hidden_state, target_positions, 0)
         loss = None
         if labels is not None:
-            shifted = self.config.reading == "mntp"
-            read, answers = (logits[:, :-1], labels[:, 1:]) if shifted else (logits, labels)
-            loss = mean_loss(read, answers, num_items_in_batch)
+            # MNTP (masked next-token prediction): the output at k - 1 predicts the masked token k, as in a causal row.
+            shifted = self.config.prediction_mode == "mntp"
+            predictions, answers = (logits[:, :-1], labels[:, 1:]) if shifted else (logits, labels)
+            loss = mean_loss(predictions, answers, num_items_in_batch)
         result = MaskedLMOutput(
             loss=loss, logits=logits, hidden_states=output.hidden_states, attentions=output.attentions
         )
-        return self._as_asked(result, return_dict)
+        return self._output_or_tuple(result, return_dict)
 
 
 def mean_loss(logits: Tensor, labels: Tensor, count: Tensor | int | None) -> Tensor:
-    """Cross entropy: the mean over the labels that are not -100, or their sum over ``count``.
+    """Cross entropy of ``logits`` (..., classes) and ``labels`` (...): the mean over labels that are not -100.
 
-    transformers' Trainer gives ``count`` (``num_items_in_batch``) where it accumulates several batches.
+    If ``count`` is given, the sum divided by it: the Trainer of transformers passes ``num_items_in_batch`` when it
+    accumulates several batches.
+
+    >>> mean_loss(torch.zeros(3, 2), torch.tensor([0, 1, -100]), None)
+    tensor(0.6931)
     """
     reduction = "mean" if count is None else "sum"
     loss = F.cross_entropy(logits.flatten(0, -2), labels.flatten(), reduction=reduction)
     return loss if count is None else loss / count
 
 
-def _logits(head: Head, hidden: Tensor, at: Tensor | None, keep: int | Tensor) -> Tensor:
-    if at is not None:
-        hidden = hidden.flatten(0, 1)[at]
+def _logits(head: Head, hidden: Tensor, target_positions: Tensor | None, keep: int | Tensor) -> Tensor:
+    """Logits of the selected positions: flat ``target_positions``, or ``logits_to_keep`` (indices, or the last few)."""
+    if target_positions is not None:
+        hidden = hidden.flatten(0, 1)[target_positions]
     elif isinstance(keep, Tensor):
         hidden = hidden[:, keep]
     elif keep:

@@ -1,4 +1,7 @@
-"""The transformer without a head, and what all classes share: embedding, layers, connections over depth, final norm."""
+"""The transformer without a head: embedding, layers, connections between layers, final norm.
+
+Shapes: B rows, T tokens, H heads, D dimensions of a head; hidden states are (B, T, H * D).
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,9 @@ from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPast, ModelOutput
 
-from .arguments import CACHE, check_positions, check_unnamed, resolve_cache
-from .attention import BACKENDS, Layout, packed_layout, padded_layout
-from .blocks import Block, Context
+from .arguments import CACHE, check_extra_arguments, check_positions, resolve_cache
+from .attention import BACKENDS, AttentionLayout, packed_layout, padded_layout
+from .blocks import Block, SharedInputs
 from .configuration_babylm import BabyLMConfig
 from .dropout import drop
 from .head import Head
@@ -21,7 +24,7 @@ from .positions import bucket_index, rotary_table
 
 
 class BabyLMPreTrainedModel(PreTrainedModel):
-    """What the classes share: configuration, initial values, choice of the attention backend."""
+    """Base of all classes: configuration, initial values, choice of the attention backend."""
 
     config_class = BabyLMConfig
     config: BabyLMConfig
@@ -35,19 +38,22 @@ class BabyLMPreTrainedModel(PreTrainedModel):
     def _init_weights(self, module: nn.Module) -> None:
         initialise(module, self.config)
 
-    def set_attention(self, backend: str, most: dict[int, int] | None = None) -> None:
+    def set_attention(self, backend: str, max_documents: dict[int, int] | None = None) -> None:
         """Use this backend (see ``attention.py``) for packed rows; not stored in the configuration.
 
-        ``most``: length of a row -> documents that a training batch of such rows surely does not pass.
+        ``max_documents``: length of a row -> upper bound on the documents in a training batch of such rows.
+
+        Raises:
+            ValueError: for an unknown backend.
         """
         if backend not in BACKENDS:
             raise ValueError(f"unknown attention backend {backend!r} (one of: {', '.join(BACKENDS)})")
         for module in self.modules():
             if isinstance(module, BabyLMModel):
-                module.backend, module.most = backend, most or {}
+                module.backend, module.max_documents = backend, max_documents or {}
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Compile the parts in place, for training alone: evaluation sees too many shapes to compile each.
+        """Compile the parts in place, for training alone: evaluation has too many shapes to compile each.
 
         Blocks are compiled one by one, so that one graph serves all layers alike. Takes what ``torch.compile`` takes.
         """
@@ -57,16 +63,17 @@ class BabyLMPreTrainedModel(PreTrainedModel):
             elif isinstance(module, Head):
                 module.compile(*args, **kwargs)
 
-    def _as_asked(self, output: ModelOutput, return_dict: bool | None) -> Any:
-        """``output``, or its tuple where the call or the configuration wants one."""
-        wants_dict = self.config.return_dict if return_dict is None else return_dict
-        return output if wants_dict else output.to_tuple()
+    def _output_or_tuple(self, output: ModelOutput, return_dict: bool | None) -> Any:
+        """``output``, or its tuple if ``return_dict`` (by default that of the configuration) is false."""
+        return_dict = self.config.return_dict if return_dict is None else return_dict
+        return output if return_dict else output.to_tuple()
 
 
 class BabyLMModel(BabyLMPreTrainedModel):
-    """The transformer without a head: ``last_hidden_state`` (rows, length, hidden), no logits.
+    """The transformer without a head: ``last_hidden_state`` (B, T, hidden_size), no logits.
 
-    Called by itself it attends both ways, unless the weights were trained causally only (``config.reading: causal``).
+    Called by itself it attends bidirectionally, unless the weights were trained causally only
+    (``config.prediction_mode: causal``).
     """
 
     _keys_to_ignore_on_load_unexpected = [r"^head\."]  # noqa: RUF012
@@ -74,10 +81,10 @@ class BabyLMModel(BabyLMPreTrainedModel):
     def __init__(self, config: BabyLMConfig) -> None:
         super().__init__(config)
         self.backend = "sdpa"
-        self.most: dict[int, int] = {}
+        self.max_documents: dict[int, int] = {}
         self.compiled: list[tuple[Callable[..., Any], ...]] | None = None
         self.gradient_checkpointing = False
-        """Set by ``gradient_checkpointing_enable``: layers keep only inputs, and compute again in the backward."""
+        """Set by ``gradient_checkpointing_enable``: layers save inputs only and are recomputed in the backward."""
         self.embedding = nn.Embedding(config.vocab_size, config.hidden_size)
         self.embedding_norm = Norm(config.hidden_size, config)
         self.relative = self.relative_norm = None
@@ -86,20 +93,20 @@ class BabyLMModel(BabyLMPreTrainedModel):
             self.relative_norm = Norm(config.hidden_size, config)
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.num_hidden_layers))
         self.depth_mix = None
-        if config.depth == "average":
-            # Before branch k: the stream, plus a learned share of each of the k earlier outputs.
+        if config.layer_connections == "denseformer":
+            # Before branch k: the last output, plus a learned share of each of the k outputs before it.
             counts = range(1, 2 * config.num_hidden_layers)
             self.depth_mix = nn.ParameterList(nn.Parameter(torch.zeros(count)) for count in counts)
         self.norm = Norm(config.hidden_size, config)
         self.post_init()
 
     def compile_blocks(self, *args: Any, **kwargs: Any) -> None:
-        """Compile each block for use in training mode (its two halves apart when the depth is averaged)."""
+        """Compile each block for use in training mode, or its two halves if outputs are mixed between (denseformer)."""
         kwargs.setdefault("dynamic", False)
         self.compiled = []
         for block in self.blocks:
             assert isinstance(block, Block)
-            parts = (block.forward,) if self.depth_mix is None else (block.attend, block.feed)
+            parts = (block.forward,) if self.depth_mix is None else (block.attention_branch, block.mlp_branch)
             self.compiled.append(tuple(torch.compile(part, *args, **kwargs) for part in parts))
 
     def get_input_embeddings(self) -> nn.Embedding:
@@ -126,141 +133,157 @@ class BabyLMModel(BabyLMPreTrainedModel):
         cache: Any = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPast | tuple[Any, ...]:
-        """Hidden states of rows; ``attention_mask`` (rows, length) is 1 for tokens, 0 for padding on either side.
+        """Hidden states (B, T, hidden_size); ``attention_mask`` (B, T) is 1 for tokens, 0 for padding on either side.
 
-        ``cache``: the other name of ``past_key_values`` (`babylm.models.arguments`). Attention weights (rows, heads,
-        queries, keys) are those before dropout. ``ValueError`` for what cannot be computed as asked, ``TypeError`` for
-        an unknown argument.
+        ``cache``: the other name of ``past_key_values`` (`babylm.models.arguments`). Attention weights (B, H, Tq, Tk)
+        are those before dropout.
+
+        Raises:
+            ValueError: for arguments that exclude each other, or that this model cannot follow.
+            TypeError: for an unknown argument.
         """
         config = self.config
-        causal = config.reading == "causal" if causal is None else causal
-        keep_states = config.output_hidden_states if output_hidden_states is None else output_hidden_states
-        keep_attentions = config.output_attentions if output_attentions is None else output_attentions
+        causal = config.prediction_mode == "causal" if causal is None else causal
+        if output_hidden_states is None:
+            output_hidden_states = config.output_hidden_states
+        output_attentions = config.output_attentions if output_attentions is None else output_attentions
         cache = resolve_cache(past_key_values, cache)
         if (use_cache or cache is not None) and not causal:
-            raise ValueError("a cache needs causal attention: what attends both ways is computed anew with each token")
+            raise ValueError("a cache needs causal attention: else each new token changes the states of all others")
         if use_cache and cache is None:
             cache = DynamicCache()
         embeds = self._embed(input_ids, inputs_embeds)
+        # Queries are the new tokens; keys are the cached tokens and the new ones.
         past = 0 if cache is None else int(cache.get_seq_length())
         queries = embeds.shape[1]
-        check_unnamed(kwargs, past, queries)
-        backend = "naive" if config._attn_implementation == "eager" else self.backend
-        stream = embeds.to(_compute_dtype(embeds))
-        layout = padded_layout(attention_mask, queries, past + queries, causal, backend, like=stream)
+        check_extra_arguments(kwargs, past, queries)
+        backend = "eager" if config._attn_implementation == "eager" else self.backend
+        hidden = embeds.to(_compute_dtype(embeds))  # (B, T, hidden_size)
+        layout = padded_layout(attention_mask, queries, past + queries, causal, backend, like=hidden)
         if position_ids is None:
             position_ids = torch.arange(past, past + queries, device=embeds.device)[None]
         elif config.position == "relative":
             check_positions(position_ids, attention_mask)
-        attentions: list[Tensor] | None = [] if keep_attentions else None
-        hidden, states = self.run(stream, layout, position_ids, cache, bool(keep_states), attentions)
+        attentions: list[Tensor] | None = [] if output_attentions else None
+        hidden, states = self.forward_layers(
+            hidden, layout, position_ids, cache, bool(output_hidden_states), attentions
+        )
         output = BaseModelOutputWithPast(
             last_hidden_state=hidden,
             hidden_states=states,
             attentions=None if attentions is None else tuple(attentions),
             **{CACHE: cache if use_cache else None},
         )
-        return self._as_asked(output, return_dict)
+        return self._output_or_tuple(output, return_dict)
 
-    def packed(self, tokens: Tensor, documents: Tensor, bidirectional: Tensor) -> Tensor:
-        """Hidden states (rows, length, hidden) of packed rows, in the compute dtype; see ``packed_layout``."""
-        embeds = self.embedding(tokens)
-        stream = embeds.to(_compute_dtype(embeds))
-        most = self.most.get(tokens.shape[1]) if self.training else None
-        layout = packed_layout(documents, bidirectional, self.backend, like=stream, most=most)
+    def forward_packed(self, input_ids: Tensor, document_ids: Tensor, bidirectional: Tensor) -> Tensor:
+        """Hidden states (B, T, hidden_size) of packed rows, in the compute dtype; see ``packed_layout``."""
+        embeds = self.embedding(input_ids)
+        hidden = embeds.to(_compute_dtype(embeds))
+        max_documents = self.max_documents.get(input_ids.shape[1]) if self.training else None
+        layout = packed_layout(document_ids, bidirectional, self.backend, like=hidden, max_documents=max_documents)
+        # A varlen kernel takes causal and bidirectional rows in one call each: sorted here once, not in each layer.
         if layout.order is not None:
-            stream = stream[layout.order]
-        positions = torch.arange(tokens.shape[1], device=tokens.device)[None]
-        hidden, _ = self.run(stream, layout, positions)
+            hidden = hidden[layout.order]
+        # Positions count from the start of the row, not of the document: only differences within a document matter.
+        positions = torch.arange(input_ids.shape[1], device=input_ids.device)[None]  # (1, T)
+        hidden, _ = self.forward_layers(hidden, layout, positions)
         return hidden if layout.order is None else hidden[layout.order.argsort()]
 
-    def run(
+    def forward_layers(
         self,
-        stream: Tensor,
-        layout: Layout,
+        hidden: Tensor,
+        layout: AttentionLayout,
         positions: Tensor,
         cache: Any = None,
-        keep: bool = False,
+        output_hidden_states: bool = False,
         attentions: list[Tensor] | None = None,
     ) -> tuple[Tensor, tuple[Tensor, ...] | None]:
-        """Embedded text (rows, length, hidden) through all layers; ``keep``: also the stream before and after each.
+        """Embedded tokens (B, T, hidden_size) through all layers and the final norm.
 
-        Each layer adds its attention weights to ``attentions``, if that is a list.
+        Also the hidden states before and after each layer if ``output_hidden_states``, else None. Each layer appends
+        its attention weights to ``attentions``, if that is a list.
         """
-        # The stream's dtype is chosen already; autocast would only add casts. (The compiler looks at its cache too.)
-        with torch.autocast(stream.device.type, enabled=False, cache_enabled=False):
-            context = self._context(stream, layout, positions, cache)._replace(attentions=attentions)
+        # The compute dtype is chosen already; autocast would only add casts. (The compiler looks at its cache too.)
+        with torch.autocast(hidden.device.type, enabled=False, cache_enabled=False):
+            shared = self._shared_inputs(hidden, layout, positions, cache)._replace(attentions=attentions)
             dropout = self.config.dropout if self.training else 0.0
-            inputs = drop(self.embedding_norm(stream), dropout)
-            states = [inputs]
-            if self.depth_mix is not None:
-                states = self._averaged(inputs, context)
-            else:
-                self._stacked(states, context)
+            x0 = drop(self.embedding_norm(hidden), dropout)
+            states = self._plain(x0, shared) if self.depth_mix is None else self._dense_average(x0, shared)
             hidden = self.norm(states[-1])
-        return hidden, (*states[:-1], hidden) if keep else None
+        return hidden, (*states[:-1], hidden) if output_hidden_states else None
 
-    def _stacked(self, states: list[Tensor], context: Context) -> None:
+    def _plain(self, x0: Tensor, shared: SharedInputs) -> list[Tensor]:
+        """Hidden states before the first and after each layer, each computed from the one before.
+
+        With U-net skips, layer k of the second half also gets the output of its mirror image: of 6 layers, layer 3 gets
+        that of layer 2, layer 4 that of layer 1, layer 5 that of layer 0 (``states[last - k + 1]``).
+        """
+        states = [x0]
         first_value = None
         last = len(self.blocks) - 1
         for layer, block in enumerate(self.blocks):
             assert isinstance(block, Block)
             forward = self.compiled[layer][0] if self.compiled and self.training else block
             skip = states[last - layer + 1] if block.skip_mix is not None else None
-            stream, value = self._layer(forward, context, states[-1], states[0], first_value, skip)
+            hidden, value = self._layer(forward, shared, states[-1], x0, first_value, skip)
             first_value = value if first_value is None else first_value
-            states.append(stream)
+            states.append(hidden)
+        return states
 
-    def _averaged(self, inputs: Tensor, context: Context) -> list[Tensor]:
+    def _dense_average(self, x0: Tensor, shared: SharedInputs) -> list[Tensor]:
+        """The same with DenseFormer's connections: each branch gets a weighted sum of all outputs before it."""
         first_value = None
-        outputs = [inputs]
+        outputs = [x0]  # then that of each attention and of each feed-forward branch in turn
         for layer, block in enumerate(self.blocks):
             assert isinstance(block, Block)
-            attend, feed = self.compiled[layer] if self.compiled and self.training else (block.attend, block.feed)
-            stream, value = self._layer(attend, context, self._mixed(outputs), inputs, first_value, None)
+            branches = (block.attention_branch, block.mlp_branch)
+            attention, mlp = self.compiled[layer] if self.compiled and self.training else branches
+            hidden, value = self._layer(attention, shared, self._sum_outputs(outputs), x0, first_value, None)
             first_value = value if first_value is None else first_value
-            outputs.append(stream)
-            outputs.append(self._layer(feed, None, self._mixed(outputs)))
+            outputs.append(hidden)
+            outputs.append(self._layer(mlp, None, self._sum_outputs(outputs)))
         return outputs[::2]
 
-    def _layer(self, forward: Callable[..., Any], context: Context | None, *tensors: Tensor | None) -> Any:
-        """``forward(*tensors, context)``, computed again in the backward under gradient checkpointing.
+    def _layer(self, forward: Callable[..., Any], shared: SharedInputs | None, *tensors: Tensor | None) -> Any:
+        """``forward(*tensors, shared)``, computed again in the backward under gradient checkpointing.
 
-        Not where a layer also writes to the context (a cache, attention weights): it would write twice.
+        Not if the layer also writes to a cache or to the list of attention weights: it would write twice.
         """
-        last = () if context is None else (context,)
-        writes = context is not None and (context.cache is not None or context.attentions is not None)
+        last = () if shared is None else (shared,)
+        writes = shared is not None and (shared.cache is not None or shared.attentions is not None)
         if not (self.gradient_checkpointing and self.training and torch.is_grad_enabled()) or writes:
             return forward(*tensors, *last)
-        # The reentrant form sees gradients of the tensors among its arguments alone, not of those inside the context.
-        relative = None if context is None else context.relative
+        # The reentrant form follows gradients of tensors among its arguments alone, not of those inside of `shared`.
+        table = None if shared is None else shared.relative_table
 
-        def again(relative: Tensor | None, *tensors: Tensor | None) -> Any:
-            return forward(*tensors, *(part._replace(relative=relative) for part in last))
+        def recompute(table: Tensor | None, *tensors: Tensor | None) -> Any:
+            return forward(*tensors, *(inputs._replace(relative_table=table) for inputs in last))
 
-        return self._gradient_checkpointing_func(again, relative, *tensors)
+        return self._gradient_checkpointing_func(recompute, table, *tensors)
 
-    def _mixed(self, outputs: list[Tensor]) -> Tensor:
-        """The last output, plus a learned share of each of all so far (DenseFormer, arXiv 2402.02622)."""
+    def _sum_outputs(self, outputs: list[Tensor]) -> Tensor:
+        """The last output plus a learned share of each output before it (DenseFormer, arXiv 2402.02622)."""
         if len(outputs) == 1 or self.depth_mix is None:
             return outputs[-1]
-        weights = self.depth_mix[len(outputs) - 2].to(outputs[-1].dtype)
+        weights = self.depth_mix[len(outputs) - 2].to(outputs[-1].dtype)  # one per output before the last
         mixed = outputs[-1]
         for weight, output in zip(weights, outputs[:-1], strict=True):
             mixed = mixed + weight * output
         return mixed
 
-    def _context(self, stream: Tensor, layout: Layout, positions: Tensor, cache: Any) -> Context:
+    def _shared_inputs(self, hidden: Tensor, layout: AttentionLayout, positions: Tensor, cache: Any) -> SharedInputs:
         config = self.config
-        queries = stream.shape[1]
+        queries = hidden.shape[1]
         keys = queries + (int(cache.get_seq_length()) if cache is not None else 0)
         if self.relative is not None and self.relative_norm is not None:
             longest = config.max_position_embeddings
-            index = bucket_index(queries, keys, config.position_buckets, longest, stream.device)
-            return Context(layout, None, self.relative_norm(self.relative.weight.to(stream.dtype)), index, cache, keys)
-        half = config.position == "half_rotary"
-        table = rotary_table(positions, config.head_dim, config.rotary_base, half, stream.dtype)
-        return Context(layout, table, cache=cache, keys=keys)
+            # One table for all layers, normed once per forward.
+            index = bucket_index(queries, keys, config.position_buckets, longest, hidden.device)
+            table = self.relative_norm(self.relative.weight.to(hidden.dtype))
+            return SharedInputs(layout, None, table, index, cache, keys)
+        rotary = rotary_table(positions, config.head_dim, config.rotary_dim, config.rope_theta, hidden.dtype)
+        return SharedInputs(layout, rotary, cache=cache, total_length=keys)
 
     def _embed(self, input_ids: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
         if (input_ids is None) == (inputs_embeds is None):
@@ -269,5 +292,6 @@ class BabyLMModel(BabyLMPreTrainedModel):
 
 
 def _compute_dtype(embeds: Tensor) -> torch.dtype:
+    """The dtype of hidden states: that of autocast if it is on, else that of the embedding."""
     device = embeds.device.type
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else embeds.dtype

@@ -7,11 +7,11 @@ sums; so ranks and accumulated batches, which take slices of both, give what one
 
 from babylm import registry
 from babylm.config.schema import ObjectiveConfig
-from babylm.objectives._types import Batch, Example, Loss, Network, Objective, Special
+from babylm.objectives._types import Batch, Loss, MaskedBatch, Model, Objective, SpecialTokens
 
-__all__ = ["Batch", "Example", "Loss", "Network", "Objective", "Special", "build"]
+__all__ = ["Batch", "Loss", "MaskedBatch", "Model", "Objective", "SpecialTokens", "build"]
 
 
-def build(config: ObjectiveConfig, special: Special) -> Objective:
+def build(config: ObjectiveConfig, special: SpecialTokens) -> Objective:
     """The objective ``config.name``; ``ValueError`` with the nearest names when there is none."""
     return registry.load("objectives", config.name).build(config, special)

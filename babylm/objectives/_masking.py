@@ -12,15 +12,15 @@ import torch
 from torch import Tensor
 
 from babylm.config.schema import ObjectiveConfig
-from babylm.objectives._types import Special
+from babylm.objectives._types import SpecialTokens
 
-CHANNELS = 3
+UNIFORMS_PER_TOKEN = 3
 """Uniforms per token of a masked row: order of the spans, their lengths, and what becomes of the token."""
 WORD_SLACK = 8
 """Tokens by which the last whole word may pass the row's share."""
 
 
-class Slots(NamedTuple):
+class Targets(NamedTuple):
     """Positions asked in some rows: (rows, slots) each."""
 
     at: Tensor
@@ -29,24 +29,24 @@ class Slots(NamedTuple):
     weights: Tensor
 
 
-def causal(tokens: Tensor, documents: Tensor, special: Special) -> Slots:
+def causal(tokens: Tensor, documents: Tensor, special: SpecialTokens) -> Targets:
     """Position t predicts token t+1 where both are of one document and token t+1 is neither BOS nor pad; weight 1."""
     rows, length = tokens.shape
     targets = tokens[:, 1:]
     real = (documents[:, 1:] == documents[:, :-1]) & (targets != special.bos) & (targets != special.pad)
     at = torch.arange(length - 1, device=tokens.device).expand(rows, -1)
-    return Slots(at, targets.where(real, 0), real.float())
+    return Targets(at, targets.where(real, 0), real.float())
 
 
 def masked(
     tokens: Tensor,
     documents: Tensor,
     words: Tensor,
-    noise: Tensor,
+    uniforms: Tensor,
     rate: float,
     config: ObjectiveConfig,
-    special: Special,
-) -> tuple[Tensor, Slots]:
+    special: SpecialTokens,
+) -> tuple[Tensor, Targets]:
     """Corrupted tokens, and slots that ask for the originals of the masked ones.
 
     Each row masks ``rate`` of its candidates (all tokens but BOS and pads), rounded, to the token (with whole words: in
@@ -55,9 +55,9 @@ def masked(
     """
     candidates = (tokens != special.bos) & (tokens != special.pad)
     candidates[:, 0] = False  # nothing stands before it to read an MNTP answer from
-    arrival, unit = _arrival(documents, words, noise[:, 0], noise[:, 1], config)
-    coin = noise[:, 2, :1]  # the first position is never a candidate, so its treatment's uniform is free
-    at, taken = _chosen(arrival, unit, candidates, coin, rate, WORD_SLACK if config.whole_words else 0)
+    arrival, unit = _span_priority(documents, words, uniforms[:, 0], uniforms[:, 1], config)
+    coin = uniforms[:, 2, :1]  # the first position is never a candidate, so its treatment's uniform is free
+    at, taken = _select_masked(arrival, unit, candidates, coin, rate, WORD_SLACK if config.whole_words else 0)
     count = candidates.sum(1, keepdim=True)
     weights = taken * (count / taken.sum(1, keepdim=True).clamp(min=1))
     targets = tokens.gather(1, at).where(taken, 0)
@@ -65,17 +65,17 @@ def masked(
     chosen = torch.zeros_like(candidates).scatter(1, at, taken)
     end = special.vocabulary if special.last_ordinary_id is None else special.last_ordinary_id + 1
     ordinary = end - special.first_ordinary_id
-    u = noise[:, 2]
+    u = uniforms[:, 2]
     # What is left of the uniform inside the `random` stretch picks the replacement.
     inside = ((u - config.keep) / config.random).clamp(0, 1) if config.random > 0 else torch.zeros_like(u)
     replacement = special.first_ordinary_id + (inside * ordinary).long().clamp(max=ordinary - 1)
     corrupted = torch.where(u < config.keep + config.random, replacement, special.mask)
     corrupted = torch.where(chosen & (u >= config.keep), corrupted, tokens)
-    shift = 1 if config.reading == "mntp" else 0
-    return corrupted, Slots(at - shift * taken, targets, weights)
+    shift = 1 if config.masked_prediction == "mntp" else 0
+    return corrupted, Targets(at - shift * taken, targets, weights)
 
 
-def _arrival(
+def _span_priority(
     documents: Tensor, words: Tensor, order: Tensor, lengths: Tensor, config: ObjectiveConfig
 ) -> tuple[Tensor, Tensor]:
     """When each token would be covered if spans were laid down in random order, and the unit (token or word) it is in.
@@ -98,7 +98,7 @@ def _arrival(
     return arrival.gather(1, word), word
 
 
-def _chosen(
+def _select_masked(
     arrival: Tensor, unit: Tensor, candidates: Tensor, coin: Tensor, rate: float, slack: int
 ) -> tuple[Tensor, Tensor]:
     """The first candidates by arrival: their positions (rows, slots), and which slots are taken.

@@ -12,7 +12,7 @@ from babylm.config.schema import ObjectiveConfig
 
 
 @dataclass(frozen=True)
-class Special:
+class SpecialTokens:
     """The token ids an objective must know."""
 
     bos: int
@@ -36,11 +36,11 @@ class Batch:
     words: Tensor
     """(rows, length) uint8: how many words end in the token."""
     first_row: int
-    """Index of the first row in the whole run: step * rows a step + position in the step."""
+    """Index of the first row in the whole run: step * rows per step + position in the step."""
 
 
 @dataclass
-class Example:
+class MaskedBatch:
     """Corrupted rows and the positions that are asked; ``n`` depends on shapes and progress only, so no device sync."""
 
     tokens: Tensor
@@ -58,7 +58,7 @@ class Example:
     """(n,) bool: the target is a masked token, else the next one."""
 
 
-class Scored(Protocol):
+class TokenLosses(Protocol):
     """What the network answers."""
 
     @property
@@ -70,12 +70,18 @@ class Scored(Protocol):
         """(n,) float32: log of the softmax's normaliser."""
 
 
-class Network(Protocol):
+class Model(Protocol):
     """A model, as objectives see it."""
 
-    def __call__(
-        self, tokens: Tensor, documents: Tensor, bidirectional: Tensor, at: Tensor, targets: Tensor
-    ) -> Scored: ...
+    def token_losses(
+        self,
+        input_ids: Tensor,
+        document_ids: Tensor,
+        bidirectional: Tensor,
+        target_positions: Tensor,
+        targets: Tensor,
+    ) -> TokenLosses:
+        """The loss of each target (n,) of packed rows (`BabyLMForCausalLM.token_losses`)."""
 
 
 @dataclass
@@ -90,26 +96,28 @@ class Loss:
 class Objective:
     """Base of the language-modelling objectives: subclasses say which positions are asked (``corrupt``)."""
 
-    channels = 0
+    uniforms_per_token = 0
     """Uniforms needed per token."""
     kinds: tuple[str, ...] = ("causal", "masked")
     """Kinds of targets it asks for: the names of its metrics."""
 
-    def __init__(self, config: ObjectiveConfig, special: Special) -> None:
+    def __init__(self, config: ObjectiveConfig, special: SpecialTokens) -> None:
         self.config, self.special = config, special
 
-    def noise(self, rows: int, length: int, generator: torch.Generator) -> Tensor:
+    def draw_uniforms(self, rows: int, length: int, generator: torch.Generator) -> Tensor:
         """Uniforms (rows, channels, length) for all rows of an optimizer step, on the generator's device."""
-        shape = (rows, self.channels, length)
+        shape = (rows, self.uniforms_per_token, length)
         return torch.rand(shape, generator=generator, device=generator.device, dtype=torch.float32)
 
-    def corrupt(self, batch: Batch, noise: Tensor, progress: float) -> Example:
-        """The example of ``batch``, a deterministic function of the arguments; ``noise`` is the batch's rows of it."""
+    def corrupt(self, batch: Batch, uniforms: Tensor, progress: float) -> MaskedBatch:
+        """Corrupt ``batch``: a deterministic function of the arguments. ``uniforms``: those of the batch's rows."""
         raise NotImplementedError
 
-    def loss(self, network: Network, example: Example) -> Loss:
+    def loss(self, network: Model, example: MaskedBatch) -> Loss:
         """Weighted sum over targets of nll + z_loss * log_z²."""
-        scored = network(example.tokens, example.documents, example.bidirectional, example.at, example.targets)
+        scored = network.token_losses(
+            example.tokens, example.documents, example.bidirectional, example.at, example.targets
+        )
         value = scored.nll
         if self.config.z_loss:
             value = value + self.config.z_loss * scored.log_z.square()

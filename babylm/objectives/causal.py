@@ -7,7 +7,7 @@ from torch import Tensor
 
 from babylm.config.schema import ObjectiveConfig
 from babylm.objectives import _masking
-from babylm.objectives._types import Batch, Example, Objective, Special
+from babylm.objectives._types import Batch, MaskedBatch, Objective, SpecialTokens
 
 
 class Causal(Objective):
@@ -15,8 +15,8 @@ class Causal(Objective):
 
     kinds = ("causal",)
 
-    def corrupt(self, batch: Batch, noise: Tensor, progress: float) -> Example:
-        """See `Objective.corrupt`; ``noise`` is empty and ``progress`` is ignored."""
+    def corrupt(self, batch: Batch, uniforms: Tensor, progress: float) -> MaskedBatch:
+        """See `Objective.corrupt`; ``uniforms`` is empty and ``progress`` is ignored."""
         rows, length = batch.tokens.shape
         slots = _masking.causal(batch.tokens, batch.documents, self.special)
         start = torch.arange(0, rows * length, length, device=batch.tokens.device)[:, None]
@@ -24,9 +24,9 @@ class Causal(Objective):
         targets, weights = slots.targets.flatten(), slots.weights.flatten()
         at = (start + slots.at).flatten()
         no = torch.zeros_like(weights, dtype=torch.bool)
-        return Example(batch.tokens, batch.documents, bidirectional, at, targets, weights, no)
+        return MaskedBatch(batch.tokens, batch.documents, bidirectional, at, targets, weights, no)
 
 
-def build(config: ObjectiveConfig, special: Special) -> Causal:
+def build(config: ObjectiveConfig, special: SpecialTokens) -> Causal:
     """The objective; it has no settings but the z-loss."""
     return Causal(config, special)

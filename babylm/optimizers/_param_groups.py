@@ -16,7 +16,7 @@ SMALLEST_SIDE = 32
 """A narrower matrix is a list of vectors (a gate a head, weights over layers): orthogonalising it makes no sense."""
 
 
-class Parts(NamedTuple):
+class ParameterParts(NamedTuple):
     """All parameters, each in exactly one part, in the model's order."""
 
     matrices: list[Parameter]
@@ -26,9 +26,9 @@ class Parts(NamedTuple):
     """Gains, biases, scalars; never decayed."""
 
 
-def split(named_parameters: Iterable[tuple[str, Parameter]]) -> Parts:
+def split(named_parameters: Iterable[tuple[str, Parameter]]) -> ParameterParts:
     """Sort parameters into `Parts`; those without gradient are left out, and a shared one counts once."""
-    parts, seen = Parts([], [], []), set()
+    parts, seen = ParameterParts([], [], []), set()
     for name, parameter in named_parameters:
         if not parameter.requires_grad or id(parameter) in seen:
             continue

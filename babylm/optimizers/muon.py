@@ -118,8 +118,8 @@ def build(config: OptimizerConfig, named_parameters: Iterable[tuple[str, Paramet
         config.lr,
         config.weight_decay,
         momentum=config.momentum,
-        normalized=config.normalized,
-        cautious=config.cautious,
+        normalized=config.normuon,
+        cautious=config.cautious_weight_decay,
         beta2=config.betas[1],
         newton_schulz_steps=config.newton_schulz_steps,
     )

@@ -51,7 +51,7 @@ def _settings(run: Run) -> dict[str, object]:
     config, model = run.config, run.config.model
     objective = config.objective.name
     mixed = f", {100 * config.objective.causal_ratio:g} % of rows causal" if objective == "hybrid" else ""
-    phases = [f"{phase.sequence_length} tokens per row, {phase.tokens:,} per step" for phase in config.phases]
+    phases = [f"{phase.sequence_length} tokens per row, {phase.tokens_per_step:,} per step" for phase in config.phases]
     return {
         "track": f"{config.track}, rules of {config.rules}, seed {config.seed}",
         "model": f"{model.num_hidden_layers} layers of {model.hidden_size}, {model.num_attention_heads} heads, "

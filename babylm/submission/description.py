@@ -40,7 +40,7 @@ def description(run: Run) -> str:
 def corpus(run: Run) -> str:
     """The name of the training text, without its path."""
     section = run.config.corpus
-    return "the bundled grammar" if section.source == "toy" else section.hub or Path(section.path).name
+    return "the bundled grammar" if section.source == "toy" else section.hub_dataset or Path(section.path).name
 
 
 def objective(run: Run) -> str:
@@ -48,7 +48,7 @@ def objective(run: Run) -> str:
     section = run.config.objective
     if section.name != "hybrid":
         return section.name
-    return f"hybrid ({100 * section.causal_ratio:.0f} % causal, else masked, {section.reading})"
+    return f"hybrid ({100 * section.causal_ratio:.0f} % causal, else masked, {section.masked_prediction})"
 
 
 def optimizer(run: Run) -> str:

@@ -42,7 +42,7 @@ def form(run: Run, package: Mapping[str, str]) -> dict[str, Any]:
         "data genre": settings.genre or UNKNOWN,
         "learning rate": config.optimizer.lr,
         "optimizer": description.optimizer(run),
-        "batch size (tokens)": ", ".join(str(phase.tokens) for phase in phases),
+        "batch size (tokens)": ", ".join(str(phase.tokens_per_step) for phase in phases),
         "vocabulary size": shape["vocab_size"],
         "layers": shape["num_hidden_layers"],
         "hidden size": shape["hidden_size"],

@@ -32,9 +32,9 @@ def preferred(device: torch.device, dtype: torch.dtype, length: int, dense: bool
     torch's fused kernel, in fp32 the fused one is 1.0 to 2 times as fast (docs/log.md).
     """
     if device.type != "cuda":
-        return ["naive", "sdpa"] if dtype == torch.bfloat16 else ["sdpa", "naive"]
+        return ["eager", "sdpa"] if dtype == torch.bfloat16 else ["sdpa", "eager"]
     if dense:
-        return ["sdpa", "naive"]
+        return ["sdpa", "eager"]
     return ["flash", "varlen", "sdpa", "flex"] if length > LONG else ["flash", "sdpa", "varlen", "flex"]
 
 
@@ -50,9 +50,9 @@ def choose(
     if wanted != "auto":
         if wanted not in BACKENDS:
             raise ValueError(f"training.attention: unknown backend {wanted!r} (one of: auto, {', '.join(BACKENDS)})")
-        if dense and wanted not in ("naive", "sdpa"):
+        if dense and wanted not in ("eager", "sdpa"):
             raise ValueError(
-                f"training.attention={wanted} cannot do a relative bias or attention dropout; use sdpa or naive"
+                f"training.attention={wanted} cannot do a relative bias or attention dropout; use sdpa or eager"
             )
         problem = probe(wanted, device, dtype, config.head_dim)
         if problem:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 
-class Background:
+class BackgroundWriter:
     """Runs one job beside the loop; a second one waits for the first, so at most one copy of the weights is alive."""
 
     def __init__(self) -> None:

@@ -48,7 +48,7 @@ def check(config: Config, earlier: list[int], words: int) -> None:
         raise ValueError(
             f"budget: the run cannot go on to {words:,} words: {' and '.join(reasons)}. Start another run from its "
             f"weights (name=... init_from={config.checkpoints}/{config.name}/main), or plan it with a schedule that "
-            "does not end at zero (schedule.name=constant, or schedule.final above 0)"
+            "does not end at zero (schedule.name=constant, or schedule.final_lr_factor above 0)"
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from babylm.batches.stream import Rows, Stream
+from babylm.batches.stream import Rows, TokenStream
 from babylm.evaluation.progress import Progress
 from babylm.objectives import Batch, Objective
 from babylm.training.module import NOISE, seed_of
@@ -19,14 +19,14 @@ BATCH_TOKENS = {"cuda": 32_768}
 fast with one group."""
 
 
-class HeldOut:
+class HeldOutText:
     """Held-out documents, packed once in their order; ``loss`` is a deterministic function of the weights."""
 
     def __init__(self, name: str, encoded: Any, *, bos: int, pad: int, sequence_length: int) -> None:
         self.name, self.sources = name, list(encoded.source_names)
         self.parts: dict[str, Rows] = {}
         for index, source in enumerate(self.sources):
-            stream = Stream(_only(encoded, index), bos=bos, pad=pad, seed=None)
+            stream = TokenStream(_only(encoded, index), bos=bos, pad=pad, seed=None)
             starts = np.arange(0, stream.epoch_length, sequence_length - 1)
             self.parts[source] = stream.rows(starts, sequence_length, stream.epoch_length)
         self.tokens = sum(rows.tokens.size for rows in self.parts.values())
@@ -84,11 +84,11 @@ class HeldOut:
             tokens, documents, words = (
                 torch.from_numpy(a[part]).to(device) for a in (rows.tokens, rows.documents, rows.words)
             )
-            noise = []
+            uniforms = []
             for start in range(first, min(first + size, count), ROWS):
                 generator = torch.Generator(device).manual_seed(seed_of(0, NOISE, start))
-                noise.append(objective.noise(min(ROWS, count - start), length, generator))
-            example = objective.corrupt(Batch(tokens, documents, words, first), torch.cat(noise), 1.0)
+                uniforms.append(objective.draw_uniforms(min(ROWS, count - start), length, generator))
+            example = objective.corrupt(Batch(tokens, documents, words, first), torch.cat(uniforms), 1.0)
             sums += objective.loss(network, example).metrics[mode]
             progress.update(len(tokens))
         # Brought to the host once: looking at each batch's sum would let the device run dry.

@@ -12,7 +12,7 @@ from lightning.pytorch.loggers import Logger
 from babylm import files
 
 
-class JsonLines(Logger):
+class JsonlLogger(Logger):
     """A Lightning logger that appends to a file; a resumed run first drops what lies past its step."""
 
     def __init__(self, path: Path) -> None:

@@ -19,9 +19,10 @@ from babylm import optimizers, schedules
 from babylm.batches.loader import StepBatch
 from babylm.batches.plan import Plan
 from babylm.config.schema import Config
+from babylm.models.modeling_babylm import BabyLMForCausalLM
 from babylm.objectives import Batch, Objective
-from babylm.training.nonfinite import Guard
-from babylm.weight_averaging import Average
+from babylm.training.nonfinite import NonFiniteGuard
+from babylm.weight_averaging import WeightAverage
 
 NOISE, DROPOUT = 1, 2
 """Purposes of a step's random numbers."""
@@ -44,13 +45,18 @@ class Pretraining(L.LightningModule):
     """Network, objective and plan; ``completed`` is the number of optimizer steps behind it."""
 
     def __init__(
-        self, network: torch.nn.Module, objective: Objective, plan: Plan, config: Config, average: Average | None
+        self,
+        network: BabyLMForCausalLM,
+        objective: Objective,
+        plan: Plan,
+        config: Config,
+        average: WeightAverage | None,
     ) -> None:
         super().__init__()
         self.network, self.objective, self.plan, self.config, self.average = network, objective, plan, config, average
         self.completed = 0
         self.grad_norm: Tensor | None = None
-        self.guard: Guard | None = None
+        self.guard: NonFiniteGuard | None = None
         self._guarded_from = 0
         self.sums: dict[str, list[Tensor]] = {}
         """Loss parts since they were last taken: name -> [sum, count], on the device."""
@@ -61,15 +67,15 @@ class Pretraining(L.LightningModule):
 
     def training_step(self, batch: StepBatch, batch_idx: int = 0) -> Tensor:
         """The share of the step's loss that this batch holds, scaled so that Lightning's averages make sums of it."""
-        accumulate, world = self.config.training.accumulate, self.trainer.world_size
+        accumulate, world = self.config.training.accumulate_grad_batches, self.trainer.world_size
         phase = self.plan.phase_of(batch.step)
         device = batch.tokens.device
         generator = torch.Generator(device).manual_seed(seed_of(self.config.seed, NOISE, batch.step))
-        noise = self.objective.noise(phase.rows, phase.sequence_length, generator)
-        noise = noise[batch.offset : batch.offset + len(batch.tokens)]
+        uniforms = self.objective.draw_uniforms(phase.rows, phase.sequence_length, generator)
+        uniforms = uniforms[batch.offset : batch.offset + len(batch.tokens)]
         torch.manual_seed(seed_of(self.config.seed, DROPOUT, batch.step, batch.offset))
         rows = Batch(batch.tokens, batch.documents, batch.words, batch.first_row)
-        example = self.objective.corrupt(rows, noise, self.plan.progress(batch.step))
+        example = self.objective.corrupt(rows, uniforms, self.plan.progress(batch.step))
         loss = self.objective.loss(self.network, example)
         self._add("loss", loss.total.detach(), example.weights.sum())
         for name, (total, count) in loss.metrics.items():
@@ -83,7 +89,7 @@ class Pretraining(L.LightningModule):
         else:
             self.sums[name] = [total.double(), count.double()]
 
-    def take_sums(self) -> dict[str, tuple[float, float]]:
+    def pop_metrics(self) -> dict[str, tuple[float, float]]:
         """Loss parts since the last call, over all ranks; empties them. `NonFiniteError` when a step was not good."""
         self.check_finite()
         names = sorted(self.sums)
@@ -98,22 +104,22 @@ class Pretraining(L.LightningModule):
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
     ) -> None:
-        """Clip to ``optimizer.clip``; stop before the step when loss or gradient is not finite (on a CPU)."""
-        clip = self.config.optimizer.clip or float("inf")
+        """Clip to ``optimizer.max_grad_norm``; stop before the step when loss or gradient is not finite (on a CPU)."""
+        clip = self.config.optimizer.max_grad_norm or float("inf")
         self.grad_norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), clip)
         if self.guard is None:
             deferred = self.grad_norm.device.type == "cuda"
-            self.guard, self._guarded_from = Guard(list(self.network.parameters()), deferred), self.completed
-        if not self.guard.before(self.grad_norm):
-            self._refuse(self.completed)
+            self.guard, self._guarded_from = NonFiniteGuard(list(self.network.parameters()), deferred), self.completed
+        if not self.guard.check(self.grad_norm):
+            self._raise_nonfinite(self.completed)
 
     def check_finite(self) -> None:
         """Raise `NonFiniteError` when a step since the start was not good; waits for the device."""
         good = self.guard.bad_step() if self.guard is not None else None
         if good is not None:
-            self._refuse(self._guarded_from + good)
+            self._raise_nonfinite(self._guarded_from + good)
 
-    def _refuse(self, step: int) -> None:
+    def _raise_nonfinite(self, step: int) -> None:
         documents = self.plan.documents_of(step)
         shown = ", ".join(map(str, documents[:8])) + (", ..." if len(documents) > 8 else "")
         raise NonFiniteError(
@@ -134,7 +140,7 @@ class Pretraining(L.LightningModule):
         )
         optimizer.step(closure=optimizer_closure)
         if self.guard is not None:
-            self.guard.after()
+            self.guard.revert()
         self.completed += 1
         if self.average is not None:
             self.average.update(self.completed - 1)

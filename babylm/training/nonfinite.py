@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 
-class Guard:
+class NonFiniteGuard:
     """Watches the steps of some parameters; ``deferred``: without a synchronisation a step."""
 
     def __init__(self, parameters: Sequence[Tensor], deferred: bool) -> None:
@@ -24,7 +24,7 @@ class Guard:
         self.kept: list[Tensor] = []
 
     @torch.no_grad()
-    def before(self, norm: Tensor) -> bool:
+    def check(self, norm: Tensor) -> bool:
         """Call with the gradient's norm (0-dim) before the step; returns whether to make it."""
         if not self.deferred:
             return bool(torch.isfinite(norm))
@@ -38,7 +38,7 @@ class Guard:
         return True
 
     @torch.no_grad()
-    def after(self) -> None:
+    def revert(self) -> None:
         """Call after the step: takes it back where the flag is down.
 
         In the bits of the numbers, since NaN times zero is NaN: kept + flag * (new - kept) is exact there.

@@ -33,7 +33,7 @@ def describe(config: Config, planned: plan.Plan, parameters: int, need: int, fre
     for phase in planned.phases:
         lines.append(
             f"       steps {phase.first_step:,} to {phase.first_step + phase.steps:,}: {phase.rows} rows of "
-            f"{phase.sequence_length} tokens a step"
+            f"{phase.sequence_length} tokens per step"
         )
     rows = [
         (m.name, f"{m.step:,}", f"{m.words:,}", f"{m.words / planned.stream.epoch_words:.2f}")
@@ -41,11 +41,12 @@ def describe(config: Config, planned: plan.Plan, parameters: int, need: int, fre
     ]
     rows.append(("main", f"{planned.steps:,}", f"{planned.words:,}", f"{planned.epochs:.2f}"))
     lines.append(text_table(("revision", "step", "words", "epoch"), rows, indent="       "))
-    if planned.beyond:
+    if planned.unreached:
         required = "" if config.track == "free" else "required "
+        total = len(planned.milestones) + len(planned.unreached)
         lines.append(
-            f"       {len(planned.beyond)} of {len(planned.milestones) + len(planned.beyond)} {required}revisions lie "
-            f"beyond the budget and will not exist: {' '.join(planned.beyond)}"
+            f"       {len(planned.unreached)} of {total} {required}revisions lie beyond the budget and will not exist: "
+            f"{' '.join(planned.unreached)}"
         )
     lines.append(f"       disk: {console.size(need)} needed, {console.size(free)} free")
     return "\n".join(lines)

@@ -16,10 +16,10 @@ from torch import Tensor
 from babylm import config as configuration
 from babylm import console, environment, files, hardware, objectives, places, revisions, run_folder, tracks
 from babylm.batches import plan
-from babylm.batches.stream import Stream
+from babylm.batches.stream import TokenStream
 from babylm.config.schema import Config
 from babylm.corpora import tokenizer
-from babylm.corpora.packed_corpus import Shards
+from babylm.corpora.packed_corpus import PackedCorpus
 from babylm.models import flops
 from babylm.models.configuration_babylm import BabyLMConfig
 from babylm.models.modeling_babylm import BabyLMForCausalLM
@@ -40,11 +40,11 @@ CORPUS_PLACES = ("path", "prepared", "dev", "test", "hub")
 
 
 @dataclass
-class Session:
+class TrainingSetup:
     """Everything of one run."""
 
     config: Config
-    shards: Shards
+    shards: PackedCorpus
     plan: plan.Plan
     folder: run_folder.RunFolder
     log: console.Log
@@ -55,7 +55,7 @@ class Session:
     initial: InitialWeights | None = None
 
     @property
-    def special(self) -> objectives.Special:
+    def special(self) -> objectives.SpecialTokens:
         """Token ids of the prepared tokenizer."""
         return special_ids(self.shards)
 
@@ -103,14 +103,14 @@ class Session:
         )
 
 
-def special_ids(shards: Shards) -> objectives.Special:
+def special_ids(shards: PackedCorpus) -> objectives.SpecialTokens:
     """The ids that objectives and packing need, from the prepared tokenizer."""
     ids = tokenizer.special_ids(shards.tokenizer_folder)
     first, last = tokenizer.ordinary_ids(tokenizer.load(shards.tokenizer_folder))
-    return objectives.Special(ids["bos"], ids["pad"], ids["mask"], shards.vocabulary, first, last)
+    return objectives.SpecialTokens(ids["bos"], ids["pad"], ids["mask"], shards.vocabulary, first, last)
 
 
-def model_config(config: Config, shards: Shards) -> BabyLMConfig:
+def model_config(config: Config, shards: PackedCorpus) -> BabyLMConfig:
     """The model section with the prepared tokenizer's sizes and ids."""
     fields = configuration.as_dict(config.model)
     fields.pop("preset")
@@ -122,7 +122,7 @@ def model_config(config: Config, shards: Shards) -> BabyLMConfig:
         eos_token_id=tokenizer.special_ids(shards.tokenizer_folder)["eos"],
         pad_token_id=special.pad,
         mask_token_id=special.mask,
-        reading="causal" if config.objective.name == "causal" else config.objective.reading,
+        prediction_mode="causal" if config.objective.name == "causal" else config.objective.masked_prediction,
     )
 
 
@@ -134,7 +134,7 @@ def flops_per_token(config: Config, shape: BabyLMConfig) -> Callable[[int], floa
     return lambda length: flops.training_flops_per_token(shape, length, asked)
 
 
-def initial_weights(config: Config, shards: Shards, shape: BabyLMConfig) -> InitialWeights:
+def initial_weights(config: Config, shards: PackedCorpus, shape: BabyLMConfig) -> InitialWeights:
     """The checked weights of ``init_from``."""
     assert config.init_from is not None
     with torch.device("meta"):
@@ -154,7 +154,7 @@ def check_words_before(config: Config, initial: InitialWeights | None, words: in
     )
 
 
-def identity(config: Config, shards: Shards, initial: InitialWeights | None = None) -> dict[str, Any]:
+def identity(config: Config, shards: PackedCorpus, initial: InitialWeights | None = None) -> dict[str, Any]:
     """What must be equal for a run to be continued, as flat keys."""
     sections = configuration.as_dict(config)
     kept = {key: value for key, value in sections.items() if key not in NOT_IDENTITY}
@@ -173,7 +173,7 @@ def identity(config: Config, shards: Shards, initial: InitialWeights | None = No
     return {**flat, "corpus fingerprint": shards.fingerprint}
 
 
-def open_session(config: Config, shards: Shards, log: console.Log) -> Session | None:
+def open_run(config: Config, shards: PackedCorpus, log: console.Log) -> TrainingSetup | None:
     """Plan the run, print the plan, and open its folder; ``None`` when it is finished already.
 
     What can be refused (a plan, a precision, a text or task that is not there) is refused before a folder is made: its
@@ -186,7 +186,7 @@ def open_session(config: Config, shards: Shards, log: console.Log) -> Session | 
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
     special = special_ids(shards)
-    stream = Stream(shards, bos=special.bos, pad=special.pad, seed=config.seed)
+    stream = TokenStream(shards, bos=special.bos, pad=special.pad, seed=config.seed)
     shape = model_config(config, shards)
     folder = run_folder.RunFolder(places.given(config.checkpoints) / config.name)
     initial = initial_weights(config, shards, shape) if config.init_from is not None else None
@@ -202,12 +202,12 @@ def open_session(config: Config, shards: Shards, log: console.Log) -> Session | 
     finished = folder.finished and revisions.facts(folder.main)["words"] == planned.words
     if not finished:
         preflight.check(config)
-    choices = None if folder.known else choose(config, device, shape)
+    choices = None if folder.known else choose_for_host(config, device, shape)
     text = describe(config, planned, flops.parameter_count(shape), need, free)
     saved = None
     if initial is not None:
         text += f"\n       {describe_initial(initial, challenge=config.track != 'free')}"
-    if config.training.plan_only:
+    if config.training.dry_run:
         log(text)
     else:
         if need > free:
@@ -229,17 +229,19 @@ def open_session(config: Config, shards: Shards, log: console.Log) -> Session | 
         if known and saved is None:
             log("no saved state: starting from step 0")
         if saved is not None:
-            warn_of_changes(config, planned, folder, saved["step"], log)
+            warn_of_changed_code(config, planned, folder, saved["step"], log)
         if known:
-            choices = keep_choices(config, device, shape, {**folder.environment(), **(saved or {})}, log)
+            choices = keep_recorded_choices(config, device, shape, {**folder.environment(), **(saved or {})}, log)
     if choices is None:
-        choices = choose(config, device, shape)
+        choices = choose_for_host(config, device, shape)
     log(f"precision {choices.precision}: {choices.why_precision}")
     log(f"attention {choices.attention}: {choices.why_attention}")
-    return Session(config, shards, planned, folder, log, device, choices.precision, choices.attention, saved, initial)
+    return TrainingSetup(
+        config, shards, planned, folder, log, device, choices.precision, choices.attention, saved, initial
+    )
 
 
-def warn_of_changes(
+def warn_of_changed_code(
     config: Config, planned: plan.Plan, folder: run_folder.RunFolder, step: int, log: console.Log
 ) -> None:
     """Say what makes a run that goes on after ``step`` another than one without a pause: other code, lost revisions."""
@@ -266,7 +268,7 @@ def pick_device(accelerator: str) -> torch.device:
 
 
 @dataclass(frozen=True)
-class Choices:
+class HostChoices:
     """What a run decided by its host: arithmetic and attention backend, each with why."""
 
     host: str
@@ -280,22 +282,22 @@ class Choices:
         return {"host": self.host, "precision": self.precision, "attention": self.attention}
 
 
-def choose(config: Config, device: torch.device, shape: BabyLMConfig) -> Choices:
+def choose_for_host(config: Config, device: torch.device, shape: BabyLMConfig) -> HostChoices:
     """The choices of a new run: a function of configuration, kind of host and versions, not of the machine's load.
 
     ``ValueError`` when what is asked for does not run here.
     """
     dtype, why = hardware.choose_precision(config.training.precision, device)
     attention, reason = _choose_attention(config, device, shape, dtype, config.training.attention)
-    return Choices(hardware.host_kind(device), dtype, why, attention, reason)
+    return HostChoices(hardware.host_kind(device), dtype, why, attention, reason)
 
 
-def keep_choices(
+def keep_recorded_choices(
     config: Config, device: torch.device, shape: BabyLMConfig, recorded: dict[str, Any], log: console.Log
-) -> Choices:
+) -> HostChoices:
     """The choices of a run that goes on: those it began with, ``recorded``. Another kind of host is announced."""
     if not {"precision", "attention"} <= recorded.keys():
-        return choose(config, device, shape)
+        return choose_for_host(config, device, shape)
     here, began = hardware.host_kind(device), recorded.get("host")
     if began is not None and began != here:
         log.warn(f"the run began on another kind of host ({began}; here: {here}): it may end at another model")
@@ -304,7 +306,7 @@ def keep_choices(
     if problem:
         log.warn(f"attention {attention}, with which the run began, does not run here: {problem}")
         attention, why = _choose_attention(config, device, shape, dtype, "auto")
-    return Choices(here, dtype, "as the run began", attention, why)
+    return HostChoices(here, dtype, "as the run began", attention, why)
 
 
 def _choose_attention(

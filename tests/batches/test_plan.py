@@ -95,7 +95,7 @@ def test_the_order_of_rows_is_that_of_the_first_release(documents, mean, epochs)
 def test_many_epochs_are_planned_in_linear_time():
     begin = time.perf_counter()
     made = small.build(small.config(epochs=5000), small.stream(documents=3, mean=20))
-    made.most_documents()
+    made.max_documents_per_step()
     for step in range(0, made.steps, made.steps // 500):
         made.batch(step)
     assert time.perf_counter() - begin < 10

@@ -125,7 +125,7 @@ def test_the_plan_of_the_real_campaign_holds_valid_runs_and_says_what_they_cost(
 
 
 def test_a_step_is_measured_and_its_work_sorted(tmp_path):
-    made = runs.make(tmp_path, "training.accumulate=1")
+    made = runs.make(tmp_path, "training.accumulate_grad_batches=1")
     found = profile_step.measure(made, steps=3, warm_up=2, profiled=2)
     assert found["tokens_per_second"] > 0
     # Operations of torch alone: the marked ranges hold Python's own time, which grows with the load of the machine.

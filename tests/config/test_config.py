@@ -80,10 +80,15 @@ def test_every_config_loads_and_survives_a_round_trip(root, tmp_path):
         (f"name={'x' * 97}", "must be of letters.* at most 96"),
         ("name=???", r"^name: \?\?\? stands for a value that is missing; give one$"),
         ("name=${x}", "^name: Interpolation key 'x' not found$"),
-        ("phases.0.tokens=100", r"phases\[0\].tokens: 100 must be a multiple of sequence_length=128"),
+        ("phases.0.tokens_per_step=100", r"phases\[0\].tokens_per_step: 100 must be a multiple of sequence_length=128"),
         ("phases=[{until: 0.5}]", "until must ascend and end with 1"),
-        ("training.accumulate=3", "32 rows a step cannot be cut"),
+        ("training.accumulate_grad_batches=3", "32 rows per step cannot be cut"),
         ("model.num_attention_heads=3", "must divide model.hidden_size=128"),
+        (
+            "model.partial_rotary_factor=0.3",
+            r"^model.partial_rotary_factor: 0.3 of heads of 64 .* is 19.2; it must",
+        ),
+        ("model.partial_rotary_factor=0", "^model.partial_rotary_factor: must be more than 0"),
         ("schedule.warmup=0.9", r"schedule.warmup \+ schedule.cooldown: shares with a sum of at most 1, not 1.4"),
         ("schedule.cooldown=3", "^schedule.cooldown: must be at most 1, not 3.0"),
         ("objective.causal_ratio=2", "objective.causal_ratio: must be at most 1, not 2.0"),
@@ -95,7 +100,7 @@ def test_every_config_loads_and_survives_a_round_trip(root, tmp_path):
         ("optimizer.lr=.inf", "^optimizer.lr: must be at most 100, not inf"),
         ("model.num_attention_heads=0", "^model.num_attention_heads: must be at least 1, not 0"),
         ("phases=[]", "phases: must hold at least one phase"),
-        ("phases.0.tokens=0", r"phases\[0\].tokens: must be at least 8, not 0"),
+        ("phases.0.tokens_per_step=0", r"phases\[0\].tokens_per_step: must be at least 8, not 0"),
         ("training.attention=nope", "training.attention: Invalid value 'nope', expected one of"),
         ("evaluation.tasks=[toy_pair]", "evaluation.tasks: unknown value 'toy_pair'; did you mean toy_pairs"),
         ("evaluation.tasks=['']", "evaluation.tasks: unknown value ''"),
@@ -117,7 +122,7 @@ def test_mistakes_name_their_key(smoke, override, message):
     [
         ("name: ${x}", "name: Interpolation key 'x' not found"),
         ("base: ${x}", "base: Interpolation key 'x' not found"),
-        ("phases: [{tokens: '${x}'}]", r"phases\[0\].tokens: Interpolation key 'x' not found"),
+        ("phases: [{tokens_per_step: '${x}'}]", r"phases\[0\].tokens_per_step: Interpolation key 'x' not found"),
         ("objective: {mask_rate: ['???', 0.1]}", r"objective.mask_rate\[0\]: Missing mandatory value"),
         ("name: [", "not valid YAML"),
     ],
@@ -149,7 +154,9 @@ def test_every_number_has_a_range_and_every_range_a_number():
 
 def test_the_defaults_lie_in_their_ranges():
     found = [key for key, _ in ranges.numbers(schema.Config())]
-    assert {"phases[0].tokens", "objective.mask_rate[1]", "evaluation.glue.seeds[0]", "optimizer.lr"} <= set(found)
+    assert {"phases[0].tokens_per_step", "objective.mask_rate[1]", "evaluation.glue.seeds[0]", "optimizer.lr"} <= set(
+        found
+    )
     assert not {"model.tie_embeddings", "budget.words"} & set(found)
     ranges.check(schema.Config())
 
@@ -162,7 +169,7 @@ def test_absurd_numbers_are_refused_with_their_key(key, value):
     for name in sections_above:
         owner = owner[0] if name == "0" else getattr(owner, name)
     setattr(owner, last, [value] if key.endswith("[0]") else value)
-    if key == "training.save_minutes" and value > 0:
+    if key == "training.checkpoint_minutes" and value > 0:
         assert config.check(made) is None  # never: the state is saved at the end alone
     else:
         with pytest.raises(ConfigError) as error:
@@ -175,12 +182,12 @@ def test_absurd_numbers_are_refused_with_their_key(key, value):
     [("[0, 1]", (0, 1), (-0.1, 1.1)), ("(0, 1)", (0.5,), (0, 1)), ("[2, inf]", (2, float("inf")), (1, float("nan")))],
 )
 def test_limits_belong_to_square_brackets(monkeypatch, interval, inside, outside):
-    monkeypatch.setitem(ranges.RANGES, "schedule.final", interval)
+    monkeypatch.setitem(ranges.RANGES, "schedule.final_lr_factor", interval)
     for value in inside:
-        ranges.check(schema.ScheduleConfig(final=value), "schedule.")
+        ranges.check(schema.ScheduleConfig(final_lr_factor=value), "schedule.")
     for value in outside:
-        with pytest.raises(ValueError, match=r"^final: must be"):
-            ranges.check(schema.ScheduleConfig(final=value), "schedule.")
+        with pytest.raises(ValueError, match=r"^final_lr_factor: must be"):
+            ranges.check(schema.ScheduleConfig(final_lr_factor=value), "schedule.")
 
 
 def test_attention_backends_are_those_that_exist():
@@ -210,7 +217,7 @@ def test_help_may_follow_a_file(smoke, capsys):
     assert "  optimizer.lr=0.02 " in out
 
 
-@pytest.mark.parametrize("key", sorted({*leaves()} - {"phases"} | {"phases[].tokens"}))
+@pytest.mark.parametrize("key", sorted({*leaves()} - {"phases"} | {"phases[].tokens_per_step"}))
 def test_help_lists_every_setting(key):
     assert f"\n  {key}=" in "\n" + manual.describe(schema.Config)
 
@@ -249,7 +256,7 @@ def test_one_setting_may_name_another(tmp_path):
     [
         ("submission.notes", "hf_" + "a1" * 17),
         ("submission.tags", "[x, sk-proj-" + "a1" * 20 + "]"),
-        ("corpus.hub", "https://me:" + "pass@host/data"),
+        ("corpus.hub_dataset", "https://me:" + "pass@host/data"),
         ("logging.wandb", "0123456789abcdef0123" * 2),
         ("submission.description", "key AKIA" + "ABCDEFGH12345678"),
     ],
@@ -329,10 +336,10 @@ def test_one_value_is_a_list_of_one(smoke, tmp_path, word, value):
 
 
 def test_one_value_in_a_file_is_a_list_of_one(tmp_path):
-    (tmp_path / "x.yaml").write_text("evaluation: {tasks: blimp, glue: {seeds: 7}}\nphases: {tokens: 256}\n")
+    (tmp_path / "x.yaml").write_text("evaluation: {tasks: blimp, glue: {seeds: 7}}\nphases: {tokens_per_step: 256}\n")
     loaded = config.load(tmp_path / "x.yaml")
     assert (loaded.evaluation.tasks, loaded.evaluation.glue.seeds) == (["blimp"], [7])
-    assert [phase.tokens for phase in loaded.phases] == [256]
+    assert [phase.tokens_per_step for phase in loaded.phases] == [256]
 
 
 @pytest.mark.parametrize(("word", "key"), sorted(synonyms.KEY_OF.items()))
@@ -346,6 +353,23 @@ def test_what_others_call_a_setting_is_answered_with_ours(smoke, word, key):
 
 def test_no_synonym_is_a_setting_of_ours():
     assert not {key.rpartition(".")[2] for key in leaves() if "." not in key} & set(synonyms.KEY_OF)
+
+
+@pytest.mark.parametrize(
+    ("override", "remedy"),
+    [
+        ("model.position=half_rotary", "use model.position=rotary with model.partial_rotary_factor=0.5"),
+        ("model.layer_connections=plain", "use model.layer_connections=standard"),
+        ("model.layer_connections=average", "use model.layer_connections=denseformer"),
+        ("model.attention_gate=head", "use model.attention_gate=headwise"),
+        ("model.attention_gate=element", "use model.attention_gate=elementwise"),
+        ("training.attention=naive", "use training.attention=eager"),
+    ],
+)
+def test_a_renamed_value_is_answered_with_its_new_spelling(smoke, override, remedy):
+    key = override.partition("=")[0]
+    with pytest.raises(ConfigError, match=rf"^{key}: Invalid value '.*{remedy}$"):
+        config.load(smoke, [override])
 
 
 def test_an_apple_gpu_is_refused_with_the_reason(smoke):

@@ -17,16 +17,16 @@ import pytest
 
 from babylm import files
 from babylm import prepare as command
-from babylm.config.schema import Config, CorpusConfig, TokenizerConfig
+from babylm.config.schema import Config, CorpusConfig, TokenizerConfig, ToyConfig
 from babylm.corpora import build, toy
 from babylm.corpora.build import prepare
 
-SMALL = TokenizerConfig(vocabulary=400)
+SMALL = TokenizerConfig(vocab_size=400)
 
 
 @pytest.fixture
 def corpus(tmp_path):
-    return CorpusConfig(source="toy", words=1500, seed=3, prepared=str(tmp_path / "prepared"))
+    return CorpusConfig(source="toy", toy=ToyConfig(1500, 3), prepared=str(tmp_path / "prepared"))
 
 
 @pytest.fixture
@@ -70,11 +70,11 @@ def test_cleaning_changes_what_is_read_and_both_counts_are_kept(raw):
 def test_every_setting_that_matters_makes_another_folder(corpus):
     variants = [
         (corpus, SMALL),
-        (replace(corpus, words=1400), SMALL),
-        (replace(corpus, seed=4), SMALL),
+        (replace(corpus, toy=ToyConfig(1400, 3)), SMALL),
+        (replace(corpus, toy=ToyConfig(1500, 4)), SMALL),
         (replace(corpus, document_words=50), SMALL),
         (replace(corpus, cleaning=["lowercase"]), SMALL),
-        (corpus, replace(SMALL, vocabulary=401)),
+        (corpus, replace(SMALL, vocab_size=401)),
         (corpus, replace(SMALL, normalization="none")),
         (corpus, replace(SMALL, min_frequency=3)),
     ]
@@ -164,7 +164,8 @@ def limited(bytes_a_file, *words):
 def test_a_full_disk_ends_the_command_with_one_line(bytes_a_file, tmp_path):
     config = tmp_path / "c.yaml"
     config.write_text(
-        f"corpus: {{source: toy, words: 9000, prepared: '{tmp_path}/prepared'}}\ntokenizer: {{vocabulary: 400}}"
+        f"corpus: {{source: toy, toy: {{words: 9000}}, prepared: '{tmp_path}/prepared'}}\n"
+        "tokenizer: {vocab_size: 400}"
     )
     done = limited(bytes_a_file, str(config))
     assert done.returncode == 2, done.stderr
@@ -245,8 +246,8 @@ def test_an_interrupted_build_leaves_nothing(corpus, monkeypatch, tmp_path):
 
 def test_a_given_tokenizer_is_used_as_it_is(corpus):
     first = prepare(corpus, SMALL)
-    given = TokenizerConfig(vocabulary=999, path=str(first.tokenizer_folder))
-    second = prepare(replace(corpus, seed=9), given)
+    given = TokenizerConfig(vocab_size=999, path=str(first.tokenizer_folder))
+    second = prepare(replace(corpus, toy=ToyConfig(1500, 9)), given)
     assert second.vocabulary == first.vocabulary
     one, two = (s.tokenizer_folder / "tokenizer.json" for s in (first, second))
     assert one.read_bytes() == two.read_bytes()
@@ -255,8 +256,8 @@ def test_a_given_tokenizer_is_used_as_it_is(corpus):
 def test_two_processes_at_once_give_one_whole_corpus(corpus, tmp_path, root):
     code = (
         "import sys; from babylm.corpora.build import prepare; from babylm.config.schema import *; "
-        "corpus = CorpusConfig(source='toy', words=6000, prepared=sys.argv[1]); "
-        "s = prepare(corpus, TokenizerConfig(vocabulary=500)); "
+        "corpus = CorpusConfig(source='toy', toy=ToyConfig(6000), prepared=sys.argv[1]); "
+        "s = prepare(corpus, TokenizerConfig(vocab_size=500)); "
         "print(s.folder, s.word_count)"
     )
     folder = str(tmp_path / "prepared")

@@ -30,7 +30,7 @@ STRANGE = [
 @pytest.fixture(scope="module", params=["nfkc", "nfc", "none"])
 def tokenizer(request):
     texts = [d.text for d in toy.write(3000, 0)]
-    return tokenization.train(texts, TokenizerConfig(vocabulary=600, normalization=request.param))
+    return tokenization.train(texts, TokenizerConfig(vocab_size=600, normalization=request.param))
 
 
 def assert_exact(encoded, texts):
@@ -94,7 +94,7 @@ def test_token_types():
 def test_words_are_exact_in_real_text(shared_data):
     data = shared_data / "strict_small" / "test"
     documents = list(sources.held_out(data).documents())
-    trained = tokenization.train((d.text for d in documents), TokenizerConfig(vocabulary=4096))
+    trained = tokenization.train((d.text for d in documents), TokenizerConfig(vocab_size=4096))
     encoded = encode(trained, documents)
     assert_exact(encoded, [d.text for d in documents])
     assert encoded.words.sum() == sum(len(file.read_text().split()) for file in data.iterdir())

@@ -10,7 +10,7 @@ import pytest
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from babylm import config
-from babylm.config.schema import CorpusConfig, TokenizerConfig
+from babylm.config.schema import CorpusConfig, TokenizerConfig, ToyConfig
 from babylm.corpora import given_tokenizer, toy
 from babylm.corpora import tokenizer as tokenization
 from babylm.corpora.build import prepare
@@ -91,7 +91,7 @@ KINDS = {
 
 @pytest.fixture
 def corpus(tmp_path):
-    return CorpusConfig(source="toy", words=600, prepared=str(tmp_path / "prepared"))
+    return CorpusConfig(source="toy", toy=ToyConfig(600), prepared=str(tmp_path / "prepared"))
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -216,7 +216,7 @@ def test_text_never_becomes_a_special_token_silently(tmp_path):
     corpus = CorpusConfig(path=str(tmp_path / "a.train"), prepared=str(tmp_path / "prepared"))
     with pytest.raises(ValueError, match=r"reads text as special tokens \(<s> 2 times, <mask> 1 times\)"):
         prepare(corpus, TokenizerConfig(path=str(tmp_path / "t.json"), bos="<s>"))
-    ours = prepare(corpus, TokenizerConfig(vocabulary=300))
+    ours = prepare(corpus, TokenizerConfig(vocab_size=300))
     assert ours.tokens.min() >= len(tokenization.SPECIAL_TOKENS)
 
 

@@ -35,7 +35,7 @@ def repository(tmp_path, monkeypatch):
 
 
 def test_an_empty_folder_is_filled_once(repository, tmp_path):
-    config = CorpusConfig(source="hub", hub="2026-strict-small", path=str(tmp_path / "raw"))
+    config = CorpusConfig(source="hub", hub_dataset="2026-strict-small", path=str(tmp_path / "raw"))
     assert [d.source for d in sources.read(config).documents()] == ["childes", "switchboard"]
     assert sorted(f.name for f in (tmp_path / "raw").iterdir()) == ["childes.train.txt", "switchboard.train.txt"]
     assert repository.asked == ["BabyLM-community/BabyLM-2026-Strict-Small"]
@@ -50,7 +50,7 @@ def test_rows_become_a_file_when_the_repository_has_no_text_files(repository, tm
         file.unlink()
     rows = [{"text": "one line"}, {"text": "another line\n"}, {"text": "a\ndocument"}, {"text": "last"}]
     monkeypatch.setattr(datasets, "load_dataset", lambda name, split, streaming: iter(rows))
-    config = CorpusConfig(source="hub", hub="someone/corpus", path=str(tmp_path / "raw"))
+    config = CorpusConfig(source="hub", hub_dataset="someone/corpus", path=str(tmp_path / "raw"))
     made = [(d.source, d.text) for d in sources.read(config).documents()]
     assert made == [("corpus", "one line\nanother line\na\ndocument"), ("corpus", "last")]
 

@@ -10,7 +10,7 @@ from babylm.config.schema import TokenizerConfig
 from babylm.corpora import packed_corpus, toy
 from babylm.corpora import tokenizer as tokenization
 from babylm.corpora.encoding import encode
-from babylm.corpora.packed_corpus import Shards
+from babylm.corpora.packed_corpus import PackedCorpus
 from babylm.corpora.sources import Document
 
 
@@ -21,7 +21,7 @@ def documents():
 
 @pytest.fixture(scope="module")
 def tokenizer(documents):
-    return tokenization.train((d.text for d in documents), TokenizerConfig(vocabulary=600))
+    return tokenization.train((d.text for d in documents), TokenizerConfig(vocab_size=600))
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def folder(documents, tokenizer, tmp_path):
 
 
 def test_what_is_written_is_what_is_read(folder, documents, tokenizer):
-    opened = Shards.open(folder)
+    opened = PackedCorpus.open(folder)
     expected = encode(tokenizer, documents)
     for name in ("tokens", "words", "offsets", "document_sources"):
         assert np.array_equal(getattr(opened, name), getattr(expected, name)), name
@@ -56,7 +56,7 @@ def test_what_is_written_is_what_is_read(folder, documents, tokenizer):
 
 def test_arrays_cannot_be_written(folder):
     with pytest.raises(ValueError, match="read-only"):
-        Shards.open(folder).tokens[0] = 1
+        PackedCorpus.open(folder).tokens[0] = 1
 
 
 def test_more_than_65536_entries_need_four_bytes(documents, tokenizer, tmp_path, monkeypatch):
@@ -73,13 +73,13 @@ def test_truncated_files_are_found_at_every_opening(folder, name):
     file = folder / name
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(ValueError, match=rf"{name} has \d+ bytes instead of \d+\. Rebuild .*python -m babylm\.prepare"):
-        Shards.open(folder)
+        PackedCorpus.open(folder)
 
 
 def test_a_missing_file_is_found(folder):
     (folder / "words.bin").unlink()
     with pytest.raises(ValueError, match=r"words\.bin is missing"):
-        Shards.open(folder)
+        PackedCorpus.open(folder)
 
 
 @pytest.mark.parametrize("name", ["tokens.bin", "words.bin", "tokenizer/tokenizer.json"])
@@ -88,7 +88,7 @@ def test_a_flipped_bit_is_found_at_every_opening(folder, name):
     data[len(data) // 2] ^= 1
     (folder / name).write_bytes(bytes(data))
     with pytest.raises(ValueError, match=rf"{name} does not have the checksum"):
-        Shards.open(folder)
+        PackedCorpus.open(folder)
 
 
 def test_offsets_that_do_not_fit_are_found(folder):
@@ -99,14 +99,14 @@ def test_offsets_that_do_not_fit_are_found(folder):
     manifest["files"]["offsets.bin"]["sha256"] = files.sha256_file(folder / "offsets.bin")
     files.write_json(folder / "manifest.json", manifest)
     with pytest.raises(ValueError, match=r"offsets\.bin does not fit the manifest"):
-        Shards.open(folder)
+        PackedCorpus.open(folder)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"format": 0}', '{"format": 1}', "\xff", "[" * 100_000])
 def test_a_bad_manifest_is_no_corpus(folder, content):
     (folder / "manifest.json").write_text(content)
     with pytest.raises(files.DamagedFile, match=r"manifest\.json.*Rebuild"):
-        Shards.open(folder)
+        PackedCorpus.open(folder)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_manifest_that_is_not_of_these_files_is_refused(folder, change):
     manifest = json.loads((folder / "manifest.json").read_text())
     files.write_json(folder / "manifest.json", manifest | change)
     with pytest.raises(files.DamagedFile, match=r"(manifest\.json|words\.bin|offsets\.bin) .*Rebuild"):
-        Shards.open(folder)
+        PackedCorpus.open(folder)
 
 
 def test_more_than_256_sources_take_two_bytes(tokenizer, tmp_path):
@@ -139,7 +139,7 @@ def test_more_than_256_sources_take_two_bytes(tokenizer, tmp_path):
 def test_without_a_manifest_nothing_is_there(folder):
     (folder / "manifest.json").unlink()
     with pytest.raises(ValueError, match=r"manifest\.json: there is no such file"):
-        Shards.open(folder)
+        PackedCorpus.open(folder)
 
 
 def test_an_empty_corpus_is_refused(tokenizer, tmp_path):

@@ -20,7 +20,7 @@ def texts():
 
 @pytest.fixture(scope="module")
 def tokenizer(texts):
-    return tokenization.train(texts, TokenizerConfig(vocabulary=900))
+    return tokenization.train(texts, TokenizerConfig(vocab_size=900))
 
 
 def pieces(tokenizer, text):
@@ -69,7 +69,7 @@ def test_special_tokens_come_first_and_templates_have_no_final_eos(tokenizer):
 
 
 def test_training_is_deterministic_to_the_byte(texts, tokenizer):
-    again = tokenization.train(iter(texts), TokenizerConfig(vocabulary=900))
+    again = tokenization.train(iter(texts), TokenizerConfig(vocab_size=900))
     assert again.to_str() == tokenizer.to_str()
 
 
@@ -87,22 +87,22 @@ def test_a_very_long_word_does_not_hang_training(character):
     long = "".join(generator.choices("abcdefgh", k=160_000)) if character == "letters" else character * 160_000
     texts = [f"the cup {long} is on the table"]
     begin = time.perf_counter()
-    trained = tokenization.train(texts, TokenizerConfig(vocabulary=900))
+    trained = tokenization.train(texts, TokenizerConfig(vocab_size=900))
     assert time.perf_counter() - begin < 10
-    assert tokenization.train(texts, TokenizerConfig(vocabulary=900)).to_str() == trained.to_str()
+    assert tokenization.train(texts, TokenizerConfig(vocab_size=900)).to_str() == trained.to_str()
     assert trained.decode(trained.encode(texts[0], add_special_tokens=False).ids) == f" {texts[0]}"
 
 
 def test_the_vocabulary_is_never_larger_than_asked_for(tokenizer):
     assert tokenizer.get_vocab_size() == 900
-    with pytest.raises(ValueError, match=r"tokenizer\.vocabulary: 200 is too small.* need 272"):
-        tokenization.train(["a"], TokenizerConfig(vocabulary=200))
+    with pytest.raises(ValueError, match=r"tokenizer\.vocab_size: 200 is too small.* need 272"):
+        tokenization.train(["a"], TokenizerConfig(vocab_size=200))
 
 
 def test_unicode_forms():
     texts = ["ﬁne café ½"] * 5
-    nfkc = tokenization.train(texts, TokenizerConfig(vocabulary=300))
-    none = tokenization.train(texts, TokenizerConfig(vocabulary=300, normalization="none"))
+    nfkc = tokenization.train(texts, TokenizerConfig(vocab_size=300))
+    none = tokenization.train(texts, TokenizerConfig(vocab_size=300, normalization="none"))
     assert nfkc.decode(nfkc.encode("ﬁne").ids) == " fine"
     assert none.decode(none.encode("ﬁne").ids) == " ﬁne"
 

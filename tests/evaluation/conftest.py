@@ -19,7 +19,7 @@ TEXTS = [
 @pytest.fixture(scope="session")
 def tokenizer_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tokenizer")
-    tokenizers.save(tokenizers.train(TEXTS * 5, TokenizerConfig(vocabulary=330)), folder)
+    tokenizers.save(tokenizers.train(TEXTS * 5, TokenizerConfig(vocab_size=330)), folder)
     return folder
 
 

@@ -32,12 +32,12 @@ def close(one, other, tolerance):
 
 @pytest.fixture(scope="module")
 def one_batch(tmp_path_factory):
-    return runs.run(tmp_path_factory.mktemp("one"), *SMOOTH, "training.accumulate=1")
+    return runs.run(tmp_path_factory.mktemp("one"), *SMOOTH, "training.accumulate_grad_batches=1")
 
 
 @pytest.mark.parametrize("accumulate", [2, 4])
 def test_accumulation_equals_the_big_batch(tmp_path, one_batch, accumulate):
-    folder = runs.run(tmp_path, *SMOOTH, f"training.accumulate={accumulate}")
+    folder = runs.run(tmp_path, *SMOOTH, f"training.accumulate_grad_batches={accumulate}")
     close(weights(one_batch), weights(folder), 1e-5)
     losses = [
         [json.loads(line)["loss"] for line in (f / "metrics.jsonl").read_text().splitlines()]
@@ -60,7 +60,7 @@ def test_two_ranks_equal_one(tmp_path, one_batch, root):
         f"corpus.prepared={made.corpus.prepared}",
         f"checkpoints={made.checkpoints}",
         *SMOOTH,
-        "training.accumulate=1",
+        "training.accumulate_grad_batches=1",
         "training.devices=2",
         "training.accelerator=cpu",
         "training.threads=1",
@@ -88,7 +88,7 @@ def test_hybrid_at_its_ends_is_pure(tmp_path, ratio):
     """A whole run: the same weights to the bit."""
     pure = {0: "masked", 1: "causal"}[ratio]
     folders = [
-        runs.run(tmp_path / "hybrid", *PLAIN, f"objective.causal_ratio={ratio}", "objective.reading=mntp"),
+        runs.run(tmp_path / "hybrid", *PLAIN, f"objective.causal_ratio={ratio}", "objective.masked_prediction=mntp"),
         runs.run(tmp_path / pure, *PLAIN, f"objective.name={pure}"),
     ]
     assert runs.digest(weights(folders[0])) == runs.digest(weights(folders[1]))
@@ -106,7 +106,7 @@ def test_observers_change_nothing(tmp_path, tmp_path_factory):
     watched = runs.run(
         tmp_path / "watched",
         "training.log_every=1",
-        "training.save_minutes=0.000001",
+        "training.checkpoint_minutes=0.000001",
         f"corpus.dev={tmp_path}/dev.txt",
         f"corpus.test={tmp_path}/dev.txt",
         "evaluation.loss_at=milestones",
@@ -123,7 +123,7 @@ def test_observers_change_nothing(tmp_path, tmp_path_factory):
 
 
 def test_the_plan_alone_writes_nothing(tmp_path, capsys):
-    assert train.main(runs.make(tmp_path, "training.plan_only=true")) == 0
+    assert train.main(runs.make(tmp_path, "training.dry_run=true")) == 0
     printed = capsys.readouterr().out
     assert "chck_900" in printed
     assert "the run takes about" in printed

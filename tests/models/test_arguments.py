@@ -119,9 +119,7 @@ def test_arguments_that_exclude_each_other():
     with pytest.raises(ValueError, match="labels need the logits of all tokens"):
         model(batch, labels=batch, logits_to_keep=1)
     with pytest.raises(ValueError, match="labels need the logits of all tokens"):
-        model(batch, labels=batch, at=torch.tensor([1]))
-    with pytest.raises(ValueError, match="belong to packed rows"):
-        model(batch, targets=batch)
+        model(batch, labels=batch, target_positions=torch.tensor([1]))
     with pytest.raises(ValueError, match="both start_positions and end_positions"):
         BabyLMForQuestionAnswering(config())(batch, start_positions=torch.tensor([1, 2]))
 

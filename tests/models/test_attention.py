@@ -1,4 +1,4 @@
-"""Every backend equals the naive reference where it runs; the choice probes, measures and says why."""
+"""Every backend equals the eager one where it runs; the choice probes, measures and says why."""
 
 import warnings
 
@@ -21,7 +21,7 @@ def heads(dtype=torch.float32, device="cpu", length=16, size=32):
     return torch.randn(3, len(DOCUMENTS), length, 2, size, device=device).to(dtype).requires_grad_()
 
 
-def seen_by_hand(documents, bidirectional):
+def visible_by_hand(documents, bidirectional):
     rows, length = documents.shape
     seen = torch.zeros(rows, length, length, dtype=torch.bool)
     for row in range(rows):
@@ -39,12 +39,12 @@ def run(backend, documents, bidirectional, packed, **arguments):
     return out, torch.autograd.grad(out.square().sum(), packed)[0]
 
 
-def test_naive_by_hand():
+def test_eager_by_hand():
     query, key, value = heads().detach()
     scores = torch.einsum("rqhd,rkhd->rhqk", query, key) / 32**0.5
-    scores = scores.masked_fill(~seen_by_hand(DOCUMENTS, MIXTURE)[:, None], -torch.inf)
+    scores = scores.masked_fill(~visible_by_hand(DOCUMENTS, MIXTURE)[:, None], -torch.inf)
     expected = torch.einsum("rhqk,rkhd->rqhd", scores.softmax(-1), value)
-    layout = packed_layout(DOCUMENTS, MIXTURE, "naive", like=query)
+    layout = packed_layout(DOCUMENTS, MIXTURE, "eager", like=query)
     torch.testing.assert_close(attend(query, key, value, layout), expected)
 
 
@@ -56,17 +56,17 @@ rows = pytest.mark.parametrize("documents", [DOCUMENTS, DOCUMENTS * 0], ids=["pa
 
 @modes
 @rows
-def test_sdpa_equals_naive(bidirectional, documents):
-    ours, right = (run(name, documents, bidirectional, heads()) for name in ("sdpa", "naive"))
+def test_sdpa_equals_eager(bidirectional, documents):
+    ours, right = (run(name, documents, bidirectional, heads()) for name in ("sdpa", "eager"))
     torch.testing.assert_close(ours, right, atol=5e-5, rtol=1e-4)
 
 
 @modes
 @rows
-def test_flex_equals_naive_forward(bidirectional, documents):
+def test_flex_equals_eager_forward(bidirectional, documents):
     """Its backward needs a GPU."""
     query, key, value = heads().detach()
-    ours, right = (packed_layout(documents, bidirectional, name, like=query) for name in ("flex", "naive"))
+    ours, right = (packed_layout(documents, bidirectional, name, like=query) for name in ("flex", "eager"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it says that it is slow when not compiled
         result = attend(query, key, value, ours)
@@ -82,13 +82,13 @@ def test_causal_single_documents_need_no_mask():
 def test_bias_and_scale():
     bias = torch.randn(4, 2, 16, 16)
     for bidirectional, documents in ((MIXTURE, DOCUMENTS), (MIXTURE & False, DOCUMENTS * 0)):
-        results = [run(name, documents, bidirectional, heads(), bias=bias, scale=0.1)[0] for name in ("naive", "sdpa")]
+        results = [run(name, documents, bidirectional, heads(), bias=bias, scale=0.1)[0] for name in ("eager", "sdpa")]
         torch.testing.assert_close(*results)
 
 
 def test_dropout_of_weights_is_unbiased():
     query, key, value = heads().detach()
-    layout = packed_layout(DOCUMENTS, MIXTURE, "naive", like=query)
+    layout = packed_layout(DOCUMENTS, MIXTURE, "eager", like=query)
     torch.manual_seed(0)
     mean = torch.stack([attend(query, key, value, layout, dropout=0.3) for _ in range(400)]).mean(0)
     assert (mean - attend(query, key, value, layout)).abs().mean() < 0.04
@@ -97,26 +97,26 @@ def test_dropout_of_weights_is_unbiased():
 def test_varlen_offsets_follow_documents_with_causal_rows_first():
     layout = packed_layout(DOCUMENTS, MIXTURE, "varlen", like=heads())
     assert layout.order.tolist() == [1, 3, 0, 2]
-    causal, both = layout.parts
+    causal, both = layout.groups
     assert (causal.start, causal.stop, causal.causal, both.start, both.stop, both.causal) == (0, 2, True, 2, 4, False)
     assert causal.offsets.tolist() == [0, 5, 16, 31, 32]
     assert both.offsets.tolist() == [0, 16, 19, 23, 32]
     assert causal.offsets.dtype == torch.int32
     three = packed_layout(DOCUMENTS[:2], MIXTURE[:2] | True, "varlen", like=heads())
     assert three.order is None
-    assert three.parts[0].offsets.tolist() == [0, 16, 21, 32, 32], "padded to a power of two of sequences"
+    assert three.groups[0].offsets.tolist() == [0, 16, 21, 32, 32], "padded to a power of two of sequences"
 
 
 @CUDA
 @pytest.mark.parametrize("backend", ["sdpa", "flex", "varlen", "flash"])
 @pytest.mark.parametrize("where", ["cpu", "cuda"])
-def test_equals_naive_on_cuda(backend, where):
+def test_equals_eager_on_cuda(backend, where):
     device = torch.device("cuda")
     if problem := probe(backend, device, torch.bfloat16, 32):
         pytest.skip(f"{backend} does not run here: {problem}")
     documents, modes = DOCUMENTS.to(where), MIXTURE.to(where)
     ours = run(backend, documents, modes, heads(torch.bfloat16, "cuda"))
-    for mine, right in zip(ours, run("naive", documents, modes, heads(torch.bfloat16, "cuda")), strict=True):
+    for mine, right in zip(ours, run("eager", documents, modes, heads(torch.bfloat16, "cuda")), strict=True):
         torch.testing.assert_close(mine, right, atol=0.05, rtol=0.05)
 
 
@@ -138,7 +138,7 @@ def test_padded_layout():
         padded_layout(torch.zeros(1, 2), 3, 3, True, "sdpa", like)
 
 
-@pytest.mark.parametrize(("dtype", "name"), [(torch.float32, "sdpa"), (torch.bfloat16, "naive")])
+@pytest.mark.parametrize(("dtype", "name"), [(torch.float32, "sdpa"), (torch.bfloat16, "eager")])
 @pytest.mark.parametrize("length", [16, 512])
 def test_the_choice_is_a_rule_and_says_why(dtype, name, length):
     choice = choose(config(), torch.device("cpu"), dtype, length=length)
@@ -152,11 +152,11 @@ def test_on_a_gpu_long_rows_leave_the_dense_mask():
     gpu = torch.device("cuda")
     assert preferred(gpu, torch.bfloat16, 128, dense=False) == ["flash", "sdpa", "varlen", "flex"]
     assert preferred(gpu, torch.bfloat16, 512, dense=False) == ["flash", "varlen", "sdpa", "flex"]
-    assert preferred(gpu, torch.bfloat16, 512, dense=True) == ["sdpa", "naive"]
+    assert preferred(gpu, torch.bfloat16, 512, dense=True) == ["sdpa", "eager"]
 
 
 def test_explicit_choice_is_taken():
-    assert choose(config(), torch.device("cpu"), torch.float32, wanted="naive").name == "naive"
+    assert choose(config(), torch.device("cpu"), torch.float32, wanted="eager").name == "eager"
 
 
 def test_choice_refuses_what_cannot_run():
@@ -175,5 +175,5 @@ def test_a_kernel_that_imports_and_fails_is_passed_over(monkeypatch):
 
     monkeypatch.setitem(attention._KERNELS, "sdpa", broken)
     choice = choose(config(), torch.device("cpu"), torch.float32, length=16)
-    assert choice.name == "naive"
+    assert choice.name == "eager"
     assert "sdpa does not run (RuntimeError: no kernel image)" in choice.reason

@@ -71,10 +71,10 @@ def test_the_loss_of_the_problem(settings, labels, loss):
     torch.testing.assert_close(output.loss, expected)
 
 
-@pytest.mark.parametrize("reading", ["causal", "mntp"])
-def test_they_attend_as_the_weights_were_trained(reading):
-    tagger, batch = made(BabyLMForTokenClassification, reading=reading), tokens(1, 8)
+@pytest.mark.parametrize("prediction_mode", ["causal", "mntp"])
+def test_they_attend_as_the_weights_were_trained(prediction_mode):
+    tagger, batch = made(BabyLMForTokenClassification, prediction_mode=prediction_mode), tokens(1, 8)
     other = batch.clone()
     other[0, -1] = (other[0, -1] + 1) % 57 + 4
     change = (tagger(batch).logits - tagger(other).logits)[0, 0].abs().max()
-    assert (change == 0) == (reading == "causal")
+    assert (change == 0) == (prediction_mode == "causal")

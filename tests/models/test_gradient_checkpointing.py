@@ -19,7 +19,7 @@ def gradients(model, packed):
         documents = torch.tensor([[0] * 5 + [1] * 7, [0] * 12])
         everywhere = torch.arange(24)
         both = torch.tensor([False, True])
-        loss = model(batch, documents, both, everywhere, batch.flatten().roll(-1)).nll.mean()
+        loss = model.token_losses(batch, documents, both, everywhere, batch.flatten().roll(-1)).nll.mean()
     else:
         loss = model(input_ids=batch, labels=batch).loss
     model.zero_grad()

@@ -9,7 +9,7 @@ from babylm.models.configuration_babylm import BabyLMConfig
 from babylm.models.modeling_babylm import BabyLMForCausalLM, BabyLMForMaskedLM
 from babylm.models.transformer import BabyLMModel
 
-from .variants import VARIANTS, config, network, tokens
+from .variants import VARIANTS, config, network, packed_logits, tokens
 
 PAD = 2
 variants = pytest.mark.parametrize("variant", VARIANTS)
@@ -53,11 +53,11 @@ def test_equals_the_packed_call(variant):
     causal, batch = network(**VARIANTS[variant]), tokens(2, 12)
     everywhere = torch.arange(batch.numel())
     for model, bidirectional in ((causal, False), (masked(causal), True)):
-        packed = causal(batch, batch * 0, torch.full((2,), bidirectional), everywhere)
+        packed = packed_logits(causal, batch, batch * 0, torch.full((2,), bidirectional))
         result = model(input_ids=batch, token_type_ids=batch * 0).logits
         torch.testing.assert_close(result.flatten(0, 1), packed, atol=2e-5, rtol=1e-4)
         torch.testing.assert_close(
-            model(input_ids=batch, at=everywhere[3::7]).logits, packed[3::7], atol=2e-5, rtol=1e-4
+            model(input_ids=batch, target_positions=everywhere[3::7]).logits, packed[3::7], atol=2e-5, rtol=1e-4
         )
         assert model(input_ids=batch, return_dict=False)[0].shape == (2, 12, 61)
 
@@ -73,9 +73,9 @@ def test_masked_lm_sees_both_ways_and_causal_lm_does_not():
     assert changed[1] > 1e-4
 
 
-@pytest.mark.parametrize(("reading", "causal"), [("causal", True), ("mntp", False), ("mlm", False)])
-def test_base_model_attends_as_the_weights_were_trained(reading, causal):
-    model = BabyLMModel(config(reading=reading)).eval()
+@pytest.mark.parametrize(("prediction_mode", "causal"), [("causal", True), ("mntp", False), ("mlm", False)])
+def test_base_model_attends_as_the_weights_were_trained(prediction_mode, causal):
+    model = BabyLMModel(config(prediction_mode=prediction_mode)).eval()
     batch = tokens(2, 8)
     output = model(batch)
     assert "logits" not in output
@@ -152,9 +152,9 @@ def test_labels():
     torch.testing.assert_close(loss.loss, expected)
     halves = causal(input_ids=batch, labels=labels, num_items_in_batch=20).loss
     torch.testing.assert_close(halves, expected * 10 / 20)
-    for reading, shift in (("mntp", 1), ("mlm", 0)):
+    for mode, shift in (("mntp", 1), ("mlm", 0)):
         model = masked(causal)
-        model.config = config(reading=reading)
+        model.config = config(prediction_mode=mode)
         read = model(input_ids=batch, labels=labels)
         expected = F.cross_entropy(read.logits[:, 3 - shift : 8 - shift].flatten(0, 1), batch[:, 3:].flatten())
         torch.testing.assert_close(read.loss, expected)
@@ -216,7 +216,16 @@ def test_same_seed_same_weights():
     [
         ({"norm": "batch"}, "model.norm: unknown value 'batch'"),
         ({"hidden_size": 33}, "model.hidden_size.*model.num_attention_heads"),
-        ({"hidden_size": 36, "num_attention_heads": 6}, "multiple of 4"),
+        (
+            {"hidden_size": 36, "num_attention_heads": 6},
+            r"partial_rotary_factor \(0.5\) of heads of 6 .* is 3; ",
+        ),
+        ({"partial_rotary_factor": 0.3}, r"is 4.8; it must be an even whole number"),
+        ({"partial_rotary_factor": 1.5}, "must be an even whole number"),
+        (
+            {"depth": "unet", "reading": "mlm"},
+            r"depth, reading\): python -m babylm.convert FOLDER brings it over",
+        ),
     ],
 )
 def test_configuration_is_checked(changes, message):
@@ -233,10 +242,10 @@ def test_configuration_has_every_setting_of_the_model_section():
     fields.pop("preset")
     made = BabyLMConfig()
     assert {name: getattr(made, name) for name in fields} == fields
-    again = BabyLMConfig.from_dict(config(depth="unet", soft_cap=3.0).to_dict())
-    assert (again.depth, again.soft_cap, again.hidden_size) == ("unet", 3.0, 32)
+    again = BabyLMConfig.from_dict(config(layer_connections="unet", logit_softcap=3.0).to_dict())
+    assert (again.layer_connections, again.logit_softcap, again.hidden_size) == ("unet", 3.0, 32)
 
 
 def test_unknown_backend():
-    with pytest.raises(ValueError, match="one of: naive, sdpa"):
+    with pytest.raises(ValueError, match="one of: eager, sdpa"):
         network().set_attention("fast")

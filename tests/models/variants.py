@@ -20,21 +20,33 @@ SMALL: dict[str, Any] = {
 }
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
-    "plain": {"qk_norm": False, "attention_gate": "none", "value_residual": False, "input_skip": False},
+    "plain": {"qk_norm": False, "attention_gate": "none", "value_residual": False, "x0_skip": False},
     "gpt-bert": {
         "norm": "layer",
         "position": "relative",
         "qk_norm": False,
-        "inner_norm": True,
-        "attention_gate": "element",
+        "sub_norm": True,
+        "attention_gate": "elementwise",
         "value_residual": False,
-        "input_skip": False,
-        "depth": "average",
+        "x0_skip": False,
+        "layer_connections": "denseformer",
         "head_transform": True,
     },
-    "affine": {"norm": "layer", "norm_affine": True, "position": "rotary", "activation": "swiglu"},
-    "unet": {"depth": "unet", "activation": "relu2", "tie_embeddings": False, "soft_cap": 5.0, "norm_affine": True},
-    "relative": {"position": "relative", "depth": "average", "head_transform": True},
+    "affine": {
+        "norm": "layer",
+        "norm_affine": True,
+        "position": "rotary",
+        "partial_rotary_factor": 1.0,
+        "activation": "swiglu",
+    },
+    "unet": {
+        "layer_connections": "unet",
+        "activation": "relu2",
+        "tie_embeddings": False,
+        "logit_softcap": 5.0,
+        "norm_affine": True,
+    },
+    "relative": {"position": "relative", "layer_connections": "denseformer", "head_transform": True},
 }
 
 
@@ -51,6 +63,12 @@ def network(seed: int = 0, **changes: Any) -> BabyLMForCausalLM:
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.15)
     return model
+
+
+def packed_logits(model, batch, documents, bidirectional, positions=None):
+    """Logits (n, vocabulary) of packed rows at flat positions (all by default), as `token_losses` computes them."""
+    hidden = model.model.forward_packed(batch, documents, bidirectional).flatten(0, 1)
+    return model.head(hidden if positions is None else hidden[positions])
 
 
 def tokens(rows: int, length: int, seed: int = 1) -> torch.Tensor:

@@ -8,9 +8,9 @@ import torch
 
 from babylm import objectives, schedules
 from babylm.config.schema import ObjectiveConfig
-from babylm.objectives import Batch, Special
+from babylm.objectives import Batch, SpecialTokens
 
-SPECIAL = Special(bos=0, pad=1, mask=2, vocabulary=300, first_ordinary_id=5)
+SPECIAL = SpecialTokens(bos=0, pad=1, mask=2, vocabulary=300, first_ordinary_id=5)
 
 
 def make_batch(rows=8, length=64, seed=0, first_row=0, pads=True):
@@ -37,11 +37,14 @@ def make_batch(rows=8, length=64, seed=0, first_row=0, pads=True):
     return Batch(tokens, documents, words, first_row)
 
 
-def network(tokens, documents, bidirectional, at, targets):
+def answer(tokens, documents, bidirectional, at, targets):
     """A deterministic stand-in whose answers depend on the row's own content at and around the position asked."""
     state = (tokens.double() * 0.01).cos() + documents * 0.1 + bidirectional[:, None] * 0.5
     nll = 3 + (state.flatten()[at] * (1 + targets * 0.01)).sin()
     return SimpleNamespace(nll=nll.float(), log_z=(nll * 0.7).float())
+
+
+network = SimpleNamespace(token_losses=answer)
 
 
 def build(name, **settings):
@@ -49,7 +52,7 @@ def build(name, **settings):
 
 
 def example_of(objective, batch, progress=0.3, seed=1):
-    noise = objective.noise(*batch.tokens.shape, torch.Generator().manual_seed(seed))
+    noise = objective.draw_uniforms(*batch.tokens.shape, torch.Generator().manual_seed(seed))
     return objective.corrupt(batch, noise, progress)
 
 
@@ -68,7 +71,7 @@ def assert_same(a, b):
 @pytest.mark.parametrize(("ratio", "pure"), [(1.0, "causal"), (0.0, "masked")])
 def test_hybrid_at_its_ends_is_the_pure_objective(ratio, pure):
     batch = make_batch(first_row=37)
-    noise = build("masked").noise(8, 64, torch.Generator().manual_seed(1))
+    noise = build("masked").draw_uniforms(8, 64, torch.Generator().manual_seed(1))
     hybrid = build("hybrid", causal_ratio=ratio)
     mixed, alone = hybrid.corrupt(batch, noise, 0.5), build(pure).corrupt(batch, noise, 0.5)
     assert_same(mixed, alone)
@@ -102,7 +105,7 @@ def test_causal_targets_equal_a_slow_loop():
 @pytest.mark.parametrize("whole_words", [False, True])
 def test_masked_targets_are_the_originals(reading, whole_words):
     batch = make_batch(32)
-    objective = build("masked", reading=reading, whole_words=whole_words, keep=0.0, random=0.0)
+    objective = build("masked", masked_prediction=reading, whole_words=whole_words, keep=0.0, random=0.0)
     example = example_of(objective, batch)
     shift = 1 if reading == "mntp" else 0
     hidden = {(row, at + shift) for row, at, _, _ in asked(example, 64)}
@@ -193,7 +196,7 @@ def test_keep_and_random_shares():
 def test_slices_of_the_batch_and_the_noise_give_the_whole(name, whole_words):
     objective = build(name, causal_ratio=0.4, whole_words=whole_words)
     batch = make_batch(12, first_row=24)
-    noise = objective.noise(12, 64, torch.Generator().manual_seed(5))
+    noise = objective.draw_uniforms(12, 64, torch.Generator().manual_seed(5))
     whole = objective.corrupt(batch, noise, 0.6)
     total = objective.loss(network, whole)
     parts, sums = [], torch.tensor(0.0)
@@ -227,7 +230,7 @@ def test_z_loss_and_metrics():
     batch = make_batch()
     objective, plain = build("hybrid", z_loss=0.5), build("hybrid", z_loss=0.0)
     example = example_of(objective, batch)
-    scored = network(example.tokens, example.documents, example.bidirectional, example.at, example.targets)
+    scored = answer(example.tokens, example.documents, example.bidirectional, example.at, example.targets)
     difference = objective.loss(network, example).total - plain.loss(network, example).total
     assert difference == pytest.approx(float((0.5 * scored.log_z.square() * example.weights).sum()), rel=1e-4)
     metrics = plain.loss(network, example).metrics

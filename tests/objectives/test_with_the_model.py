@@ -20,13 +20,13 @@ def network():
 
 
 def corrupted(objective, batch):
-    noise = objective.noise(len(batch.tokens), batch.tokens.shape[1], torch.Generator().manual_seed(3))
+    noise = objective.draw_uniforms(len(batch.tokens), batch.tokens.shape[1], torch.Generator().manual_seed(3))
     return objective.corrupt(batch, noise, 0.2), noise
 
 
 @pytest.mark.parametrize("reading", ["mntp", "mlm"])
 def test_batches_add_up_in_value_and_gradient(network, reading):
-    objective = objectives.build(ObjectiveConfig(name="hybrid", reading=reading, causal_ratio=0.4), SPECIAL)
+    objective = objectives.build(ObjectiveConfig(name="hybrid", masked_prediction=reading, causal_ratio=0.4), SPECIAL)
     batch = make_batch(10, 64, first_row=20)
     example, noise = corrupted(objective, batch)
     network.zero_grad()
@@ -52,7 +52,7 @@ def test_a_target_sees_its_own_document_only_and_never_itself(network):
 
     def losses(tokens):
         with torch.no_grad():
-            found = network(tokens, example.documents, example.bidirectional, example.at, example.targets)
+            found = network.token_losses(tokens, example.documents, example.bidirectional, example.at, example.targets)
         real = example.weights > 0
         return found.nll[real]
 

@@ -20,11 +20,12 @@ def test_every_preset(preset):
     check(network(**PRESETS[preset]))
 
 
-@pytest.mark.parametrize("depth", ["unet", "average"])
+@pytest.mark.parametrize("connections", ["unet", "denseformer"])
 @pytest.mark.parametrize("tie", [True, False])
-def test_variants(depth, tie):
+def test_variants(connections, tie):
     shape = {"hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 96}
-    check(network(**shape, depth=depth, tie_embeddings=tie, head_transform=True, norm_affine=True, position="relative"))
+    shape |= {"layer_connections": connections, "position": "relative"}
+    check(network(**shape, tie_embeddings=tie, head_transform=True, norm_affine=True))
 
 
 def check(model):

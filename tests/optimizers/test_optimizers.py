@@ -150,13 +150,13 @@ def slow_muon(weight, gradients, config, momentum=0.95):
         flat = torch.from_numpy(look.T.copy() if standing else look).float()  # a transposed matrix, to test that too
         update = _newton_schulz.orthogonalize(flat[None], config.newton_schulz_steps)[0].double().numpy()
         update = update.T if standing else update
-        if config.normalized:
+        if config.normuon:
             axis = 1 if standing else 0
             squares = config.betas[1] * squares + (1 - config.betas[1]) * (update**2).mean(axis)
             scaled = update / np.expand_dims(np.sqrt(squares), axis)
             update = scaled * np.linalg.norm(update) / np.linalg.norm(scaled)
         update = update * max(1.0, weight.shape[0] / weight.shape[1]) ** 0.5
-        decayed = (update * weight >= 0) if config.cautious else 1.0
+        decayed = (update * weight >= 0) if config.cautious_weight_decay else 1.0
         weight = weight - config.lr * update - config.lr * config.weight_decay * weight * decayed
     return weight
 
@@ -165,7 +165,7 @@ def slow_muon(weight, gradients, config, momentum=0.95):
 @pytest.mark.parametrize("cautious", [True, False])
 def test_muon_batched_equals_one_matrix_at_a_time(normalized, cautious, monkeypatch):
     monkeypatch.setattr(_newton_schulz, "dtype_for", lambda device: torch.float32)
-    config = OptimizerConfig(lr=0.05, weight_decay=0.4, normalized=normalized, cautious=cautious)
+    config = OptimizerConfig(lr=0.05, weight_decay=0.4, normuon=normalized, cautious_weight_decay=cautious)
     generator = np.random.default_rng(0)
     shapes = [(32, 48), (48, 32), (32, 32), (32, 48), (48, 32), (32, 32), (40, 32)]
     start = [generator.normal(size=shape).astype(np.float32) * 0.2 for shape in shapes]

@@ -34,7 +34,7 @@ def built(tmp_path_factory, data):
     """The run, as training and evaluation leave it."""
     folder = tmp_path_factory.mktemp("runs") / "mini"
     tokenizer = tmp_path_factory.mktemp("tokenizer")
-    tokenizers.save(tokenizers.train(TEXTS * 5, TokenizerConfig(vocabulary=330)), tokenizer)
+    tokenizers.save(tokenizers.train(TEXTS * 5, TokenizerConfig(vocab_size=330)), tokenizer)
     vocabulary = tokenizers.load(tokenizer).get_vocab_size()
     planned = []
     for number, words in enumerate((*TRACK.milestones, TRACK.milestones[-1]), 1):

@@ -22,13 +22,15 @@ TEXT = ["the cat sat on the mat. a dog saw the cat; the dog and the cat ran."] *
 @pytest.fixture(scope="module")
 def tokenizer_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tokenizer")
-    tokenizers.save(tokenizers.train(TEXT, TokenizerConfig(vocabulary=300, min_frequency=1)), folder)
+    tokenizers.save(tokenizers.train(TEXT, TokenizerConfig(vocab_size=300, min_frequency=1)), folder)
     return folder
 
 
 @pytest.fixture
 def model(tokenizer_folder):
-    return network(vocab_size=tokenizers.load(tokenizer_folder).get_vocab_size(), depth="unet", soft_cap=8.0)
+    return network(
+        vocab_size=tokenizers.load(tokenizer_folder).get_vocab_size(), layer_connections="unet", logit_softcap=8.0
+    )
 
 
 @pytest.fixture
@@ -124,6 +126,20 @@ def test_verify_finds_nan_and_a_missing_manifest(saved):
     (saved / "manifest.json").unlink()
     assert "manifest.json" in revisions.verify(saved)[0]
     with pytest.raises(ValueError, match=r"manifest\.json: there is no such file"):
+        revisions.load(saved)
+
+
+def test_an_old_configuration_is_refused_with_the_command_that_converts_it(saved):
+    config = json.loads((saved / "config.json").read_text())
+    config["depth"] = config.pop("layer_connections")
+    files.write_json(saved / "config.json", config)
+    entries = json.loads((saved / "manifest.json").read_text())["files"]
+    entries["config.json"] = {
+        "bytes": (saved / "config.json").stat().st_size,
+        "sha256": files.sha256_file(saved / "config.json"),
+    }
+    files.write_json(saved / "manifest.json", {"files": entries})
+    with pytest.raises(ValueError, match=r"^config.json is from an older .* python -m babylm\.convert FOLDER"):
         revisions.load(saved)
 
 

@@ -17,15 +17,15 @@ name: run
 track: free
 milestones: [400, 900]
 corpus: {source: files, path: text, prepared: prepared, document_words: 40}
-tokenizer: {vocabulary: 320}
+tokenizer: {vocab_size: 320}
 model: {preset: smoke, hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 2, intermediate_size: 48,
         max_position_embeddings: 64, dropout: 0.1}
 objective: {name: hybrid}
 optimizer: {lr: 0.01, momentum_warmup: 4}
 averaging: {name: ema, decay: 0.9, every: 2}
-phases: [{until: 0.5, sequence_length: 16, tokens: 256}, {until: 1.0, sequence_length: 32, tokens: 256}]
+phases: [{until: 0.5, sequence_length: 16, tokens_per_step: 256}, {sequence_length: 32, tokens_per_step: 256}]
 budget: {epochs: 2}
-training: {accumulate: 2, log_every: 4, precision: fp32, attention: sdpa, save_minutes: 60}
+training: {accumulate_grad_batches: 2, log_every: 4, precision: fp32, attention: sdpa, checkpoint_minutes: 60}
 evaluation: {loss_at: none}
 """
 

@@ -12,8 +12,8 @@ import torch
 
 from babylm import revisions, train
 from babylm.training import checkpoint
-from babylm.training.background_writer import Background
-from babylm.training.setup import Session
+from babylm.training.background_writer import BackgroundWriter
+from babylm.training.setup import TrainingSetup
 
 from . import runs
 from .test_resume import child, stop_at  # noqa: F401 (a fixture)
@@ -21,7 +21,7 @@ from .test_resume import child, stop_at  # noqa: F401 (a fixture)
 
 def test_one_job_at_a_time_and_errors_come_back():
     done: list[int] = []
-    writer, gate = Background(), threading.Event()
+    writer, gate = BackgroundWriter(), threading.Event()
 
     def first():
         gate.wait(5)
@@ -48,7 +48,7 @@ def test_one_job_at_a_time_and_errors_come_back():
 @pytest.fixture
 def slow(monkeypatch):
     """A writer slower than training, in another thread than the loop's."""
-    original, threads = Session.save_revision, []
+    original, threads = TrainingSetup.save_revision, []
 
     def save(self, folder, weights, facts):
         threads.append(threading.current_thread().name)
@@ -56,7 +56,7 @@ def slow(monkeypatch):
             time.sleep(0.4)
         original(self, folder, weights, facts)
 
-    monkeypatch.setattr(Session, "save_revision", save)
+    monkeypatch.setattr(TrainingSetup, "save_revision", save)
     return threads
 
 
@@ -74,7 +74,7 @@ def test_a_slow_writer_changes_nothing(tmp_path, slow, monkeypatch):
 
 
 def test_a_failing_writer_stops_the_run(tmp_path, monkeypatch):
-    original = Session.save_revision
+    original = TrainingSetup.save_revision
 
     def save(self, folder, weights, facts):
         if folder.name == "chck_400":
@@ -82,7 +82,7 @@ def test_a_failing_writer_stops_the_run(tmp_path, monkeypatch):
         original(self, folder, weights, facts)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Session, "save_revision", save)
+        patch.setattr(TrainingSetup, "save_revision", save)
         with pytest.raises(OSError, match="no space left"):
             train.main(runs.make(tmp_path))
     folder = tmp_path / "checkpoints" / "run"
@@ -102,7 +102,7 @@ def test_a_stop_waits_for_the_writer(tmp_path, slow, monkeypatch):
 @pytest.mark.usefixtures("slow")
 def test_a_kill_while_the_writer_works_leaves_no_gap(tmp_path, child):  # noqa: F811
     """SIGKILL with the revision of step 4 half written and states saved at every step."""
-    made = runs.make(tmp_path, "training.save_minutes=0.000001")
+    made = runs.make(tmp_path, "training.checkpoint_minutes=0.000001")
     folder = tmp_path / "checkpoints" / "run"
     process = child(lambda: train.main(made))
     begin = time.monotonic()
@@ -126,7 +126,7 @@ def test_building_the_skeleton_draws_no_random_numbers(tmp_path):
     from babylm.training import setup
 
     made = runs.make(tmp_path)
-    opened = setup.open_session(made, prepare(made.corpus, made.tokenizer, print), setup.console.Log(quiet=True))
+    opened = setup.open_run(made, prepare(made.corpus, made.tokenizer, print), setup.console.Log(quiet=True))
     torch.manual_seed(1)
     before = torch.get_rng_state()
     assert next(opened.skeleton.parameters()).device.type == "meta"

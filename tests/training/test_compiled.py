@@ -27,12 +27,12 @@ def graphs(monkeypatch):
     torch._dynamo.reset()
 
 
-PHASES = "phases=[{until: 0.4, sequence_length: 16, tokens: 256}, {until: 0.7, sequence_length: 32, tokens: 256}, "
-PHASES += "{until: 1.0, sequence_length: 64, tokens: 256}]"
+SHAPES = ("{until: 0.4, sequence_length: 16", "{until: 0.7, sequence_length: 32", "{until: 1.0, sequence_length: 64")
+PHASES = f"phases=[{', '.join(f'{shape}, tokens_per_step: 256}}' for shape in SHAPES)}]"
 
 
 @pytest.mark.parametrize(
-    "more", [[], ["model.depth=unet", "model.num_hidden_layers=4"], ["training.deterministic=true"]]
+    "more", [[], ["model.layer_connections=unet", "model.num_hidden_layers=4"], ["training.deterministic=true"]]
 )
 def test_the_dry_run_compiles_all_that_training_needs(tmp_path, monkeypatch, graphs, more):
     """Three lengths in bf16: each kind of block once a length, and nothing eager or compiled anew in the run."""

@@ -16,7 +16,7 @@ from babylm.config.schema import ObjectiveConfig, OptimizerConfig
 from babylm.models import attention
 from babylm.training.callbacks import throughput
 from babylm.training.module import Pretraining
-from babylm.training.nonfinite import Guard
+from babylm.training.nonfinite import NonFiniteGuard
 from tests import small
 from tests.models import variants
 
@@ -33,7 +33,7 @@ def test_rows_gathered_on_the_device_equal_the_loaders(sizes):
     """All steps of two phases over several epochs, padding included, cut for accumulation and two ranks."""
     source = small.stream(**sizes)
     planned = small.build(small.config((0.5, 8, 64), (1.0, 16, 64), epochs=3.3), source)
-    corpus = device_stream.ResidentCorpus(source, torch.device("cpu"))
+    corpus = device_stream.DeviceStream(source, torch.device("cpu"))
     for rank in (0, 1):
         cut = {"accumulate": 2, "rank": rank, "world": 2}
         loaded, placed = PlanDataset(planned, **cut), PlanDataset(planned, **cut, places=True)
@@ -54,20 +54,20 @@ def test_a_run_with_the_corpus_on_the_device_is_the_same_to_the_bit(tmp_path):
 
 
 def test_auto_leaves_the_corpus_to_the_loader_on_a_cpu():
-    assert not device_stream.wanted("auto", torch.device("cpu"), 10**6)[0]
-    assert device_stream.wanted(True, torch.device("cpu"), 10**6)[0]
+    assert not device_stream.fits_on_device("auto", torch.device("cpu"), 10**6)[0]
+    assert device_stream.fits_on_device(True, torch.device("cpu"), 10**6)[0]
 
 
 def test_a_deferred_guard_takes_back_every_step_from_the_first_bad_one():
     parameters = [torch.randn(3, 5), torch.randn(7)]
-    guard = Guard(parameters, deferred=True)
+    guard = NonFiniteGuard(parameters, deferred=True)
     for step, norm in enumerate([1.0, 2.0, float("nan"), 1.0]):
         before = [p.clone() for p in parameters]
-        assert guard.before(torch.tensor(norm))
+        assert guard.check(torch.tensor(norm))
         for p in parameters:
             p.copy_(torch.full_like(p, torch.nan) if step == 2 else p * 1.7 - 0.3)
         expected = [p.clone() for p in parameters] if step < 2 else before
-        guard.after()
+        guard.revert()
         for p, wanted in zip(parameters, expected, strict=True):
             assert torch.equal(p.view(torch.int32), wanted.view(torch.int32))
         assert guard.bad_step() == (None if step < 2 else 2)
@@ -76,8 +76,8 @@ def test_a_deferred_guard_takes_back_every_step_from_the_first_bad_one():
 @pytest.fixture
 def deferred(monkeypatch):
     """The guard as on a GPU."""
-    original = Guard.__init__
-    monkeypatch.setattr(Guard, "__init__", lambda self, parameters, _: original(self, parameters, True))
+    original = NonFiniteGuard.__init__
+    monkeypatch.setattr(NonFiniteGuard, "__init__", lambda self, parameters, _: original(self, parameters, True))
 
 
 def test_the_deferred_guard_changes_no_run_and_stops_a_bad_one(tmp_path, monkeypatch, deferred, capsys):
@@ -148,7 +148,7 @@ def test_no_step_waits_for_the_device(tmp_path, monkeypatch, deferred, optimizer
 
     monkeypatch.setattr(Pretraining, "on_train_batch_start", begin)
     monkeypatch.setattr(Pretraining, "on_train_batch_end", end)
-    monkeypatch.setattr(throughput, "memory", lambda device: 0.0)
+    monkeypatch.setattr(throughput, "peak_memory", lambda device: 0.0)
     runs.run(tmp_path, f"optimizer.name={optimizer}", "training.corpus_on_device=true", "training.revisions=none")
     assert len(steps) > 8
     assert watch.seen == []
@@ -156,7 +156,7 @@ def test_no_step_waits_for_the_device(tmp_path, monkeypatch, deferred, optimizer
 
 @pytest.mark.parametrize(
     ("variant", "backend", "optimizer"),
-    [(name, "naive", "muon") for name in variants.VARIANTS]
+    [(name, "eager", "muon") for name in variants.VARIANTS]
     + [
         pytest.param(name, "varlen", "lamb", marks=NEW_TORCH)
         for name, own in variants.VARIANTS.items()
@@ -181,17 +181,17 @@ def test_a_step_runs_where_nothing_can_be_read(monkeypatch, variant, backend, op
         documents, words = torch.zeros_like(tokens, dtype=torch.int32), torch.zeros_like(tokens, dtype=torch.uint8)
     network.train()
     network.set_attention(backend, {length: 8})
-    special = objectives.Special(0, 2, 3, shape.vocab_size, 16)
+    special = objectives.SpecialTokens(0, 2, 3, shape.vocab_size, 16)
     asking = objectives.build(ObjectiveConfig(**objective), special)
-    noise = torch.zeros(rows, asking.channels, length, device="meta")
+    noise = torch.zeros(rows, asking.uniforms_per_token, length, device="meta")
     loss = asking.loss(network, asking.corrupt(objectives.Batch(tokens, documents, words, 0), noise, 0.5))
     loss.total.backward()
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-    guard = Guard(list(network.parameters()), deferred=True)
+    guard = NonFiniteGuard(list(network.parameters()), deferred=True)
     step = optimizers.build(OptimizerConfig(name=optimizer), network.named_parameters())
-    guard.before(norm)
+    guard.check(norm)
     step.step()
-    guard.after()
+    guard.revert()
     with pytest.raises(RuntimeError, match="meta"):
         guard.bad_step()  # which reads
 
@@ -199,7 +199,7 @@ def test_a_step_runs_where_nothing_can_be_read(monkeypatch, variant, backend, op
 def test_gathering_rows_does_not_wait():
     source = small.stream()
     planned = small.build(small.config((1.0, 16, 128), epochs=2), source)
-    corpus = device_stream.ResidentCorpus(source, torch.device("cpu"))
+    corpus = device_stream.DeviceStream(source, torch.device("cpu"))
     with Forbid() as watch:
         corpus.rows(planned.row_starts(3)[0].astype(np.int64), 16, planned.phases[0].end)
     assert watch.seen == []
@@ -210,7 +210,7 @@ def test_the_layout_of_varlen_needs_no_look_at_the_documents(ratio):
     """The sequences that the host finds, then empty ones, in one shape for all steps of a phase."""
     source = small.stream(mean=6)
     planned = small.build(small.config((0.5, 8, 64), (1.0, 16, 128), epochs=3.3), source)
-    most, shapes = planned.most_documents(), set()
+    most, shapes = planned.max_documents_per_step(), set()
     passed = dict.fromkeys(most, 0)
     for step in range(planned.steps):
         documents = torch.from_numpy(planned.batch(step).rows.documents)

@@ -10,7 +10,7 @@ from babylm import objectives
 from babylm.config.schema import ObjectiveConfig
 from babylm.models.modeling_babylm import BabyLMForCausalLM
 from babylm.training import held_out_loss
-from babylm.training.setup import Session
+from babylm.training.setup import TrainingSetup
 from tests.models import variants
 
 from . import runs
@@ -22,7 +22,7 @@ LENGTH = 16
 def network():
     torch.manual_seed(0)
     network = BabyLMForCausalLM(variants.config(dropout=0.0)).eval()
-    network.set_attention("naive")
+    network.set_attention("eager")
     return network
 
 
@@ -38,11 +38,11 @@ def text(network):
         tokens=generator.integers(16, network.config.vocab_size, lengths.sum()),
         words=generator.integers(0, 2, lengths.sum()).astype(np.uint8),
     )
-    return held_out_loss.HeldOut("dev", encoded, bos=0, pad=2, sequence_length=LENGTH)
+    return held_out_loss.HeldOutText("dev", encoded, bos=0, pad=2, sequence_length=LENGTH)
 
 
 def modes(network):
-    special = objectives.Special(0, 2, 3, network.config.vocab_size, 16)
+    special = objectives.SpecialTokens(0, 2, 3, network.config.vocab_size, 16)
     return {name: objectives.build(ObjectiveConfig(name=name), special) for name in ("causal", "masked")}
 
 
@@ -74,11 +74,11 @@ def test_one_batch_is_one_forward_of_whole_groups(monkeypatch, network, text):
 
 
 def test_the_network_that_is_measured_takes_no_random_numbers_and_shares_nothing(network):
-    session = types.SimpleNamespace(device=torch.device("cpu"), attention="naive")
+    session = types.SimpleNamespace(device=torch.device("cpu"), attention="eager")
     with torch.device("meta"):
         session.skeleton = BabyLMForCausalLM(network.config)
     random = torch.random.get_rng_state()
-    copy = Session.network_with(session, network.state_dict())
+    copy = TrainingSetup.network_with(session, network.state_dict())
     assert torch.equal(torch.random.get_rng_state(), random)
     ids = torch.randint(16, 40, (2, 9), generator=torch.Generator().manual_seed(0))
     assert torch.equal(copy.eval()(ids).logits, network(ids).logits)

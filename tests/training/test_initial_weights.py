@@ -37,8 +37,8 @@ def test_training_starts_from_the_weights(tmp_path, base, form, capsys, monkeypa
         path = path.with_suffix(".bin")
         torch.save(weights, path)
     begun = []
-    network = setup.Session.network
-    monkeypatch.setattr(setup.Session, "network", lambda self: (begun.append(network(self)), begun[-1])[1])
+    network = setup.TrainingSetup.network
+    monkeypatch.setattr(setup.TrainingSetup, "network", lambda self: (begun.append(network(self)), begun[-1])[1])
     assert train.main(start(tmp_path, base, path)) == 0
     first = dict(begun[0].named_parameters())
     assert set(first) == set(weights)
@@ -53,14 +53,14 @@ def test_training_starts_from_the_weights(tmp_path, base, form, capsys, monkeypa
 
 def test_the_start_is_the_weights_to_the_bit(tmp_path, base, monkeypatch):
     seen = {}
-    build = setup.Session.network
+    build = setup.TrainingSetup.network
 
     def network(self):
         made = build(self)
         seen.update({name: value.detach().clone() for name, value in made.named_parameters()})
         return made
 
-    monkeypatch.setattr(setup.Session, "network", network)
+    monkeypatch.setattr(setup.TrainingSetup, "network", network)
 
     def stop(*_):
         raise RuntimeError("seen")
@@ -113,7 +113,7 @@ def unmanaged(folder, content):
 
 
 def test_another_tokenizer_is_refused(tmp_path, base):
-    made = runs.make(tmp_path, f"init_from={base}", "tokenizer.vocabulary=330")
+    made = runs.make(tmp_path, f"init_from={base}", "tokenizer.vocab_size=330")
     with pytest.raises(ValueError, match=r"its tokenizer is another .*tokenizer.path=.*takes it over"):
         train.main(made)
 

@@ -15,7 +15,7 @@ from babylm import files, revisions, run_folder, train
 from . import runs
 from .test_resume import stop_at
 
-HOLDS = ("schedule.name=cosine", "schedule.final=0.25", "milestones=[400,900,1500]")
+HOLDS = ("schedule.name=cosine", "schedule.final_lr_factor=0.25", "milestones=[400,900,1500]")
 """A schedule that ends at a quarter of the rate."""
 
 

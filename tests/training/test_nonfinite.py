@@ -128,7 +128,7 @@ def test_a_read_only_folder_says_so(tmp_path, root):
 
 
 def test_a_truncated_or_flipped_shard_is_refused_with_the_way_out(tmp_path):
-    from babylm.corpora.packed_corpus import Shards
+    from babylm.corpora.packed_corpus import PackedCorpus
 
     runs.run(tmp_path)
     folder = next((tmp_path / "prepared").glob("[!.]*"))
@@ -136,10 +136,10 @@ def test_a_truncated_or_flipped_shard_is_refused_with_the_way_out(tmp_path):
     whole = shard.read_bytes()
     shard.write_bytes(whole[:-2])
     with pytest.raises(ValueError, match=f"{shard.name}.*babylm.prepare"):
-        Shards.open(folder)
+        PackedCorpus.open(folder)
     shard.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
     with pytest.raises(ValueError, match=f"{shard.name}.*babylm.prepare"):
-        Shards.open(folder)
+        PackedCorpus.open(folder)
 
 
 def test_seeds_differ_in_every_part():

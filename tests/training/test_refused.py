@@ -38,7 +38,7 @@ def test_what_is_missing_is_told_before_the_folder_is_made(tmp_path, monkeypatch
     monkeypatch.setattr(attention_backend.kernels, "flash_attn_varlen_func", None)
     (tmp_path / "latin").write_bytes(b"caf\xe9")
     (tmp_path / "blank").write_bytes(b"\n \n")
-    for more in ([], ["training.plan_only=true"]):
+    for more in ([], ["training.dry_run=true"]):
         with pytest.raises(ValueError, match=said):
             train.main(runs.make(tmp_path, *[text.format(tmp_path) for text in overrides], *more))
     assert not (tmp_path / "checkpoints").exists()
@@ -80,7 +80,7 @@ def test_a_run_that_goes_on_keeps_its_choices_and_announces_another_host(tmp_pat
         stop_at(patch, 5, signal.SIGTERM)
         train.main(made)
     began = json.loads((folder / "environment.json").read_text())
-    assert (began["host"], began["precision"], began["attention"]) == ("cpu, amx_bf16", "bf16", "naive")
+    assert (began["host"], began["precision"], began["attention"]) == ("cpu, amx_bf16", "bf16", "eager")
     for name in ("last.ckpt", "previous.ckpt"):  # without a state, too
         (folder / name).unlink(missing_ok=True)
     capsys.readouterr()
@@ -89,14 +89,14 @@ def test_a_run_that_goes_on_keeps_its_choices_and_announces_another_host(tmp_pat
     printed = capsys.readouterr().out
     assert "the run began on another kind of host (cpu, amx_bf16; here: cpu, no bf16)" in printed
     assert "precision bf16: as the run began" in printed
-    assert "attention naive: as the run began" in printed
+    assert "attention eager: as the run began" in printed
 
 
 def test_a_backend_that_another_host_lacks_is_replaced_and_told(tmp_path, capsys):
     made = runs.make(tmp_path)
     shape = BabyLMConfig(hidden_size=32, num_attention_heads=2, vocab_size=100)
     recorded = {"precision": "fp32", "attention": "varlen", "host": "NVIDIA H200, sm_90"}
-    choices = setup.keep_choices(made, torch.device("cpu"), shape, recorded, console.Log())
+    choices = setup.keep_recorded_choices(made, torch.device("cpu"), shape, recorded, console.Log())
     assert choices.attention == "sdpa"
     printed = capsys.readouterr().out
     assert "attention varlen, with which the run began, does not run here" in printed

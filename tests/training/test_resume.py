@@ -137,7 +137,7 @@ def child(monkeypatch, tmp_path):
 def test_kill_at_20_random_moments_ends_at_the_same_model(tmp_path, whole, child):
     """SIGKILL while training, while saving the state, while writing revisions: always a state to go on from."""
     made = runs.make(
-        tmp_path, "training.save_minutes=0.000001"
+        tmp_path, "training.checkpoint_minutes=0.000001"
     )  # a state after every step: most kills fall into a save
     folder = tmp_path / "checkpoints" / "run"
     generator = random.Random(0)

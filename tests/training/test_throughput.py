@@ -49,7 +49,12 @@ def test_the_log_counts_every_token_once(tmp_path):
 
 def test_a_run_of_one_step_without_a_target_ends(tmp_path):
     """One word: nothing is masked, nothing is asked."""
-    short = ("budget.words=1", "budget.epochs=null", "milestones=[]", "phases=[{sequence_length: 32, tokens: 512}]")
+    short = (
+        "budget.words=1",
+        "budget.epochs=null",
+        "milestones=[]",
+        "phases=[{sequence_length: 32, tokens_per_step: 512}]",
+    )
     folder = runs.run(tmp_path, *short, "seed=1")
     (line,) = metrics.read(folder / "metrics.jsonl")
     assert "loss" not in line
@@ -58,14 +63,14 @@ def test_a_run_of_one_step_without_a_target_ends(tmp_path):
 
 def test_what_had_no_target_is_a_dash(tmp_path, monkeypatch):
     """Each line in the columns of the header, whichever kinds of target its steps had."""
-    original = throughput.Meters._values
+    original = throughput.ThroughputMonitor._values
 
     def without(self, trainer, module, step, sums, seconds):
         gone = {4: ("masked",), 17: ("loss", "causal", "masked")}.get(step, ())
         sums = {name: (0.0, 0.0) if name in gone else value for name, value in sums.items()}
         return original(self, trainer, module, step, sums, seconds)
 
-    monkeypatch.setattr(throughput.Meters, "_values", without)
+    monkeypatch.setattr(throughput.ThroughputMonitor, "_values", without)
     folder = runs.run(tmp_path)
     lines = (folder / "log.txt").read_text().splitlines()
     (header,) = (line.split() for line in lines if line.split()[:2] == ["step", "words"])
@@ -79,7 +84,7 @@ def test_what_had_no_target_is_a_dash(tmp_path, monkeypatch):
 
 def test_a_cut_last_line_is_left_out_and_later_steps_are_dropped(tmp_path):
     path = tmp_path / "metrics.jsonl"
-    lines = jsonl_logger.JsonLines(path)
+    lines = jsonl_logger.JsonlLogger(path)
     for step in (1, 2, 3):
         lines.log_metrics({"loss": 1.0 / step}, step)
     path.write_text(path.read_text() + '{"step": 4, "lo')

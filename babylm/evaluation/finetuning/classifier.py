@@ -74,7 +74,7 @@ def plain_attention(encoder: Any) -> None:
     On a CPU in bf16 the kernel's backward is slow: a step takes 1.4 (our models) to 2 times (BERT, GPT-2) as long.
     """
     if hasattr(encoder, "set_attention"):
-        encoder.set_attention("naive")
+        encoder.set_attention("eager")
     elif hasattr(encoder, "set_attn_implementation"):
         encoder.set_attn_implementation("eager")
 

@@ -55,7 +55,7 @@ class Network:
         weight = next(model.parameters())
         self.device, self.dtype = weight.device, weight.dtype
         known = inspect.signature(model.forward).parameters
-        self.takes_at = "at" in known
+        self.takes_at = "target_positions" in known
         self.takes_types = "token_type_ids" in known
         self.entries = limits.entries(model)
         """Tokens in the input embedding; none where the model does not say."""
@@ -184,7 +184,7 @@ class Network:
 
     def _plain(self, inputs: dict[str, Tensor], at: Tensor) -> Tensor:
         if self.takes_at:
-            return _logits(self.model(**inputs, at=at)).float()
+            return _logits(self.model(**inputs, target_positions=at)).float()
         return _logits(self.model(**inputs)).flatten(0, 1)[at].float()
 
     def _can_pick(self, inputs: dict[str, Tensor]) -> str:

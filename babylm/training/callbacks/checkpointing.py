@@ -26,10 +26,10 @@ class InterruptedNow(BaseException):
     """A second Ctrl-C, which does not wait for the end of the step. Lightning ends the process at KeyboardInterrupt."""
 
 
-class Resume(StepCallback):
+class Checkpointing(StepCallback):
     """Saves the state of a run; after a signal ``stopped_by`` holds its name.
 
-    ``extra`` is plain data stored beside the state (identity of the run, choices made at its start); ``settle`` waits
+    ``extra`` is plain data stored beside the state (identity of the run, choices made at its start); ``flush`` waits
     for what is being written beside the loop: a state must not be newer than a revision that is not there yet;
     ``pause`` times what is not training (`babylm.training.time_left`).
     """
@@ -42,11 +42,11 @@ class Resume(StepCallback):
         milestones: set[int],
         extra: dict[str, Any],
         clock: Callable[[], float] = time.monotonic,
-        settle: Callable[[], None] = lambda: None,
+        flush: Callable[[], None] = lambda: None,
         pause: Callable[[str], AbstractContextManager[None]] = lambda kind: nullcontext(),
     ) -> None:
         self.folder, self.minutes, self.milestones, self.extra, self.clock = folder, minutes, milestones, extra, clock
-        self.settle, self.pause = settle, pause
+        self.flush, self.pause = flush, pause
         self.stopped_by: str | None = None
         self._asked: str | None = None
         self._saved_at = clock()
@@ -100,7 +100,7 @@ class Resume(StepCallback):
     def save(self, trainer: L.Trainer, module: Pretraining) -> None:
         """Write ``last.ckpt`` now (on the first rank)."""
         if trainer.is_global_zero:
-            self.settle()
+            self.flush()
             checkpoint.save(self.folder, {**self.extra, **snapshot(trainer, module)})
         trainer.strategy.barrier()
         self._saved_at = self.clock()

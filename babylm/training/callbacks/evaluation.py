@@ -18,39 +18,39 @@ from babylm import objectives
 from babylm.console import duration
 from babylm.corpora import encoding, sources, tokenizer
 from babylm.training.callbacks.base import StepCallback
-from babylm.training.callbacks.throughput import Meters
-from babylm.training.held_out_loss import HeldOut
+from babylm.training.callbacks.throughput import ThroughputMonitor
+from babylm.training.held_out_loss import HeldOutText
 from babylm.training.module import Pretraining
 
 if TYPE_CHECKING:
-    from babylm.training.setup import Session
+    from babylm.training.setup import TrainingSetup
 
 
 class Evaluation(StepCallback):
     """Scores the network when it is due; the results go to the loggers as curves over words."""
 
-    def __init__(self, session: Session, meters: Meters | None) -> None:
-        self.session, self.meters = session, meters
-        due = self.steps_by_kind(session)
+    def __init__(self, setup: TrainingSetup, meters: ThroughputMonitor | None) -> None:
+        self._setup, self.meters = setup, meters
+        due = self.steps_by_kind(setup)
         self.tasks_at, self.loss_at = due["tasks"], due["loss"]
-        self.dev = held_out(session, "dev")
+        self.dev = held_out(setup, "dev")
         self.seconds = 0.0
         self.final: dict[str, Any] = {}
         """Results by task of the last step, once there."""
 
     @classmethod
-    def build(cls, session: Session, meters: Meters | None) -> Evaluation | None:
+    def build(cls, setup: TrainingSetup, meters: ThroughputMonitor | None) -> Evaluation | None:
         """The callback, or ``None`` when nothing is to be measured inside training."""
-        callback = cls(session, meters)
+        callback = cls(setup, meters)
         return callback if callback.tasks_at or callback.loss_at else None
 
     @staticmethod
-    def steps_by_kind(session: Session) -> dict[str, set[int]]:
+    def steps_by_kind(setup: TrainingSetup) -> dict[str, set[int]]:
         """Steps after which ``tasks`` are scored and the held-out ``loss`` is measured."""
-        config, last = session.config, session.plan.steps
+        config, last = setup.config, setup.plan.steps
         named = config.evaluation.milestones
-        every = {m.step for m in session.plan.milestones} | {last}
-        chosen = {m.step for m in session.plan.milestones if not named or m.name in named} | {last}
+        every = {m.step for m in setup.plan.milestones} | {last}
+        chosen = {m.step for m in setup.plan.milestones if not named or m.name in named} | {last}
         return {
             "tasks": _due(config.evaluation.at, chosen, last) if config.evaluation.tasks else set(),
             "loss": _due(config.evaluation.loss_at, every, last) if config.corpus.dev is not None else set(),
@@ -70,74 +70,74 @@ class Evaluation(StepCallback):
             trainer.strategy.barrier()
         self.seconds += time.perf_counter() - begin
         if self.meters is not None:
-            self.meters.go_on(begin)
+            self.meters.exclude_pause(begin)
 
     def measure(self, module: Pretraining, step: int) -> dict[str, float]:
         """Held-out loss and task scores of the weights after ``step`` steps, as flat metrics."""
         begin = time.perf_counter()
-        network = self.session.network_with(module.weights())
+        network = self._setup.network_with(module.weights())
         values: dict[str, float] = {}
         if step in self.loss_at and self.dev is not None:
-            tokens = None if step == module.plan.steps else self.session.config.evaluation.loss_tokens
+            tokens = None if step == module.plan.steps else self._setup.config.evaluation.loss_tokens
             values |= {
-                f"dev/{mode}": value for mode, value in loss(self.session, network, self.dev, tokens)["all"].items()
+                f"dev/{mode}": value for mode, value in loss(self._setup, network, self.dev, tokens)["all"].items()
             }
         if step in self.tasks_at:
-            results = score(self.session, network)
+            results = score(self._setup, network)
             values |= {f"task/{task}": result.official for task, result in results.items()}
             if step == module.plan.steps:
                 self.final = results
         shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
         seconds = time.perf_counter() - begin
-        self.session.log(f"measured at {int(module.plan.words_at[step]):,} words: {shown}  ({duration(seconds)})")
+        self._setup.log(f"measured at {int(module.plan.words_at[step]):,} words: {shown}  ({duration(seconds)})")
         return {**values, "evaluation_seconds": seconds}
 
 
 def loss(
-    session: Session, network: torch.nn.Module, text: HeldOut, tokens: int | None = None
+    setup: TrainingSetup, network: torch.nn.Module, text: HeldOutText, tokens: int | None = None
 ) -> dict[str, dict[str, float]]:
     """Held-out loss by source in the run's precision, on about ``tokens`` tokens or all of the text."""
-    with torch.autocast(session.device.type, torch.bfloat16, enabled=session.precision == "bf16"):
-        return text.loss(network, modes(session), session.device, tokens)
+    with torch.autocast(setup.device.type, torch.bfloat16, enabled=setup.precision == "bf16"):
+        return text.loss(network, modes(setup), setup.device, tokens)
 
 
-def score(session: Session, network: Any) -> dict[str, Any]:
+def score(setup: TrainingSetup, network: Any) -> dict[str, Any]:
     """Results by task of a network in memory, at most ``evaluation.limit`` items a file of the fast suite's data."""
     from babylm.evaluation import suite
 
-    wanted = session.config.evaluation
+    wanted = setup.config.evaluation
     scorer = wanted.scorer
     if scorer == "auto":
-        scorer = session.config.objective.reading if session.config.objective.name == "masked" else "causal"
+        scorer = setup.config.objective.masked_prediction if setup.config.objective.name == "masked" else "causal"
     return suite.run(
         network,
-        session.shards.tokenizer_folder,
+        setup.shards.tokenizer_folder,
         wanted.tasks,
         backend=scorer,
         data=wanted.data,
         limit=wanted.limit,
-        rules=session.config.rules,
+        rules=setup.config.rules,
         settings=wanted,
     )
 
 
-def modes(session: Session) -> dict[str, objectives.Objective]:
+def modes(setup: TrainingSetup) -> dict[str, objectives.Objective]:
     """The pure objectives that the run's objective is made of, by the name of their metric."""
-    wanted = session.config.objective
+    wanted = setup.config.objective
     names = {"causal": ["causal"], "masked": ["masked"]}.get(wanted.name, ["causal", "masked"])
-    return {name: objectives.build(replace(wanted, name=name), session.special) for name in names}
+    return {name: objectives.build(replace(wanted, name=name), setup.special) for name in names}
 
 
-def held_out(session: Session, which: str) -> HeldOut | None:
+def held_out(setup: TrainingSetup, which: str) -> HeldOutText | None:
     """The ``dev`` or ``test`` text of the configuration, encoded and packed; ``None`` when there is none."""
-    path = getattr(session.config.corpus, which)
+    path = getattr(setup.config.corpus, which)
     if path is None:
         return None
-    source = sources.held_out(path, session.config.corpus.document_words)
-    encoded = encoding.encode(tokenizer.load(session.shards.tokenizer_folder), source.documents())
-    special = session.special
-    longest = session.config.phases[-1].sequence_length
-    return HeldOut(which, encoded, bos=special.bos, pad=special.pad, sequence_length=longest)
+    source = sources.held_out(path, setup.config.corpus.document_words)
+    encoded = encoding.encode(tokenizer.load(setup.shards.tokenizer_folder), source.documents())
+    special = setup.special
+    longest = setup.config.phases[-1].sequence_length
+    return HeldOutText(which, encoded, bos=special.bos, pad=special.pad, sequence_length=longest)
 
 
 def _due(when: str, milestones: set[int], last: int) -> set[int]:

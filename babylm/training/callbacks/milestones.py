@@ -1,7 +1,7 @@
 """Write a revision, a complete Hugging Face folder, at each milestone. Nothing here or elsewhere deletes one.
 
 The weights are copied to the host at the step's end; a thread writes them while training goes on. The saved state of
-a later step waits for it (`Milestones.settle`): so whatever is killed and whenever, the state that a run goes on from
+a later step waits for it (`Milestones.flush`): so whatever is killed and whenever, the state that a run goes on from
 is never past a revision that is missing.
 """
 
@@ -16,7 +16,7 @@ import lightning as L
 from torch import Tensor
 
 from babylm.batches.plan import Milestone
-from babylm.training.background_writer import Background
+from babylm.training.background_writer import BackgroundWriter
 from babylm.training.callbacks.base import StepCallback
 from babylm.training.module import Pretraining
 
@@ -39,7 +39,7 @@ class Milestones(StepCallback):
         pause: Callable[[str], AbstractContextManager[None]] = lambda kind: nullcontext(),
     ) -> None:
         self.folder, self.save, self.tell, self.pause = folder, save, tell, pause
-        self.writer = Background()
+        self.writer = BackgroundWriter()
         self.due: dict[int, list[Milestone]] = {}
         for milestone in milestones:
             self.due.setdefault(milestone.step, []).append(milestone)
@@ -61,7 +61,7 @@ class Milestones(StepCallback):
         if step in self.due:
             trainer.strategy.barrier()
 
-    def make_up(self, module: Pretraining) -> None:
+    def write_missing(self, module: Pretraining) -> None:
         """Write now what is missing of the step that ``module`` is at: a kill fell after the last state of a run."""
         missing = self._missing(module.completed)
         self._write(missing, module.weights(), module.completed)
@@ -78,7 +78,7 @@ class Milestones(StepCallback):
         for one in milestones:
             self.tell(f"saved {one.name}: {one.words:,} words, step {step:,}")
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Wait until what was begun is on the disk; raises its error."""
         self.writer.collect(wait=True)
 

@@ -49,7 +49,7 @@ def log_interval(configured: int | None, steps: int) -> int:
     return max(every for every in (1, 2, 5, 10, 20, 50) if every == 1 or every * 30 <= steps)
 
 
-class Meters(StepCallback):
+class ThroughputMonitor(StepCallback):
     """After the first step and every ``every`` steps: one line to the log, one record to the loggers."""
 
     def __init__(self, every: int, left: TimeLeft, tell: Callable[[str], None]) -> None:
@@ -70,7 +70,7 @@ class Meters(StepCallback):
     def _begin(self, step: int) -> None:
         self._step, self._time = step, time.perf_counter()
 
-    def go_on(self, paused: float) -> None:
+    def exclude_pause(self, paused: float) -> None:
         """Leave out the time since ``paused``."""
         self._time += time.perf_counter() - paused
 
@@ -79,7 +79,7 @@ class Meters(StepCallback):
         plan = module.plan
         if step % self.every and step not in (1, plan.steps):
             return
-        sums = module.take_sums()  # also waits for the device
+        sums = module.pop_metrics()  # also waits for the device
         seconds = max(time.perf_counter() - self._time, 1e-9)
         values = self._values(trainer, module, step, sums, seconds)
         self.left.mark(step)
@@ -105,7 +105,7 @@ class Meters(StepCallback):
         if self._peak is not None:
             done = spent - float(self._flops[self._step])
             values["mfu"] = done / seconds / (self._peak * trainer.world_size)
-        values["memory_gb"] = memory(self._device) / 1e9
+        values["memory_gb"] = peak_memory(self._device) / 1e9
         if (joules := self._energy.joules()) is not None:
             values["gpu_joules"] = joules
         return values
@@ -130,7 +130,7 @@ def _shown(values: dict[str, Any], name: str) -> str:
     return f"{values[name]:.4f}" if name in values else "-"
 
 
-def memory(device: torch.device) -> float:
+def peak_memory(device: torch.device) -> float:
     """Peak bytes so far: allocated on the GPU, else resident in this process."""
     if device.type == "cuda":
         return float(torch.cuda.max_memory_allocated(device))

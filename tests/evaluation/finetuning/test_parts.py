@@ -133,7 +133,7 @@ def test_who_sees_what_comes_after_is_found_by_trying(causal_model):
     assert classifier.probe(foreign("bert"), device) == (32, True)
     assert classifier.probe(foreign("gpt2"), device) == (32, False)
     # Ours says in its configuration how the encoder attends.
-    assert classifier.probe(causal_model.base_model, device) == (32, causal_model.config.reading != "causal")
+    assert classifier.probe(causal_model.base_model, device) == (32, causal_model.config.prediction_mode != "causal")
 
 
 @pytest.mark.parametrize(
