@@ -20,8 +20,9 @@ from babylm import environment, files, locks, places
 from babylm.config.schema import CorpusConfig, TokenizerConfig
 from babylm.corpora import cleaning, datasheet, given_tokenizer, packed_corpus, sources
 from babylm.corpora import tokenizer as tokenization
+from babylm.corpora.documents import Document
 from babylm.corpora.packed_corpus import PackedCorpus
-from babylm.corpora.sources import Document, Source
+from babylm.corpora.sources import Source
 
 Report = Callable[[str], None]
 

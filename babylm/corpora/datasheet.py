@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from babylm.corpora import cleaning, formats
-from babylm.corpora.sources import Document, SourceFile
+from babylm.corpora.documents import Document
+from babylm.corpora.sources import SourceFile
 from babylm.tables import markdown_table
 
 _UNSPACED = re.compile(
