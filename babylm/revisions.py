@@ -47,8 +47,8 @@ RESTORE = "restore the folder from a copy, or train again"
 
 def revision_names(run: Path) -> list[str]:
     """Names of the revisions in a run's folder, by words, ``main`` last."""
-    found = (path.parent.name for path in Path(run).glob("*/config.json"))
-    return sorted(found, key=lambda name: (tracks.milestone_words(name), name))
+    names = (path.parent.name for path in Path(run).glob(f"*/{CONFIG}"))
+    return sorted(names, key=lambda name: (tracks.milestone_words(name), name))
 
 
 def code_files() -> dict[str, Path]:

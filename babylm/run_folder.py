@@ -1,7 +1,7 @@
-"""A run's folder: ``checkpoints/<name>/``.
+"""A run's folder as training makes and locks it: ``checkpoints/<name>/``; `babylm.runs` reads it.
 
-It holds ``config.yaml environment.json plan.json log.txt metrics.jsonl last.ckpt chck_*/ main/``, and ``.lock``, which
-the process that trains there holds.
+It has ``config.yaml environment.json identity.json plan.json log.txt metrics.jsonl last.ckpt chck_*/ main/``, and
+``.lock``, which is locked by the process that trains there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LEADER_SECONDS = 600.0
 
 
 def global_rank() -> int:
-    """This process's number among those of one run, as srun and torchrun tell it; 0 for a process on its own."""
+    """The rank of this process, as srun and torchrun set it; 0 without them."""
     return int(os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or os.environ.get("LOCAL_RANK") or 0)
 
 
@@ -82,7 +82,7 @@ class RunFolder:
         self.identity = path / "identity.json"
 
     def environment(self) -> dict[str, Any]:
-        """What ``environment.json`` says of the run's start; empty if the file is not there or damaged."""
+        """The content of ``environment.json``; empty if the file is absent or damaged."""
         try:
             return files.read_json(self.path / "environment.json")
         except files.DamagedFile:
@@ -90,12 +90,12 @@ class RunFolder:
 
     @property
     def known(self) -> bool:
-        """Whether a run was begun here."""
+        """Whether a run was started here."""
         return self.identity.exists()
 
     @property
     def finished(self) -> bool:
-        """Whether the final revision is there."""
+        """Whether the final revision is complete."""
         return (self.main / files.MANIFEST).exists()
 
     def open(
@@ -105,12 +105,19 @@ class RunFolder:
         choices: dict[str, str] | None = None,
         wait: float = LEADER_SECONDS,
     ) -> bool:
-        """Make the folder, or check that it holds the same run; returns whether it was there.
+        """Make the folder, or check that it holds the same run; returns whether it existed.
 
-        ``identity`` is what must be equal for a run to be continued; ``choices`` is what a new run decided by its
-        host, kept in ``environment.json``. ``ValueError`` names the first keys that differ, and what to do; nothing is
-        touched then. Of several processes of one run, the first makes the folder and the others wait for it, at most
-        ``wait`` seconds.
+        Of several ranks of one run, rank 0 makes the folder and the others wait for it.
+
+        Args:
+            config_yaml: the configuration, for ``config.yaml``.
+            identity: values that must be equal for a run to be continued.
+            choices: what a new run decided by its host, for ``environment.json``.
+            wait: seconds that other ranks wait.
+
+        Raises:
+            ValueError: the folder holds another run (the message names the first keys that differ), another process
+                trains there, or rank 0 has not made it in time. Nothing is changed then.
         """
         stored = self.identity
         if global_rank() > 0:
@@ -123,7 +130,7 @@ class RunFolder:
                 time.sleep(0.1)
         if self._is_same_run(identity):
             return True
-        # Where it really lies: the user may have put a link to another disk there.
+        # Resolved, as the user may have put a link to another disk there.
         path = self.path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
         with locks.hold(path.parent, is_folder=True):
@@ -133,9 +140,9 @@ class RunFolder:
         return False
 
     def extend(self, config_yaml: str, identity: dict[str, Any]) -> None:
-        """Give the run here another configuration and identity; the caller has checked that it may go on with them.
+        """Write another configuration and identity of this run, with which the caller has checked it may continue.
 
-        The first process of a run writes them, the others wait for it.
+        Rank 0 writes them; the other ranks wait until it has.
         """
         if global_rank() == 0:
             lock_run(self.path)
@@ -147,15 +154,15 @@ class RunFolder:
             time.sleep(0.1)
 
     def _is_same_run(self, identity: dict[str, Any]) -> bool:
-        """Whether a run is here; if so, it is locked for this process. ``ValueError`` for another run."""
+        """Whether this run is here already, which then is locked for this process; ``ValueError`` for another run."""
         stored = self.identity
         if stored.exists():
             old = files.read_json(stored, "choose another name=..., or remove the folder to start anew")
             differing = [key for key in sorted(old.keys() | identity.keys()) if old.get(key) != identity.get(key)]
             if differing:
-                shown = "; ".join(f"{key} was {old.get(key)!r}, now {identity.get(key)!r}" for key in differing[:5])
+                changes = "; ".join(f"{key} was {old.get(key)!r}, now {identity.get(key)!r}" for key in differing[:5])
                 raise ValueError(
-                    f"{self.path} holds a run with another configuration or other data: {shown}. "
+                    f"{self.path} holds a run with another configuration or other data: {changes}. "
                     "Choose another name=..., or remove the folder to start anew"
                 )
             if global_rank() == 0:

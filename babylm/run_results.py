@@ -64,9 +64,9 @@ class RunResults(ABC):
         return [by_key[key] for key in sorted(by_key, key=str)]
 
     def last_result(self, task: str, rules: int) -> store.Stored | None:
-        """The last revision's result of ``task``, of the full suite if there is one."""
+        """The last revision's result of ``task``, preferably of the full suite and by the run's backend."""
         results = [r for r in self.last_results if (r.content["task"], r.content["rules"]) == (task, rules)]
-        return max(results, key=lambda result: result.content["suite"] == "full", default=None)
+        return max(results, key=lambda r: (r.content["suite"] == "full", r.scorer == self.backend), default=None)
 
     @cached_property
     def curves(self) -> list[learning_curves.Curve]:

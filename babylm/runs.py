@@ -236,5 +236,9 @@ class Run(RunResults):
 
 
 def default_backend(config: Config) -> str:
-    """How a run's model is scored by default: causally, unless its objective is masked alone."""
+    """How a run's model is scored by default: causally, unless its objective is masked alone.
+
+    >>> default_backend(Config())
+    'causal'
+    """
     return config.objective.masked_prediction if config.objective.name == "masked" else "causal"

@@ -1,15 +1,8 @@
 """One table, three forms."""
 
-import doctest
-
 from markupsafe import Markup
 
-from babylm import tables
 from babylm.tables import Column, Table
-
-
-def test_the_examples_are_true():
-    assert doctest.testmod(tables).failed == 0
 
 
 def test_the_three_forms_show_the_same():

@@ -63,7 +63,9 @@ def _beside_published(runs: Sequence[Run], colours: Sequence[tuple[Run, str]], t
     columns = baselines.COLUMNS[rules]
     scores = {run.name: headline_scores(run, rules) for run in runs}
     others = baselines.of(track, rules)
-    rows: list[list[object]] = [[name, *(own.get(column) for column in columns)] for name, own in scores.items() if own]
+    rows: list[list[object]] = [
+        [name, *(by_column.get(column) for column in columns)] for name, by_column in scores.items() if by_column
+    ]
     if not rows:
         return []
     marked = range(len(rows))
@@ -76,15 +78,21 @@ def _beside_published(runs: Sequence[Run], colours: Sequence[tuple[Run, str]], t
     dots = [
         Dots(
             title(column),
-            [(own[column].value, own[column].interval) if column in own else (NAN, None) for own in scores.values()],
+            [
+                (of_run[column].value, of_run[column].interval) if column in of_run else (NAN, None)
+                for of_run in scores.values()
+            ],
             [value for system in others if (value := dict(enumerate(system.scores)).get(k)) is not None],
         )
         for k, column in enumerate(columns)
-        if any(column in own for own in scores.values())
+        if any(column in of_run for of_run in scores.values())
     ]
     chart = charts.dot_chart(dots, [colour for run, colour in colours if run in runs], name)
     numbers = [
-        (title(column), run, own[column].value) for run, own in scores.items() for column in columns if column in own
+        (title(column), run, of_run[column].value)
+        for run, of_run in scores.items()
+        for column in columns
+        if column in of_run
     ]
     figure = Figure(f"Rules of {rules}: ours (dots) and published (rings)", {"%": chart}, ("task", "run", "%"), numbers)
     return [Charts([figure], legend(runs), is_wide=True), Tabular(table)]

@@ -24,8 +24,8 @@ def render(page: Page) -> str:
     environment = Environment(
         loader=PackageLoader("babylm.reporting"), autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True
     )
-    shown = Page(page.title, page.lines, sections, address(content, "application/json"))
-    return environment.get_template(TEMPLATE).render(page=shown)
+    complete = Page(page.title, page.lines, sections, address(content, "application/json"))
+    return environment.get_template(TEMPLATE).render(page=complete)
 
 
 def _numbers(block: Block) -> list[dict[str, object]]:
