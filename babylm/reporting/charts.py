@@ -102,8 +102,9 @@ def line_chart(lines: Sequence[Line], label: str, axis: Axis, chance: float | No
     if axis.log and (x > 0).any():
         _log_axis(axes, x[x > 0], axis)
     elif len(x):
-        from matplotlib.ticker import FuncFormatter
+        from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: axis.show(value)))
     return _svg(figure, name or label)
 

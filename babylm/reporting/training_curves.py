@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from babylm import metrics
+from babylm.console import duration
 from babylm.reporting import charts
 from babylm.reporting.blocks import Block, Charts, Figure, Heading, Tabular
 from babylm.reporting.charts import Axis, Line
@@ -53,7 +54,7 @@ def _figure(runs: Sequence[Run], key: str, title: str, label: str) -> Figure | N
     milestones = sorted({float(m["words"]) for run in runs for m in run.plan.get("milestones", ())})
     axes = {
         "words": Axis("words read", milestones=milestones),
-        "hours": Axis("hours of training", log=False, show=lambda value: f"{value:.3g}"),
+        "hours": Axis("time of training", log=False, show=_clock),
         "FLOPs": Axis("training FLOPs", show=lambda value: f"{value:.0e}".replace("e+", "e")),
     }
     drawn = {}
@@ -72,6 +73,11 @@ def _figure(runs: Sequence[Run], key: str, title: str, label: str) -> Figure | N
         for k in range(len(values["words"]))
     ]
     return Figure(title, drawn, header, rows)
+
+
+def _clock(hours: float) -> str:
+    """Hours as a tick shows them, with a decimal for runs of seconds."""
+    return duration(3600 * hours) if 3600 * hours >= 10 or hours == 0 else f"{3600 * hours:.2g}s"
 
 
 def axis_values(run: Run, key: str) -> Mapping[str, np.ndarray]:

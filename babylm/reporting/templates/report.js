@@ -3,7 +3,8 @@ document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-save]");
   if (!link) return;
   event.preventDefault();
-  const svg = link.closest(".axis").querySelector("svg");
+  const axes = [...link.closest("figure").querySelectorAll(".axis")];
+  const svg = axes.find((axis) => axis.offsetParent !== null).querySelector("svg");
   const text = new XMLSerializer().serializeToString(svg);
   const image = new Image();
   const give = (href) => Object.assign(document.createElement("a"), { href, download: link.dataset.save }).click();
