@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from babylm import registry
 from babylm.config.schema import Config
 from babylm.console import drop_output
 from babylm.interrupts import EXIT_INTERRUPTED, MESSAGE
@@ -42,6 +43,7 @@ def command(
 
     ``--help``, anywhere, prints ``doc`` and what ``settings`` returns; a call without a word, where the command
     ``needs_words``, prints ``doc`` alone (exit code 2).
+    ``--plugins PATH``, anywhere, adds the user's plug-ins (`babylm.registry`).
     ``BABYLM_TRACEBACK=1`` in the environment shows the traceback of an error that would be one line.
     """
     if sys.platform == "win32":
@@ -50,6 +52,7 @@ def command(
     share_cores()
     words = list(sys.argv[1:] if argv is None else argv)
     try:
+        words = add_plugins(words)
         if (needs_words and not words) or {"-h", "--help"} & set(words):
             print("\n\n".join(filter(None, [(doc or "").strip(), settings() if words else ""])), flush=True)
             return 0 if words else EXIT_CONFIG
@@ -66,6 +69,24 @@ def command(
             raise
         print(f"error: {message}", file=sys.stderr)
         return EXIT_CONFIG
+
+
+def add_plugins(words: list[str]) -> list[str]:
+    """Take ``--plugins PATH`` (also ``--plugins=PATH``, several times) out of the words, and add what is there.
+
+    >>> add_plugins(["configs/smoke.yaml", "seed=2"])
+    ['configs/smoke.yaml', 'seed=2']
+    """
+    rest, waiting = [], iter(words)
+    for word in waiting:
+        if word != "--plugins" and not word.startswith("--plugins="):
+            rest.append(word)
+            continue
+        path = word.partition("=")[2] or next(waiting, "")
+        if not path:
+            raise ValueError("--plugins: name a folder or a file after it")
+        registry.add(path)
+    return rest
 
 
 def config_command(doc: str | None, run: Callable[[Config], int | None], argv: Sequence[str] | None = None) -> int:

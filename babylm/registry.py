@@ -13,6 +13,7 @@ the package, in two ways, never by a key of a configuration (a stranger's config
 from __future__ import annotations
 
 import difflib
+import hashlib
 import importlib
 import importlib.util
 import sys
@@ -127,6 +128,13 @@ def settings(folder: str, name: str, base: type) -> type:
     if not (isinstance(found, type) and issubclass(found, base)):
         raise ValueError(f"{folder}/{name}: Settings must be a dataclass that inherits from {base.__name__}")
     return found
+
+
+def code_sha256(folder: str, name: str) -> str:
+    """The SHA-256 of a plug-in's file, for results that change with its code."""
+    file = load(folder, name).__file__
+    assert file is not None
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
 
 
 def _import_file(file: Path, module_name: str) -> ModuleType:

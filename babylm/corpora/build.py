@@ -92,7 +92,9 @@ def _parts(corpus: CorpusConfig, tokenizer: TokenizerConfig, source: Source) -> 
     }
     if tokenizer.path is not None:
         settings = given_tokenizer.fingerprint_parts(tokenizer)
+    plugins = cleaning.plugin_files(corpus.cleaning)
     return {
+        **({"cleaner code": plugins} if plugins else {}),
         "format": packed_corpus.FORMAT,
         "corpus": source.identity,
         "cleaning": list(corpus.cleaning),

@@ -96,6 +96,9 @@ def lowercase(text: str) -> str:
     return text.lower()
 
 
+PLUGINS = "corpora/cleaners"
+"""Folder of plug-ins: ``NAME.py`` with ``clean(text) -> text``, applied to each document."""
+
 CLEANERS: dict[str, Callable[[str], str]] = {
     function.__name__: function
     for function in (
@@ -113,8 +116,15 @@ CLEANERS: dict[str, Callable[[str], str]] = {
 }
 
 
-ALL = sorted([*formats.CLEANERS, *CLEANERS])
-"""Every name that ``corpus.cleaning`` may hold."""
+def names() -> list[str]:
+    """Every name that ``corpus.cleaning`` may hold."""
+    return sorted({*formats.CLEANERS, *CLEANERS, *registry.names(PLUGINS)})
+
+
+def plugin_files(chosen: Iterable[str]) -> dict[str, str]:
+    """Name -> SHA-256 of the code of the chosen cleaners that are plug-ins: their text changes with their code."""
+    plugins = [name for name in chosen if name not in CLEANERS and name not in formats.CLEANERS]
+    return {name: registry.code_sha256(PLUGINS, name) for name in plugins}
 
 
 @dataclass(frozen=True)
@@ -155,13 +165,13 @@ def _whole(lines: Iterable[tuple[str, bool]]) -> Iterator[str]:
             fragments = []
 
 
-def cleaner(names: Iterable[str]) -> Cleaning:
+def cleaner(chosen: Iterable[str]) -> Cleaning:
     """The named functions in order; ``ValueError`` with the nearest names for an unknown one, and for a wrong order."""
     of_lines, of_text = [], []
-    for name in names:
-        registry.check(name, ALL, "corpus.cleaning")
+    for name in chosen:
+        registry.check(name, names(), "corpus.cleaning")
         if name not in formats.CLEANERS:
-            of_text.append(CLEANERS[name])
+            of_text.append(CLEANERS[name] if name in CLEANERS else registry.load(PLUGINS, name).clean)
         elif of_text:
             raise ValueError(f"corpus.cleaning: {name} reads lines as the files have them, so it must come first")
         else:

@@ -165,7 +165,7 @@ def test_cleaners_of_lines_come_first_and_long_lines_reach_them_whole():
     assert both("*MOT:\tLook [x] HERE") == "look here"
 
 
-@pytest.mark.parametrize("name", sorted(cleaning.ALL))
+@pytest.mark.parametrize("name", cleaning.names())
 @pytest.mark.parametrize("piece", [" ", "[", "<", "_", "- ", "a b ", "<i>", "*A:\t"])
 def test_time_is_linear_in_the_length_of_a_line(name, piece):
     clean, text = cleaning.cleaner([name]), piece * 60_000

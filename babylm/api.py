@@ -1,0 +1,117 @@
+"""The library: what the commands do, as functions for a script or a notebook.
+
+    from babylm.api import train, evaluate, report, submit
+
+    run = train("configs/smoke.yaml", seed=2)
+    results = evaluate(run, suite="fast")
+    report(run)
+    submit(run)
+
+Settings are keyword arguments: ``train("configs/smoke.yaml", optimizer={"lr": 0.01})`` or, as on the command line,
+``train("configs/smoke.yaml", "optimizer.lr=0.01")``. Errors are ordinary exceptions: ValueError for what the user can
+mend, with what to do. Importing this module loads neither torch nor lightning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from babylm import config as configuration
+from babylm import publication, registry
+from babylm.config.schema import Config
+from babylm.console import Log
+from babylm.runs import Run
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["Config", "Run", "add_plugins", "evaluate", "load_config", "prepare", "report", "submit", "train"]
+
+
+def add_plugins(path: str | Path) -> list[str]:
+    """Add a user's plug-ins (``--plugins PATH`` of the commands); returns them as ``folder/name``."""
+    return registry.add(path)
+
+
+def load_config(config: str | Path | Config, *overrides: str, **settings: Any) -> Config:
+    """The checked configuration of a file and changes to it; a `Config` is returned as it is if nothing changes.
+
+    >>> load_config("configs/smoke.yaml", "budget.epochs=1", seed=2, optimizer={"lr": 0.01}).optimizer.lr
+    0.01
+
+    Raises:
+        ValueError: A key or value is wrong; the message names the key and the nearest one.
+    """
+    changes = [*overrides, *_overrides(settings)]
+    if isinstance(config, Config):
+        if changes:
+            raise ValueError(
+                "changes are made to a file's configuration: give its path, or set the fields of the Config"
+            )
+        configuration.check(config)
+        return config
+    loaded = configuration.load(config, changes)
+    configuration.check_paths(loaded)
+    publication.check(loaded.submission)
+    return loaded
+
+
+def prepare(config: str | Path | Config, *overrides: str, log: Log | None = None, **settings: Any) -> Path:
+    """Read, clean, tokenize and pack the corpus of a configuration; returns the folder of the packed corpus."""
+    from babylm.corpora.build import prepare as build
+
+    loaded = load_config(config, *overrides, **settings)
+    return build(loaded.corpus, loaded.tokenizer, log or Log()).folder
+
+
+def train(config: str | Path | Config, *overrides: str, log: Log | None = None, **settings: Any) -> Run:
+    """Train a model, or continue where an earlier call stopped; returns its run.
+
+    Args:
+        config: A file, or a `Config`.
+        overrides: Changes as on the command line, ``"optimizer.lr=0.01"``.
+        log: Where lines go; `babylm.console.Log` (quiet=True for none).
+        settings: Changes by keyword, ``seed=2``, ``optimizer={"lr": 0.01}``.
+
+    Raises:
+        ValueError: Configuration, corpus or plan is wrong; nothing was started.
+        babylm.training.errors.NonFiniteError: Loss or gradient was not finite.
+        babylm.training.errors.RunStopped: A signal stopped the run; its state is saved.
+    """
+    loaded = load_config(config, *overrides, **settings)
+    from babylm.training.pretrain import pretrain
+
+    return Run(pretrain(loaded, log))
+
+
+def report(runs: Run | str | Path | Sequence[Run | str | Path], out: str | Path | None = None, **options: Any) -> Path:
+    """Write the page of one run, several overlaid, or a folder of runs; returns its file.
+
+    ``options``: ``with_samples=True`` generates texts with each revision first.
+    """
+    from babylm.reporting.report import report as write
+
+    given = [runs] if isinstance(runs, (Run, str, Path)) else list(runs)
+    folders = [run.folder if isinstance(run, Run) else Path(run) for run in given]
+    return write(folders, None if out is None else Path(out), **options)
+
+
+def _overrides(settings: dict[str, Any], prefix: str = "") -> list[str]:
+    """``optimizer={"lr": 0.01}`` -> ``optimizer.lr=0.01``, each value as YAML on one line."""
+    words = []
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            words += _overrides(value, f"{prefix}{key}.")
+        else:
+            words.append(f"{prefix}{key}={_yaml(value)}")
+    return words
+
+
+def _yaml(value: Any) -> str:
+    import yaml
+
+    if isinstance(value, Path):
+        value = str(value)
+    return yaml.safe_dump(value, default_flow_style=True, width=float("inf")).removesuffix("...\n").strip()
