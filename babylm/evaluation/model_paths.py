@@ -99,7 +99,7 @@ def defaults(folder: Path) -> tuple[EvaluationConfig, str, int]:
 
 def trained_reading(config: Config) -> str:
     """How a run's model is scored when nobody says: causally, unless its objective is masked only."""
-    return config.objective.masked_prediction if config.objective.name == "masked" else "causal"
+    return config.objective.backend
 
 
 def needed(names: Sequence[str]) -> list[str]:

@@ -51,9 +51,7 @@ def _facts(run: Run) -> dict[str, object]:
             f"{model.num_hidden_layers} layers of {model.hidden_size}, {model.num_attention_heads} heads, "
             f"feed-forward {model.intermediate_size}, {model.position}, {model.activation}"
         )
-        objective = config.objective.name
-        mixed = f", {100 * config.objective.causal_ratio:g} % of rows causal" if objective == "hybrid" else ""
-        found["objective"] = objective + mixed
+        found["objective"] = config.objective.describe()
         found["optimizer"] = (
             f"{config.optimizer.name}, learning rate {config.optimizer.lr:g}, {config.schedule.name} schedule, "
             f"averaging {config.averaging.name}"

@@ -55,7 +55,7 @@ def card(run: Run, scores: Sequence[Score], averages: Mapping[str, Aggregate], m
         "license": wanted.license,
         "language": [publication.language_code(language) for language in wanted.languages],
         "library_name": "transformers",
-        "pipeline_tag": "fill-mask" if run.config.objective.name == "masked" else "text-generation",
+        "pipeline_tag": "fill-mask" if run.config.objective.backend != "causal" else "text-generation",
         "tags": ["babylm", f"babylm-{run.rules}", run.config.track, *wanted.tags],
     }
     parts = [
@@ -153,7 +153,7 @@ def _description(run: Run) -> str:
 def _loading(run: Run) -> str:
     """How to load ``main``, from the repository if there is one, and which other moments there are."""
     repo = run.config.submission.repo
-    kind = "AutoModelForMaskedLM" if run.config.objective.name == "masked" else "AutoModelForCausalLM"
+    kind = "AutoModelForMaskedLM" if run.config.objective.backend != "causal" else "AutoModelForCausalLM"
     name = repo or f"{run.config.name}/main"
     where = "" if repo else "  # the run's folder"
     code = (
@@ -226,10 +226,7 @@ def _corpus(run: Run) -> str:
 
 
 def _kind(run: Run) -> str:
-    objective = run.config.objective
-    if objective.name != "hybrid":
-        return objective.name
-    return f"hybrid ({100 * objective.causal_ratio:.0f} % causal, else masked, {objective.masked_prediction})"
+    return run.config.objective.describe()
 
 
 def _optimizer(run: Run) -> str:

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from babylm import objectives
-from babylm.config.schema import ObjectiveConfig
 from babylm.models.modeling_babylm import BabyLMForCausalLM
 from babylm.training import held_out_loss
 from babylm.training.setup import TrainingSetup
+from tests import small
 from tests.models import variants
 
 from . import runs
@@ -43,7 +43,7 @@ def text(network):
 
 def modes(network):
     special = objectives.SpecialTokens(0, 2, 3, network.config.vocab_size, 16)
-    return {name: objectives.build(ObjectiveConfig(name=name), special) for name in ("causal", "masked")}
+    return {name: objectives.build(small.objective_settings(name), special) for name in ("causal", "masked")}
 
 
 def flat(losses):
