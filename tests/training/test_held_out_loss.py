@@ -63,7 +63,8 @@ def test_rows_read_at_once_do_not_change_the_loss(monkeypatch, network, text):
 
 def test_one_batch_is_one_forward_of_whole_groups(monkeypatch, network, text):
     seen = []
-    hook = network.register_forward_pre_hook(lambda module, arguments: seen.append(len(arguments[0])))
+    embedding = network.get_input_embeddings()
+    hook = embedding.register_forward_pre_hook(lambda module, arguments: seen.append(len(arguments[0])))
     monkeypatch.setitem(held_out_loss.BATCH_TOKENS, "cpu", 2 * held_out_loss.ROWS * LENGTH + 5)
     try:
         text.loss(network, modes(network), torch.device("cpu"))
