@@ -4,10 +4,12 @@
 nothing, and reads each file when it is first asked for. A lone model folder with results beside it is read too: it has
 no configuration, plan or metrics.
 
-Example:
-    >>> run = Run("checkpoints/s1")                                     # doctest: +SKIP
-    >>> run.state, run.revisions[-1], run.plan["words"]                 # doctest: +SKIP
-    (RunState(name='finished', reason='', words=100000000), 'main', 100000000)
+>>> import tempfile
+>>> folder = Path(tempfile.mkdtemp(), "s1")
+>>> files.write_text(folder / "config.yaml", "seed: 3")
+>>> run = Run(folder)
+>>> print(run.state, run.config.seed, run.revisions, run.plan)
+never started 3 [] {}
 """
 
 from __future__ import annotations
@@ -92,7 +94,7 @@ class Run(RunResults):
     def backend(self) -> str:
         """The backend whose results are read."""
         backend = self._backend or self.config.evaluation.scorer
-        return default_backend(self.config) if backend == "auto" else backend
+        return self.config.objective.backend if backend == "auto" else backend
 
     @property
     def track(self) -> tracks.Track:
@@ -233,12 +235,3 @@ class Run(RunResults):
     def samples(self) -> dict[str, Any]:
         """Texts that the revisions generated: ``prompts``, ``sampling``, and ``revisions`` by name; empty without."""
         return files.read_typed(self.samples_file, {"prompts": (list,), "revisions": (dict,)}, LEFT_OUT)
-
-
-def default_backend(config: Config) -> str:
-    """How a run's model is scored by default: causally, unless its objective is masked alone.
-
-    >>> default_backend(Config())
-    'causal'
-    """
-    return config.objective.masked_prediction if config.objective.name == "masked" else "causal"

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from babylm import files, metrics, run_folder, runs
+from babylm import files, metrics, run_folder
 from babylm.runs import Run
 from tests.training import runs as tiny
 
@@ -131,4 +131,3 @@ def test_a_ledger_of_an_interaction_is_read(folder):
 def test_the_reader_and_the_metrics_agree(trained):
     assert metrics.read(trained / "metrics.jsonl") == Run(trained).metrics
     assert metrics.read(trained / "none.jsonl") == []
-    assert runs.default_backend(Run(trained).config) == "causal"

@@ -7,32 +7,33 @@ from pathlib import Path
 from typing import Literal
 
 from babylm import places
+from babylm.config.fields import number
 
 
 @dataclass
 class GlueConfig:
     """Fine-tuning on the seven (Super)GLUE tasks; with the defaults, as the official pipeline does it."""
 
-    epochs: int | None = None
+    epochs: int | None = number(None, "[1, 1e4]")
     """Passes over a task's training set; none: 10, and 30 of WSC."""
-    batch: int | None = None
+    batch: int | None = number(None, "[1, 65536]")
     """Rows a step; none: 32, and 16 of BoolQ and MultiRC."""
-    lr: float = 3e-5
+    lr: float = number(3e-5, "(0, 100]")
     """Highest learning rate of AdamW; a cosine takes it to a tenth."""
-    warmup: float = 0.06
+    warmup: float = number(0.06, "[0, 1)")
     """Share of the steps in which the rate rises."""
-    weight_decay: float = 0.01
+    weight_decay: float = number(0.01, "[0, 100]")
     """On all parameters."""
-    dropout: float = 0.1
+    dropout: float = number(0.1, "[0, 1)")
     """Before the last layer of the classifier; the encoder keeps its own."""
-    length: int = 512
+    length: int = number(512, "[8, 1e6]")
     """Longest row in tokens; a model with fewer positions sets its own limit."""
     pooling: Literal["auto", "first", "last"] = "auto"
     """Which token's state is classified. ``auto``: by the rules of 2026 the last; by those of 2025 the first, but of a
     model that only looks back the last (the official scripts take its first, which has seen nothing)."""
-    patience: int | None = None
+    patience: int | None = number(None, "[1, 1e6]")
     """Epochs without a better validation score after which a task ends; none: never. The best epoch counts anyway."""
-    seeds: list[int] = field(default_factory=lambda: [42])
+    seeds: list[int] = number([42], "[0, 9e15]")
     """One fine-tuning each; the score is their mean, the predictions are the first one's."""
     buckets: bool = True
     """Rows of about one length in a batch, which saves padding; else batches are drawn from all rows, as officially."""
@@ -63,7 +64,7 @@ class ReadingCsvConfig:
     """None: characters of the word."""
     covariates: list[str] = field(default_factory=list)
     """Further numbers that the baseline explains the time with."""
-    spillover: int = 1
+    spillover: int = number(1, "[0, 100]")
     """How many words before are in the baseline, each with length, frequency and surprisal."""
 
     def __post_init__(self) -> None:
@@ -95,7 +96,7 @@ class EvaluationConfig:
     """Which ones ``at: milestones`` means, as [chck_1M, chck_10M]; none: all. The end counts anyway."""
     loss_at: Literal["none", "milestones", "end"] = "milestones"
     """When the loss on ``corpus.dev`` is measured (``corpus.test`` at the end alone)."""
-    loss_tokens: int = 65_536
+    loss_tokens: int = number(65_536, "[1, 1e10]")
     """Tokens of ``corpus.dev``, in evenly spaced rows, that the loss is measured on at a milestone; at the end all."""
     tasks: list[str] = field(default_factory=list)
     """Tasks by name (``babylm/evaluation/tasks``), or paths of one's own data (`task_path`)."""
@@ -108,7 +109,7 @@ class EvaluationConfig:
     that in their name and say how many decisions of a sample it flips."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where ``babylm.evaluate`` computes; ``auto``: on a GPU where torch sees one. (Inside training: where that is.)"""
-    limit: int | None = None
+    limit: int | None = number(None, "[1, 1e9]")
     """At most this many items a file (evenly spaced), for a quick look inside training."""
     glue: GlueConfig = field(default_factory=GlueConfig)
     reading_csv: ReadingCsvConfig = field(default_factory=ReadingCsvConfig)

@@ -49,14 +49,12 @@ def _settings(run: Run) -> dict[str, object]:
     if not run.has_config:
         return {}
     config, model = run.config, run.config.model
-    objective = config.objective.name
-    mixed = f", {100 * config.objective.causal_ratio:g} % of rows causal" if objective == "hybrid" else ""
     phases = [f"{phase.sequence_length} tokens per row, {phase.tokens_per_step:,} per step" for phase in config.phases]
     return {
         "track": f"{config.track}, rules of {config.rules}, seed {config.seed}",
         "model": f"{model.num_hidden_layers} layers of {model.hidden_size}, {model.num_attention_heads} heads, "
         f"feed-forward {model.intermediate_size}, {model.position}, {model.activation}",
-        "objective": objective + mixed,
+        "objective": config.objective.describe(),
         "optimizer": f"{config.optimizer.name}, learning rate {config.optimizer.lr:g}, "
         f"{config.schedule.name} schedule, averaging {config.averaging.name}",
         "phases": "; ".join(phases),

@@ -50,7 +50,7 @@ def _metadata(run: Run) -> str:
         license=settings.license,
         language=[publication.language_code(language) for language in settings.languages],
         library_name="transformers",
-        pipeline_tag="fill-mask" if run.config.objective.name == "masked" else "text-generation",
+        pipeline_tag="fill-mask" if run.config.objective.backend != "causal" else "text-generation",
         tags=["babylm", f"babylm-{run.rules}", run.config.track, *settings.tags],
     ).to_yaml(original_order=list(FRONT_MATTER))
 
@@ -58,7 +58,7 @@ def _metadata(run: Run) -> str:
 def _loading(run: Run) -> str:
     """How to load ``main``, from the repository if there is one, and which other moments there are."""
     repo = run.config.submission.repo
-    kind = "AutoModelForMaskedLM" if run.config.objective.name == "masked" else "AutoModelForCausalLM"
+    kind = "AutoModelForMaskedLM" if run.config.objective.backend != "causal" else "AutoModelForCausalLM"
     name = repo or f"{run.config.name}/main"
     where = "" if repo else "  # the run's folder"
     code = (
@@ -97,7 +97,7 @@ def _scores(run: Run, scores: Sequence[Score], averages: Mapping[str, Aggregate]
 def _settings(run: Run) -> dict[str, Any]:
     config, environment = run.config, run.environment
     return {
-        "objective": description.objective(run),
+        "objective": run.config.objective.describe(),
         "optimizer": description.optimizer(run),
         "schedule": description.schedule(run),
         "seed": config.seed,

@@ -43,14 +43,6 @@ def corpus(run: Run) -> str:
     return "the bundled grammar" if section.source == "toy" else section.hub_dataset or Path(section.path).name
 
 
-def objective(run: Run) -> str:
-    """The objective with its mixture."""
-    section = run.config.objective
-    if section.name != "hybrid":
-        return section.name
-    return f"hybrid ({100 * section.causal_ratio:.0f} % causal, else masked, {section.masked_prediction})"
-
-
 def optimizer(run: Run) -> str:
     """The optimizer with its learning rate and weight decay."""
     section = run.config.optimizer

@@ -17,7 +17,11 @@ def finalize(setup: TrainingSetup, module: Pretraining, loop: L.Trainer) -> None
     """Measure, print, and write ``main`` last: its presence says that the run is finished."""
     known = next((callback.final for callback in loop.callbacks if isinstance(callback, Evaluation)), {})  # type: ignore[attr-defined]
     network = setup.network_with(module.weights())
-    facts: dict[str, Any] = {"milestone": "main", "words": setup.plan.words, "step": module.completed}
+    facts: dict[str, Any] = {
+        "milestone": "main",
+        "words": setup.feed.words_after(module.completed),
+        "step": module.completed,
+    }
     text = held_out(setup, "test")
     if text is not None:
         losses = loss(setup, network, text)
@@ -33,7 +37,7 @@ def finalize(setup: TrainingSetup, module: Pretraining, loop: L.Trainer) -> None
             for name in trained
         ]
         setup.log("accuracy in %\n" + text_table(("task", "untrained", "trained", "items"), rows))
+    # A feed may know its length only now.
+    files.write_json(setup.folder.path / "plan.json", setup.feed.as_dict())
     setup.save_revision(setup.folder.main, module.weights(), facts)
-    setup.log(
-        f"saved main: {setup.plan.words:,} words; revisions, metrics.jsonl and log.txt are in {setup.folder.path}"
-    )
+    setup.log(f"saved main: {facts['words']:,} words; revisions, metrics.jsonl and log.txt are in {setup.folder.path}")

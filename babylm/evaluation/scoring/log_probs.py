@@ -246,7 +246,7 @@ class Network:
             picked = True
             hooks.append(cut.register_forward_pre_hook(early))
         try:
-            self.model(**inputs, **({"at": at} if self.takes_at else {}))
+            self.model(**inputs, **({"target_positions": at} if self.takes_at else {}))
         finally:
             for hook in hooks:
                 hook.remove()
