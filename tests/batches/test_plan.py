@@ -162,9 +162,7 @@ def test_flops_derive_the_number_of_steps():
         return 1000.0 + length
 
     planned = small.config(*TWO_PHASES, flops=5e6)
-    made = plan.build(
-        small.stream(), phases=planned.phases, budget=planned.budget, track="free", flops_per_token=flops
-    )
+    made = plan.build(small.stream(), phases=planned.phases, budget=planned.budget, track="free", flops_per_token=flops)
     expected = sum(p.steps * p.rows * p.sequence_length * flops(p.sequence_length) for p in made.phases)
     assert made.flops_at[-1] == pytest.approx(expected)
     assert made.flops_at[-1] == pytest.approx(5e6, rel=0.03)  # whole steps
@@ -190,9 +188,9 @@ def test_revisions_beyond_the_budget_are_named():
     source = small.stream()
     due = (500, 1000, 3000, 10**6)
     text = printed(small.config(epochs=1.3, milestones=due), source)
-    assert "1 of 4 revisions lie beyond the budget and will not exist: chck_1M\n" in text
+    assert "1 of 4 revisions are beyond the budget and will not exist: chck_1M\n" in text
     assert "beyond" not in printed(small.config(epochs=1.3, milestones=due[:3]), source)
-    assert "19 of 19 required revisions lie beyond the budget and will not exist: chck_1M chck_2M" in printed(
+    assert "19 of 19 required revisions are beyond the budget and will not exist: chck_1M chck_2M" in printed(
         small.config(track="strict-small", epochs=2), source
     )
 

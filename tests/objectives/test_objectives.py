@@ -188,7 +188,7 @@ def test_keep_and_random_shares():
     plain = example_of(build("masked", keep=0.0, random=0.0), batch)
     mixed = example_of(build("masked", keep=0.1, random=0.2), batch)
     hidden = plain.tokens == SPECIAL.mask
-    assert torch.equal(plain.at, mixed.at)
+    assert torch.equal(plain.target_positions, mixed.target_positions)
     same, mask = mixed.tokens == batch.tokens, mixed.tokens == SPECIAL.mask
     assert same[~hidden].all()
     assert mask[hidden].float().mean() == pytest.approx(0.7, abs=0.02)

@@ -83,7 +83,9 @@ def test_a_target_sees_its_own_document_only_and_never_itself(network):
 @pytest.mark.parametrize("name", ["causal", "masked", "hybrid"])
 @pytest.mark.parametrize("whole_words", [False, True])
 def test_corruption_does_not_wait_for_the_gpu_and_equals_the_cpu(name, whole_words):
-    objective = objectives.build(small.objective_settings(name, **({} if name == "causal" else {"whole_words": whole_words})), SPECIAL)
+    objective = objectives.build(
+        small.objective_settings(name, **({} if name == "causal" else {"whole_words": whole_words})), SPECIAL
+    )
     batch = make_batch(8, 64)
     expected, noise = corrupted(objective, batch)
     moved = TokenBatch(batch.tokens.cuda(), batch.document_ids.cuda(), batch.words.cuda(), first_row=batch.first_row)

@@ -96,9 +96,7 @@ def test_a_backend_that_another_host_lacks_is_replaced_and_told(tmp_path, capsys
     made = runs.make(tmp_path)
     shape = BabyLMConfig(hidden_size=32, num_attention_heads=2, vocab_size=100)
     recorded = {"precision": "fp32", "attention": "varlen", "host": "NVIDIA H200, sm_90"}
-    choices = host_choices.keep_recorded_choices(
-        made.training, torch.device("cpu"), shape, 16, recorded, console.Log()
-    )
+    choices = host_choices.keep_recorded_choices(made.training, torch.device("cpu"), shape, 16, recorded, console.Log())
     assert choices.attention == "sdpa"
     printed = capsys.readouterr().out
     assert "attention varlen, with which the run began, does not run here" in printed
