@@ -42,10 +42,11 @@ from pathlib import Path
 from babylm import cli, files, places, registry
 from babylm import config as configuration
 from babylm.config.evaluation import EvaluationConfig, task_path
-from babylm.console import Log, table
+from babylm.console import Log
 from babylm.evaluation import model_paths
 from babylm.evaluation.results.averages import GLUE, expand
 from babylm.evaluation.scoring import device
+from babylm.tables import text_table
 
 KEYS = ("tasks", "suite", "rules", "revisions", "scorer", "data", "limit", "trust", "dtype", "device", "part")
 SECTIONS = ("glue.", "reading_csv.", "pairs.")
@@ -174,7 +175,7 @@ def main(target: str, given: dict[str, str], log: Log) -> int:
         return _code(refused, asked.tasks)
     if "aoa" in questions and "aoa" not in refused:
         suite.acquisition(models, asked.backend, results, name, rules, log, settings.dtype)
-    log(table(tables.HEADER, rows))
+    log(text_table(tables.HEADER, rows))
     if not asked.tasks and name == "full":
         suite.averages(models, asked.backend, results, rules, log, settings.dtype)
     for file in learning_curves.write(results, log.warn):

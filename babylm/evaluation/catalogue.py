@@ -8,10 +8,11 @@ from typing import Any
 
 from babylm import places, registry
 from babylm.config.evaluation import EvaluationConfig
-from babylm.console import Log, table
+from babylm.console import Log
 from babylm.evaluation import suite
 from babylm.evaluation.results import tables
 from babylm.evaluation.tasks import _data
+from babylm.tables import text_table
 
 HEADER = ("task", "suites", "chance %", "data", "there")
 OWN = (
@@ -40,7 +41,7 @@ def main(given: dict[str, str], log: Log) -> int:
         needed = ", ".join(filter(None, dict.fromkeys(_needed(task, which) for which in states))) or "none"
         rows.append((name, ", ".join(suites) or "none", tables.percent(task.CHANCE or None, 1), needed, shown))
     log(f"tasks, with the data in {data} (another folder: data=...)")
-    log(table(HEADER, rows))
+    log(text_table(HEADER, rows))
     for source, names in lacking.items():
         log(f"missing: {', '.join(names)}; {source}")
     for line in damaged:

@@ -10,11 +10,12 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from babylm import config as configuration
-from babylm import places, registry, tracks
+from babylm import places, registry
 from babylm.config.schema import Config, EvaluationConfig
 from babylm.console import first_line
 from babylm.evaluation.scoring import weight_files
+from babylm.revisions import revision_names
+from babylm.runs import Run
 
 HUB = re.compile(r"(?P<model>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?")
 RESULTS = Path("evaluation")
@@ -66,7 +67,7 @@ def find(target: str, names: Sequence[str] = ()) -> tuple[list[Path], Path]:
 
 def revisions(folder: Path, names: Sequence[str]) -> list[Path]:
     """The model folders: those named, else all of a run by words, ``main`` last, else the folder itself."""
-    found = {path.parent.name: path.parent for path in folder.glob("*/config.json")}
+    found = {name: folder / name for name in revision_names(folder)}
     if not found and not names and (folder / "config.json").is_file():
         return [folder]
     if names:
@@ -76,7 +77,7 @@ def revisions(folder: Path, names: Sequence[str]) -> list[Path]:
         raise ValueError(
             f"{folder} holds neither a model nor revisions (folders with a config.json){f'; {form}' if form else ''}"
         )
-    return [found[name] for name in sorted(found, key=lambda name: (tracks.milestone_words(name), name))]
+    return list(found.values())
 
 
 def part(models: Sequence[Path], which: str) -> list[Path]:
@@ -92,14 +93,8 @@ def defaults(folder: Path) -> tuple[EvaluationConfig, str, int]:
     file = folder / "config.yaml"
     if not file.is_file():
         return EvaluationConfig(), "auto", Config().rules
-    config = configuration.load(file)
-    wanted = config.evaluation.scorer
-    return config.evaluation, trained_reading(config) if wanted == "auto" else wanted, config.rules
-
-
-def trained_reading(config: Config) -> str:
-    """How a run's model is scored when nobody says: causally, unless its objective is masked only."""
-    return config.objective.backend
+    run = Run(folder)
+    return run.config.evaluation, run.backend, run.rules
 
 
 def needed(names: Sequence[str]) -> list[str]:

@@ -31,7 +31,7 @@ FULL_ENTITY = {2025: 9_483, 2026: 6_780}
 
 @dataclass(frozen=True)
 class Published:
-    """A system's published scores, in the order of its year's `COLUMNS`; none where not published."""
+    """Published scores of a system, in the order of its year's `COLUMNS`; None if not published."""
 
     name: str
     track: str
@@ -97,8 +97,8 @@ PUBLISHED = (
 
 def of(track: str, rules: int) -> list[Published]:
     """The systems of a track and year; those of strict and interaction (2025's other tracks) where it has none."""
-    year = [one for one in PUBLISHED if one.rules == rules]
-    return [one for one in year if one.track == track] or [one for one in year if one.track != "strict-small"]
+    of_year = [system for system in PUBLISHED if system.rules == rules]
+    return [s for s in of_year if s.track == track] or [s for s in of_year if s.track != "strict-small"]
 
 
 def is_whole(task: str, rules: int, n: int) -> bool:

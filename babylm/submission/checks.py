@@ -8,8 +8,8 @@ from typing import Any
 
 from babylm import files, places, revisions, tracks
 from babylm.evaluation.results import store
-from babylm.submission import official, revision
-from babylm.submission.results import Run
+from babylm.runs import Run
+from babylm.submission import official
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _revisions(run: Run) -> list[Problem]:
         what = f"the run ended at {run.plan['words']:,} words, before {', '.join(never)}"
         found.append(Problem(what, "train with the budget of the whole track", fatal=False))
     for name in [*run.present, "main"]:
-        damage = revision.verify(run.folder / name)
+        damage = revisions.verify(run.folder / name)
         found += [Problem(f"damaged revision: {what}", f"restore it, or {again}") for what in damage]
         private = [] if damage else revisions.find_private_files(run.folder / name)
         found += [Problem(what, "only the files of the manifest are sent, and no links") for what in private]
@@ -225,6 +225,6 @@ def _command(run: Run, keys: list[tuple[str, str]], *names: str) -> str:
 
 def _facts(run: Run, name: str) -> dict[str, Any]:
     try:
-        return revision.facts(run.folder / name)
+        return revisions.facts(run.folder / name)
     except (OSError, ValueError):
         return {}  # verify has named it

@@ -18,8 +18,8 @@ from babylm import files
 from babylm.evaluation import suite
 from babylm.evaluation.results.averages import GLUE
 from babylm.evaluation.tasks import _wug, reading
+from babylm.runs import Run
 from babylm.submission.official import PLACES
-from babylm.submission.results import Run
 
 
 class Gold:

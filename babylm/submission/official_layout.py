@@ -14,9 +14,9 @@ from typing import Any
 
 from babylm.evaluation.results.averages import GLUE
 from babylm.evaluation.tasks import _data, reading
+from babylm.runs import Run
 from babylm.submission import official, reading_reports
 from babylm.submission.collate import Gold, reading_scores, write
-from babylm.submission.results import Run
 
 FIELDS = {
     "blimp": ("field", "UID", "linguistics_term"),

@@ -14,8 +14,8 @@ import numpy as np
 
 from babylm.evaluation.finetuning import metrics
 from babylm.evaluation.results.averages import HUMAN_LIKENESS, NLP, Aggregate, aggregates
+from babylm.runs import Run
 from babylm.submission.collate import Gold, key_of
-from babylm.submission.results import Run
 
 TOLERANCE = 1e-9
 F1 = ("mrpc", "qqp")

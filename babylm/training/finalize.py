@@ -6,7 +6,8 @@ from typing import Any
 
 import lightning as L
 
-from babylm import console, files
+from babylm import files
+from babylm.tables import text_table
 from babylm.training.callbacks.evaluation import Evaluation, held_out, loss, score
 from babylm.training.module import Pretraining
 from babylm.training.setup import TrainingSetup
@@ -27,9 +28,7 @@ def finalize(setup: TrainingSetup, module: Pretraining, loop: L.Trainer) -> None
         files.write_json(setup.folder.path / "evaluation" / "test_loss.json", losses)
         names = list(losses["all"])
         rows = [(source, *(f"{values[name]:.4f}" for name in names)) for source, values in losses.items()]
-        setup.log(
-            "loss on the test text, nats a target (causal_word: a word)\n" + console.table(("source", *names), rows)
-        )
+        setup.log("loss on the test text, nats a target (causal_word: a word)\n" + text_table(("source", *names), rows))
     wanted = setup.config.evaluation
     if wanted.tasks and wanted.at != "none":
         trained, untrained = known or score(setup, network), score(setup, setup.network())
@@ -37,7 +36,7 @@ def finalize(setup: TrainingSetup, module: Pretraining, loop: L.Trainer) -> None
             (name, f"{100 * untrained[name].official:.1f}", f"{100 * trained[name].official:.1f}", trained[name].n)
             for name in trained
         ]
-        setup.log("accuracy in %\n" + console.table(("task", "untrained", "trained", "items"), rows))
+        setup.log("accuracy in %\n" + text_table(("task", "untrained", "trained", "items"), rows))
     # A feed may know its length only now.
     files.write_json(setup.folder.path / "plan.json", setup.feed.as_dict())
     setup.save_revision(setup.folder.main, module.weights(), facts)

@@ -8,6 +8,7 @@ from babylm.batches.plan import Plan
 from babylm.config.schema import Config
 from babylm.models import flops
 from babylm.models.configuration_babylm import BabyLMConfig
+from babylm.tables import text_table
 
 _MANY_EPOCHS = 100
 
@@ -48,7 +49,7 @@ def _of_plan(config: Config, plan: Plan) -> list[str]:
         )
     rows = [(m.name, f"{m.step:,}", f"{m.words:,}", f"{m.words / corpus_words:.2f}") for m in plan.milestones]
     rows.append(("main", f"{plan.steps:,}", f"{plan.words:,}", f"{plan.epochs:.2f}"))
-    lines.append(console.table(("revision", "step", "words", "epoch"), rows, indent="       "))
+    lines.append(text_table(("revision", "step", "words", "epoch"), rows, indent="       "))
     if plan.unreached:
         required = "" if config.track == "free" else "required "
         total = len(plan.milestones) + len(plan.unreached)

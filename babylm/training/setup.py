@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from babylm import config as configuration
-from babylm import console, environment, files, objectives, places, run_folder
+from babylm import console, environment, files, objectives, places, revisions, run_folder
 from babylm.batches import plan
 from babylm.batches.feed import Feed
 from babylm.batches.stream import TokenStream
@@ -26,7 +26,6 @@ from babylm.models.configuration_babylm import BabyLMConfig
 from babylm.models.modeling_babylm import BabyLMForCausalLM
 from babylm.objectives import Objective, SpecialTokens
 from babylm.randomness import Purpose, derive_seed
-from babylm.submission import revision
 from babylm.training import extension, host_choices, opening, plan_summary, preflight
 from babylm.training.initial_weights import InitialWeights
 from babylm.training.initial_weights import describe as describe_initial
@@ -94,7 +93,7 @@ class TrainingSetup:
 
     def save_revision(self, folder: Path, weights: dict[str, Tensor], facts: dict[str, Any]) -> None:
         """Write a complete Hugging Face folder; may be called in another thread once ``skeleton`` is there."""
-        revision.save(
+        revisions.save(
             folder, self.skeleton, self.corpus.tokenizer_folder, {**self.facts(), **facts}, state_dict=weights
         )
 
@@ -172,7 +171,7 @@ def open_run(
     if earlier:
         same[extension.EARLIER] = earlier
     needed = max(0, plan_summary.disk_needed(config, shape, feed) - files.used_bytes(folder.path))
-    finished = folder.finished and (words is None or revision.facts(folder.main)["words"] == words)
+    finished = folder.finished and (words is None or revisions.facts(folder.main)["words"] == words)
     if not finished:
         preflight.check(config)
     length = config.phases[0].sequence_length

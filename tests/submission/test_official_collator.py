@@ -14,7 +14,7 @@ import pytest
 
 from babylm import tracks
 from babylm.evaluation.results.averages import GLUE
-from babylm.submission import collate, official, package, results
+from babylm.submission import collate, official, package, settings
 
 CHECKOUT = os.environ.get("BABYLM_OFFICIAL_PIPELINE", "../evaluation-pipeline-2025")
 
@@ -52,7 +52,7 @@ def test_our_tables_are_the_official_ones(theirs):
 
 @needs_checkout
 def test_official_collator_writes_the_same_file(mini, data, monkeypatch, theirs):
-    run = results.open_run(mini, {"rules": "2025", "scorer": "causal"})
+    run = settings.open_run(mini, {"rules": "2025", "scorer": "causal"})
     names = {task: official.PLACES[task].key for task in ("blimp", "supplement", "ewok", "comps")}
     sizes = {key: official.counts(task, "full", 2025) for task, key in names.items()}
     entity = {f"{split}_{k}_ops": 2 for split in ("regular", "ambiref", "move_contents") for k in range(6)}

@@ -21,10 +21,11 @@ from typing import Any
 import numpy as np
 
 from babylm import files, places, registry
-from babylm.console import Log, table
+from babylm.console import Log
 from babylm.evaluation.results import store, task_result
 from babylm.evaluation.results.item_results import Evidence
 from babylm.evaluation.results.store import Model, Stored
+from babylm.tables import text_table
 
 KEYS = ("tasks", "suite", "rules", "scorer", "out")
 RESAMPLES = 10_000
@@ -216,7 +217,7 @@ def main(a: str, b: str, given: dict[str, str], log: Log) -> int:
     found = [compare(one, two) for one, two in pairs(*models, given)]
     found = [Difference(**{**vars(own), "p_holm": p}) for own, p in zip(found, holm([d.p for d in found]), strict=True)]
     log(f"A = {models[0].name}, B = {models[1].name}")
-    log(table(HEADER, [row(own) for own in found]))
+    log(text_table(HEADER, [row(own) for own in found]))
     log("scores tie-aware; p: McNemar's exact test on the items that only one gets right; Holm over the tasks above")
     for own in found:
         if own.by_uid:
@@ -255,7 +256,7 @@ def _largest(own: Difference) -> str:
         shares = [f"{100 * part[side]:.1f}" for side in ("a", "b")]
         rows.append((uid, part["n"], *shares, change, p_value(part["p"]), p_value(corrected[uid])))
     header = (f"{own.task}: largest of {len(own.by_uid)}", "items", "A %", "B %", "A - B", "p", "p Holm")
-    return table(header, rows)
+    return text_table(header, rows)
 
 
 def run(words: Sequence[str]) -> int:

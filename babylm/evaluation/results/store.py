@@ -11,6 +11,7 @@ from typing import Any
 
 from babylm import files, places
 from babylm.evaluation.results import item_results
+from babylm.revisions import revision_names
 from babylm.tracks import milestone_words
 
 CHECKSUM = "content_sha256"
@@ -85,7 +86,7 @@ def model(text: str) -> Model:
         own = [folder.parent / "evaluation" / folder.name, folder / "evaluation" / folder.name]
         return Model(folder, next((place for place in own if any(place.glob("*.json"))), own[0]), name)
     if not (folder / "main" / "config.json").is_file():
-        found = sorted((path.parent.name for path in folder.glob("*/config.json")), key=milestone_words)
+        found = revision_names(folder)
         hint = f"; name one of its revisions ({', '.join(found)})" if found else ""
         raise ValueError(f"{folder} has no main{hint}")
     return Model(folder / "main", folder / "evaluation" / "main", name)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from babylm.console import Log, table
+from babylm.console import Log
+from babylm.tables import text_table
 
 HEADER = ("revision", "words", "task", "scorer", "items", "official %", "tie-aware %", "ties", "95 %")
 
@@ -34,7 +35,7 @@ def parts(found: dict[str, Any]) -> str:
     if found["by_split"]:
         splits = [(name, "", percent(value, 1), "") for name, value in found["by_split"].items()]
         lines = splits + ([] if len(uids) == found["n"] else lines)
-    return table((found["task"], "items", "official %", "ties"), lines)
+    return text_table((found["task"], "items", "official %", "ties"), lines)
 
 
 def percent(share: float | None, digits: int) -> str:

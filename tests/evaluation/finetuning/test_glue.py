@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from babylm import evaluate, interrupts
+from babylm import evaluate, interrupts, revisions
 from babylm.config.schema import EvaluationConfig, GlueConfig
 from babylm.evaluation import suite
 from babylm.evaluation.finetuning import loop, metrics
@@ -15,7 +15,6 @@ from babylm.evaluation.results import averages
 from babylm.evaluation.scoring.scorer import Scorer
 from babylm.evaluation.tasks import _glue
 from babylm.evaluation.tasks._data import MissingData
-from babylm.submission import revision
 from tests.evaluation import fixtures
 
 QUICK = GlueConfig(epochs=6, batch=8, lr=3e-3, precision="fp32")
@@ -155,7 +154,7 @@ def test_missing_and_empty_files_are_missing_data(data):
 @pytest.fixture
 def run_folder(tmp_path, causal_model, tokenizer_folder):
     for name, words in (("chck_2K", 2000), ("main", 10_500)):
-        revision.save(tmp_path / "run" / name, causal_model, tokenizer_folder, {"words": words})
+        revisions.save(tmp_path / "run" / name, causal_model, tokenizer_folder, {"words": words})
     return tmp_path / "run"
 
 
