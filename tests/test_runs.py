@@ -131,3 +131,4 @@ def test_a_ledger_of_an_interaction_is_read(folder):
 def test_the_reader_and_the_metrics_agree(trained):
     assert metrics.read(trained / "metrics.jsonl") == Run(trained).metrics
     assert metrics.read(trained / "none.jsonl") == []
+    assert Run(trained).config.objective.backend == "causal"

@@ -39,7 +39,7 @@ def peak_flops(device: torch.device) -> float | None:
 
 
 def log_interval(configured: int | None, steps: int | None) -> int:
-    """Steps between two lines: as configured, else at least thirty lines and at most 50 steps (10 if the end is unknown).
+    """Steps between two lines: as configured, else at least thirty lines and at most 50 steps (10 if it has no end).
 
     >>> [log_interval(None, steps) for steps in (17, 640, 9690)]
     [1, 20, 50]
