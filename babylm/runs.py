@@ -4,10 +4,12 @@
 nothing, and reads each file when it is first asked for. A lone model folder with results beside it is read too: it has
 no configuration, plan or metrics.
 
-Example:
-    >>> run = Run("checkpoints/s1")                                     # doctest: +SKIP
-    >>> run.state, run.revisions[-1], run.plan["words"]                 # doctest: +SKIP
-    (RunState(name='finished', reason='', words=100000000), 'main', 100000000)
+>>> import tempfile
+>>> folder = Path(tempfile.mkdtemp(), "s1")
+>>> files.write_text(folder / "config.yaml", "seed: 3")
+>>> run = Run(folder)
+>>> print(run.state, run.config.seed, run.revisions, run.plan)
+never started 3 [] {}
 """
 
 from __future__ import annotations

@@ -152,6 +152,8 @@ def _missing(run: Run) -> list[tuple[str, str]]:
         items.append(("The run has not ended", "repeat its training command"))
     if run.has_config and run.config.corpus.dev is None:
         items.append(("No held-out loss was measured", "train with corpus.dev=FOLDER corpus.test=FOLDER"))
+    if run.has_config and not run.datasheet:
+        items.append(("The prepared corpus is not there", f"python -m babylm.prepare {run.folder / 'config.yaml'}"))
     if run.revisions and not run.samples:
         items.append(("No generated samples are stored", f"python -m babylm.report {run.folder} samples=true"))
     return items + _missing_scores(run, command)

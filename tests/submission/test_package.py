@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -29,6 +30,7 @@ from babylm.submission import (
     rescoring,
     settings,
 )
+from babylm.submission import submit as submitting
 from tests.evaluation import fixtures
 
 SHARED = Path(os.environ.get("BABYLM_SHARED_DATA", "../shared/data"))
@@ -270,3 +272,20 @@ def test_predictions_of_other_items_are_named(mini, data, change, count):
         collate.Gold(data, 2026).score("supplement", "full", predictions)
     with pytest.raises(ValueError, match="predictions of other, which has 0 items"):
         collate.Gold(data, 2026).score("supplement", "full", {"other": predictions["turns"]})
+
+
+def test_the_library_call_raises_ordinary_exceptions(mini, capsys):
+    """Without a word on the terminal; `NotReady` has the problems with their remedies."""
+    result = submitting.submit(settings.open_run(mini, {"scorer": "causal"}), load=False)
+    assert result.package.archive.is_file()
+    assert (result.missing, result.branches[-1].name, result.pushed) == ([], "main", False)
+    (mini / "evaluation/main/comps.full.2026.causal.json").unlink()
+    with pytest.raises(submitting.NotReady, match=r"1 thing\(s\) to do before .*; incomplete=true") as refused:
+        submitting.submit(settings.open_run(mini, {"scorer": "causal"}), load=False)
+    assert "tasks=comps" in refused.value.problems[0].remedy
+    result = submitting.submit(settings.open_run(mini, {"scorer": "causal"}), load=False, incomplete=True)
+    assert "comps" in result.missing[0]
+    shutil.rmtree(mini / "main")
+    with pytest.raises(ValueError, match="not finished"):
+        settings.open_run(mini)
+    assert capsys.readouterr() == ("", "")
