@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).parent.parent / "babylm"
 FLOORS = {
     "prepare": 6, "train": 6, "evaluate": 6, "interact": 6, "__main__": 6, "generate": 6, "submit": 6, "report": 6,
     "training": 5, "interaction": 5, "submission": 5, "reporting": 5, "generation": 5,
-    "evaluation.suite": 4, "evaluation.catalogue": 4,
+    "evaluation.suite": 4, "evaluation.catalogue": 4, "evaluation.request": 4, "evaluation.score_model": 4,
+    "evaluation.task_registry": 4, "evaluation.results.averages": 4, "evaluation.results.comparison": 4,
     "evaluation": 3, "interaction.teachers": 3, "interaction.environments": 3,
     "objectives": 2, "optimizers": 2, "models": 2, "batches": 2, "schedules": 2, "weight_averaging": 2,
     "hardware": 2, "revisions": 2,

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from babylm.evaluation.results.calibration import Calibration, calibration
-from babylm.evaluation.results.item_results import Evidence
-from babylm.evaluation.results.store import Stored
+from babylm.evaluation.results.item_results import ItemResults
+from babylm.evaluation.results.store import StoredResult
 from babylm.reporting import charts
 from babylm.reporting.gather import Run
 from babylm.reporting.markup import Html, esc, figure, folded, join, note, table, tag
@@ -23,11 +23,11 @@ KINDS = {"wrong": "Clearly wrong", "close": "Close", "right": "Clearly right"}
 def calibrated(runs: list[Run]) -> Html:
     """Reliability of the preference between the two sentences of a pair."""
     shown, rows = [], []
-    keys = dict.fromkeys((*one.key, one.scorer) for run in runs for one in run.last)
+    keys = dict.fromkeys((*one.key, one.backend) for run in runs for one in run.last)
     for key in keys:
         found = []
         for run, colour in coloured(runs):
-            one = next((one for one in run.last if (*one.key, one.scorer) == key), None)
+            one = next((one for one in run.last if (*one.key, one.backend) == key), None)
             own = None if one is None else _calibration(one)
             if own is not None:
                 found.append((own, colour))
@@ -50,8 +50,8 @@ def calibrated(runs: list[Run]) -> Html:
     return join([legend(runs), tag("div", *shown, class_="charts"), table(header, rows, text=[1]), about])
 
 
-def _calibration(one: Stored) -> Calibration | None:
-    kept = one.evidence()
+def _calibration(one: StoredResult) -> Calibration | None:
+    kept = one.item_results()
     if kept is None or (kept.candidates != 2).any() or not np.isnan(kept.human).all():
         return None
     return calibration(kept.margins) if not np.isnan(kept.margins).all() else None
@@ -62,10 +62,10 @@ def examples(runs: list[Run]) -> Html:
     parts: list[object] = []
     for run in runs:
         for one in run.last:
-            kept = one.evidence()
+            kept = one.item_results()
             if kept is None or not any(kept.examples.values()):
                 continue
-            name = f"{title(one.content['task'])} ({one.content['model']}, {one.content['suite']}, {one.scorer})"
+            name = f"{title(one.content['task'])} ({one.content['model']}, {one.content['suite']}, {one.backend})"
             name = f"{run.name}, {name}" if len(runs) > 1 else name
             parts.append(folded(name, *_kinds(kept), is_open=not parts))
     if not parts:
@@ -77,7 +77,7 @@ def examples(runs: list[Run]) -> Html:
     return join([about, *parts])
 
 
-def _kinds(kept: Evidence) -> list[Html]:
+def _kinds(kept: ItemResults) -> list[Html]:
     return [
         join([tag("h3", name), *(_pair(pair) for pair in kept.examples[kind])])
         for kind, name in KINDS.items()

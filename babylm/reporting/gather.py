@@ -14,7 +14,7 @@ from babylm import files, places
 from babylm.config.schema import Config
 from babylm.evaluation.results import learning_curves, store
 from babylm.evaluation.results.learning_curves import Curve
-from babylm.evaluation.results.store import Stored
+from babylm.evaluation.results.store import StoredResult
 from babylm.tracks import milestone_words
 
 LEFT_OUT = "restore it from a copy, or remove it: the report does without"
@@ -48,10 +48,10 @@ class Run:
     test_loss: dict[str, dict[str, float]]
     """Held-out loss by source and mode, in nats."""
     curves: list[Curve]
-    last: list[Stored]
-    """The last revision's result of every (task, suite, rules, scorer)."""
+    last: list[StoredResult]
+    """The last revision's result of every (task, suite, rules, backend)."""
     acquisition: list[tuple[int, str, dict[str, Any]]]
-    """(rules, scorer, score over the revisions) of age of acquisition."""
+    """(rules, backend, score over the revisions) of age of acquisition."""
     averages: list[tuple[int, dict[str, Any]]]
     """(rules, official averages) of the last revision that has any."""
 
@@ -60,10 +60,10 @@ class Run:
         found = [(line["words"], line[metric]) for line in self.metrics if metric in line and line.get("words")]
         return np.array([w for w, _ in found], dtype=float), np.array([v for _, v in found], dtype=float)
 
-    def result(self, task: str, rules: int, scorer: str | None = None) -> Stored | None:
+    def result(self, task: str, rules: int, backend: str | None = None) -> StoredResult | None:
         """The last revision's result of ``task``, of the full suite where there is one."""
         own = [one for one in self.last if one.content["task"] == task and one.content["rules"] == rules]
-        own = [one for one in own if scorer in (None, one.scorer)]
+        own = [one for one in own if backend in (None, one.backend)]
         return max(own, key=lambda one: one.content["suite"] == "full", default=None)
 
 
@@ -79,10 +79,10 @@ def read(folder: Path) -> Run:
     described = _object(last / "config.json")
     tokenizer = last / "tokenizer.json"
     results = folder / "evaluation"
-    by_key: dict[tuple[Any, ...], Stored] = {}
+    by_key: dict[tuple[Any, ...], StoredResult] = {}
     averages: list[tuple[int, dict[str, Any]]] = []
     for _, own in store.revisions(results):
-        by_key |= {(*one.key, one.scorer): one for one in own}
+        by_key |= {(*one.key, one.backend): one for one in own}
     for name in [*found, folder.name]:
         averages = [_averages(file) for file in sorted((results / name).glob("averages.*.json"))] or averages
     return Run(
@@ -133,7 +133,7 @@ def _tables(file: Path, remedy: str) -> dict[str, Any]:
 
 
 def _averages(file: Path) -> tuple[int, dict[str, Any]]:
-    """(rules, averages) of ``averages.<rules>.<scorer>.json``."""
+    """(rules, averages) of ``averages.<rules>.<backend>.json``."""
     content = _tables(file, AGAIN)
     for name, part in content.items():
         if name != "columns" and not {"value", "present", "missing"} <= set(part):

@@ -43,13 +43,13 @@ def losses(runs: list[Run]) -> Html:
 def tasks(runs: list[Run]) -> Html:
     """Each task's tie-aware score over words, with intervals."""
     shown = []
-    keys = dict.fromkeys((c.task, c.suite, c.rules, c.scorer) for run in runs for c in run.curves)
+    keys = dict.fromkeys((c.task, c.suite, c.rules, c.backend) for run in runs for c in run.curves)
     for key in keys:
         found = [
             (curve, colour)
             for run, colour in coloured(runs)
             for curve in run.curves
-            if (curve.task, curve.suite, curve.rules, curve.scorer) == key
+            if (curve.task, curve.suite, curve.rules, curve.backend) == key
         ]
         lines = [Line(c.words, 100 * c.tie_aware, colour, 100 * c.intervals) for c, colour in found]
         if max(len(line.words) for line in lines) < 2 or all(np.isnan(line.values).all() for line in lines):
@@ -87,7 +87,7 @@ def phenomena(runs: list[Run]) -> Html:
             whose = f"{run.name}, {title(curve.task)}: " if len(runs) > 1 else f"{title(curve.task)}: "
             for shown, what in ((groups, "phenomena"), (curve, "paradigms" if groups else "parts")):
                 if shown is not None:
-                    name = f"{whose}{len(shown.by_uid)} {what}, {curve.suite}, {curve.rules}, {curve.scorer}"
+                    name = f"{whose}{len(shown.by_uid)} {what}, {curve.suite}, {curve.rules}, {curve.backend}"
                     parts.append(folded(name, _heat(shown), is_open=not parts and len(shown.by_uid) <= OPEN_ROWS))
     if not parts:
         return Html("")
@@ -129,13 +129,13 @@ def _cell(value: float, chance: float) -> Html:
 def order(runs: list[Run]) -> Html:
     """When several runs acquire the same parts, and whether in the same order."""
     parts: list[Html] = []
-    keys = dict.fromkeys((c.task, c.suite, c.rules, c.scorer) for run in runs for c in run.curves if c.acquired)
+    keys = dict.fromkeys((c.task, c.suite, c.rules, c.backend) for run in runs for c in run.curves if c.acquired)
     for key in keys:
         found = [
             (run, curve)
             for run in runs
             for curve in run.curves
-            if (curve.task, curve.suite, curve.rules, curve.scorer) == key and curve.acquired
+            if (curve.task, curve.suite, curve.rules, curve.backend) == key and curve.acquired
         ]
         if len(found) < 2:
             continue

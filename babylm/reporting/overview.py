@@ -5,7 +5,7 @@ from __future__ import annotations
 import yaml
 
 from babylm.console import count
-from babylm.evaluation.results.averages import GLUE, HUMAN_LIKENESS, NLP
+from babylm.evaluation import task_registry
 from babylm.reporting.charts import COLOURS
 from babylm.reporting.gather import Run
 from babylm.reporting.markup import Html, esc, folded, join, note, table, tag
@@ -139,13 +139,18 @@ def _gaps(run: Run) -> list[tuple[str, str]]:
     last = f" revisions={run.revisions[-1]}" if run.revisions else ""
     if not full:
         return [*found, ("The full suite is not scored", f"{command} suite=full rules={rules}{last}")]
-    missing = [name for name in (*NLP, *HUMAN_LIKENESS[rules]) if name not in full and name not in ("glue", "aoa")]
-    missing += ["glue"] if any(name not in full for name in GLUE) else []
+    tasks = [task for task in task_registry.suite_tasks("full", rules) if not task.over_revisions]
+    missing = list(dict.fromkeys(task.group or task.name for task in tasks if task.name not in full))
     if missing:
-        tasks = f"tasks={','.join(missing)} suite=full rules={rules}{last}"
-        found.append((f"Of the full suite there is no {', '.join(missing)}", f"{command} {tasks}"))
+        options = f"tasks={','.join(missing)} suite=full rules={rules}{last}"
+        found.append((f"Of the full suite there is no {', '.join(missing)}", f"{command} {options}"))
     if not any(year == rules for year, _, _ in run.acquisition) and len(run.revisions) > ENOUGH_FOR_AOA:
-        found.append(("No age of acquisition", f"{command} tasks=aoa suite=full rules={rules}"))
+        found.append(
+            (
+                "No age of acquisition",
+                f"{command} tasks={task_registry.combined_task(rules).name} suite=full rules={rules}",
+            )
+        )
     return found
 
 

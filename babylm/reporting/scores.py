@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
+from babylm.evaluation import task_registry
 from babylm.evaluation.results import comparison
-from babylm.evaluation.results.averages import GLUE
-from babylm.evaluation.results.store import Stored
+from babylm.evaluation.results.averages import TITLES
+from babylm.evaluation.results.store import StoredResult
 from babylm.evaluation.results.tables import percent
 from babylm.reporting import baselines
 from babylm.reporting.gather import Run
 from babylm.reporting.markup import Html, join, note, table
 
-TITLES = {
-    "blimp": "BLiMP", "supplement": "Supplement", "ewok": "EWoK", "entity_tracking": "Entity", "comps": "COMPS",
-    "glue": "GLUE", "reading": "Reading", "wug_adj": "WUG adj", "wug_past": "WUG past", "aoa": "AoA",
-    "global_piqa": "GlobalPIQA", "nlp": "NLP", "human_likeness": "Human-like", "macro": "Macro", "overall": "Overall",
-}  # fmt: skip
 
-
-def title(task: str) -> str:
-    """A task's name as the field writes it; of a task that is a folder or file, its last part."""
-    if task in GLUE:
-        return {"boolq": "BoolQ", "multirc": "MultiRC"}.get(task, task.upper())
-    return TITLES.get(task, task.rstrip("/").rsplit("/", 1)[-1])
+def title(name: str) -> str:
+    """A task, a group of tasks or an average as tables name it; of a task that is a path, its last part."""
+    return TITLES.get(name) or task_registry.title(name)
 
 
 def scores(runs: list[Run]) -> Html:
     """One line a (task, run): official and tie-aware score, ties, interval, and what produced it."""
     rows = []
-    for key in dict.fromkeys((*one.key, one.scorer) for run in runs for one in run.last):
+    for key in dict.fromkeys((*one.key, one.backend) for run in runs for one in run.last):
         for run in runs:
-            rows += [_line(run, one, len(runs) > 1) for one in run.last if (*one.key, one.scorer) == key]
-    header = ["task", *(["run"] if len(runs) > 1 else []), "revision", "suite", "rules", "scorer", "items"]
+            rows += [_line(run, one, len(runs) > 1) for one in run.last if (*one.key, one.backend) == key]
+    header = ["task", *(["run"] if len(runs) > 1 else []), "revision", "suite", "rules", "backend", "items"]
     header += ["official %", "tie-aware %", "ties", "95 % (tie-aware)", "chance %", "seconds"]
     if not rows:
         return Html("")
@@ -43,13 +36,13 @@ def scores(runs: list[Run]) -> Html:
     return join([table(header, rows, text=text), about, *_averages(runs), _reading_times(runs)])
 
 
-def _line(run: Run, one: Stored, named: bool) -> list[object]:
+def _line(run: Run, one: StoredResult, named: bool) -> list[object]:
     found = one.content
     interval = " to ".join(percent(value, 1) for value in found["interval"] or ()) or "–"
     return [
         title(found["task"]),
         *([run.name] if named else []),
-        *(found["model"], found["suite"], found["rules"], one.scorer, f"{found['n']:,}"),
+        *(found["model"], found["suite"], found["rules"], one.backend, f"{found['n']:,}"),
         *(percent(found[key], 2) for key in ("official", "tie_aware")),
         f"{found['ties']:,}",
         interval,
@@ -61,7 +54,7 @@ def _line(run: Run, one: Stored, named: bool) -> list[object]:
 def _averages(runs: list[Run]) -> list[Html]:
     rows = [
         [
-            "AoA",
+            title(task_registry.combined_task(rules).name),
             run.name,
             rules,
             percent(found["score"], 2),
@@ -114,7 +107,7 @@ def compared(runs: list[Run]) -> Html:
     for other in runs[1:]:
         found = []
         for one in runs[0].last:
-            two = next((two for two in other.last if (*two.key, two.scorer) == (*one.key, one.scorer)), None)
+            two = next((two for two in other.last if (*two.key, two.backend) == (*one.key, one.backend)), None)
             if two is not None and one.content["items_sha256"] == two.content["items_sha256"]:
                 found.append(comparison.compare(one, two))
         corrected = comparison.holm([own.p for own in found])
@@ -130,7 +123,7 @@ def compared(runs: list[Run]) -> Html:
 
 def _difference(other: Run, own: comparison.Difference, p_holm: float | None) -> list[object]:
     _, n, *shares, change, interval, only_a, only_b, p, _ = comparison.row(own)
-    name = f"{title(own.task)} ({own.suite}, {own.rules}, {own.scorers[0]})"
+    name = f"{title(own.task)} ({own.suite}, {own.rules}, {own.backends[0]})"
     return [name, other.name, f"{n:,}", *shares, change, interval, only_a, only_b, p, comparison.p_value(p_holm)]
 
 
@@ -168,13 +161,15 @@ def _own(run: Run, rules: int, columns: tuple[str, ...]) -> list[object]:
     """A run's scores by column; * where not of all items."""
     line: list[object] = [run.name, "ours"]
     averages = next((parts for year, parts in run.averages if year == rules), {})
+    groups = task_registry.groups()
     for name in columns:
         value, star = averages.get(name, {}).get("value"), ""
-        if name == "glue":
-            own = [one.content["official"] for task in GLUE if (one := run.result(task, rules)) is not None]
-            value = sum(own) / len(GLUE) if len(own) == len(GLUE) else None
-        elif name == "aoa":
-            value = next((found["score"] for year, _, found in run.acquisition if year == rules), None)
+        if name in groups:
+            results = [run.result(task.name, rules) for task in groups[name]]
+            scores = [result.content["official"] for result in results if result is not None]
+            value = sum(scores) / len(scores) if len(scores) == len(results) else None
+        elif name == task_registry.combined_task(rules).name:
+            value = next((score["score"] for year, _, score in run.acquisition if year == rules), None)
         elif (best := run.result(name, rules)) is not None:
             value = best.content["official"]
             star = "" if baselines.is_whole(name, rules, best.content["n"]) else "*"

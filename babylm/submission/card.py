@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from babylm import files, places, publication, revisions
-from babylm.evaluation.results.averages import Aggregate
+from babylm.evaluation.results.averages import Average
 from babylm.submission import revision
 from babylm.submission.rescoring import Score
 from babylm.submission.results import Run
@@ -48,7 +48,7 @@ def ledger(run: Run) -> dict[str, Any]:
     }
 
 
-def card(run: Run, scores: Sequence[Score], averages: Mapping[str, Aggregate], missing: Sequence[str]) -> str:
+def card(run: Run, scores: Sequence[Score], averages: Mapping[str, Average], missing: Sequence[str]) -> str:
     """``README.md`` of the Hub repository, with its metadata in front."""
     wanted = run.config.submission
     front = {
@@ -168,7 +168,7 @@ def _loading(run: Run) -> str:
     return f"{code}\n\nOther moments of the training are {others}, and those listed below."
 
 
-def _scores(run: Run, scores: Sequence[Score], averages: Mapping[str, Aggregate], missing: Sequence[str]) -> str:
+def _scores(run: Run, scores: Sequence[Score], averages: Mapping[str, Average], missing: Sequence[str]) -> str:
     rows = []
     for score in scores:
         result = run.result("main", score.task, "fast" if run.config.track == "free" else "full")

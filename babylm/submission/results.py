@@ -11,9 +11,9 @@ from typing import Any
 from babylm import config as configuration
 from babylm import files, publication, tracks
 from babylm.config.schema import Config
-from babylm.evaluation import suite
-from babylm.evaluation.model_paths import trained_reading
+from babylm.evaluation.model_paths import default_backend
 from babylm.evaluation.results import item_results, store
+from babylm.evaluation.task_registry import combined_task, load_task, result_stem
 
 RESTORE = "restore it from a copy of the run's folder"
 SCORE_AGAIN = "remove it, and score again (python -m babylm.submit lists the command)"
@@ -70,19 +70,19 @@ class Run:
 
     def result_file(self, revision: str, task: str, which: str) -> Path:
         """Where the result of a task lies."""
-        return self.folder / "evaluation" / revision / f"{suite.stored_as(task, which, self.rules, self.backend)}.json"
+        return self.folder / "evaluation" / revision / f"{result_stem(task, which, self.rules, self.backend)}.json"
 
-    def result(self, revision: str, task: str, which: str) -> store.Stored | None:
+    def result(self, revision: str, task: str, which: str) -> store.StoredResult | None:
         """The stored result, or none; `files.DamagedFile` for one that cannot be read."""
         file = self.result_file(revision, task, which)
         if not file.is_file():
             return None
-        return store.Stored(file, _read(file, SCORE_AGAIN, RESULT_KEYS))
+        return store.StoredResult(file, _read(file, SCORE_AGAIN, RESULT_KEYS))
 
-    def evidence(self, result: store.Stored) -> item_results.Evidence | None:
+    def item_results(self, result: store.StoredResult) -> item_results.ItemResults | None:
         """What is kept of a result's items, or none; `files.DamagedFile` when it cannot be read."""
         try:
-            return result.evidence()
+            return result.item_results()
         except (ValueError, LookupError, TypeError):
             file = result.file.parent / item_results.FOLDER / result.file.name
             raise files.DamagedFile(f"{file}: damaged; remove it and {result.file}, then score again") from None
@@ -92,7 +92,7 @@ class Run:
         file = self.result_file(revision, task, which)
         file = file.parent / "predictions" / file.name
         content = _read(file, SCORE_AGAIN)
-        if task == "aoa":
+        if load_task(task).over_revisions:
             _check_keys(file, content, SCORE_AGAIN, ("metadata", "results"))
         else:
             for uid, answers in content.items():
@@ -103,7 +103,7 @@ class Run:
 
     def acquisition(self) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Score and surprisals (``surprisal.json``) of age of acquisition over the milestones; none without."""
-        name = f"{suite.stored_as('aoa', 'full', self.rules, self.backend)}.json"
+        name = f"{result_stem(combined_task(self.rules).name, 'full', self.rules, self.backend)}.json"
         paths = (self.folder / "evaluation" / name, self.folder / "evaluation" / "predictions" / name)
         if not all(file.is_file() for file in paths):
             return None
@@ -115,14 +115,14 @@ class Run:
 
 def open_run(folder: Path, given: dict[str, str]) -> Run:
     """The run of ``checkpoints/<name>``; ``ValueError`` where it is not finished."""
-    settings = [f"submission.{key}={value}" for key, value in given.items() if key not in ("rules", "scorer", "data")]
+    settings = [f"submission.{key}={value}" for key, value in given.items() if key not in ("rules", "backend", "data")]
     config = configuration.load(folder / "config.yaml", settings)
     publication.check(config.submission)
     if not (folder / "main" / "manifest.json").is_file():
         raise ValueError(f"{folder} is not finished (it has no main): repeat its python -m babylm.train command")
     rules = int(given.get("rules", config.rules))
-    wanted = given.get("scorer", config.evaluation.scorer)
-    return Run(folder, config, rules, trained_reading(config) if wanted == "auto" else wanted)
+    wanted = given.get("backend", config.evaluation.backend)
+    return Run(folder, config, rules, default_backend(config) if wanted == "auto" else wanted)
 
 
 def unused_settings(run: Run, given: Sequence[str]) -> list[str]:

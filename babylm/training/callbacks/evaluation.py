@@ -52,8 +52,8 @@ class Evaluation(StepCallback):
         every = {m.step for m in setup.plan.milestones} | {last}
         chosen = {m.step for m in setup.plan.milestones if not named or m.name in named} | {last}
         return {
-            "tasks": _due(config.evaluation.at, chosen, last) if config.evaluation.tasks else set(),
-            "loss": _due(config.evaluation.loss_at, every, last) if config.corpus.dev is not None else set(),
+            "tasks": _due(config.evaluation.when, chosen, last) if config.evaluation.tasks else set(),
+            "loss": _due(config.evaluation.held_out_loss_when, every, last) if config.corpus.dev is not None else set(),
         }
 
     def after_step(self, trainer: L.Trainer, module: Pretraining, step: int) -> None:
@@ -106,14 +106,14 @@ def score(setup: TrainingSetup, network: Any) -> dict[str, Any]:
     from babylm.evaluation import suite
 
     wanted = setup.config.evaluation
-    scorer = wanted.scorer
-    if scorer == "auto":
-        scorer = setup.config.objective.masked_prediction if setup.config.objective.name == "masked" else "causal"
+    backend = wanted.backend
+    if backend == "auto":
+        backend = setup.config.objective.masked_prediction if setup.config.objective.name == "masked" else "causal"
     return suite.run(
         network,
         setup.shards.tokenizer_folder,
         wanted.tasks,
-        backend=scorer,
+        backend=backend,
         data=wanted.data,
         limit=wanted.limit,
         rules=setup.config.rules,
