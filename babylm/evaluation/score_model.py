@@ -225,5 +225,4 @@ def _stored(scoring: _Scoring, job: _Job, result: Result, seconds: float) -> dic
         "seconds": seconds,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    store.write(job.file, content)
-    return content
+    return store.write(job.file, content)

@@ -92,12 +92,14 @@ def model(text: str) -> Model:
     return Model(folder / "main", folder / "evaluation" / "main", name)
 
 
-def write(file: Path, content: Mapping[str, Any]) -> None:
-    """Write a result with a checksum of its content and of the files beside it."""
+def write(file: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a result with a checksum of its content and of the files beside it; returns what was written."""
     beside = {key: file.parent / folder / file.name for folder, key in BESIDE.items()}
     hashes = {key: files.sha256_file(path) for key, path in beside.items() if path.is_file()}
     content = json.loads(json.dumps({**content, **hashes}, allow_nan=False))  # as it will be read
-    files.write_json(file, {**content, CHECKSUM: files.sha256_json(content)})
+    content = {**content, CHECKSUM: files.sha256_json(content)}
+    files.write_json(file, content)
+    return content
 
 
 def load(file: Path) -> dict[str, Any]:
