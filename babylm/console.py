@@ -1,10 +1,9 @@
-"""What a person sees: the log, aligned tables, numbers in readable units."""
+"""The log on terminal and in ``log.txt``, and numbers in readable units."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -13,9 +12,9 @@ from babylm.redaction import redact
 
 
 class Log:
-    """Lines to the terminal and, once a run's folder is known, to its ``log.txt``; silent where ``quiet``.
+    """Writes lines to the terminal and, once `attach` is called, to ``log.txt``; nothing if ``quiet``.
 
-    The output may go away (a closed pipe or terminal, a full disk): the lines go on in ``log.txt`` alone.
+    If the terminal goes away (a closed pipe, a full disk), lines are written to ``log.txt`` alone.
     """
 
     def __init__(self, path: Path | None = None, *, quiet: bool = False) -> None:
@@ -39,11 +38,11 @@ class Log:
                 file.write(text + "\n")
 
     def warn(self, text: str) -> None:
-        """Write what is probably a mistake, or a fallback, and goes on."""
+        """Write a line about a probable mistake or a fallback."""
         self(f"warning: {text}")
 
     def attach(self, path: Path) -> None:
-        """Also write to ``path`` from now on, after a line with date and command."""
+        """Write to ``path`` too from now on, beginning with a line of date and command."""
         self.path = path
         if not self.quiet:
             with open(path, "a", encoding="utf-8") as file:
@@ -51,12 +50,12 @@ class Log:
 
 
 def on_terminal() -> bool:
-    """Whether the output is a terminal; a closed one is not, nor is none (``>&-``)."""
+    """Whether stdout is an open terminal."""
     return sys.stdout is not None and not sys.stdout.closed and sys.stdout.isatty()
 
 
 def drop_output() -> None:
-    """Send what is still written to stdout nowhere: else Python tries again at its end, and makes an error of it."""
+    """Send later output to /dev/null: else Python flushes stdout at exit and reports an error."""
     with suppress(AttributeError, OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         try:
@@ -65,22 +64,12 @@ def drop_output() -> None:
             os.close(nowhere)
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[object]], *, indent: str = "  ") -> str:
-    """Aligned columns: the first to the left, the others to the right."""
-    cells = [list(header), *([str(cell) for cell in row] for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(header))]
-    lines = []
-    for line in cells:
-        padded = [
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        lines.append(indent + "  ".join(padded).rstrip())
-    return "\n".join(lines)
-
-
 def duration(seconds: float) -> str:
-    """``42s``, ``3m07s``, ``1h02m``, ``2d03h``."""
+    """Seconds in readable units.
+
+    >>> duration(42), duration(187), duration(3720), duration(183_600)
+    ('42s', '3m07s', '1h02m', '2d03h')
+    """
     whole = round(seconds)
     if whole < 60:
         return f"{whole}s"
@@ -92,7 +81,11 @@ def duration(seconds: float) -> str:
 
 
 def count(number: float) -> str:
-    """Three digits and a unit: ``950``, ``16.4K``, ``9.95M``, ``1.64B``."""
+    """A number with three digits and a unit.
+
+    >>> count(950), count(16384), count(9_949_721), count(1.64e9)
+    ('950', '16.4K', '9.95M', '1.64B')
+    """
     for limit, unit in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
         if abs(number) >= limit * 0.9995:
             return f"{number / limit:.3g}{unit}" if abs(number) < limit * 999.5 else f"{number / limit:.0f}{unit}"
@@ -100,7 +93,11 @@ def count(number: float) -> str:
 
 
 def size(number: float) -> str:
-    """Bytes in readable units of 1000: ``3.4 GB``."""
+    """Bytes in readable units of 1000.
+
+    >>> size(3_400_000_000)
+    '3.4 GB'
+    """
     for limit, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if number >= limit:
             return f"{number / limit:.1f} {unit}"
@@ -108,5 +105,5 @@ def size(number: float) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, in one line: libraries of the network say much."""
+    """The first line of an error's message; its type if it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,4 +1,4 @@
-"""What a run ran on: code revision, versions, machine. Read without importing torch."""
+"""What a run ran on: code revision, versions of packages, machine; recorded without importing torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from babylm.redaction import redact
 
 
 def record() -> dict[str, Any]:
-    """What the run ran on: code revision, versions, machine. Read without importing torch."""
+    """The content of ``environment.json``: code revision, versions, machine, and the command without secrets."""
     versions = {}
     for package in (
         "torch",
@@ -41,7 +41,7 @@ def record() -> dict[str, Any]:
 
 
 def code_revision() -> str | None:
-    """The git commit of the source tree, with ``+changes`` when it is not clean; ``None`` outside a checkout."""
+    """The git commit of the source tree, with ``+changes`` if it is not clean; None outside a checkout."""
     here = Path(__file__).parent
     try:
         commit = subprocess.run(

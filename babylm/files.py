@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, and read in one place with errors that name the file and the remedy.
+"""Files written whole or not at all, and read with errors that name the file and the remedy.
 
 Files are written beside their final name, flushed to the disk and renamed; folders are complete when their manifest
 exists, which is written last. So whatever is killed and whenever, a name that exists is a whole file.
@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -58,8 +58,8 @@ def write_json(path: Path, value: Any) -> None:
 def atomic_folder(path: Path, replace: bool = True) -> Iterator[Path]:
     """Fill a folder that appears under ``path`` only once the block has ended without an error.
 
-    An existing folder of that name is replaced, or with ``replace=False`` kept (``OSError``) unless it is empty. Every
-    file in it is flushed to the disk before the rename.
+    An existing folder of that name is replaced; with ``replace=False`` it is an ``OSError`` unless it is empty. Every
+    file is flushed to the disk before the rename.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ def atomic_folder(path: Path, replace: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def _naming(path: Path, *temporary: object) -> Iterator[None]:
-    """Errors of files name ``path``: ``write`` tells a full disk without a name, and a temporary one is nobody's."""
+    """Let file errors name ``path``: a full disk is reported without a name, and temporary names mean nothing."""
     try:
         yield
     except OSError as error:
@@ -99,24 +99,6 @@ def _naming(path: Path, *temporary: object) -> Iterator[None]:
         if error.errno is not None and hidden:
             error.filename = str(path)
         raise
-
-
-@contextmanager
-def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Wait until no other process is in such a block for ``folder``; where there are no locks, nobody waits."""
-    try:
-        import fcntl
-
-        descriptor = os.open(folder, os.O_RDONLY)
-    except (ImportError, OSError):
-        yield
-        return
-    try:
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def remove_partial(parent: Path, name: str = "") -> None:
@@ -140,9 +122,9 @@ _hashes: dict[tuple[str, int, int, int, int], str] = {}
 
 
 def sha256_unchanged(path: Path) -> str:
-    """`sha256_file`, computed once per process for as long as the file's size, times and inode stay the same."""
-    about = os.stat(path)
-    key = (os.path.realpath(path), about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino)
+    """`sha256_file`, cached in this process until the file's size, times or inode change."""
+    status = os.stat(path)
+    key = (os.path.realpath(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
     if key not in _hashes:
         _hashes[key] = sha256_file(path)
     return _hashes[key]
@@ -154,7 +136,7 @@ def sha256_json(value: Any) -> str:
 
 
 class DamagedFile(ValueError):
-    """A file of ours or of the user's that cannot be read as what it should be; the message names it and the remedy."""
+    """A file cannot be read as what it should be; the message names the file and the remedy."""
 
 
 AS_UTF8 = "save it as UTF-8 (from Latin-1, for example: iconv -f latin1 -t utf-8 OLD > NEW)"
@@ -181,11 +163,47 @@ def read_text(path: Path, remedy: str = "") -> str:
 
 
 def read_json(path: Path, remedy: str = "", kind: type = dict) -> Any:
-    """The value of a JSON file, which is a ``kind``; `DamagedFile` names the file, what is wrong, and ``remedy``."""
+    """The value of a JSON file, of type ``kind``; `DamagedFile` names the file, what is wrong, and ``remedy``."""
     value = _parse_json(read_text(path, remedy), path, remedy)
     if not isinstance(value, kind):
         raise DamagedFile(_message(path, f"holds {_json_type(value)}, not {_JSON_TYPES[kind]}", remedy))
     return value
+
+
+def read_typed(path: Path, types: Mapping[str, tuple[type, ...]], remedy: str = "") -> dict[str, Any]:
+    """The JSON object in ``path``, empty without a file; `DamagedFile` if a key of ``types`` is not of its types."""
+    if not Path(path).is_file():
+        return {}
+    content: dict[str, Any] = read_json(path, remedy)
+    for key, kinds in types.items():
+        if not isinstance(content.get(key), kinds) or isinstance(content.get(key), bool):
+            raise DamagedFile(_message(path, f"{key} is {content.get(key, 'missing')!r}", remedy))
+    return content
+
+
+def check_keys(path: Path, content: Any, keys: Iterable[str], remedy: str = "") -> None:
+    """`DamagedFile` if ``content``, read from ``path``, is no object with all of ``keys``."""
+    missing = [key for key in keys if key not in content] if isinstance(content, dict) else list(keys)
+    if missing:
+        raise DamagedFile(_message(path, f"has no {', '.join(missing)}", remedy))
+
+
+def nan_to_none(value: Any) -> Any:
+    """A value as JSON can hold it, NaN as None, tuples as lists: ``(1.0, nan)`` -> ``[1.0, None]``."""
+    if isinstance(value, dict):
+        return {key: nan_to_none(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [nan_to_none(inner) for inner in value]
+    return None if isinstance(value, float) and value != value else value
+
+
+def none_to_nan(value: Any) -> Any:
+    """The inverse of `nan_to_none`, as the official files are written."""
+    if isinstance(value, dict):
+        return {key: none_to_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [none_to_nan(inner) for inner in value]
+    return float("nan") if value is None else value
 
 
 def read_jsonl(path: Path, remedy: str = "", *, cut_last_line: bool = False) -> list[dict[str, Any]]:
@@ -231,7 +249,7 @@ class _TwoValues(ValueError):
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; a key with two values is an error, where json would take the last in silence."""
+    """A JSON object; a key with two values is an error, of which json would silently take the last."""
     value = dict(pairs)
     if len(value) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -259,7 +277,7 @@ def _message(path: Path, what: str, remedy: str) -> str:
 
 
 def check_writable(folder: Path) -> None:
-    """Make ``folder`` and try to write there; ``ValueError`` where that fails, before work that would be lost."""
+    """Make ``folder`` and try to write there, before long work; ``ValueError`` if that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -269,16 +287,16 @@ def check_writable(folder: Path) -> None:
 
 
 def used_bytes(path: Path) -> int:
-    """Bytes of the files in a folder; 0 where there is none."""
+    """Bytes of all files below a folder; 0 without one."""
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
 def free_bytes(path: Path) -> int:
-    """Bytes free where ``path`` lies or will lie."""
-    place = path.resolve()
-    while not place.exists():
-        place = place.parent
-    return shutil.disk_usage(place).free
+    """Free bytes of the disk of ``path``, which need not exist yet."""
+    existing = path.resolve()
+    while not existing.exists():
+        existing = existing.parent
+    return shutil.disk_usage(existing).free
 
 
 def _umask() -> int:

@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from babylm import cli, places, registry, tracks
+from babylm import cli, places, registry, revisions
 from babylm.evaluation.scoring import weight_files
 
 if TYPE_CHECKING:
@@ -101,12 +101,10 @@ def model_folder(folder: Path) -> Path:
     """The folder of a model: ``folder``, or ``main`` or else the last revision of a run; said on stderr when chosen."""
     if (folder / "config.json").is_file():
         return folder
-    inner = {path.parent.name: path.parent for path in folder.glob("*/config.json")}
-    if inner:
-        chosen = max(inner, key=lambda name: (tracks.milestone_words(name), name))
-        note = "" if len(inner) == 1 else f" (of {len(inner)} revisions)"
-        print(f"{inner[chosen]}{note}", file=sys.stderr)
-        return inner[chosen]
+    if names := revisions.revision_names(folder):
+        note = "" if len(names) == 1 else f" (of {len(names)} revisions)"
+        print(f"{folder / names[-1]}{note}", file=sys.stderr)
+        return folder / names[-1]
     if folder.is_dir():
         form = weight_files.other_form(folder)
         raise ValueError(

@@ -21,7 +21,6 @@ from transformers.generation import logits_process
 from babylm import files, revisions
 from babylm.evaluation.scoring import foreign_tokenizer, load_model, weight_files
 from babylm.models.modeling_babylm import BabyLMForCausalLM
-from babylm.submission import revision
 
 ROWS = 16
 """Continuations that are made at once."""
@@ -210,7 +209,7 @@ def load(folder: Path, device: str = "auto", trust: bool = False) -> Generator:
     if foreign and not trust:
         print(f"warning: {folder}: {foreign}; this package's is used (trust=true runs its own)", file=sys.stderr)
     ours = typed and not (foreign and trust)
-    if typed and (folder / files.MANIFEST).is_file() and (problems := revision.verify(folder)):
+    if typed and (folder / files.MANIFEST).is_file() and (problems := revisions.verify(folder)):
         raise ValueError(f"{folder} is damaged: {problems[0]}; restore it, or make the revision again")
     if described.get("auto_map") and not (ours or trust):
         raise ValueError(f"{folder}: this model brings code of its own; trust=true runs it")
@@ -265,6 +264,6 @@ def _check_causal(model: Any, folder: Path) -> None:
 
 def warn_if_masked(folder: Path) -> None:
     """Say on stderr that a revision has never learnt to continue a text."""
-    facts = folder / revision.FACTS
+    facts = folder / revisions.FACTS
     if facts.is_file() and files.read_json(facts).get("objective") == "masked":
         print(f"warning: {folder} was trained with masks alone and continues texts badly", file=sys.stderr)

@@ -19,6 +19,7 @@ from typing import Any
 
 from babylm import cli, console, files
 from babylm.config.schema import Config
+from babylm.tables import text_table
 
 
 def main(config: Config) -> int:
@@ -60,7 +61,7 @@ def _datasheet(sheet: dict[str, Any], manifest: dict[str, Any]) -> str:
         *("source", "words", "lines", "documents", "types"),
         *("words/line", "characters/word", "duplicates", "tokens/word"),
     )
-    return console.table(header, rows)
+    return text_table(header, rows)
 
 
 def _tokenizer(quality: dict[str, Any]) -> str:

@@ -1,23 +1,71 @@
 """Plug-ins by file name: ``babylm/objectives/hybrid.py`` is the objective ``hybrid``.
 
-A folder's plug-ins are its modules whose name does not start with an underscore, so that listing them (and refusing an
-unknown name with the nearest ones) needs no import of torch, and adding one is adding a file.
+A folder's plug-ins are its modules whose name does not begin with an underscore, so listing them (and refusing an
+unknown name with the nearest ones) needs no import, and adding one is adding a file. Users add theirs without touching
+the package, in two ways, never by a key of a configuration (a stranger's configuration runs nothing):
+
+* ``--plugins PATH`` of every command: a folder laid out as the package is (``PATH/objectives/mine.py``,
+  ``PATH/evaluation/tasks/mine.py``), or one file in such a folder;
+* an installed package with an entry point in the group ``babylm.objectives``, ``babylm.optimizers``,
+  ``babylm.evaluation.tasks`` or ``babylm.corpora.cleaners``, whose name is the plug-in's and whose value is its module.
 """
 
 from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
+import sys
 from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
 PACKAGE = Path(__file__).parent
+FOLDERS = ("objectives", "optimizers", "evaluation/tasks", "corpora/cleaners")
+"""Where plug-ins are, in the package and under ``--plugins PATH``."""
+_ADDED: dict[str, dict[str, Path]] = {folder: {} for folder in FOLDERS}
+
+
+def add(path: str | Path) -> list[str]:
+    """Add the plug-ins of a user's folder or file; returns them as ``folder/name``.
+
+    Raises:
+        ValueError: If nothing is there, the folder holds none of `FOLDERS`, or a name is taken.
+    """
+    root = Path(path).expanduser()
+    if not root.exists():
+        raise ValueError(f"--plugins: no folder or file {path}")
+    if root.is_file():
+        folder = next((name for name in FOLDERS if root.resolve().parent.as_posix().endswith(f"/{name}")), None)
+        if folder is None or root.suffix != ".py":
+            raise ValueError(f"--plugins: {path} must be a *.py file in a folder named {' or '.join(FOLDERS)}")
+        files = [(folder, root)]
+    else:
+        files = [(folder, file) for folder in FOLDERS for file in sorted((root / folder).glob("[!_]*.py"))]
+    if not files:
+        raise ValueError(f"--plugins: {path} has no *.py file in {', '.join(f'{name}/' for name in FOLDERS)}")
+    for folder, file in files:
+        known = _ADDED[folder].get(file.stem)
+        if known is not None and known.resolve() == file.resolve():
+            continue
+        if file.stem in names(folder):
+            raise ValueError(f"--plugins: {file}: {folder} has a plug-in {file.stem} already; rename the file")
+        _ADDED[folder][file.stem] = file
+    return [f"{folder}/{file.stem}" for folder, file in files]
 
 
 def names(folder: str) -> list[str]:
-    """The plug-ins of ``babylm/<folder>``, sorted."""
-    return sorted(file.stem for file in (PACKAGE / folder).glob("[!_]*.py"))
+    """The plug-ins of ``babylm/<folder>`` and those that users added, sorted."""
+    built_in = [file.stem for file in (PACKAGE / folder).glob("[!_]*.py")]
+    return sorted({*built_in, *_ADDED.get(folder, {}), *_installed(folder)})
+
+
+@cache
+def _installed(folder: str) -> dict[str, str]:
+    """Name -> module of the plug-ins that installed packages offer."""
+    return {point.name: point.value for point in entry_points(group=f"babylm.{folder.replace('/', '.')}")}
 
 
 def check(value: str, choices: Iterable[str], key: str) -> str:
@@ -58,6 +106,40 @@ def options(
 
 
 def load(folder: str, name: str) -> ModuleType:
-    """Import the plug-in ``name`` of ``babylm/<folder>``; ``ValueError`` with the nearest names when there is none."""
+    """Import the plug-in ``name`` of ``folder``; ValueError with the nearest names if there is none."""
     check(name, names(folder), f"{folder}.name")
+    file = _ADDED.get(folder, {}).get(name)
+    if file is not None:
+        return _import_file(file, f"babylm_plugins.{folder.replace('/', '.')}.{name}")
+    if not (PACKAGE / folder / f"{name}.py").exists():
+        return importlib.import_module(_installed(folder)[name])
     return importlib.import_module(f"babylm.{folder.replace('/', '.')}.{name}")
+
+
+def settings(folder: str, name: str, base: type) -> type:
+    """The settings class of a plug-in: ``Settings`` of its module, a dataclass over ``base``, else ``base``.
+
+    The optimizers of the package share ``base``: their modules import torch, which reading a configuration must not.
+    """
+    if folder == "optimizers" and (PACKAGE / folder / f"{name}.py").exists():
+        return base
+    found = getattr(load(folder, name), "Settings", base)
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise ValueError(f"{folder}/{name}: Settings must be a dataclass that inherits from {base.__name__}")
+    return found
+
+
+def _import_file(file: Path, module_name: str) -> ModuleType:
+    if module_name in sys.modules:
+        return sys.modules[module_name]
+    spec = importlib.util.spec_from_file_location(module_name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[module_name]
+        raise
+    return module

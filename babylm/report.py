@@ -1,11 +1,18 @@
-"""A run, or several overlaid, as one self-contained page.
+"""Show a run, several overlaid, or a folder of runs as one self-contained page.
 
-    python -m babylm.report checkpoints/RUN [checkpoints/RUN2 ...] [out=FILE.html]
+    python -m babylm.report checkpoints/RUN [checkpoints/RUN2 ...] [key=value ...]
 
-The page (RUN/report.html of the first run, unless ``out`` says otherwise) holds facts and budget, losses and tasks over
-words, phenomena by revision in the order of acquisition, scores with intervals and ties, published baselines, paired
-comparisons of several runs, calibration, and examples. It loads nothing from anywhere. Only what training and
-``babylm.evaluate`` have stored is read; what is missing is named there with the command that makes it.
+    python -m babylm.report checkpoints/s1                       writes checkpoints/s1/report.html
+    python -m babylm.report checkpoints/s1 checkpoints/s2        two runs overlaid and compared on the same items
+    python -m babylm.report checkpoints/s1 samples=true          let its revisions continue some prompts first
+    python -m babylm.report checkpoints out=runs.html            a table of all runs: state, words, loss, scores, seeds
+
+A page begins with scores and intervals beside published baselines; then losses, learning rate, gradient norm and speed
+over words, hours or FLOPs, tasks and phenomena over words, the corpus, samples, calibration, examples and all facts;
+what is missing is last, with the command that makes it. It loads nothing from anywhere; charts (SVG) and numbers (CSV,
+JSON) can be saved from it. Only what training and ``babylm.evaluate`` have stored is read.
+
+Keys: out (the file to write), samples (true: generate with each revision and store it in the run's folder).
 """
 
 from __future__ import annotations
@@ -13,41 +20,21 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
-from babylm import cli, files, places, registry
+from babylm import cli, places, registry
 from babylm.console import Log, size
 
+KEYS = ("out", "samples")
 
-def main(folders: Sequence[Path], out: Path | None, log: Log) -> int:
+
+def main(folders: Sequence[Path], out: Path | None, log: Log, *, samples: bool = False) -> int:
     """Write the page; returns the exit code."""
-    from babylm.reporting import examples, gather, learning_curves, markup, overview, scores
+    from babylm.reporting.report import report
 
     begin = time.perf_counter()
-    runs = gather.read_all(list(folders))
-    names = ", ".join(one.name for one in runs)
-    made = f"Made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by python -m babylm.report {' '.join(map(str, folders))}"
-    text = markup.document(
-        f"babylm: {names}",
-        made,
-        [
-            ("Missing", overview.gaps(runs)),
-            ("Facts", overview.facts(runs)),
-            ("Loss", learning_curves.losses(runs)),
-            ("Scores", scores.scores(runs)),
-            ("Comparison of runs", scores.compared(runs)),
-            ("Tasks over words", learning_curves.tasks(runs)),
-            ("Phenomena", learning_curves.phenomena(runs)),
-            ("Order of acquisition", learning_curves.order(runs)),
-            ("Published baselines", scores.beside_published(runs)),
-            ("Calibration", examples.calibrated(runs)),
-            ("Examples", examples.examples(runs)),
-        ],
-    )
-    out = out or folders[0] / "report.html"
-    files.write_text(out, text)
-    log(f"{out}: {size(len(text.encode()))}, {time.perf_counter() - begin:.1f}s")
+    file = report(folders, out, with_samples=samples, log=log)
+    log(f"{file}: {size(file.stat().st_size)}, {time.perf_counter() - begin:.1f}s")
     return 0
 
 
@@ -56,11 +43,10 @@ def _command(words: Sequence[str]) -> int:
 
 
 def _run(words: list[str]) -> int:
-    given = registry.options([word for word in words if "=" in word], ("out",))
+    given = registry.options([word for word in words if "=" in word], KEYS)
     folders = [places.given(word) for word in words if "=" not in word]
-    if not folders:
-        raise ValueError("report: which run? For example: python -m babylm.report checkpoints/smoke")
-    return main(folders, places.given(given["out"]) if "out" in given else None, Log())
+    samples = registry.check(given.get("samples", "false"), ("true", "false"), "samples") == "true"
+    return main(folders, places.given(given["out"]) if "out" in given else None, Log(), samples=samples)
 
 
 if __name__ == "__main__":

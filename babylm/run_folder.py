@@ -1,71 +1,74 @@
-"""A run's folder: ``checkpoints/<name>/``.
+"""A run's folder as training makes and locks it: ``checkpoints/<name>/``; `babylm.runs` reads it.
 
-It holds ``config.yaml environment.json plan.json log.txt metrics.jsonl last.ckpt chck_*/ main/``, and ``.lock``, which
-the process that trains there holds.
+It has ``config.yaml environment.json identity.json plan.json log.txt metrics.jsonl last.ckpt chck_*/ main/``, and
+``.lock``, which is locked by the process that trains there.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from . import environment, files
+from babylm import environment, files, locks
 
 LEADER_SECONDS = 600.0
 
 
 def global_rank() -> int:
-    """This process's number among those of one run, as srun and torchrun tell it; 0 for a process on its own."""
+    """The rank of this process, as srun and torchrun set it; 0 without them."""
     return int(os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or os.environ.get("LOCAL_RANK") or 0)
 
 
 LOCK = ".lock"
-_held: dict[tuple[int, int], IO[bytes]] = {}
-"""Open lock files of this process by (device, inode): closing one would give the lock away."""
 
 
-def hold(folder: Path) -> None:
+def lock_run(folder: Path) -> None:
     """Keep other processes from training in ``folder`` for as long as this one lives, however it ends.
 
-    ``ValueError`` when another one has the lock. Where the file system has no locks, or the folder is read-only, there
-    is none: nothing is kept from going on by that. Who only reads the folder needs no lock and is not hindered by it.
+    Without a file system with locks, or in a read-only folder, there is no lock. Reading the folder needs none.
+
+    Raises:
+        ValueError: another process is training there.
     """
-    with suppress(ImportError):  # not on Windows
-        import fcntl
-
-        try:
-            file = open(folder / LOCK, "ab")  # noqa: SIM115
-        except OSError:
-            return
-        about = os.fstat(file.fileno())
-        if (about.st_dev, about.st_ino) in _held:
-            file.close()
-            return
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            raise ValueError(
-                f"another process is training this run ({folder}): wait for it or stop it, or choose another name=..."
-            ) from None
-        except OSError:
-            file.close()
-            return
-        _held[about.st_dev, about.st_ino] = file
+    try:
+        locks.keep(folder / LOCK)
+    except locks.Locked:
+        raise ValueError(
+            f"another process is training this run ({folder}): wait for it or stop it, or choose another name=..."
+        ) from None
 
 
-def _let_go() -> None:
-    """A forked child (a worker of the loader) must not keep the lock of a parent that was killed."""
-    for file in _held.values():
-        file.close()
-    _held.clear()
+@dataclass(frozen=True)
+class RunState:
+    """How far a run is.
+
+    >>> print(RunState("stopped", "stopped by SIGTERM after step 30", words=1200))
+    stopped: stopped by SIGTERM after step 30
+    """
+
+    name: str
+    """``finished``, ``running``, ``stopped`` or ``never started``."""
+    reason: str = ""
+    """Why it stopped, from its log; empty if it did not."""
+    words: int = 0
+    """Words read so far, as far as they are logged."""
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}" if self.reason else self.name
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_let_go)
+def last_words(log: Path) -> str:
+    """What the last attempt wrote to ``log.txt`` about its end; empty if it wrote nothing about it."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
+    for line in reversed(lines):
+        if line.startswith("# "):  # the head of the attempt
+            break
+        if line.startswith(("error: ", "interrupted", "stopped by ")):
+            return line.removeprefix("error: ").partition(", state saved")[0].partition("; the last saved")[0]
+    return ""
 
 
 class RunFolder:
@@ -79,7 +82,7 @@ class RunFolder:
         self.identity = path / "identity.json"
 
     def environment(self) -> dict[str, Any]:
-        """What ``environment.json`` says of the run's start; empty if the file is not there or damaged."""
+        """The content of ``environment.json``; empty if the file is absent or damaged."""
         try:
             return files.read_json(self.path / "environment.json")
         except files.DamagedFile:
@@ -87,12 +90,12 @@ class RunFolder:
 
     @property
     def known(self) -> bool:
-        """Whether a run was begun here."""
+        """Whether a run was started here."""
         return self.identity.exists()
 
     @property
     def finished(self) -> bool:
-        """Whether the final revision is there."""
+        """Whether the final revision is complete."""
         return (self.main / files.MANIFEST).exists()
 
     def open(
@@ -102,12 +105,19 @@ class RunFolder:
         choices: dict[str, str] | None = None,
         wait: float = LEADER_SECONDS,
     ) -> bool:
-        """Make the folder, or check that it holds the same run; returns whether it was there.
+        """Make the folder, or check that it holds the same run; returns whether it existed.
 
-        ``identity`` is what must be equal for a run to be continued; ``choices`` is what a new run decided by its
-        host, kept in ``environment.json``. ``ValueError`` names the first keys that differ, and what to do; nothing is
-        touched then. Of several processes of one run, the first makes the folder and the others wait for it, at most
-        ``wait`` seconds.
+        Of several ranks of one run, rank 0 makes the folder and the others wait for it.
+
+        Args:
+            config_yaml: the configuration, for ``config.yaml``.
+            identity: values that must be equal for a run to be continued.
+            choices: what a new run decided by its host, for ``environment.json``.
+            wait: seconds that other ranks wait.
+
+        Raises:
+            ValueError: the folder holds another run (the message names the first keys that differ), another process
+                trains there, or rank 0 has not made it in time. Nothing is changed then.
         """
         stored = self.identity
         if global_rank() > 0:
@@ -120,22 +130,22 @@ class RunFolder:
                 time.sleep(0.1)
         if self._is_same_run(identity):
             return True
-        # Where it really lies: the user may have put a link to another disk there.
+        # Resolved, as the user may have put a link to another disk there.
         path = self.path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
-        with files.one_at_a_time(path.parent):
+        with locks.hold(path.parent, is_folder=True):
             if self._is_same_run(identity):  # another process has begun it in the same moment
                 return True
             self._make(path, config_yaml, identity, choices or {})
         return False
 
     def extend(self, config_yaml: str, identity: dict[str, Any]) -> None:
-        """Give the run here another configuration and identity; the caller has checked that it may go on with them.
+        """Write another configuration and identity of this run, with which the caller has checked it may continue.
 
-        The first process of a run writes them, the others wait for it.
+        Rank 0 writes them; the other ranks wait until it has.
         """
         if global_rank() == 0:
-            hold(self.path)
+            lock_run(self.path)
             files.write_text(self.path / "config.yaml", config_yaml)
             files.write_json(self.identity, identity)
             return
@@ -144,19 +154,19 @@ class RunFolder:
             time.sleep(0.1)
 
     def _is_same_run(self, identity: dict[str, Any]) -> bool:
-        """Whether a run is here; if so, it is locked for this process. ``ValueError`` for another run."""
+        """Whether this run is here already, which then is locked for this process; ``ValueError`` for another run."""
         stored = self.identity
         if stored.exists():
             old = files.read_json(stored, "choose another name=..., or remove the folder to start anew")
             differing = [key for key in sorted(old.keys() | identity.keys()) if old.get(key) != identity.get(key)]
             if differing:
-                shown = "; ".join(f"{key} was {old.get(key)!r}, now {identity.get(key)!r}" for key in differing[:5])
+                changes = "; ".join(f"{key} was {old.get(key)!r}, now {identity.get(key)!r}" for key in differing[:5])
                 raise ValueError(
-                    f"{self.path} holds a run with another configuration or other data: {shown}. "
+                    f"{self.path} holds a run with another configuration or other data: {changes}. "
                     "Choose another name=..., or remove the folder to start anew"
                 )
             if global_rank() == 0:
-                hold(self.path)
+                lock_run(self.path)
                 files.remove_partial(self.path)
             return True
         return False
@@ -169,4 +179,6 @@ class RunFolder:
             files.write_text(work / "config.yaml", config_yaml)
             files.write_json(work / "environment.json", {**environment.record(), **choices})
             files.write_json(work / self.identity.name, identity)
-            hold(work)  # the lock goes with the folder to its name: there is no moment at which another could take it
+            lock_run(
+                work
+            )  # the lock goes with the folder to its name: there is no moment at which another could take it

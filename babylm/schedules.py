@@ -1,4 +1,4 @@
-"""What changes during training, as pure functions of the step: learning rate, momentum, mask rate.
+"""Learning rate and momentum as pure functions of the step.
 
 Nothing here has state, so a resumed run needs only its step number. Steps count from 0; the rate of a step is the
 shape's value at the middle of the step, so neither the first nor the last step is wasted on a rate of zero.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from babylm.config.schema import ObjectiveConfig, OptimizerConfig, ScheduleConfig
+from babylm.config.schema import OptimizerConfig, ScheduleConfig
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -38,17 +38,6 @@ def shape(config: ScheduleConfig, progress: float) -> float:
     return min(rise, config.final_lr_factor + (1.0 - config.final_lr_factor) * left)
 
 
-def factor(config: ScheduleConfig, step: int, steps: int) -> float:
-    """The learning-rate factor of ``step`` (from 0) of ``steps``."""
-    return shape(config, (step + 0.5) / steps)
-
-
-def mask_rate(config: ObjectiveConfig, progress: float) -> float:
-    """The share of masked tokens at ``progress`` (0 to 1): linear between the two values of ``objective.mask_rate``."""
-    start, end = config.mask_rate
-    return start + (end - start) * min(max(progress, 0.0), 1.0)
-
-
 def momentum(config: OptimizerConfig, step: int) -> float:
     """Muon's momentum at ``step``: linear from 0.85 to ``momentum`` over ``momentum_warmup`` steps."""
     start = min(MOMENTUM_START, config.momentum)
@@ -56,11 +45,14 @@ def momentum(config: OptimizerConfig, step: int) -> float:
     return start + (config.momentum - start) * done
 
 
-def apply(optimizer: Optimizer, schedule: ScheduleConfig, config: OptimizerConfig, step: int, steps: int) -> float:
-    """Set every group's learning rate (and momentum, where it has one) for ``step``; returns the factor."""
-    now = factor(schedule, step, steps)
+def apply(optimizer: Optimizer, schedule: ScheduleConfig, config: OptimizerConfig, step: int, progress: float) -> float:
+    """Set every group's learning rate (and momentum, if it has one) for ``step``; returns the learning-rate factor.
+
+    ``progress``: that of the middle of the step (`babylm.batches.feed.Feed.progress` of ``step + 0.5``).
+    """
+    factor = shape(schedule, progress)
     for group in optimizer.param_groups:
-        group["lr"] = group["base_lr"] * now
+        group["lr"] = group["base_lr"] * factor
         if "momentum" in group:
             group["momentum"] = momentum(config, step)
-    return now
+    return factor

@@ -26,10 +26,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from babylm import cli, files, places, registry
 from babylm.config.schema import SubmissionConfig
-from babylm.console import Log, size, table
+from babylm.console import Log, size
+from babylm.submission import settings
+from babylm.tables import text_table
+
+if TYPE_CHECKING:
+    from babylm.submission.submit import Submission
 
 SWITCHES = {
     "incomplete": "false",
@@ -43,9 +49,10 @@ KEYS = ("rules", "backend", "data", *SWITCHES, *(field.name for field in fields(
 
 
 def main(folder: Path, given: dict[str, str], log: Log) -> int:
-    """Check, write and, when asked, push; returns the exit code."""
+    """Check, write and, if asked, push; returns the exit code."""
     begin = time.perf_counter()
     registry.check(given.get("rules", "2026"), ("2025", "2026"), "rules")
+    given = dict(given)
     switches = {
         key: registry.check(given.pop(key, usual), ("true", "false"), key) == "true" for key, usual in SWITCHES.items()
     }
@@ -53,58 +60,39 @@ def main(folder: Path, given: dict[str, str], log: Log) -> int:
         raise ValueError(places.no_folder(folder))
     if not (folder / "config.yaml").is_file():
         raise ValueError(f"{folder} is not the folder of a run (it has no config.yaml)")
-    from babylm.submission import checks, load_check, package, push, results
-
-    run = results.open_run(folder, given)
-    repo = run.config.submission.repo
-    if switches["push"] and repo is None:
-        raise ValueError("push: name the repository with repo=owner/name")
-    if switches["reexport"] and not switches["trust"]:
-        raise ValueError("reexport=true runs the old code to compare what it predicts: add trust=true if you trust it")
-    package.check_place(run)
-    log(f"checking {folder} for {run.config.track}, rules of {run.rules}, scored {run.backend} ...")
-    for line in results.unused_settings(run, list(given)):
+    run = settings.open_run(folder, given)
+    for line in settings.unused_settings(run, list(given)):
         log(f"note: {line}")
-    found = checks.problems(run)
-    names = [*run.present, "main"]
-    if switches["reexport"] and not any(one.fatal for one in found):
-        for name in load_check.reexport(folder, names):
-            log(f"{name}: exported again with this package's code; weights untouched, the same predictions")
-    if switches["load"] and not any(one.fatal for one in found):
-        more, versions = load_check.problems(folder, names, trust=switches["trust"])
-        found += more
-        if versions and not more:
-            log(f"{len(names)} revisions load in a fresh process under transformers {', '.join(versions)}")
-    elif not switches["load"]:
-        for line in load_check.foreign_code(folder, names):
-            log(f"note: {line}")
-    blocking = [one for one in found if one.fatal or not switches["incomplete"]]
-    if blocking:
-        for number, one in enumerate(found, 1):
-            log(f"{number}. {one}")
-        hint = "" if any(one.fatal for one in found) else "; incomplete=true submits what there is"
-        print(f"error: {len(found)} thing(s) to do before {folder} can be submitted{hint}", file=sys.stderr)
+    from babylm.submission import submit  # loads torch: only now that command line and folder are right
+
+    switches["push_to_hub"] = switches.pop("push")
+    try:
+        result = submit.submit(run, given.get("data"), log=log, **switches)
+    except submit.NotReady as error:
+        for number, problem in enumerate(error.problems, 1):
+            log(f"{number}. {problem}")
+        print(f"error: {error}", file=sys.stderr)
         return cli.EXIT_CONFIG
-    data = places.given(given.get("data", run.config.evaluation.data))
-    written = package.write(run, data, [one.what for one in found])
-    rows = [(one.task, f"{100 * one.counted:.2f}", f"{100 * one.stored:.2f}", "equal") for one in written.scores]
-    log(table(("task", "from the file", "the run's own", ""), rows))
-    for name, part in written.averages.items():
-        log(f"{name} {run.rules}: {'-' if part.value is None else format(100 * part.value, '.2f')}")
-    for one in found:
-        log(f"missing: {one.what}")
-    total = files.used_bytes(written.folder)
-    log(f"{written.folder}: {size(total)}; {written.archive.name}: {size(written.archive.stat().st_size)}")
-    if repo is not None:
-        wanted = push.branches(run, written.folder)
-        for branch in wanted:
-            log(f"{repo}@{branch.name}: {len(branch.files)} files, {size(branch.bytes)}")
-        if switches["push"]:
-            push.push(repo, wanted, log, private=switches["private"])
-        else:
-            log("nothing was sent: push=true sends it")
+    _show(result, log)
     log(f"done in {time.perf_counter() - begin:.0f}s")
     return 0
+
+
+def _show(result: Submission, log: Log) -> None:
+    """Log what was written and sent."""
+    run, written = result.run, result.package
+    rows = [
+        (score.task, f"{100 * score.counted:.2f}", f"{100 * score.stored:.2f}", "equal") for score in written.scores
+    ]
+    log(text_table(("task", "from the file", "the run's own", ""), rows))
+    for name, average in written.averages.items():
+        log(f"{name} {run.rules}: {'-' if average.value is None else format(100 * average.value, '.2f')}")
+    for line in result.missing:
+        log(f"missing: {line}")
+    total = files.used_bytes(written.folder)
+    log(f"{written.folder}: {size(total)}; {written.archive.name}: {size(written.archive.stat().st_size)}")
+    if result.branches and not result.pushed:
+        log("nothing was sent: push=true sends it")
 
 
 def _command(words: Sequence[str]) -> int:

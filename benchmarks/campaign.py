@@ -96,8 +96,7 @@ class Campaign:
     def trained(self, name: str, changes: Sequence[str]) -> dict[str, Any]:
         """Train a run to its end; its last losses on the held-out text."""
         from babylm import config as configuration
-        from babylm import train
-        from babylm.training import jsonl_logger
+        from babylm import runs, train
 
         made = configuration.load(ROOT / self.scale.config, self.settings([*changes, f"name={name}"]))
         code = train.main(made)
@@ -106,7 +105,7 @@ class Campaign:
             raise TimeUp
         if code:
             return {"changes": list(changes), "failed": code}
-        lines = jsonl_logger.read(Path(made.checkpoints) / name / "metrics.jsonl")
+        lines = runs.Run(Path(made.checkpoints) / name).metrics
         found = {k.removeprefix("dev/"): v for line in lines for k, v in line.items() if k.startswith("dev/")}
         speeds = [line["tokens_per_second"] for line in lines if "tokens_per_second" in line]
         for old in (Path(made.checkpoints) / name).glob("*.ckpt"):

@@ -81,8 +81,8 @@ SMOKE = Scale(
 def dry_run(scale: Scale, overrides: Sequence[str], speed: float) -> str:
     """Every run with its FLOPs and time, at ``speed`` tokens a second of the recipe; answers as the recipe has them."""
     from babylm import config as configuration
-    from babylm import console
     from babylm.models.configuration_babylm import BabyLMConfig
+    from babylm.tables import text_table
     from babylm.training.setup import flops_per_token
 
     def cost(changes: Sequence[str]) -> tuple[float, float]:
@@ -125,7 +125,7 @@ def dry_run(scale: Scale, overrides: Sequence[str], speed: float) -> str:
         flops, seconds = train([*scale.final, f"seed={seed}"])
         add("final", f"the winner, seed {seed}", flops, seconds + 20)
         add("score", f"fast suite at each revision, full suite at the end, seed {seed}", 0, 20 * 25 + 600)
-    table = console.table(("stage", "run", "FLOPs", "time"), rows)
+    table = text_table(("stage", "run", "FLOPs", "time"), rows)
     return (
         f"{table}\n{total / 3600:.2f} hours at {speed:,.0f} tokens/s of the recipe, 15 s to start a run, a minute to\n"
         "score one in both ways, 25 s for the fast suite of a revision and 10 minutes for a full one with fine-tuning\n"
@@ -135,22 +135,25 @@ def dry_run(scale: Scale, overrides: Sequence[str], speed: float) -> str:
 
 def log_rows(rows: Sequence[dict[str, Any]]) -> list[str]:
     """A Markdown table of comparisons."""
-    lines = ["| question | changes | causal | masked | fast, causal | fast, MNTP | tokens/s | |"]
-    lines.append("|---|---|--:|--:|--:|--:|--:|---|")
+    from babylm.tables import markdown_table
+
+    lines = []
     for row in rows:
         loss = [f"{row['loss'][mode]:.4f}" if mode in row["loss"] else "failed" for mode in BOTH]
         fast = [f"{100 * mean(row['fast'][s].values()):.2f}" if s in row["fast"] else "" for s in ("causal", "mntp")]
         speed = f"{row['speed']:,.0f}" if "speed" in row else ""
         changes = " ".join(row["changes"]) or "none"
         mark = "chosen" if row["chosen"] else ""
-        lines.append("| " + " | ".join([row["question"], f"`{changes}`", *loss, *fast, speed, mark]) + " |")
-    return lines
+        lines.append([row["question"], f"`{changes}`", *loss, *fast, speed, mark])
+    titles = ("question", "changes", "causal", "masked", "fast, causal", "fast, MNTP", "tokens/s", "")
+    return markdown_table(titles, lines, left=(0, 1, 7)).splitlines()
 
 
 def baselines(folders: Sequence[Path], rules: int, scorer: str) -> list[str]:
     """A Markdown table: mean and range of our seeds (their evaluation folders), then the published rows."""
     from babylm.evaluation.results.averages import GLUE, official_averages
     from babylm.reporting import baselines
+    from babylm.tables import markdown_table
 
     runs: list[dict[str, float]] = []
     for folder in folders:
@@ -169,17 +172,16 @@ def baselines(folders: Sequence[Path], rules: int, scorer: str) -> list[str]:
         runs.append(found)
     columns = list(baselines.COLUMNS[rules])
     columns += sorted({task for found in runs for task in found} - set(columns) - set(GLUE))
-    lines = ["| | " + " | ".join(columns) + " |", "|---|" + "--:|" * len(columns)]
     cells = []
     for column in columns:
         values = [found[column] for found in runs if column in found]
         shown = f"{mean(values):.2f} ({min(values):.2f} to {max(values):.2f})" if values else "-"
         cells.append(shown + (f", {len(values)} of {len(runs)}" if 0 < len(values) < len(runs) else ""))
-    lines.append(f"| ours, mean (range) of {len(runs)} seeds | " + " | ".join(cells) + " |")
+    lines = [[f"ours, mean (range) of {len(runs)} seeds", *cells]]
     for one in baselines.of("strict-small", rules):
         scores = ["-" if value is None else f"{value:g}" for value in one.scores]
-        lines.append(f"| {one.name} | " + " | ".join([*scores, *["-"] * (len(columns) - len(scores))]) + " |")
-    return lines
+        lines.append([one.name, *scores, *["-"] * (len(columns) - len(scores))])
+    return markdown_table(("", *columns), lines).splitlines()
 
 
 def mean(values: Iterable[float]) -> float:

@@ -171,8 +171,9 @@ def measure(config: Any, steps: int, warm_up: int, profiled: int) -> dict[str, A
 def main() -> int:
     """Measure and print."""
     given, overrides = arguments()
-    from babylm import cli, console, files
+    from babylm import cli, files
     from babylm import config as configuration
+    from babylm.tables import text_table
 
     cli.share_cores()
     try:
@@ -186,7 +187,7 @@ def main() -> int:
         most = ", ".join(name[:40] for name in sorted(own, key=own.__getitem__, reverse=True)[:3])
         rows.append((kind, f"{100 * spent / total:.1f} %", f"{spent / 1e3 / given.profiled:.2f}", most))
     if rows:
-        print(console.table(("kind", "share", "ms a step", "most of it"), rows))
+        print(text_table(("kind", "share", "ms a step", "most of it"), rows))
     for name, value in found.items():
         if name != "table":
             print(f"{name}: {value:,.4g}" if isinstance(value, float) else f"{name}: {value}")

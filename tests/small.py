@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from babylm import registry
 from babylm.batches import plan
 from babylm.batches.stream import TokenStream
-from babylm.config.schema import Config, PhaseConfig
+from babylm.config.schema import Config, ObjectiveConfig, PhaseConfig
 
 BOS, PAD = 0, 2
 
@@ -48,4 +50,19 @@ def flat_flops(length: int) -> float:
 
 
 def build(made: Config, source: TokenStream) -> plan.Plan:
-    return plan.build(made, source, flat_flops)
+    return plan.build(
+        source,
+        phases=made.phases,
+        budget=made.budget,
+        track=made.track,
+        flops_per_token=flat_flops,
+        milestones=made.milestones,
+    )
+
+
+def objective_settings(name: str, **settings: Any) -> ObjectiveConfig:
+    """The settings of an objective, by its name."""
+    kind = registry.settings("objectives", name, ObjectiveConfig)
+    made = kind(name=name, **settings)
+    assert isinstance(made, ObjectiveConfig)
+    return made

@@ -215,6 +215,8 @@ def test_each_command(command, scratch, tiny, monkeypatch, capsys):
         case ["python", "-m", "babylm.evaluate", *_]:
             run_evaluate(words[2:], scratch, capsys)
         case ["python", "-m", "babylm.report", *arguments]:
+            if "checkpoints" in arguments:  # a folder of runs
+                shutil.copytree(tiny, scratch / "checkpoints" / "tiny", dirs_exist_ok=True)
             assert report._command(arguments) == 0
             assert any((scratch / word / "report.html").is_file() for word in arguments) or "out=" in " ".join(words)
         case ["python", "-m", "babylm.submit", *arguments]:

@@ -17,11 +17,10 @@ import pytest
 import torch
 import transformers
 
-from babylm import generate, generation
+from babylm import generate, generation, revisions
 from babylm.config.schema import TokenizerConfig
 from babylm.corpora import tokenizer as tokenization
 from babylm.generation import Sampling
-from babylm.submission import revision
 from tests.models.variants import network
 from tests.training import runs
 
@@ -36,7 +35,7 @@ def run(tmp_path_factory):
     for number, name in enumerate(("chck_1K", "chck_2K", "main")):
         torch.manual_seed(number)
         model = network(vocab_size=trained.get_vocab_size(), max_position_embeddings=64)
-        revision.save(folder / name, model, tokenizer, {"words": 1, "objective": "hybrid"})
+        revisions.save(folder / name, model, tokenizer, {"words": 1, "objective": "hybrid"})
     return folder
 
 

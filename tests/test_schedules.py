@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from babylm import schedules
-from babylm.config.schema import ObjectiveConfig, OptimizerConfig, ScheduleConfig
+from babylm.config.schema import OptimizerConfig, ScheduleConfig
+from tests import small
 
 NAMES = ["trapezoid", "cosine", "linear", "constant"]
 
@@ -35,15 +36,14 @@ def test_ends(name):
 def test_trapezoid_holds_and_the_steps_average_to_its_area():
     config = ScheduleConfig(name="trapezoid", warmup=0.1, cooldown=0.4, final_lr_factor=0.0)
     assert {schedules.shape(config, p) for p in (0.11, 0.3, 0.59)} == {1.0}
-    factors = [schedules.factor(config, step, 50) for step in range(50)]
+    factors = [schedules.shape(config, (step + 0.5) / 50) for step in range(50)]
     assert sum(factors) / 50 == pytest.approx(0.1 / 2 + 0.5 + 0.4 / 2)
     assert min(factors) > 0
-    assert schedules.factor(config, 0, 1) == schedules.shape(config, 0.5)
 
 
 def test_mask_rate_is_linear_and_clamped():
-    config = ObjectiveConfig(mask_rate=[0.3, 0.15])
-    assert [schedules.mask_rate(config, p) for p in (-1, 0, 0.5, 1, 2)] == pytest.approx([0.3, 0.3, 0.225, 0.15, 0.15])
+    settings = small.objective_settings("masked", mask_rate=[0.3, 0.15])
+    assert [settings.mask_rate_at(p) for p in (-1, 0, 0.5, 1, 2)] == pytest.approx([0.3, 0.3, 0.225, 0.15, 0.15])
 
 
 def test_apply_sets_rates_and_momentum():
@@ -51,10 +51,10 @@ def test_apply_sets_rates_and_momentum():
     optimizer = torch.optim.SGD([{"params": [parameter], "base_lr": 0.5}], lr=0.0, momentum=0.1)
     schedule = ScheduleConfig(warmup=0.0, cooldown=0.5)
     config = OptimizerConfig(momentum=0.95, momentum_warmup=10)
-    assert schedules.apply(optimizer, schedule, config, 0, 100) == 1.0
+    assert schedules.apply(optimizer, schedule, config, 0, 0.005) == 1.0
     assert optimizer.param_groups[0]["lr"] == 0.5
     assert optimizer.param_groups[0]["momentum"] == 0.85
-    schedules.apply(optimizer, schedule, config, 99, 100)
+    schedules.apply(optimizer, schedule, config, 99, 0.995)
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.005)
     assert optimizer.param_groups[0]["momentum"] == pytest.approx(0.95)
     assert schedules.momentum(OptimizerConfig(momentum=0.5, momentum_warmup=0), 0) == 0.5

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from babylm.batches.feed import TokenBatch
 from babylm.batches.stream import TokenStream
 
 SHARE = 0.1
@@ -24,7 +25,7 @@ def fits_on_device(setting: str | bool, device: torch.device, tokens: int) -> tu
     if setting != "auto":
         return bool(setting), "as configured"
     if device.type != "cuda":
-        return False, "the loader is as near"
+        return False, "on a CPU the loader reads the same memory"
     need, memory = 5 * tokens, torch.cuda.get_device_properties(device).total_memory
     fits = need <= SHARE * memory
     return fits, f"{need / 1e6:.0f} MB of {memory / 1e9:.0f} GB"
@@ -40,8 +41,8 @@ class DeviceStream:
         self.words = torch.from_numpy(np.array(corpus.words, dtype=np.uint8)).to(device)
         self._window = lru_cache(maxsize=4)(self._window_of)
 
-    def rows(self, starts: NDArray[np.int64], length: int, end: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens (int64), documents (int32) and words (uint8), (rows, length) each, of the rows at ``starts``."""
+    def rows(self, starts: NDArray[np.int64], length: int, end: int) -> TokenBatch:
+        """The rows of ``length`` tokens at ``starts``, on the device; positions from ``end`` on are pads."""
         stream, epoch = self.stream, self.stream.epoch_length
         first, last = int(starts.min()) // epoch, (int(starts.max()) + length - 2) // epoch
         document_starts, first_tokens = self._window(first, last)
@@ -59,15 +60,15 @@ class DeviceStream:
         begins &= begin < end
         before = torch.where(begin < end, stream.bos, stream.pad)
         documents = torch.nn.functional.pad(begins, (1, 0)).cumsum(1, dtype=torch.int32)
-        return torch.cat([before, tokens], 1), documents, torch.nn.functional.pad(words, (1, 0))
+        return TokenBatch(torch.cat([before, tokens], 1), documents, torch.nn.functional.pad(words, (1, 0)))
 
     def _window_of(self, first: int, last: int) -> tuple[Tensor, Tensor]:
         """Of the documents of some epochs in reading order: where each starts in the stream, and its first token."""
         starts, tokens = [], []
         for epoch in range(first, last + 1):
-            order, within, _ = self.stream._order(epoch)
-            starts.append(within + epoch * self.stream.epoch_length)
-            tokens.append(self.stream.offsets[order])
+            order = self.stream.order(epoch)
+            starts.append(order.starts + epoch * self.stream.epoch_length)
+            tokens.append(self.stream.offsets[order.documents])
         return self._to_device(np.concatenate(starts)), self._to_device(np.concatenate(tokens))
 
     def _to_device(self, values: NDArray[np.int64]) -> Tensor:

@@ -11,7 +11,7 @@ exactly at the last word of the budget; what is left of the last step is padding
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from babylm.batches.stream import Rows, TokenStream, permutation
-from babylm.config.schema import Config
+from babylm.batches.budget import words_of
+from babylm.batches.feed import Milestone, TokenBatch
+from babylm.batches.stream import TokenStream
+from babylm.config.schema import BudgetConfig, PhaseConfig
+from babylm.randomness import Order, permutation
 from babylm.tracks import TRACKS, milestone_name
-
-MAX_WORDS = 10**10
-"""Ten times the largest budget of a track: a plan of more is a slip, and would not fit into memory."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Phase:
     index: int
     sequence_length: int
     rows: int
-    """Rows a step, over all ranks."""
+    """Rows per step, over all ranks."""
     first_step: int
     steps: int
     start: int
@@ -46,63 +46,48 @@ class Phase:
     first_row: int
     """Rows of all earlier phases, padding included."""
 
-    @property
-    def positions(self) -> int:
-        """Stream positions a step reads: the constant that sums of losses are divided by."""
-        return self.rows * (self.sequence_length - 1)
-
-
-@dataclass(frozen=True)
-class Milestone:
-    """A revision that is due after ``step`` steps, when ``words`` words have been read."""
-
-    name: str
-    nominal: int
-    step: int
-    words: int
-
-
-@dataclass(frozen=True)
-class StepRows:
-    """Rows of one step, or a slice of them."""
-
-    rows: Rows
-    first_row: int
-    """Number of the first of them, counted over the whole run."""
-
 
 class Plan:
-    """Built with :func:`build`; see the module's docstring."""
+    """The `Feed` of a corpus, made by `build`.
+
+    ``milestones``: the word counts at which revisions are due; ``earlier``: budgets of a run that was made longer.
+    """
 
     def __init__(
         self,
         stream: TokenStream,
-        config: Config,
+        phases: Sequence[PhaseConfig],
         words: int,
         flops_per_token: Callable[[int], float],
+        milestones: Sequence[int] = (),
         earlier: Sequence[int] = (),
     ) -> None:
-        self.stream, self.words, self.seed = stream, words, config.seed
+        assert stream.seed is not None
+        self.stream, self.words, self.seed = stream, words, stream.seed
         budgets = [*earlier, words]
-        self.phases = _phases(config, stream.position_after(budgets[0]))
+        self.phases = _phases(phases, stream.position_after(budgets[0]))
         self.schedule_steps = self.phases[-1].first_step + self.phases[-1].steps
         """Steps over which schedules are spread: all, but of a run made longer those of its first budget."""
         for longer in budgets[1:]:
-            self.phases.append(_continued(config, self.phases[-1], stream.position_after(longer)))
+            self.phases.append(_continued(self.phases[-1], stream.position_after(longer)))
         self.steps = self.phases[-1].first_step + self.phases[-1].steps
         self.epochs = words / stream.epoch_words
-        self._edges = [self._epoch_edges(phase) for phase in self.phases]
-        self._blocks = lru_cache(maxsize=4)(self._block_order)
+        self._first_rows = [self._epoch_first_rows(phase) for phase in self.phases]
+        self._row_order = lru_cache(maxsize=4)(self._order_of_rows)
         self.words_at = self._words_by_step()
         """(steps + 1,) words read after each number of steps."""
         assert self.words_at[-1] == words, (self.words_at[-1], words)
         costs = [np.full(p.steps, p.rows * p.sequence_length * flops_per_token(p.sequence_length)) for p in self.phases]
         self.flops_at = np.concatenate([[0.0], np.cumsum(np.concatenate(costs))])
         """(steps + 1,) training FLOPs after each number of steps, by the model's formula."""
-        due = config.milestones or TRACKS[config.track].milestones
-        self.milestones = self._milestones([nominal for nominal in due if nominal <= words])
-        self.unreached = tuple(milestone_name(nominal) for nominal in due if nominal > words)
+        self.milestones = self._milestones([nominal for nominal in milestones if nominal <= words])
+        self.unreached = tuple(milestone_name(nominal) for nominal in milestones if nominal > words)
         """Revisions due only after the budget's last word: they will not exist."""
+
+    @property
+    def length(self) -> int:
+        """Number of steps."""
+        return self.steps
 
     def phase_of(self, step: int) -> Phase:
         """The phase that step ``step`` (from 0) belongs to."""
@@ -110,73 +95,121 @@ class Plan:
             raise IndexError(f"step {step} of {self.steps}")
         return next(phase for phase in reversed(self.phases) if phase.first_step <= step)
 
-    def progress(self, step: int) -> float:
+    def batch(self, step: int, part: int = 0, parts: int = 1) -> TokenBatch:
+        """The ``part``-th of ``parts`` equal parts of the rows of step ``step``."""
+        phase = self.phase_of(step)
+        count = phase.rows // parts
+        starts, first_row = self.row_starts(step, part * count, count)
+        batch = self.stream.rows(starts, phase.sequence_length, phase.end)
+        return self.number(batch, step, part * count, first_row)
+
+    def number(self, batch: TokenBatch, step: int, offset: int, first_row: int) -> TokenBatch:
+        """``batch`` with the numbers of its step: ``offset`` rows of the step come before it."""
+        rows = self.phase_of(step).rows
+        return TokenBatch(batch.tokens, batch.document_ids, batch.words, step, offset, first_row, rows)
+
+    def is_over(self, step: int) -> bool:
+        """Whether all steps are done after ``step`` steps."""
+        return step >= self.steps
+
+    def words_after(self, step: int) -> int:
+        """Words read after ``step`` steps."""
+        return int(self.words_at[step])
+
+    def tokens_after(self, step: int) -> int:
+        """Tokens read after ``step`` steps, padding included."""
+        return sum(
+            min(max(step - phase.first_step, 0), phase.steps) * phase.rows * phase.sequence_length
+            for phase in self.phases
+        )
+
+    def flops_after(self, step: int) -> float:
+        """Training FLOPs after ``step`` steps."""
+        return float(self.flops_at[step])
+
+    def epochs_after(self, step: int) -> float:
+        """Passes over the corpus after ``step`` steps."""
+        return float(self.words_at[step] / self.stream.epoch_words)
+
+    def progress(self, step: float) -> float:
         """What schedules follow: 0 at the start, 1 at the end of the schedule and after it."""
         return min(1.0, step / self.schedule_steps)
 
-    def batch(self, step: int, first: int = 0, count: int | None = None) -> StepRows:
-        """Rows ``first`` to ``first + count`` of step ``step`` (all of them by default)."""
-        phase = self.phase_of(step)
-        starts, row = self.row_starts(step, first, count)
-        return StepRows(self.stream.rows(starts, phase.sequence_length, phase.end), row)
+    def due(self, step: int) -> Sequence[Milestone]:
+        """Milestones that are reached by the last of ``step`` steps."""
+        return [milestone for milestone in self.milestones if milestone.step == step]
 
-    def documents_of(self, step: int) -> NDArray[np.int64]:
-        """The corpus's documents that step ``step`` reads, to name them when something goes wrong."""
+    def describe_step(self, step: int) -> str:
+        """The documents that step ``step`` reads, to name them in an error."""
         starts, phase = self.row_starts(step)[0], self.phase_of(step)
-        return self.stream.documents_in(starts[starts < phase.end], phase.sequence_length)
+        documents = self.stream.documents_in(starts[starts < phase.end], phase.sequence_length)
+        shown = ", ".join(map(str, documents[:8])) + (", ..." if len(documents) > 8 else "")
+        return f"documents {shown} of the prepared corpus"
+
+    def state_dict(self) -> dict[str, Any]:
+        """Empty: a plan is a pure function of the step."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Nothing to load."""
 
     def max_documents_per_step(self) -> dict[int, int]:
-        """Sequence length -> documents (pieces of documents, and padding) that no step of such rows passes."""
-        most: dict[int, int] = {}
+        """Sequence length -> upper bound on the packed segments of one step (padding is a segment)."""
+        largest: dict[int, int] = {}
         for phase in self.phases:
             width = phase.sequence_length - 1
             by_row = np.ones(phase.steps * phase.rows, dtype=np.int64)
-            for index, low, high in self._bounds(phase):
+            for index, low, high in self._epochs(phase):
                 edges = phase.start + np.arange(low, high + 1) * width
-                pieces = 2 + np.diff(self.stream.documents_before(edges))
-                by_row[low:high] = pieces[self._blocks(phase.index, index)]
-            largest = int(by_row.reshape(phase.steps, phase.rows).sum(axis=1).max())
-            most[phase.sequence_length] = max(largest, most.get(phase.sequence_length, 0))
-        return most
+                segments = 2 + np.diff(self.stream.documents_before(edges))
+                by_row[low:high] = segments[self._row_order(phase.index, index)]
+            in_phase = int(by_row.reshape(phase.steps, phase.rows).sum(axis=1).max())
+            largest[phase.sequence_length] = max(in_phase, largest.get(phase.sequence_length, 0))
+        return largest
 
     def row_starts(self, step: int, first: int = 0, count: int | None = None) -> tuple[NDArray[np.int64], int]:
-        """Positions in the stream of rows of step ``step`` (as in :meth:`batch`), and the number of the first."""
+        """Positions in the stream of rows ``first`` to ``first + count`` of step ``step``, and the first one's number.
+
+        All rows of the step by default. Rows are numbered over the whole run. Rows past the last one with text are
+        padding and are not shuffled.
+        """
         phase = self.phase_of(step)
         begin = (step - phase.first_step) * phase.rows + first
         rows = np.arange(begin, begin + (phase.rows - first if count is None else count))
-        stream_rows = rows.copy()  # rows past the last one with text are padding and stay where they are
-        edges = self._edges[phase.index]
-        blocks = np.searchsorted(edges, rows, side="right") - 1
-        for index in np.unique(blocks[rows < phase.row_count]).tolist():
-            mine, low = blocks == index, edges[index]
-            stream_rows[mine] = self._blocks(phase.index, index)[rows[mine] - low] + low
+        stream_rows = rows.copy()
+        first_rows = self._first_rows[phase.index]
+        epochs = np.searchsorted(first_rows, rows, side="right") - 1
+        for index in np.unique(epochs[rows < phase.row_count]).tolist():
+            selected, low = epochs == index, first_rows[index]
+            stream_rows[selected] = self._row_order(phase.index, index)[rows[selected] - low] + low
         return phase.start + stream_rows * (phase.sequence_length - 1), phase.first_row + begin
 
-    def _epoch_edges(self, phase: Phase) -> NDArray[np.int64]:
+    def _epoch_first_rows(self, phase: Phase) -> NDArray[np.int64]:
         """First row of each epoch the phase reads of, and its end: a row belongs to the epoch in which it begins."""
         width, length = phase.sequence_length - 1, self.stream.epoch_length
         last = phase.start + (phase.row_count - 1) * width
         epochs = np.arange(phase.start // length + 1, last // length + 1, dtype=np.int64)
         return np.concatenate([[0], -(-(epochs * length - phase.start) // width), [phase.row_count]])
 
-    def _bounds(self, phase: Phase) -> Iterator[tuple[int, int, int]]:
+    def _epochs(self, phase: Phase) -> Iterator[tuple[int, int, int]]:
         """Number, first row and end of each epoch of the phase in which a row begins."""
-        edges = self._edges[phase.index]
-        for index in np.flatnonzero(np.diff(edges)).tolist():
-            yield index, int(edges[index]), int(edges[index + 1])
+        starts = self._first_rows[phase.index]
+        for index in np.flatnonzero(np.diff(starts)).tolist():
+            yield index, int(starts[index]), int(starts[index + 1])
 
-    def _block_order(self, phase_index: int, block: int) -> NDArray[np.int64]:
-        low, high = self._edges[phase_index][block : block + 2].tolist()
-        return permutation(high - low, self.seed, 2, phase_index, block)
+    def _order_of_rows(self, phase_index: int, epoch: int) -> NDArray[np.int64]:
+        """The order in which one epoch's rows are read in one phase."""
+        low, high = self._first_rows[phase_index][epoch : epoch + 2].tolist()
+        return permutation(high - low, self.seed, Order.ROWS, phase_index, epoch)
 
     def _words_by_step(self) -> NDArray[np.int64]:
         counts = [np.zeros(1, dtype=np.int64)]
         for phase in self.phases:
             width = phase.sequence_length - 1
             by_row = np.zeros(phase.steps * phase.rows, dtype=np.int64)
-            for index, low, high in self._bounds(phase):
+            for index, low, high in self._epochs(phase):
                 edges = np.minimum(phase.start + np.arange(low, high + 1) * width, phase.end)
-                by_row[low:high] = np.diff(self.stream.words_before(edges))[self._blocks(phase.index, index)]
+                by_row[low:high] = np.diff(self.stream.words_before(edges))[self._row_order(phase.index, index)]
             counts.append(by_row.reshape(phase.steps, phase.rows).sum(axis=1))
         return np.cumsum(np.concatenate(counts))
 
@@ -204,73 +237,46 @@ class Plan:
 
 
 def build(
-    config: Config, stream: TokenStream, flops_per_token: Callable[[int], float], earlier: Sequence[int] = ()
+    stream: TokenStream,
+    *,
+    phases: Sequence[PhaseConfig],
+    budget: BudgetConfig,
+    track: str,
+    flops_per_token: Callable[[int], float],
+    milestones: Sequence[int] = (),
+    earlier: Sequence[int] = (),
 ) -> Plan:
-    """The plan of a configuration over a corpus.
+    """The plan of a run over a corpus.
 
-    ``flops_per_token(sequence_length)`` are the training FLOPs of one position. ``earlier``: the budgets, in words,
-    that a run made longer had before, ascending: what it read by then stays as it was. ``ValueError``, with the sum,
-    for a plan over the track's budget, for a corpus over its limit, and for one without any budget.
+    Args:
+        stream: The token stream of the prepared corpus.
+        phases: Shapes of the steps.
+        budget: What ends the run, the smallest one given; if none is, the track's budget of words.
+        track: A name of `babylm.tracks.TRACKS`, whose limits hold.
+        flops_per_token: Sequence length -> training FLOPs of one position.
+        milestones: Word counts of the revisions; if empty, the track's list.
+        earlier: Budgets in words, ascending, that a run made longer had before: what it read by then stays as it was.
+
+    Raises:
+        ValueError: With the sum, for a plan over the track's budget, a corpus over its limit, or no budget at all.
     """
-    track, budget, corpus_words = TRACKS[config.track], config.budget, stream.epoch_words
-    if corpus_words == 0:
-        raise ValueError("corpus: the training text holds no words")
-    if track.unique_words is not None and corpus_words > track.unique_words:
-        raise ValueError(
-            f"corpus: {corpus_words:,} words, {corpus_words - track.unique_words:,} more than the "
-            f"{track.unique_words:,} that track {config.track} allows; "
-            f"remove text, or choose track=free for a run outside the challenge"
-        )
-    limits: dict[str, int] = {}
-    if budget.words is not None:
-        limits[f"budget.words={budget.words:,}"] = budget.words
-    if budget.epochs is not None:
-        limits[f"budget.epochs={budget.epochs:g} x {corpus_words:,} words"] = round(budget.epochs * corpus_words)
-    if budget.flops is not None:
-        limits[f"budget.flops={budget.flops:.3g}"] = _words_for_flops(config, stream, budget.flops, flops_per_token)
-    if not limits and track.exposure_words is not None:
-        limits["the track's budget"] = track.exposure_words
-    if not limits:
-        raise ValueError(
-            "budget: set budget.words, budget.epochs or budget.flops (track free has no budget of its own)"
-        )
-    source, words = min(limits.items(), key=lambda item: item[1])
-    if track.exposure_words is not None and words > track.exposure_words:
-        raise ValueError(
-            f"budget: {source} = {words:,} words, {words - track.exposure_words:,} more than the "
-            f"{track.exposure_words:,} that track {config.track} allows; "
-            f"lower it, or choose track=free for a run outside the challenge"
-        )
-    if words < 1:
-        raise ValueError(f"budget: {source} is less than one word")
-    if words > MAX_WORDS:
-        raise ValueError(f"budget: {source} = {words:,} words, more than {MAX_WORDS:,}: lower it")
+    words = words_of(budget, stream, phases=phases, track=track, flops_per_token=flops_per_token)
     if earlier and words <= earlier[-1]:
         raise ValueError(
             f"budget: the run has a budget of {earlier[-1]:,} words already, and can only be made longer, not "
             f"{words:,}; choose another name=... for another run"
         )
-    return Plan(stream, config, words, flops_per_token, earlier)
+    return Plan(stream, phases, words, flops_per_token, milestones or TRACKS[track].milestones, earlier)
 
 
-def _words_for_flops(config: Config, stream: TokenStream, flops: float, flops_per_token: Callable[[int], float]) -> int:
-    """Words whose reading costs at most ``flops``, with the phases in their shares."""
-    begin, cost = 0.0, 0.0
-    for phase in config.phases:
-        share, length = phase.until - begin, phase.sequence_length
-        cost += share * flops_per_token(length) * length / (length - 1)
-        begin = phase.until
-    return int(stream.words_before(np.array([int(min(flops / cost, 100 * MAX_WORDS))]))[0])
-
-
-def _phases(config: Config, end: int) -> list[Phase]:
+def _phases(sections: Sequence[PhaseConfig], end: int) -> list[Phase]:
     """The phases by their shares of ``end`` stream positions; all but the last are whole steps."""
     phases: list[Phase] = []
     start = step = row = 0
-    for index, section in enumerate(config.phases):
+    for index, section in enumerate(sections):
         rows = section.tokens_per_step // section.sequence_length
         width = section.sequence_length - 1
-        if index == len(config.phases) - 1:
+        if index == len(sections) - 1:
             row_count = -(-(end - start) // width)
             steps = -(-row_count // rows)
         else:
@@ -286,7 +292,7 @@ def _phases(config: Config, end: int) -> list[Phase]:
     return phases
 
 
-def _continued(config: Config, last: Phase, end: int) -> Phase:
+def _continued(last: Phase, end: int) -> Phase:
     """One more phase in the last one's shape, from where that one ended up to ``end``."""
     row_count = -(-(end - last.end) // (last.sequence_length - 1))
     return Phase(

@@ -1,22 +1,28 @@
-"""The stream of a run: documents in a fresh order each epoch, cut into rows of one length.
+"""The token stream of a run: documents in a fresh order each epoch, cut into rows of one length.
 
 Everything is a pure function of (prepared corpus, seed, position), so a batch can be asked for by its number and
-nothing needs saving. An epoch's stream is each document in that epoch's order, a BOS before it; epochs follow each
-other without a gap. A row is a BOS and the next ``length - 1`` positions of the stream, so each token is a target
-exactly once an epoch and no tail is dropped; a document cut by a row's end goes on in the next row as a document of
-its own.
+nothing has to be saved. In steps:
+
+1. An epoch puts the corpus's documents in an order of its own (a permutation by seed and epoch), a BOS before each.
+2. Epochs follow each other without a gap; *positions* count the tokens and BOS marks of this endless stream from 0.
+3. A *row* is a BOS and the next ``length - 1`` positions, so each token is a target exactly once per epoch and no tail
+   is dropped. A document that a row's end cuts continues in the next row as another document.
 
 A word belongs to the row that holds its last token.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+
+from babylm.batches.feed import TokenBatch
+from babylm.randomness import Order, permutation
 
 
 class Corpus(Protocol):
@@ -35,36 +41,28 @@ class Corpus(Protocol):
         """(documents + 1,) where each document starts in ``tokens``."""
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Packed rows; documents of one row must not see each other."""
+class EpochOrder(NamedTuple):
+    """One epoch's documents in reading order, (documents,) each."""
 
-    tokens: NDArray[np.int64]
-    """(rows, length); each row begins with BOS; pads at the end where the stream is over."""
-    documents: NDArray[np.int32]
-    """(rows, length) number of the document within its row, from 0; pads are a document of their own."""
-    words: NDArray[np.uint8]
-    """(rows, length) words ending in each token."""
-
-
-def permutation(count: int, *key: int) -> NDArray[np.int64]:
-    """A random order of ``range(count)``, the same for the same key on every machine and library version.
-
-    Sorts the SplitMix64 hash of (key, index): numpy does not promise that its generators keep their streams.
-    """
-    state = np.array(0x9E3779B97F4A7C15, dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        for part in key:
-            state = _mix(state ^ np.uint64(part % 2**64) * np.uint64(0xD6E8FEB86659FD93))
-        hashes = _mix(state + np.arange(count, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
-    return np.argsort(hashes, kind="stable")
+    documents: NDArray[np.int64]
+    """Number in the corpus."""
+    starts: NDArray[np.int64]
+    """Position of its BOS within the epoch."""
+    words: NDArray[np.int64]
+    """Words of the epoch before it."""
 
 
-def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser of SplitMix64 (Steele, Lea and Flood 2014)."""
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(value ^ (value >> np.uint64(31)))
+class _Located(NamedTuple):
+    """Where some positions lie in one epoch."""
+
+    epoch: int
+    selected: NDArray[np.bool_]
+    """Which of the positions are in this epoch; the other fields hold those alone."""
+    rank: NDArray[np.int64]
+    """Rank of the document in the epoch's order."""
+    inside: NDArray[np.int64]
+    """Position within the document: 0 is its BOS, i is its token i - 1."""
+    order: EpochOrder
 
 
 class TokenStream:
@@ -84,46 +82,52 @@ class TokenStream:
         np.cumsum(corpus.words, dtype=np.uint32, out=self._ends[1:])
         self.epoch_words = int(self._ends[-1])
         """Words of one epoch."""
-        self._order = lru_cache(maxsize=3)(self._order_of)
+        self.order = lru_cache(maxsize=3)(self._order)
 
-    def order(self, epoch: int) -> NDArray[np.int64]:
-        """(documents,) the corpus's documents in the order of this epoch."""
-        return self._order(epoch)[0]
-
-    def _order_of(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Documents in order; where each starts in the epoch; the words before it."""
+    def _order(self, epoch: int) -> EpochOrder:
+        """The documents of an epoch in the order in which it reads them."""
         if self.seed is None:
-            order = np.arange(self.documents)
+            documents = np.arange(self.documents)
         else:
-            order = permutation(self.documents, self.seed, 1, epoch)
-        lengths = np.diff(self.offsets)[order] + 1
-        words = np.diff(self._ends[self.offsets].astype(np.int64))[order]
+            documents = permutation(self.documents, self.seed, Order.DOCUMENTS, epoch)
+        lengths = np.diff(self.offsets)[documents] + 1
+        words = np.diff(self._ends[self.offsets].astype(np.int64))[documents]
         starts = np.concatenate(([0], np.cumsum(lengths)[:-1]))
-        return order, starts, np.concatenate(([0], np.cumsum(words)[:-1]))
+        return EpochOrder(documents, starts, np.concatenate(([0], np.cumsum(words)[:-1])))
+
+    def _locate(self, positions: NDArray[np.int64]) -> Iterator[_Located]:
+        """The document and the place in it of each position, epoch by epoch.
+
+        Two documents of 2 and 1 tokens, read in this order, make an epoch of 5 positions::
+
+            position  0    1   2   3    4   | 5 ...
+                      BOS  a   b   BOS  c   | BOS of the next epoch
+            rank      0    0   0   1    1
+            inside    0    1   2   0    1
+        """
+        epochs = positions // self.epoch_length
+        for epoch in np.unique(epochs).tolist():
+            order = self.order(epoch)
+            selected = epochs == epoch
+            within = positions[selected] - epoch * self.epoch_length
+            rank = np.searchsorted(order.starts, within, side="right") - 1
+            yield _Located(epoch, selected, rank, within - order.starts[rank], order)
 
     def words_before(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Words whose last token lies before each position; positions ascend."""
+        """Words whose last token is before each position, (positions,)."""
         result = np.empty(len(positions), dtype=np.int64)
-        epochs = positions // self.epoch_length
-        for epoch in np.unique(epochs):
-            order, starts, before = self._order(int(epoch))
-            mine = epochs == epoch
-            within = positions[mine] - epoch * self.epoch_length
-            at = np.searchsorted(starts, within, side="right") - 1
-            first = self.offsets[order[at]]
-            read = np.maximum(within - starts[at] - 1, 0)  # tokens of the document already past, its BOS not counted
-            inside = self._ends[first + read].astype(np.int64) - self._ends[first]
-            result[mine] = epoch * self.epoch_words + before[at] + inside
+        for epoch, selected, rank, inside, order in self._locate(positions):
+            first = self.offsets[order.documents[rank]]
+            read = np.maximum(inside - 1, 0)  # tokens of the document already past, its BOS not counted
+            in_document = self._ends[first + read].astype(np.int64) - self._ends[first]
+            result[selected] = epoch * self.epoch_words + order.words[rank] + in_document
         return result
 
     def documents_before(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Documents that start before each position; positions ascend."""
+        """Documents that start before each position, (positions,)."""
         result = np.empty(len(positions), dtype=np.int64)
-        epochs = positions // self.epoch_length
-        for epoch in np.unique(epochs):
-            mine = epochs == epoch
-            within = positions[mine] - epoch * self.epoch_length
-            result[mine] = epoch * self.documents + np.searchsorted(self._order(int(epoch))[1], within, side="left")
+        for epoch, selected, rank, inside, _ in self._locate(positions):
+            result[selected] = epoch * self.documents + rank + (inside > 0)
         return result
 
     def position_after(self, words: int) -> int:
@@ -133,32 +137,30 @@ class TokenStream:
         epoch, rest = divmod(words, self.epoch_words)
         if rest == 0:
             epoch, rest = epoch - 1, self.epoch_words
-        order, starts, before = self._order(epoch)
-        at = int(np.searchsorted(before, rest, side="left")) - 1
-        first, end = self.offsets[order[at]], self.offsets[order[at] + 1]
-        target = int(self._ends[first]) + rest - int(before[at])
+        order = self.order(epoch)
+        rank = int(np.searchsorted(order.words, rest, side="left")) - 1
+        document = order.documents[rank]
+        first, end = self.offsets[document], self.offsets[document + 1]
+        target = int(self._ends[first]) + rest - int(order.words[rank])
         token = int(np.searchsorted(self._ends[first : end + 1], target, side="left"))
-        return int(epoch * self.epoch_length + starts[at] + 1 + token)
+        return int(epoch * self.epoch_length + order.starts[rank] + 1 + token)
 
-    def rows(self, starts: NDArray[np.int64], length: int, end: int | None = None) -> Rows:
-        """The rows that begin at these positions; positions from ``end`` on are pads. ``starts`` need not ascend."""
-        positions = starts[:, None] + np.arange(length - 1)[None, :]
+    def rows(self, starts: NDArray[np.int64], length: int, end: int | None = None) -> TokenBatch:
+        """The rows of ``length`` tokens that begin at ``starts``, in any order; positions from ``end`` on are pads.
+
+        A row is a BOS and the ``length - 1`` positions from its start on. In the example of `_locate`, the row of
+        length 4 at position 1 is ``BOS a b BOS`` with documents ``0 0 0 1``, and the row at 4 is ``BOS c BOS ...``.
+        """
+        positions = starts[:, None] + np.arange(length - 1)[None, :]  # (rows, length - 1): all but the BOS in front
         tokens = np.full((len(starts), length), self.bos, dtype=np.int64)
         words = np.zeros((len(starts), length), dtype=np.uint8)
-        begins = np.zeros((len(starts), length), dtype=np.int32)
-        epochs = positions // self.epoch_length
-        for epoch in np.unique(epochs):
-            order, doc_starts, _ = self._order(int(epoch))
-            mine = epochs == epoch
-            within = positions[mine] - epoch * self.epoch_length
-            at = np.searchsorted(doc_starts, within, side="right") - 1
-            inside = within - doc_starts[at]
-            source = self.offsets[order[at]] + inside - 1
-            ordinary = inside > 0
-            source = np.where(ordinary, source, 0)
-            tokens[:, 1:][mine] = np.where(ordinary, self.corpus.tokens[source], self.bos)
-            words[:, 1:][mine] = np.where(ordinary, self.corpus.words[source], 0)
-            begins[:, 1:][mine] = ~ordinary
+        begins = np.zeros((len(starts), length), dtype=np.int32)  # 1 at each BOS inside a row
+        for _, selected, rank, inside, order in self._locate(positions):
+            is_token = inside > 0
+            source = np.where(is_token, self.offsets[order.documents[rank]] + inside - 1, 0)
+            tokens[:, 1:][selected] = np.where(is_token, self.corpus.tokens[source], self.bos)
+            words[:, 1:][selected] = np.where(is_token, self.corpus.words[source], 0)
+            begins[:, 1:][selected] = ~is_token
         if end is not None:
             over = positions >= end
             tokens[:, 1:][over] = self.pad
@@ -167,14 +169,10 @@ class TokenStream:
             begins[:, 1:][over & (positions == np.maximum(starts[:, None], end))] = 1
             tokens[starts >= end, 0] = self.pad  # a row past the end is all pads, one document
             begins[starts >= end] = 0
-        return Rows(tokens, np.cumsum(begins, axis=1, dtype=np.int32), words)
+        documents = np.cumsum(begins, axis=1, dtype=np.int32)
+        return TokenBatch(torch.from_numpy(tokens), torch.from_numpy(documents), torch.from_numpy(words))
 
     def documents_in(self, starts: NDArray[np.int64], length: int) -> NDArray[np.int64]:
-        """Numbers (in the corpus's own order) of the documents that these rows touch, ascending."""
+        """Numbers (in the corpus's order) of the documents that these rows touch, ascending."""
         positions = (starts[:, None] + np.arange(length - 1)[None, :]).ravel()
-        found = []
-        for epoch in np.unique(positions // self.epoch_length):
-            order, doc_starts, _ = self._order(int(epoch))
-            within = positions[positions // self.epoch_length == epoch] - epoch * self.epoch_length
-            found.append(order[np.searchsorted(doc_starts, within, side="right") - 1])
-        return np.unique(np.concatenate(found))
+        return np.unique(np.concatenate([part.order.documents[part.rank] for part in self._locate(positions)]))

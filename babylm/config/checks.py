@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from babylm import places, registry, tracks
-from babylm.config import ranges
 from babylm.config.evaluation import TASK_FILES, task_path
+from babylm.config.fields import check_numbers
 from babylm.config.schema import Config, EvaluationConfig
 
 ENTRIES = {int: "a whole number", float: "a number", str: "a text"}
@@ -31,7 +31,7 @@ def check(config: Config) -> None:
     """Raise ``ConfigError`` for values that are wrong by themselves or together; the plan checks the budget."""
     try:
         check_lists(config)
-        ranges.check(config)
+        check_numbers(config)
         _check_run(config)
         _check_phases(config)
         _check_model(config)
@@ -123,13 +123,10 @@ def _check_learning(config: Config) -> None:
     objective, optimizer, schedule = config.objective, config.optimizer, config.schedule
     registry.check(objective.name, registry.names("objectives"), "objective.name")
     registry.check(optimizer.name, registry.names("optimizers"), "optimizer.name")
-    for key, found in (("objective.mask_rate", objective.mask_rate), ("optimizer.betas", optimizer.betas)):
-        _require(len(found) == 2, key, f"must be two numbers, not {len(found)}")
-    for keys, total in (
-        ("objective.keep + objective.random", objective.keep + objective.random),
-        ("schedule.warmup + schedule.cooldown", schedule.warmup + schedule.cooldown),
-    ):
-        _require(total <= 1, keys, f"shares with a sum of at most 1, not {total:g}")
+    objective.check()
+    _require(len(optimizer.betas) == 2, "optimizer.betas", f"must be two numbers, not {len(optimizer.betas)}")
+    total = schedule.warmup + schedule.cooldown
+    _require(total <= 1, "schedule.warmup + schedule.cooldown", f"shares with a sum of at most 1, not {total:g}")
 
 
 def _check_phases(config: Config) -> None:

@@ -23,8 +23,9 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 
 from babylm import files, places, redaction, registry
-from babylm.config import presets, ranges
+from babylm.config import presets
 from babylm.config.checks import ConfigError, check, check_evaluation, check_lists, shown
+from babylm.config.fields import check_numbers, children, plugin_settings
 from babylm.config.schema import Config, EvaluationConfig
 from babylm.config.synonyms import KEY_OF, RENAMED, VALUES
 
@@ -47,6 +48,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         if preset is not None:
             registry.check(preset, presets.PRESETS, "model.preset")
             base = OmegaConf.merge(base, {"model": presets.PRESETS[preset]})
+        _choose_plugins(base, layers, changes)
         merged = OmegaConf.merge(base, *layers)
         for key, value in changes:
             OmegaConf.update(merged, key, value)
@@ -60,6 +62,38 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     return config
 
 
+def _choose_plugins(base: DictConfig, layers: Sequence[DictConfig], changes: Sequence[tuple[str, Any]]) -> None:
+    """Give ``base`` the settings of the plug-ins that the layers and the command line name (``objective.name``).
+
+    A file's settings belong to the plug-in that it names: those that only that one has are left out when a later layer
+    names another.
+    """
+    for setting in fields(Config):
+        if "plugins" not in setting.metadata:
+            continue
+        section, general = setting.name, get_type_hints(Config)[setting.name]
+        names = [base[section].name]
+        for layer in layers:
+            names.append(OmegaConf.select(layer, f"{section}.name", default=names[-1]))
+        final = names[-1]
+        for key, value in changes:
+            if key == f"{section}.name":
+                final = value
+            elif key == section and isinstance(value, dict):
+                final = value.get("name", final)
+        plugins = setting.metadata["plugins"]
+        registry.check(final, registry.names(plugins), f"{section}.name")
+        settings = registry.settings(plugins, final, general)
+        base[section] = OmegaConf.structured(settings(name=final))
+        for layer, name in zip(layers, names[1:], strict=True):
+            if name == final or not isinstance(layer.get(section), DictConfig):
+                continue
+            registry.check(name, registry.names(plugins), f"{section}.name")
+            of_other = {field.name for field in fields(registry.settings(plugins, name, general))}
+            for key in of_other - {field.name for field in fields(settings)}:
+                layer[section].pop(key, None)
+
+
 def change(section: T, words: Sequence[str]) -> T:
     """A section after ``key=value`` words (``glue.epochs=3`` of the evaluation's); ``ConfigError`` as in `load`."""
     changed = OmegaConf.structured(section)
@@ -69,7 +103,7 @@ def change(section: T, words: Sequence[str]) -> T:
         result = OmegaConf.to_object(changed)
         check_lists(result)
         if isinstance(result, EvaluationConfig):
-            ranges.check(result, "evaluation.")
+            check_numbers(result, "evaluation.")
             check_evaluation(result, "")
     except OmegaConfBaseException as error:
         raise ConfigError(_explain(error, type(section))) from None
@@ -91,14 +125,12 @@ def as_dict(config: Any) -> dict[str, Any]:
     return {str(key): value for key, value in result.items()}
 
 
-def known_keys(section: type, prefix: str = "") -> list[str]:
+def known_keys(section: Any, prefix: str = "") -> list[str]:
     """Every key of a section, with the sections above it: ``optimizer.lr``."""
     keys = []
-    for field in fields(section):
-        keys.append(prefix + field.name)
-        factory = field.default_factory
-        if isinstance(factory, type) and is_dataclass(factory):
-            keys.extend(known_keys(factory, f"{prefix}{field.name}."))
+    for name, kind in children(section).items():
+        keys.append(prefix + name)
+        keys.extend(known_keys(kind, f"{prefix}{name}."))
     return keys
 
 
@@ -209,8 +241,8 @@ def _with_lists(content: Any, section: Any) -> Any:
             return [_with_lists(value, entry) for value in content]
         single = isinstance(content, (dict, int, float)) or (isinstance(content, str) and "${" not in content)
         return [_with_lists(content, entry)] if single else content
-    if is_dataclass(section) and isinstance(content, dict):
-        hints = get_type_hints(section)
+    hints = children(section)
+    if hints and isinstance(content, dict):
         return {key: _with_lists(value, hints.get(key)) for key, value in content.items()}
     return content
 
@@ -252,10 +284,8 @@ def _type_of(section: Any, key: str) -> Any:
     for name in re.sub(r"\[(\d+)\]", r".\1", key).split("."):
         if get_origin(section) is list and name.isdigit():
             section = get_args(section)[0]
-        elif is_dataclass(section):
-            section = get_type_hints(section).get(name)
         else:
-            return None
+            section = children(section).get(name)
     return section
 
 
@@ -270,10 +300,22 @@ def _explain(error: OmegaConfBaseException, section: type = Config) -> str:
     if "not in" in reason and key not in known_keys(section):
         nearest = _nearest(key, error.object_type if is_dataclass(error.object_type) else section, section)
         return f"{shown(key)}: unknown key" + (f"; did you mean {nearest}?" if nearest else "")
+    section_name, _, setting_name = key.rpartition(".")
+    if "not in" in reason and (owners := _owners(section, section_name, setting_name)):
+        return f"{key}: the chosen {section_name} has no such setting; {' and '.join(owners)} has it"
     for (setting, value), remedy in VALUES.items():
         if key == setting and f"'{value}'" in reason:
             reason += f": {remedy}"
     return f"{key}: {reason}" if key else reason
+
+
+def _owners(section: type, name: str, key: str) -> list[str]:
+    """The plug-ins of section ``name`` that have a setting ``key``."""
+    setting = next((field for field in fields(section) if field.name == name), None)
+    if setting is None:
+        return []
+    settings = plugin_settings(setting, get_type_hints(section)[name])
+    return [plugin for plugin, kind in settings.items() if key in children(kind)]
 
 
 def _nearest(key: str, owner: Any, section: type) -> str | None:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from babylm.config.fields import plugin_settings
+
 WIDTH = 118
 COLUMN = 38
 
@@ -39,6 +41,9 @@ def settings(section: type, prefix: str = "") -> Iterator[tuple[str, str, str]]:
     hints, meanings = get_type_hints(section), _docstrings(section)
     for field in fields(section):
         hint, key = hints[field.name], prefix + field.name
+        if "plugins" in field.metadata:
+            yield from _of_plugins(plugin_settings(field, hint), f"{key}.")
+            continue
         factory = field.default_factory
         if isinstance(hint, type) and is_dataclass(hint):
             yield from settings(hint, f"{key}.")
@@ -49,6 +54,17 @@ def settings(section: type, prefix: str = "") -> Iterator[tuple[str, str, str]]:
             choices = _choices(hint)
             meaning = " ".join(filter(None, [choices, meanings.get(field.name, "")]))
             yield key, _written(default), meaning
+
+
+def _of_plugins(plugins: dict[str, type], prefix: str) -> Iterator[tuple[str, str, str]]:
+    """Every setting of a section of plug-ins; what not all of them have begins with the names of those that do."""
+    owners: dict[tuple[str, str, str], list[str]] = {}
+    for name, kind in plugins.items():
+        for setting in settings(kind, prefix):
+            owners.setdefault(setting, []).append(name)
+    for (key, default, meaning), names in owners.items():
+        of_all = len(names) == len(plugins)
+        yield key, default, meaning if of_all else f"{', '.join(f'``{name}``' for name in names)}: {meaning}"
 
 
 def _choices(hint: Any) -> str:
@@ -68,7 +84,15 @@ def _written(value: Any) -> str:
 
 
 def _docstrings(section: type) -> dict[str, str]:
-    """Attribute -> the text below it, its first paragraph in one line."""
+    """Attribute -> the text below it, its first paragraph in one line; those of base classes too."""
+    texts = {}
+    for kind in reversed(section.__mro__):
+        if is_dataclass(kind):
+            texts.update(_docstrings_of(kind))
+    return texts
+
+
+def _docstrings_of(section: type) -> dict[str, str]:
     body = ast.parse(textwrap.dedent(inspect.getsource(section))).body[0]
     assert isinstance(body, ast.ClassDef)
     texts = {}

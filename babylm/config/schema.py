@@ -1,8 +1,9 @@
 """Every setting of a run, with its meaning, unit and default: the manual of the configuration files.
 
 A configuration file sets any of these keys; a command line overrides them (``optimizer.lr=0.01``). Nothing else is a
-setting. Values are checked in :mod:`babylm.config`, numbers by the table of :mod:`babylm.config.ranges`; this module
-holds no logic and imports nothing heavy. The settings of evaluation are in ``babylm/config/evaluation.py``.
+setting. Values are checked in :mod:`babylm.config`, numbers against the interval of their field; this module
+holds no logic and imports nothing heavy. The settings of evaluation are in
+``babylm/config/evaluation.py``, those of objective and optimizer in ``babylm/config/learning.py``.
 """
 
 from __future__ import annotations
@@ -13,15 +14,20 @@ from typing import Literal
 from babylm.config.evaluation import EvaluationConfig
 from babylm.config.evaluation import GlueConfig as GlueConfig
 from babylm.config.evaluation import ReadingCsvConfig as ReadingCsvConfig
+from babylm.config.fields import number, plugin_section
+from babylm.config.learning import AveragingConfig as AveragingConfig
+from babylm.config.learning import ObjectiveConfig as ObjectiveConfig
+from babylm.config.learning import OptimizerConfig as OptimizerConfig
+from babylm.config.learning import ScheduleConfig as ScheduleConfig
 
 
 @dataclass
 class ToyConfig:
     """The text that the bundled grammar writes."""
 
-    words: int = 200_000
+    words: int = number(200_000, "[1, 1e8]")
     """Words to write (the last story may pass it by a few)."""
-    seed: int = 0
+    seed: int = number(0, "[0, 9e15]")
     """Seed of the text."""
 
 
@@ -45,7 +51,7 @@ class CorpusConfig:
     cleaning: list[str] = field(default_factory=list)
     """Names of cleaning functions applied in this order; none for official corpora. Those for CHAT transcripts,
     subtitles and Gutenberg's frames (``babylm/corpora/formats.py``) come first, then ``babylm/corpora/cleaning.py``."""
-    document_words: int = 1000
+    document_words: int = number(1000, "[8, 1e9]")
     """Longer documents are cut, at line ends where there are any, into documents of at most this many words."""
     prepared: str = "corpora/prepared"
     """Folder that receives the packed corpus, one sub-folder a fingerprint."""
@@ -55,11 +61,11 @@ class CorpusConfig:
 class TokenizerConfig:
     """A byte-level BPE trained on the training words alone."""
 
-    vocab_size: int = 16_384
+    vocab_size: int = number(16_384, "[300, 1e6]")
     """Entries, the special tokens included."""
     normalization: Literal["nfkc", "nfc", "none"] = "nfkc"
     """Unicode normalisation before splitting; a space is put before the text and after each newline in any case."""
-    min_frequency: int = 2
+    min_frequency: int = number(2, "[1, 1e9]")
     """A pair seen less often is not merged."""
     path: str | None = None
     """Use this ``tokenizer.json`` (of any kind, or its folder) instead of training one (its training text counts
@@ -82,29 +88,29 @@ class ModelConfig:
 
     preset: str | None = "small"
     """A shape from ``babylm/config/presets.py``; keys set beside it win."""
-    hidden_size: int = 384
+    hidden_size: int = number(384, "[4, 16384]")
     """Width of the hidden states."""
-    num_hidden_layers: int = 12
+    num_hidden_layers: int = number(12, "[1, 1000]")
     """Transformer layers."""
-    num_attention_heads: int = 6
+    num_attention_heads: int = number(6, "[1, 4096]")
     """Heads of each attention layer; divides ``hidden_size``."""
-    intermediate_size: int = 1024
+    intermediate_size: int = number(1024, "[1, 65536]")
     """Inner width of the feed-forward part (of each half, when gated)."""
-    max_position_embeddings: int = 512
+    max_position_embeddings: int = number(512, "[8, 1e6]")
     """Longest sequence; a rotary model accepts longer input, a ``relative`` one clips distances."""
     norm: Literal["rms", "layer"] = "rms"
     """Root-mean-square norm or LayerNorm."""
     norm_affine: bool = False
     """Learned gains (and biases for ``layer``) in the norms."""
-    norm_eps: float = 1e-5
+    norm_eps: float = number(1e-5, "(0, 0.1]")
     """Added to the variance in a norm."""
     position: Literal["rotary", "relative"] = "rotary"
     """Rotary embedding (RoPE), or the bucketed relative bias of LTG-BERT."""
-    partial_rotary_factor: float = 0.5
+    partial_rotary_factor: float = number(0.5, "(0, 1]")
     """``rotary``: share of the dimensions of a head that are rotated (1: all)."""
-    rope_theta: float = 10_000.0
+    rope_theta: float = number(10_000.0, "[1, 1e9]")
     """``rotary``: base of the wavelengths."""
-    position_buckets: int = 32
+    position_buckets: int = number(32, "[2, 65536]")
     """``relative``: number of distance buckets."""
     qk_norm: bool = True
     """Norm of queries and keys."""
@@ -124,109 +130,25 @@ class ModelConfig:
     """Input and output embedding share their weights."""
     head_transform: bool = False
     """Linear, GELU and norm before the output embedding."""
-    logit_softcap: float = 0.0
+    logit_softcap: float = number(0.0, "[0, 1e6]")
     """Logits become ``cap * tanh(logits / cap)``; 0 for no cap."""
-    dropout: float = 0.1
+    dropout: float = number(0.1, "[0, 1)")
     """On the embedding and on the output of each branch."""
-    attention_dropout: float = 0.0
+    attention_dropout: float = number(0.0, "[0, 1)")
     """Dropout on attention weights; only the backends ``eager`` and ``sdpa`` can do it."""
     initializer: Literal["scaled", "zero"] = "scaled"
     """Output projections of each branch: smaller by 1/sqrt(2 layers), or zero."""
 
 
 @dataclass
-class ObjectiveConfig:
-    """What is predicted."""
-
-    name: str = "hybrid"
-    """``causal``, ``masked`` or ``hybrid`` (a plug-in of ``babylm/objectives``)."""
-    causal_ratio: float = 0.5
-    """``hybrid``: share of rows read causally; the others are masked."""
-    masked_prediction: Literal["mntp", "mlm"] = "mntp"
-    """Masked token k is predicted from position k-1 (``mntp``) or k (``mlm``)."""
-    mask_rate: list[float] = field(default_factory=lambda: [0.30, 0.15])
-    """Share of masked tokens at the start and the end of training; linear between."""
-    span: int = 3
-    """Masked spans are 1 to this many tokens (or words) long, uniformly."""
-    whole_words: bool = False
-    """Spans cover whole words."""
-    keep: float = 0.1
-    """Share of the masked tokens that stay as they are."""
-    random: float = 0.1
-    """Share of the masked tokens that become a random token; the rest become the mask token."""
-    z_loss: float = 1e-4
-    """Weight of the squared log-normaliser; 0 for none."""
-
-
-@dataclass
-class OptimizerConfig:
-    """Matrices of the body by ``name``; embeddings, head, gains and biases by Adam when ``name`` is ``muon``."""
-
-    name: str = "muon"
-    """``muon``, ``adamw`` or ``lamb`` (a plug-in of ``babylm/optimizers``)."""
-    lr: float = 0.02
-    """Highest learning rate."""
-    weight_decay: float = 0.1
-    """Decoupled and multiplied by the learning rate; never on gains and biases."""
-    cautious_weight_decay: bool = True
-    """``muon``: decay only where update and weight agree in sign."""
-    normuon: bool = True
-    """``muon``: rows of the update brought to one norm (NorMuon)."""
-    momentum: float = 0.95
-    """``muon``: Nesterov momentum."""
-    momentum_warmup: int = 300
-    """``muon``: steps over which the momentum rises from 0.85."""
-    newton_schulz_steps: int = 5
-    """``muon``: iterations of the orthogonalisation."""
-    betas: list[float] = field(default_factory=lambda: [0.9, 0.95])
-    """Of Adam (``adamw``, ``lamb``, and the Adam part of ``muon``)."""
-    eps: float = 1e-10
-    """Added to Adam's denominator."""
-    adam_lr: float = 0.006
-    """``muon``: learning rate of the Adam part."""
-    adam_weight_decay: float = 0.0
-    """``muon``: weight decay of the Adam part."""
-    max_grad_norm: float = 2.0
-    """Largest global gradient norm; 0 for no clipping."""
-
-
-@dataclass
-class ScheduleConfig:
-    """Learning rate as a factor, a pure function of progress (``babylm/schedules.py``)."""
-
-    name: Literal["trapezoid", "cosine", "linear", "constant"] = "trapezoid"
-    """Shape over the run; ``trapezoid`` is warm-up, constant, linear cool-down."""
-    warmup: float = 0.016
-    """Share of all steps over which the rate rises from zero."""
-    cooldown: float = 0.5
-    """``trapezoid``: share of all steps over which it falls to ``final``."""
-    final_lr_factor: float = 0.0
-    """Factor at the end."""
-
-
-@dataclass
-class AveragingConfig:
-    """Averages of the weights; revisions hold the average when there is one."""
-
-    name: Literal["none", "ema", "tail"] = "none"
-    """Exponential moving average, or the mean over the last share of the run."""
-    decay: float = 0.999
-    """``ema``: decay per step."""
-    tail: float = 0.2
-    """``tail``: share of all steps, at the end, that is averaged uniformly."""
-    every: int = 5
-    """Steps between updates of the average."""
-
-
-@dataclass
 class PhaseConfig:
     """A stretch of training with one shape."""
 
-    until: float = 1.0
+    until: float = number(1.0, "(0, 1]")
     """Ends when this share of the run's tokens has been read; the last phase has 1."""
-    sequence_length: int = 128
+    sequence_length: int = number(128, "[8, 1e6]")
     """Tokens a row, the BOS in front included."""
-    tokens_per_step: int = 16_384
+    tokens_per_step: int = number(16_384, "[8, 2147483648]")
     """Tokens a step, over all ranks and accumulated batches: a multiple of the sequence length."""
 
 
@@ -234,11 +156,11 @@ class PhaseConfig:
 class BudgetConfig:
     """How much is read; the smallest one given ends the run. All empty: the track's word budget."""
 
-    words: int | None = None
+    words: int | None = number(None, "[1, 1e10]")
     """Words, repetitions counted."""
-    epochs: float | None = None
+    epochs: float | None = number(None, "(0, 1000]")
     """Passes over the corpus."""
-    flops: float | None = None
+    flops: float | None = number(None, "(0, 1e22]")
     """Training FLOPs, by the formula of ``babylm/models/flops.py``."""
 
 
@@ -248,11 +170,11 @@ class TrainingConfig:
 
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     """``auto``: an NVIDIA GPU where torch sees one, else the CPU. Apple's GPUs (mps) are not supported."""
-    devices: int = 1
+    devices: int = number(1, "[1, 4096]")
     """Devices that share each step (DDP)."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """``auto``: bf16 on hardware that multiplies bf16 matrices, else fp32."""
-    accumulate_grad_batches: int = 1
+    accumulate_grad_batches: int = number(1, "[1, 65536]")
     """Batches a step is cut into, to save memory."""
     attention: Literal["auto", "eager", "sdpa", "flex", "varlen", "flash"] = "auto"
     """Attention backend of ``babylm/models/attention.py``; ``auto``: a rule of the kind of host
@@ -264,13 +186,13 @@ class TrainingConfig:
     corpus_on_device: Literal["auto", True, False] = "auto"
     """Hold the whole corpus on the device and gather rows there. ``auto``: on a GPU, where it fits a tenth of its
     memory."""
-    workers: int = 0
+    workers: int = number(0, "[0, 1024]")
     """Loader processes."""
-    threads: int | None = None
+    threads: int | None = number(None, "[1, 1024]")
     """CPU threads for torch; none: torch's own choice."""
-    log_every: int | None = None
+    log_every: int | None = number(None, "[1, 1e9]")
     """Steps between two lines of the log, beside the first step's; null: at most 50, and thirty lines or more."""
-    checkpoint_minutes: float = 10.0
+    checkpoint_minutes: float = number(10.0, "(0, inf]")
     """Minutes between two writes of ``last.ckpt``."""
     revisions: Literal["all", "none"] = "all"
     """Write the revisions at milestones, or (for sweeps) only ``main``."""
@@ -312,7 +234,7 @@ class SubmissionConfig:
     """Human annotation that training used."""
     synthetic: str = "none"
     """Synthetic data or augmentation."""
-    development_hours: float | None = None
+    development_hours: float | None = number(None, "[0, 1e9]")
     """GPU-hours of development, the final training not counted."""
     notes: str = ""
     """Anything else for the form."""
@@ -326,22 +248,22 @@ class Config:
     """Folder under ``checkpoints``; letters, digits, _ and - (the official code cuts a name at its last dot)."""
     track: str = "strict-small"
     """``strict-small``, ``strict``, ``multimodal``, ``interaction`` or ``free`` (``babylm/tracks.py``)."""
-    rules: Literal[2025, 2026] = 2026
+    rules: Literal[2025, 2026] = number(2026, "[2025, 2026]")
     """Year of the rules."""
-    seed: int = 1
+    seed: int = number(1, "[0, 9e15]")
     """Of weights, order, masks and dropout."""
     init_from: str | None = None
     """Weights to start from instead of random ones: a revision, a finished run, or a file of the same names and shapes.
     What they have read counts towards a track's budget."""
     checkpoints: str = "checkpoints"
     """Parent of the run's folder."""
-    milestones: list[int] = field(default_factory=list)
+    milestones: list[int] = number([], "[1, 1e10]")
     """Words read at each revision; empty: the track's list."""
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
-    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
-    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    objective: ObjectiveConfig = plugin_section("objectives", ObjectiveConfig)
+    optimizer: OptimizerConfig = plugin_section("optimizers", OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     averaging: AveragingConfig = field(default_factory=AveragingConfig)
     phases: list[PhaseConfig] = field(default_factory=lambda: [PhaseConfig()])

@@ -10,18 +10,19 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
 
-from babylm import environment, files, places
+from babylm import environment, files, locks, places
 from babylm.config.schema import CorpusConfig, TokenizerConfig
 from babylm.corpora import cleaning, datasheet, given_tokenizer, packed_corpus, sources
 from babylm.corpora import tokenizer as tokenization
+from babylm.corpora.documents import Document
 from babylm.corpora.packed_corpus import PackedCorpus
-from babylm.corpora.sources import Document, Source
+from babylm.corpora.sources import Source
 
 Report = Callable[[str], None]
 
@@ -50,7 +51,7 @@ def prepare(
     fingerprint = files.sha256_json(parts)[:16]
     folder = places.given(corpus.prepared) / fingerprint
     damage = ""
-    with _writable(folder.parent, lambda: damage), _turn(folder, report):
+    with _writable(folder.parent, lambda: damage), _lock(folder, report):
         opened = None
         if os.path.lexists(folder):
             try:
@@ -181,27 +182,18 @@ def _writable(folder: Path, damage: Callable[[], str]) -> Iterator[None]:
 
 
 @contextmanager
-def _turn(folder: Path, report: Report) -> Iterator[None]:
+def _lock(folder: Path, report: Report) -> Iterator[None]:
     """Hold the lock of a prepared folder; a file system without locks is used without (the rename still is atomic).
 
-    So is a place that cannot be written to, when the folder is there: it is only read.
+    So is a place that cannot be written to if the folder exists: it is only read.
     """
-    import fcntl
-
+    lock = folder.with_name(f".{folder.name}.lock")
     with ExitStack() as stack:
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            lock = stack.enter_context(open(folder.with_name(f".{folder.name}.lock"), "w"))
+            waits = locks.hold(lock, lambda: report(f"another process is preparing {folder}: waiting for it"))
+            stack.enter_context(waits)
         except OSError:
             if not folder.exists():
                 raise
-        else:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                report(f"another process is preparing {folder}: waiting for it")
-                with suppress(OSError):
-                    fcntl.flock(lock, fcntl.LOCK_EX)
-            except OSError:
-                pass
         yield

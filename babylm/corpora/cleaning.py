@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from babylm import registry
 from babylm.corpora import formats
-from babylm.corpora.sources import is_heading
+from babylm.corpora.documents import is_heading
 
 _SPEAKER = re.compile(r"^(?:\*[A-Z0-9]{2,4}|[A-Z]|[A-Z][A-Z0-9_ ]{0,20}):[ \t]+", re.MULTILINE)
 # No match begins within a run of blanks: each of its places would look at the whole rest, quadratic time in all.

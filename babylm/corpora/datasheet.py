@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from babylm.corpora import cleaning, formats
-from babylm.corpora.sources import Document, SourceFile
+from babylm.corpora.documents import Document
+from babylm.corpora.sources import SourceFile
+from babylm.tables import markdown_table
 
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -168,10 +170,10 @@ def _hardly_divided(row: dict[str, Any]) -> bool:
 
 
 def as_markdown(sheet: dict[str, Any]) -> str:
-    """The datasheet as a markdown table, one row a source."""
-    header = ("source", "words", "share", "lines", "documents", "types", "type/token", "words/line", "characters/word",
+    """The datasheet as a Markdown table, one row per source, with notes."""
+    titles = ("source", "words", "share", "lines", "documents", "types", "type/token", "words/line", "characters/word",
               "duplicate lines")  # fmt: skip
-    rows = [header, ("---", *["---:"] * (len(header) - 1))]
+    rows = []
     total = sheet["total"]
     for name, row in [*sheet["sources"].items(), ("total", total)]:
         rows.append(
@@ -188,7 +190,7 @@ def as_markdown(sheet: dict[str, Any]) -> str:
                 f"{row['duplicate_line_share']:.1%}",
             )
         )
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    table = markdown_table(titles, rows)
     hashes = [
         f"- `{row['file']}`: {row['bytes']:,} bytes, SHA-256 `{row['sha256']}`"
         for row in sheet["sources"].values()

@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 
 from babylm.corpora import tokenizer as tokenization
 from babylm.corpora import word_count as rule
-from babylm.corpora.sources import Document
+from babylm.corpora.documents import Document
 
 BATCH_CHARACTERS, BATCH_DOCUMENTS = 1 << 21, 1 << 16
 _WHITE_SPACE = "".join(chr(256 + byte) for byte in (9, 10, 11, 12, 13, 28, 29, 30, 31, 32))

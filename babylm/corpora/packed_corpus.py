@@ -20,8 +20,8 @@ from tokenizers import Tokenizer
 
 from babylm import files
 from babylm.corpora import tokenizer as tokenization
+from babylm.corpora.documents import Document
 from babylm.corpora.encoding import Encoder, index_dtype
-from babylm.corpora.sources import Document
 
 FORMAT = 1
 """Version of this layout; part of the fingerprint."""

@@ -7,9 +7,7 @@ so a document is a block between blank lines, a wiki heading opens a new one, an
 
 from __future__ import annotations
 
-import itertools
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,22 +15,12 @@ from typing import Any
 from babylm import places
 from babylm.config.schema import CorpusConfig
 from babylm.corpora import textfiles
+from babylm.corpora.documents import Document, split_lines
 
 OFFICIAL_FILES = ("bnc_spoken", "childes", "gutenberg", "open_subtitles", "simple_wiki", "switchboard")
 _KEPT_WORDS = 1_000_000
-_WORD = re.compile(r"\S+")
 LineFilter = Callable[[Iterator[tuple[str, bool]]], Iterator[tuple[str, bool]]]
 """Lines in, lines out, each with whether it goes on (`textfiles.read_lines`)."""
-
-
-@dataclass(frozen=True)
-class Document:
-    """A text to be read as one piece; never seen together with its neighbours in one attention window."""
-
-    source: str
-    text: str
-    goes_on: bool = False
-    """Whether it is a piece of one line that the source's next document goes on with."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +115,7 @@ def _toy(config: CorpusConfig) -> Source:
     def stream(lines: LineFilter | None) -> Iterator[Document]:
         for document in write():
             whole = ((line, False) for line in document.text.split("\n"))
-            for text, goes_on in _pieces(lines(whole) if lines else whole, config.document_words):
+            for text, goes_on in split_lines(lines(whole) if lines else whole, config.document_words):
                 yield Document(document.source, text, goes_on)
 
     return Source((), identity, stream)
@@ -140,7 +128,7 @@ def _from_files(listing: textfiles.Listing, document_words: int) -> Source:
     def stream(lines: LineFilter | None) -> Iterator[Document]:
         for file in files:
             whole = textfiles.read_lines(file.path)
-            for text, goes_on in _pieces(lines(whole) if lines else whole, document_words):
+            for text, goes_on in split_lines(lines(whole) if lines else whole, document_words):
                 yield Document(file.name, text, goes_on)
 
     notes = [*listing.notes, *(f"{file.path} is empty" for file in files if file.bytes == 0)]
@@ -149,58 +137,3 @@ def _from_files(listing: textfiles.Listing, document_words: int) -> Source:
         if file.bytes and first.setdefault(file.sha256, file) is not file:
             notes.append(f"{first[file.sha256].path} and {file.path} hold the same text, which is read twice")
     return Source(files, identity, stream, tuple(notes))
-
-
-def split_documents(lines: Iterable[str], limit: int) -> Iterator[str]:
-    """Join lines into documents of at most ``limit`` words, none of them empty.
-
-    A blank line ends a document and a wiki heading begins one; a heading is never left alone by a blank line after it.
-    """
-    return (text for text, _ in _pieces(((line, False) for line in lines), limit))
-
-
-def _pieces(lines: Iterable[tuple[str, bool]], limit: int) -> Iterator[tuple[str, bool]]:
-    """The documents, each with whether it ends within a line; ``lines`` as `textfiles.read_lines` gives them."""
-    block: list[str] = []
-    words = 0
-    heading_only = False
-    begun = ""  # a line of which only fragments have come, of at most `limit` words
-    for fragment, goes_on in lines:
-        line = begun + fragment if begun else fragment
-        begun = ""
-        in_line = len(line.split())
-        if goes_on and in_line <= limit:
-            begun = line
-            continue
-        heading = line.startswith("= ") and is_heading(line.rstrip())
-        full = words + in_line > limit
-        if block and (heading or full or (in_line == 0 and not heading_only)):
-            yield "\n".join(block), False
-            block, words = [], 0
-        if in_line == 0:
-            continue
-        if in_line > limit:
-            *pieces, line = _cut(line, limit)
-            yield from ((piece.rstrip(), True) for piece in pieces)
-            in_line = len(line.split())
-        if goes_on:
-            begun = line
-            continue
-        heading_only = heading and not block
-        block.append(line)
-        words += in_line
-    if block:
-        yield "\n".join(block), False
-
-
-def is_heading(line: str) -> bool:
-    """Whether a line without white space at its end is a wiki heading: ``= = = Title = = =``, two marks or more."""
-    # No pattern: one with a repeated mark on both sides of anything takes cubic time on a line of marks.
-    return len(line) >= 8 and line.startswith("= = ") and line.endswith(" = =") and "\n" not in line
-
-
-def _cut(line: str, limit: int) -> list[str]:
-    """``line`` in pieces of ``limit`` words, the last of at most that many; in one pass, as lines may be long."""
-    starts = [match.start() for number, match in enumerate(_WORD.finditer(line)) if number % limit == 0]
-    edges = [0, *starts[1:], len(line)]
-    return [line[start:end] for start, end in itertools.pairwise(edges)]

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from babylm import places
 from babylm.config.evaluation import EvaluationConfig
-from babylm.console import Log, table
+from babylm.console import Log
 from babylm.evaluation.results import tables
 from babylm.evaluation.task import Task
 from babylm.evaluation.task_registry import plugin_tasks
 from babylm.evaluation.tasks import _data
+from babylm.tables import text_table
 
 HEADER = ("task", "suites", "chance %", "data", "there")
 OWN_DATA = (
@@ -39,7 +40,7 @@ def main(given: dict[str, str], log: Log) -> int:
         suites = ", ".join(f"{suite} {rules}" for suite, rules in task.suites) or "none"
         rows.append((task.name, suites, tables.percent(task.chance or None, 1), needed, state))
     log(f"tasks, with the data in {data} (another folder: data=...)")
-    log(table(HEADER, rows))
+    log(text_table(HEADER, rows))
     for source, names in lacking.items():
         log(f"missing: {', '.join(names)}; {source}")
     for line in damaged:

@@ -10,11 +10,12 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from babylm import config as configuration
-from babylm import places, registry, tracks
+from babylm import places, registry
 from babylm.config.schema import Config, EvaluationConfig
 from babylm.console import first_line
 from babylm.evaluation.scoring import weight_files
+from babylm.revisions import revision_names
+from babylm.runs import Run
 
 HUB = re.compile(r"(?P<model>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?")
 RESULTS = Path("evaluation")
@@ -66,7 +67,7 @@ def find(target: str, names: Sequence[str] = ()) -> tuple[list[Path], Path]:
 
 def revisions(folder: Path, names: Sequence[str]) -> list[Path]:
     """The model folders: those named, else all of a run by words read, ``main`` last, else the folder itself."""
-    models = {path.parent.name: path.parent for path in folder.glob("*/config.json")}
+    models = {name: folder / name for name in revision_names(folder)}
     if not models and not names and (folder / "config.json").is_file():
         return [folder]
     if names:
@@ -76,7 +77,7 @@ def revisions(folder: Path, names: Sequence[str]) -> list[Path]:
         raise ValueError(
             f"{folder} holds neither a model nor revisions (folders with a config.json){f'; {form}' if form else ''}"
         )
-    return [models[name] for name in sorted(models, key=lambda name: (tracks.milestone_words(name), name))]
+    return list(models.values())
 
 
 def part(models: Sequence[Path], fraction: str) -> list[Path]:
@@ -96,14 +97,8 @@ def defaults(folder: Path) -> tuple[EvaluationConfig, str, int]:
     file = folder / "config.yaml"
     if not file.is_file():
         return EvaluationConfig(), "auto", Config().rules
-    config = configuration.load(file)
-    backend = config.evaluation.backend
-    return config.evaluation, default_backend(config) if backend == "auto" else backend, config.rules
-
-
-def default_backend(config: Config) -> str:
-    """The backend for a run with ``auto``: causal, unless its objective is masked only."""
-    return config.objective.masked_prediction if config.objective.name == "masked" else "causal"
+    run = Run(folder)
+    return run.config.evaluation, run.backend, run.rules
 
 
 def needed(names: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ import torch
 
 from babylm import files, places, registry
 from babylm.config.schema import EvaluationConfig
-from babylm.console import Log, table
+from babylm.console import Log
 from babylm.evaluation.request import Request
 from babylm.evaluation.request import request as make_request
 from babylm.evaluation.results import learning_curves, store, tables
@@ -31,6 +31,7 @@ from babylm.evaluation.task import SUITES, YEARS, Task
 from babylm.evaluation.task_registry import expand, load_task, plugin_tasks, result_stem, suite_names
 from babylm.evaluation.tasks._data import MissingData
 from babylm.models.modeling_babylm import BabyLMForCausalLM, BabyLMForMaskedLM
+from babylm.tables import text_table
 from babylm.tracks import milestone_words
 
 ENOUGH_REVISIONS = 5
@@ -102,7 +103,7 @@ def _finish(request: Request, tasks: Sequence[Task], stored: Sequence[StoredResu
     for task in tasks:
         if task.over_revisions:
             score_over_revisions(task, *where, request.suite, request.rules, log, request.settings.dtype)
-    log(table(tables.HEADER, [tables.row(result.content) for result in stored]))
+    log(text_table(tables.HEADER, [tables.row(result.content) for result in stored]))
     if not request.tasks and request.suite == "full":
         write_averages(*where, request.rules, log, request.settings.dtype)
     for file in learning_curves.write(request.results, log.warn):

@@ -1,17 +1,26 @@
-"""Objectives: what a row of tokens is asked to predict. One plug-in a file, each with ``build(config, special)``.
+"""Objectives: what a row of tokens is asked to predict. One plug-in per file.
 
-An objective corrupts a batch on its device and asks the network, which it knows only as a callable, for the loss at the
-chosen positions. All randomness is a tensor of uniforms drawn once for all rows of the optimizer step, and losses are
-sums; so ranks and accumulated batches, which take slices of both, give what one big batch gives.
+A plug-in's file has ``build(settings, special) -> Objective`` and, if it has settings of its own, a dataclass
+``Settings`` that inherits from `babylm.config.schema.ObjectiveConfig` and overrides the facts that differ (share of
+logits computed, prediction mode, description). An objective corrupts a batch on its device and asks the model, which
+it knows only by ``token_losses``, for the loss at the chosen positions. All randomness is a tensor of uniforms drawn
+once for all rows of the optimizer step, and losses are sums; so ranks and accumulated batches, which take slices of
+both, give what one big batch gives.
 """
 
 from babylm import registry
+from babylm.batches.feed import TokenBatch
 from babylm.config.schema import ObjectiveConfig
-from babylm.objectives._types import Batch, Loss, MaskedBatch, Model, Objective, SpecialTokens
+from babylm.objectives._types import Loss, MaskedBatch, Model, Objective, SpecialTokens
 
-__all__ = ["Batch", "Loss", "MaskedBatch", "Model", "Objective", "SpecialTokens", "build"]
+__all__ = ["Loss", "MaskedBatch", "Model", "Objective", "SpecialTokens", "TokenBatch", "build"]
 
 
-def build(config: ObjectiveConfig, special: SpecialTokens) -> Objective:
-    """The objective ``config.name``; ``ValueError`` with the nearest names when there is none."""
-    return registry.load("objectives", config.name).build(config, special)
+def build(settings: ObjectiveConfig, special: SpecialTokens) -> Objective:
+    """The objective ``settings.name``; ValueError with the nearest names if there is none."""
+    settings_type = registry.settings("objectives", settings.name, ObjectiveConfig)
+    if not isinstance(settings, settings_type):  # made by hand, from the settings that all objectives have
+        settings = settings_type(**vars(settings))
+    objective = registry.load("objectives", settings.name).build(settings, special)
+    assert isinstance(objective, Objective)
+    return objective

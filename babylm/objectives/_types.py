@@ -1,14 +1,17 @@
-"""What objectives, the training loop and the network agree on: batches in, examples between, sums out."""
+"""What objectives, the training loop and the model agree on: token batches in, masked batches between, sums out."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import torch
-from torch import Tensor
-
+from babylm.batches.feed import TokenBatch
 from babylm.config.schema import ObjectiveConfig
+from babylm.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class SpecialTokens:
     bos: int
     pad: int
     mask: int
-    vocabulary: int
+    vocab_size: int
     first_ordinary_id: int
     """Ids from here on are ordinary: what a random replacement is drawn from."""
     last_ordinary_id: int | None = None
@@ -26,40 +29,27 @@ class SpecialTokens:
 
 
 @dataclass
-class Batch:
-    """Packed rows, before corruption: each begins with BOS, documents never see each other."""
-
-    tokens: Tensor
-    """(rows, length) int64."""
-    documents: Tensor
-    """(rows, length) int32, from 0 in each row and never falling; trailing pads are a document of their own."""
-    words: Tensor
-    """(rows, length) uint8: how many words end in the token."""
-    first_row: int
-    """Index of the first row in the whole run: step * rows per step + position in the step."""
-
-
-@dataclass
 class MaskedBatch:
-    """Corrupted rows and the positions that are asked; ``n`` depends on shapes and progress only, so no device sync."""
+    """Corrupted rows and the positions to predict; n depends on shapes and progress alone, so the host never waits."""
 
     tokens: Tensor
     """(rows, length) int64, corrupted."""
-    documents: Tensor
+    document_ids: Tensor
+    """(rows, length) int32."""
     bidirectional: Tensor
     """(rows,) bool, on the host: full attention, else causal."""
-    at: Tensor
-    """(n,) int64: flat positions into rows * length whose state predicts."""
+    target_positions: Tensor
+    """(n,) int64: flat positions into rows * length whose hidden state predicts."""
     targets: Tensor
     """(n,) int64."""
     weights: Tensor
-    """(n,) float32; 0 where a slot has no target."""
+    """(n,) float32; 0 if there is no target."""
     masked: Tensor
-    """(n,) bool: the target is a masked token, else the next one."""
+    """(n,) bool: the target is a masked token, else the next token."""
 
 
 class TokenLosses(Protocol):
-    """What the network answers."""
+    """What the model answers."""
 
     @property
     def nll(self) -> Tensor:
@@ -89,43 +79,52 @@ class Loss:
     """Sums over targets; the caller divides by a constant of the step."""
 
     total: Tensor
+    weight: Tensor
+    """Sum of the targets' weights: what ``total`` is divided by in logs."""
     metrics: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
-    """Name -> (sum, count), detached and unweighted: ``causal``, ``masked`` (nats), ``z`` (squared log-normaliser)."""
+    """Name -> (sum, count), detached and unweighted."""
 
 
 class Objective:
-    """Base of the language-modelling objectives: subclasses say which positions are asked (``corrupt``)."""
+    """Base of the objectives: a subclass says which positions are predicted (`corrupt`)."""
 
     uniforms_per_token = 0
-    """Uniforms needed per token."""
-    kinds: tuple[str, ...] = ("causal", "masked")
-    """Kinds of targets it asks for: the names of its metrics."""
+    """Random numbers needed per token."""
+    metric_names: tuple[str, ...] = ("causal", "masked")
+    """Metrics that are losses per target: columns of the log, and curves of the report."""
 
     def __init__(self, config: ObjectiveConfig, special: SpecialTokens) -> None:
         self.config, self.special = config, special
 
-    def draw_uniforms(self, rows: int, length: int, generator: torch.Generator) -> Tensor:
-        """Uniforms (rows, channels, length) for all rows of an optimizer step, on the generator's device."""
+    def draw_uniforms(self, rows: int, length: int, generator: Generator) -> Tensor:
+        """Uniforms (rows, uniforms_per_token, length) for all rows of an optimizer step, on the generator's device."""
         shape = (rows, self.uniforms_per_token, length)
         return torch.rand(shape, generator=generator, device=generator.device, dtype=torch.float32)
 
-    def corrupt(self, batch: Batch, uniforms: Tensor, progress: float) -> MaskedBatch:
+    def corrupt(self, batch: TokenBatch, uniforms: Tensor, progress: float) -> MaskedBatch:
         """Corrupt ``batch``: a deterministic function of the arguments. ``uniforms``: those of the batch's rows."""
         raise NotImplementedError
 
-    def loss(self, network: Model, example: MaskedBatch) -> Loss:
-        """Weighted sum over targets of nll + z_loss * log_z²."""
-        scored = network.token_losses(
-            example.tokens, example.documents, example.bidirectional, example.at, example.targets
+    def loss(self, model: Model, batch: MaskedBatch) -> Loss:
+        """Weighted sum over targets of nll + z_loss * log_z²; metrics by kind of target, and ``z``, the mean of log_z².
+
+        ``model`` computes the hidden states once; the logits are those of ``batch.target_positions`` alone.
+        """
+        losses = model.token_losses(
+            batch.tokens, batch.document_ids, batch.bidirectional, batch.target_positions, batch.targets
         )
-        value = scored.nll
+        value = losses.nll
         if self.config.z_loss:
-            value = value + self.config.z_loss * scored.log_z.square()
-        total = (value * example.weights).sum()
-        real = example.weights > 0
-        nll, square = scored.nll.detach(), scored.log_z.detach().square()
+            value = value + self.config.z_loss * losses.log_z.square()
+        total = (value * batch.weights).sum()
+        real = batch.weights > 0
+        nll, square = losses.nll.detach(), losses.log_z.detach().square()
         metrics = {"z": ((square * real).sum(), real.sum())}
-        for kind in self.kinds:
-            of_kind = real & (example.masked if kind == "masked" else ~example.masked)
+        for kind in self.metric_names:
+            of_kind = real & (batch.masked if kind == "masked" else ~batch.masked)
             metrics[kind] = ((nll * of_kind).sum(), of_kind.sum())
-        return Loss(total, metrics)
+        return Loss(total, batch.weights.sum(), metrics)
+
+    def validation_modes(self) -> Mapping[str, Objective]:
+        """Objectives by which held-out text is measured, by the name of the metric that each gives."""
+        return dict.fromkeys(self.metric_names, self)

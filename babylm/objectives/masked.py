@@ -1,41 +1,18 @@
-"""Masked prediction with full attention: MLM, or MNTP, which reads the answer one position earlier.
+"""Masked prediction with full attention: MLM, or MNTP, which predicts a token from the position before it.
 
-MNTP (masked next-token prediction, GPT-BERT, arXiv 2410.24159) makes the masked reading share the causal one's offset,
-and so its head; see `babylm.objectives.hybrid`.
+MNTP (masked next-token prediction, GPT-BERT, arXiv 2410.24159) gives masked rows the offset of causal ones, and so the
+same head; see `babylm.objectives.hybrid`.
 """
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from babylm.objectives._masking import MaskingSettings
+from babylm.objectives._modes import Masked
+from babylm.objectives._types import SpecialTokens
 
-from babylm import schedules
-from babylm.config.schema import ObjectiveConfig
-from babylm.objectives import _masking
-from babylm.objectives._types import Batch, MaskedBatch, Objective, SpecialTokens
+Settings = MaskingSettings
 
 
-class Masked(Objective):
-    """Every row is masked by random spans whose share follows the schedule of the mask rate."""
-
-    uniforms_per_token = _masking.UNIFORMS_PER_TOKEN
-    kinds = ("masked",)
-
-    def corrupt(self, batch: Batch, uniforms: Tensor, progress: float) -> MaskedBatch:
-        """See `Objective.corrupt`; ``progress`` (0 to 1) sets the mask rate."""
-        rows, length = batch.tokens.shape
-        rate = schedules.mask_rate(self.config, progress)
-        tokens, slots = _masking.masked(
-            batch.tokens, batch.documents, batch.words, uniforms, rate, self.config, self.special
-        )
-        start = torch.arange(0, rows * length, length, device=tokens.device)[:, None]
-        bidirectional = torch.ones(rows, dtype=torch.bool)
-        targets, weights = slots.targets.flatten(), slots.weights.flatten()
-        at = (start + slots.at).flatten()
-        yes = torch.ones_like(weights, dtype=torch.bool)
-        return MaskedBatch(tokens, batch.documents, bidirectional, at, targets, weights, yes)
-
-
-def build(config: ObjectiveConfig, special: SpecialTokens) -> Masked:
+def build(settings: MaskingSettings, special: SpecialTokens) -> Masked:
     """The objective; ``objective.masked_prediction`` chooses between MLM and MNTP."""
-    return Masked(config, special)
+    return Masked(settings, special)

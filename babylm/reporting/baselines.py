@@ -27,7 +27,7 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Published:
-    """A system's published scores, in the order of its year's `COLUMNS`; None if not published."""
+    """Published scores of a system, in the order of its year's `COLUMNS`; None if not published."""
 
     name: str
     track: str
@@ -93,12 +93,12 @@ PUBLISHED = (
 
 def of(track: str, rules: int) -> list[Published]:
     """The systems of a track and year; those of strict and interaction (2025's other tracks) where it has none."""
-    year = [one for one in PUBLISHED if one.rules == rules]
-    return [one for one in year if one.track == track] or [one for one in year if one.track != "strict-small"]
+    of_year = [system for system in PUBLISHED if system.rules == rules]
+    return [s for s in of_year if s.track == track] or [s for s in of_year if s.track != "strict-small"]
 
 
 def is_whole(task: str, rules: int, n: int) -> bool:
-    """Whether ``n`` items are the whole task, as in the published numbers; True for a task that is not official."""
+    """Whether ``n`` items are the whole task."""
     if task not in registry.names(task_registry.FOLDER):
         return True
     official = task_registry.load_task(task).official

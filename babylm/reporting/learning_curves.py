@@ -1,110 +1,113 @@
-"""What is learnt when: losses and tasks over words, phenomena over revisions, the order of acquisition."""
+"""What is learnt when: tasks over words, phenomena by revision, the order of acquisition."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+from markupsafe import Markup
 
 from babylm.console import count
 from babylm.evaluation.results.blimp_phenomena import grouped
 from babylm.evaluation.results.learning_curves import RULE, Curve
 from babylm.reporting import charts
-from babylm.reporting.charts import Line
-from babylm.reporting.gather import Run
-from babylm.reporting.markup import Html, figure, folded, join, note, table, tag
-from babylm.reporting.overview import coloured, legend
+from babylm.reporting.blocks import Block, Charts, Figure, Folded, Note, Tabular
+from babylm.reporting.charts import Axis, Line
+from babylm.reporting.legend import coloured, legend
 from babylm.reporting.scores import title
+from babylm.runs import Run
+from babylm.tables import Table
 
-LOSSES = {
-    "dev/causal": "held-out loss, causal: nats a token",
-    "dev/causal_word": "held-out loss, causal: nats a word",
-    "dev/masked": "held-out loss, masked: nats a token",
-    "loss": "training loss: nats a target",
-}
 OPEN_ROWS = 100
 """A heat map of more rows is folded at first."""
+Key = tuple[str, str, int, str]
 
 
-def losses(runs: list[Run]) -> Html:
-    """Each loss over words, all runs in one chart."""
-    shown = []
-    for metric, name in LOSSES.items():
-        lines = [
-            Line(*run.series(metric), colour, marks=metric != "loss")
-            for run, colour in coloured(runs)
-            if len(run.series(metric)[0])
-        ]
-        if lines:
-            shown.append(figure(name, charts.over_words(lines, "nats", name=name)))
-    return join([legend(runs), tag("div", *shown, class_="charts")]) if shown else Html("")
-
-
-def tasks(runs: list[Run]) -> Html:
+def tasks(runs: Sequence[Run]) -> list[Block]:
     """Each task's tie-aware score over words, with intervals."""
-    shown = []
-    keys = dict.fromkeys((c.task, c.suite, c.rules, c.backend) for run in runs for c in run.curves)
-    for key in keys:
-        found = [
-            (curve, colour)
-            for run, colour in coloured(runs)
-            for curve in run.curves
-            if (curve.task, curve.suite, curve.rules, curve.backend) == key
-        ]
-        lines = [Line(c.words, 100 * c.tie_aware, colour, 100 * c.intervals) for c, colour in found]
-        if max(len(line.words) for line in lines) < 2 or all(np.isnan(line.values).all() for line in lines):
+    figures = []
+    for key in dict.fromkeys(_key(curve) for run in runs for curve in run.curves):
+        curves = [(run, curve, colour) for run, colour in coloured(runs) for curve in run.curves if _key(curve) == key]
+        lines = [Line(c.words, 100 * c.tie_aware, colour, 100 * c.intervals) for _, c, colour in curves]
+        if max(len(line.x) for line in lines) < 2 or all(np.isnan(line.values).all() for line in lines):
             continue
-        chance = 100 * found[0][0].chance or None
-        name = f"{title(key[0])} ({key[1]}, {key[2]}, {key[3]})"
-        shown.append(figure(name, charts.over_words(lines, "%", chance, name)))
-    shown += _inside(runs)
-    if not shown:
-        return Html("")
-    about = note("Tie-aware score of each revision; bands are 95 % bootstrap intervals over items.")
-    return join([legend(runs), tag("div", *shown, class_="charts"), about])
+        rows = [
+            (run.name, revision, words, score, low, high)
+            for run, curve, _ in curves
+            for revision, words, score, (low, high) in zip(
+                curve.revisions, curve.words, 100 * curve.tie_aware, 100 * curve.intervals, strict=True
+            )
+        ]
+        chance = 100 * curves[0][1].chance or None
+        chart = charts.line_chart(lines, "%", _words_axis(lines), chance, _name(key))
+        header = ("run", "revision", "words", "tie-aware %", "low", "high")
+        figures.append(Figure(_name(key), {"words": chart}, header, rows))
+    figures += _inside_training(runs)
+    if not figures:
+        return []
+    note = Note("Tie-aware score of each revision; bands are 95 % bootstrap intervals over items.")
+    return [Charts(figures, legend(runs)), note]
 
 
-def _inside(runs: list[Run]) -> list[Html]:
+def _key(curve: Curve) -> Key:
+    return curve.task, curve.suite, curve.rules, curve.backend
+
+
+def _name(key: Key) -> str:
+    return f"{title(key[0])} ({key[1]}, {key[2]}, {key[3]})"
+
+
+def _words_axis(lines: Sequence[Line]) -> Axis:
+    """Words on a log axis, with ticks where revisions were scored."""
+    return Axis("words read", milestones=sorted({float(x) for line in lines for x in line.x}))
+
+
+def _inside_training(runs: Sequence[Run]) -> list[Figure]:
     """Scores that were measured inside training at several milestones."""
-    shown = []
+    figures = []
     for metric in sorted({key for run in runs for line in run.metrics for key in line if key.startswith("task/")}):
-        series = [(run.series(metric), colour) for run, colour in coloured(runs)]
-        lines = [Line(words, 100 * values, colour) for (words, values), colour in series if len(words)]
-        if max(len(line.words) for line in lines) > 1:
+        series = [(run, *run.series(metric), colour) for run, colour in coloured(runs)]
+        lines = [Line(words, 100 * values, colour) for _, words, values, colour in series if len(words)]
+        if max(len(line.x) for line in lines) > 1:
             name = f"{title(metric.removeprefix('task/'))} (inside training, official)"
-            shown.append(figure(name, charts.over_words(lines, "%", name=name)))
-    return shown
+            rows = [(run.name, w, 100 * v) for run, ws, vs, _ in series for w, v in zip(ws, vs, strict=True)]
+            chart = charts.line_chart(lines, "%", _words_axis(lines), name=name)
+            figures.append(Figure(name, {"words": chart}, ("run", "words", "official %"), rows))
+    return figures
 
 
-def phenomena(runs: list[Run]) -> Html:
+def phenomena(runs: Sequence[Run]) -> list[Block]:
     """Heat maps of each (run, task): parts in the order of acquisition, by revision; BLiMP's by phenomenon too."""
-    parts: list[Html] = []
+    blocks: list[Block] = []
     for run in runs:
         for curve in run.curves:
             if len(curve.words) < 2 or len(curve.by_uid) < 2 or curve.chance <= 0:
                 continue
             groups = grouped(curve)
             whose = f"{run.name}, {title(curve.task)}: " if len(runs) > 1 else f"{title(curve.task)}: "
-            for shown, what in ((groups, "phenomena"), (curve, "paradigms" if groups else "parts")):
-                if shown is not None:
-                    name = f"{whose}{len(shown.by_uid)} {what}, {curve.suite}, {curve.rules}, {curve.backend}"
-                    parts.append(folded(name, _heat(shown), is_open=not parts and len(shown.by_uid) <= OPEN_ROWS))
-    if not parts:
-        return Html("")
-    about = note(
+            for part, what in ((groups, "phenomena"), (curve, "paradigms" if groups else "parts")):
+                if part is not None:
+                    name = f"{whose}{len(part.by_uid)} {what}, {curve.suite}, {curve.rules}, {curve.backend}"
+                    is_open = not blocks and len(part.by_uid) <= OPEN_ROWS
+                    blocks.append(Folded(name, [Tabular(heat_map(part))], is_open=is_open))
+    if not blocks:
+        return []
+    note = (
         "Accuracy in % by revision: blue is above chance, orange below. Rows are in the order of acquisition: "
         f"{RULE}. A curve that one dip interrupts is acquired after the dip."
     )
-    return join([about, *parts])
+    return [Note(note), *blocks]
 
 
-def _heat(curve: Curve) -> Html:
+def heat_map(curve: Curve) -> Table:
+    """A row per UID with a coloured cell per revision, earliest acquired first."""
     rows: list[list[object]] = []
     for uid in curve.acquired:
         cells = [_cell(value, curve.chance) for value in curve.by_uid[uid]]
-        rows.append([tag("span", uid, title=uid), f"{curve.items[uid]:,}", *cells, _when(curve, uid)])
-    header = ["", "items", *(count(round(float(words))) for words in curve.words), "acquired"]
-    return table(header, rows, style="heat")
+        name = Markup('<span title="{0}">{0}</span>').format(uid)
+        rows.append([name, f"{curve.items[uid]:,}", *cells, _when(curve, uid)])
+    titles = ("", "items", *(count(round(float(words))) for words in curve.words), "acquired")
+    return Table.of(titles, rows, style="heat")
 
 
 def _when(curve: Curve, uid: str) -> str:
@@ -114,54 +117,44 @@ def _when(curve: Curve, uid: str) -> str:
     return ("≤ " if when.before_first else "") + count(float(f"{when.words:.3g}"))
 
 
-def _cell(value: float, chance: float) -> Html:
+def _cell(value: float, chance: float) -> Markup:
+    """The colour of the paper at chance, the full colour at 0 and 1: each side has its own scale."""
     if np.isnan(value):
-        return tag("td", "–", class_="cell")
-    # White at chance, the full colour at 0 and 1: each side has its own scale.
+        return Markup('<td class="cell">–</td>')
     part = (value - chance) / (1 - chance) if value >= chance else (value - chance) / chance
-    red, green, blue = (31, 103, 178) if part >= 0 else (217, 119, 26)
     strength = abs(part) ** 0.9
-    mixed = [round(255 + (one - 255) * strength) for one in (red, green, blue)]
-    ink = "#fff" if strength > 0.62 else "#1f2733"
-    return tag("td", f"{100 * value:.0f}", class_="cell", style=f"background:rgb{tuple(mixed)};color:{ink}")
+    colour = f"var(--{'above' if part >= 0 else 'below'})"
+    ink = ";color:#fff" if strength > 0.62 else ""
+    style = f"background:color-mix(in srgb,{colour} {100 * strength:.0f}%,var(--paper)){ink}"
+    return Markup('<td class="cell" style="{}">{:.0f}</td>').format(style, 100 * value)
 
 
-def order(runs: list[Run]) -> Html:
+def order(runs: Sequence[Run]) -> list[Block]:
     """When several runs acquire the same parts, and whether in the same order."""
-    parts: list[Html] = []
-    keys = dict.fromkeys((c.task, c.suite, c.rules, c.backend) for run in runs for c in run.curves if c.acquired)
-    for key in keys:
-        found = [
-            (run, curve)
-            for run in runs
-            for curve in run.curves
-            if (curve.task, curve.suite, curve.rules, curve.backend) == key and curve.acquired
-        ]
-        if len(found) < 2:
+    blocks: list[Block] = []
+    for key in dict.fromkeys(_key(curve) for run in runs for curve in run.curves if curve.acquired):
+        curves = [(run, curve) for run in runs for curve in run.curves if _key(curve) == key and curve.acquired]
+        if len(curves) < 2:
             continue
-        uids = list(found[0][1].acquired)
-        rows = [[uid, *(_when(curve, uid) if uid in curve.acquired else "–" for _, curve in found)] for uid in uids]
-        name = f"{title(key[0])} ({key[1]}, {key[2]}, {key[3]})"
-        same = "; ".join(_agreement(found[0], other) for other in found[1:])
-        parts.append(folded(f"{name}: {same}", table(["", *(run.name for run, _ in found)], rows, style="heat")))
-    return join([note("Words at which each part is acquired, by run."), *parts]) if parts else Html("")
+        uids = list(curves[0][1].acquired)
+        rows = [[uid, *(_when(curve, uid) if uid in curve.acquired else None for _, curve in curves)] for uid in uids]
+        table = Table.of(("", *(run.name for run, _ in curves)), rows, style="heat")
+        agreements = "; ".join(_agreement(curves[0], other) for other in curves[1:])
+        blocks.append(Folded(f"{_name(key)}: {agreements}", [Tabular(table)]))
+    return [Note("Words at which each part is acquired, by run."), *blocks] if blocks else []
 
 
-def _agreement(one: tuple[Run, Curve], other: tuple[Run, Curve]) -> str:
+def _agreement(a: tuple[Run, Curve], b: tuple[Run, Curve]) -> str:
     """Spearman's rho of the words at which both acquire what both acquire."""
     from scipy.stats import spearmanr
 
     words = [
-        (when.words, other[1].acquired[uid].words)
-        for uid, when in one[1].acquired.items()
-        if when.words and uid in other[1].acquired and other[1].acquired[uid].words
+        (when.words, b[1].acquired[uid].words)
+        for uid, when in a[1].acquired.items()
+        if when.words and uid in b[1].acquired and b[1].acquired[uid].words
     ]
-    between = f"{one[0].name} and {other[0].name}"
+    between = f"{a[0].name} and {b[0].name}"
     if len(words) < 3 or min(len(set(column)) for column in zip(*words, strict=True)) < 2:
         return f"{between}: too few parts that both acquire"
-    rho = float(spearmanr(*_columns(words)).statistic)
+    rho = float(spearmanr([x for x, _ in words], [y for _, y in words]).statistic)
     return f"{between}: rho {rho:.2f} over {len(words)} parts that both acquire"
-
-
-def _columns(rows: Sequence[tuple[object, object]]) -> tuple[list[object], list[object]]:
-    return [one for one, _ in rows], [other for _, other in rows]

@@ -1,72 +1,38 @@
-"""What a person reads: the model card, and the answers to the submission form of 2026.
+"""The model card: ``README.md`` of the Hub repository.
 
-Both say only what the run recorded or the configuration states; a field nobody has filled says so.
+It says only what the run recorded or the configuration states.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import yaml
+from huggingface_hub import ModelCardData
 
 from babylm import files, places, publication, revisions
 from babylm.evaluation.results.averages import Average
-from babylm.submission import revision
+from babylm.runs import Run
+from babylm.submission import description
+from babylm.submission.ledger import budget
 from babylm.submission.rescoring import Score
-from babylm.submission.results import Run
+from babylm.tables import markdown_table
 
-UNKNOWN = "(please fill in)"
-ARTICLES = {"2025": "arXiv 2502.10645", "2026": "arXiv 2602.20092"}
-
-
-def hours(run: Run) -> float:
-    """Hours of training by the meters of ``metrics.jsonl``: words between two lines over words per second."""
-    seconds, before = 0.0, 0
-    for line in run.metrics:
-        if line.get("words_per_second") and "words" in line:
-            seconds += max(0, line["words"] - before) / line["words_per_second"]
-            before = max(before, line["words"])
-    return seconds / 3600
-
-
-def ledger(run: Run) -> dict[str, Any]:
-    """The budget: what the track allows and what was used, in words; FLOPs and hours beside it."""
-    plan, track = run.plan, run.track
-    return {
-        "track": run.config.track,
-        "rules": run.rules,
-        "corpus_words": {"used": plan["corpus_words"], "allowed": track.unique_words},
-        "words_read": {"used": plan["words"], "allowed": track.exposure_words},
-        "epochs": plan["epochs"],
-        "training_flops": plan["flops"],
-        "training_hours": round(hours(run), 3),
-        "words_from_teachers": 0,
-        "words_generated": 0,
-        "tokenizer_trained_on": "the training corpus alone" if run.config.tokenizer.path is None else UNKNOWN,
-    }
+FRONT_MATTER = ("license", "language", "library_name", "pipeline_tag", "tags")
+"""Order of the metadata."""
 
 
 def card(run: Run, scores: Sequence[Score], averages: Mapping[str, Average], missing: Sequence[str]) -> str:
-    """``README.md`` of the Hub repository, with its metadata in front."""
-    wanted = run.config.submission
-    front = {
-        "license": wanted.license,
-        "language": [publication.language_code(language) for language in wanted.languages],
-        "library_name": "transformers",
-        "pipeline_tag": "fill-mask" if run.config.objective.name == "masked" else "text-generation",
-        "tags": ["babylm", f"babylm-{run.rules}", run.config.track, *wanted.tags],
-    }
+    """The whole card; ``missing`` are lines about what the package lacks."""
     parts = [
-        f"---\n{yaml.safe_dump(front, sort_keys=False)}---",
+        f"---\n{_metadata(run)}\n---",
         f"# {run.config.name}",
-        wanted.description or _description(run),
+        run.config.submission.description or description.description(run),
         _loading(run),
         "## Scores",
         _scores(run, scores, averages, missing),
         "## Budget",
-        _rows(ledger(run)),
+        _rows(budget(run)),
         "## Training",
         _rows(_settings(run)),
         "## Revisions",
@@ -77,83 +43,22 @@ def card(run: Run, scores: Sequence[Score], averages: Mapping[str, Average], mis
     return "\n\n".join(parts) + "\n"
 
 
-def form(run: Run, package: Mapping[str, str]) -> dict[str, Any]:
-    """Answers to the fields of the 2026 form; ``package``: names of the results and the predictions file."""
-    config, wanted, plan = run.config, run.config.submission, run.plan
-    shape = _shape(run)
-    phases = config.phases
-    return {
-        "model name": config.name,
-        "model revision": "main",
-        "Hugging Face repository": wanted.repo or UNKNOWN,
-        "track": config.track,
-        "results file": package["results"],
-        "predictions file": package["predictions"],
-        "model type": _kind(run),
-        "approach tags": ", ".join(wanted.tags) or _kind(run),
-        "base model": _base(run),
-        "learning-rate scheduler": _schedule(run),
-        "epochs": round(plan["epochs"], 4),
-        "tokenizer": f"byte-level BPE, {shape['vocab_size']:,} entries, "
-        + ("trained on the training corpus" if config.tokenizer.path is None else "not trained by this run"),
-        "random seed": config.seed,
-        "attention heads": shape["num_attention_heads"],
-        "maximum sequence length": max(phase.sequence_length for phase in phases),
-        "GPU-hours (development)": UNKNOWN if wanted.development_hours is None else wanted.development_hours,
-        "GPU-hours (training)": round(hours(run), 2),
-        "training data": wanted.training_data or _corpus(run),
-        "data size (words)": plan["corpus_words"],
-        "data genre": wanted.genre or UNKNOWN,
-        "learning rate": config.optimizer.lr,
-        "optimizer": _optimizer(run),
-        "batch size (tokens)": ", ".join(str(phase.tokens_per_step) for phase in phases),
-        "vocabulary size": shape["vocab_size"],
-        "layers": shape["num_hidden_layers"],
-        "hidden size": shape["hidden_size"],
-        "parameters": _facts(run)["parameters"],
-        "training FLOPs": plan["flops"],
-        "human annotation": wanted.human_annotation,
-        "preprocessing": ", ".join(config.corpus.cleaning) or "none",
-        "synthetic data or augmentation": wanted.synthetic,
-        "teacher models": "none",
-        "languages": ", ".join(wanted.languages),
-        "words per language": f"{wanted.languages[0]}: {plan['corpus_words']:,}",
-        "words read in total": plan["words"],
-        "scoring backend": run.backend,
-        "code": run.environment.get("code") or UNKNOWN,
-        "description": wanted.description or _description(run),
-        "other notes": wanted.notes or "none",
-    }
-
-
-def _base(run: Run) -> str:
-    """The weights that training started from: their folder's name alone, as a path is nobody's business."""
-    initial = _facts(run).get("init_from")
-    if initial is None:
-        return "none: trained from scratch"
-    words = "unknown words" if initial["words"] is None else f"{initial['words']:,} words"
-    path = Path(initial["path"])
-    return f"{path.parent.parent.name}/{path.parent.name} (sha256 {initial['sha256'][:16]}, {words} read before)"
-
-
-def _start(run: Run) -> str:
-    return "trained from scratch" if _facts(run).get("init_from") is None else f"trained from {_base(run)}"
-
-
-def _description(run: Run) -> str:
-    shape = _shape(run)
-    return (
-        f"A transformer of {_facts(run)['parameters']:,} parameters ({shape['num_hidden_layers']} layers of "
-        f"{shape['hidden_size']}), {_start(run)} on {run.plan['corpus_words']:,} words read "
-        f"{run.plan['epochs']:.2f} times, with the objective {run.config.objective.name}, for the BabyLM challenge "
-        f"({run.config.track}, rules of {run.rules}, {ARTICLES[str(run.rules)]})."
-    )
+def _metadata(run: Run) -> str:
+    """The YAML block by which the Hub lists a model."""
+    settings = run.config.submission
+    return ModelCardData(
+        license=settings.license,
+        language=[publication.language_code(language) for language in settings.languages],
+        library_name="transformers",
+        pipeline_tag="fill-mask" if run.config.objective.backend != "causal" else "text-generation",
+        tags=["babylm", f"babylm-{run.rules}", run.config.track, *settings.tags],
+    ).to_yaml(original_order=list(FRONT_MATTER))
 
 
 def _loading(run: Run) -> str:
     """How to load ``main``, from the repository if there is one, and which other moments there are."""
     repo = run.config.submission.repo
-    kind = "AutoModelForMaskedLM" if run.config.objective.name == "masked" else "AutoModelForCausalLM"
+    kind = "AutoModelForMaskedLM" if run.config.objective.backend != "causal" else "AutoModelForCausalLM"
     name = repo or f"{run.config.name}/main"
     where = "" if repo else "  # the run's folder"
     code = (
@@ -177,13 +82,13 @@ def _scores(run: Run, scores: Sequence[Score], averages: Mapping[str, Average], 
         bounds = "-" if interval is None else f"{100 * interval[0]:.2f} to {100 * interval[1]:.2f}"
         n = f"{result.content['n']:,}" if result is not None else "-"
         rows.append((score.task, f"{100 * score.counted:.2f}", bounds, n, str(ties)))
-    text = _markdown(("task", "score", "95 % interval", "items", "ties"), rows)
+    text = markdown_table(("task", "score", "95 % interval", "items", "ties"), rows)
     if run.config.track != "free":
-        known = [
-            (name, "-" if a.value is None else f"{100 * a.value:.2f}", ", ".join(a.missing) or "-")
-            for name, a in averages.items()
+        official = [
+            (name, "-" if average.value is None else f"{100 * average.value:.2f}", ", ".join(average.missing) or "-")
+            for name, average in averages.items()
         ]
-        text += "\n\n" + _markdown(("average", "score", "missing"), known)
+        text += "\n\n" + markdown_table(("average", "score", "missing"), official, left=(0, 2))
     if missing:
         text += "\n\nNot in this package:\n\n" + "\n".join(f"* {line}" for line in missing)
     return f"Scored {run.backend}, by the rules of {run.rules}, in percent.\n\n{text}"
@@ -192,12 +97,12 @@ def _scores(run: Run, scores: Sequence[Score], averages: Mapping[str, Average], 
 def _settings(run: Run) -> dict[str, Any]:
     config, environment = run.config, run.environment
     return {
-        "objective": _kind(run),
-        "optimizer": _optimizer(run),
-        "schedule": _schedule(run),
+        "objective": run.config.objective.describe(),
+        "optimizer": description.optimizer(run),
+        "schedule": description.schedule(run),
         "seed": config.seed,
         "steps": run.plan["steps"],
-        "weights (sha256)": _facts(run)["weights_sha256"],
+        "weights (sha256)": description.facts(run)["weights_sha256"],
         "code": environment.get("code"),
         "packages": ", ".join(f"{name} {version}" for name, version in environment["packages"].items()),
         "machine": f"{environment['processor']}, {environment['cores']} cores",
@@ -207,60 +112,27 @@ def _settings(run: Run) -> dict[str, Any]:
 def _revisions(run: Run) -> str:
     rows = []
     for name in [*run.present, "main"]:
-        facts = revision.facts(run.folder / name)
+        facts = revisions.facts(run.folder / name)
         rows.append((name, f"{facts['words']:,}", f"{facts['step']:,}", facts["weights_sha256"][:16]))
-    return _markdown(("revision", "words read", "step", "weights (sha256)"), rows)
+    return markdown_table(("revision", "words read", "step", "weights (sha256)"), rows, left=(0, 3))
 
 
 def _datasheet(run: Run) -> str:
-    file = places.given(run.config.corpus.prepared) / str(_facts(run).get("corpus")) / "datasheet.md"
+    file = places.given(run.config.corpus.prepared) / str(description.facts(run).get("corpus")) / "datasheet.md"
     if not file.is_file():
-        return f"Prepared corpus {_facts(run).get('corpus')}; its datasheet is written by `python -m babylm.prepare`."
+        corpus = description.facts(run).get("corpus")
+        return f"Prepared corpus {corpus}; its datasheet is written by `python -m babylm.prepare`."
     text = files.read_text(file, "prepare the corpus again").strip()
     return "\n".join(f"#{line}" if line.startswith("#") else line for line in text.splitlines())
 
 
-def _corpus(run: Run) -> str:
-    corpus = run.config.corpus
-    return "the bundled grammar" if corpus.source == "toy" else corpus.hub_dataset or Path(corpus.path).name
-
-
-def _kind(run: Run) -> str:
-    objective = run.config.objective
-    if objective.name != "hybrid":
-        return objective.name
-    return f"hybrid ({100 * objective.causal_ratio:.0f} % causal, else masked, {objective.masked_prediction})"
-
-
-def _optimizer(run: Run) -> str:
-    wanted = run.config.optimizer
-    return f"{wanted.name} (lr {wanted.lr:g}, weight decay {wanted.weight_decay:g}" + (
-        f"; Adam for the rest, lr {wanted.adam_lr:g})" if wanted.name == "muon" else ")"
-    )
-
-
-def _schedule(run: Run) -> str:
-    wanted = run.config.schedule
-    return f"{wanted.name} (warm-up {100 * wanted.warmup:g} %, cool-down {100 * wanted.cooldown:g} % of the steps)"
-
-
-def _shape(run: Run) -> dict[str, Any]:
-    return files.read_json(run.folder / "main" / revisions.CONFIG, revisions.RESTORE)
-
-
-def _facts(run: Run) -> dict[str, Any]:
-    return revision.facts(run.folder / "main")
-
-
 def _rows(values: Mapping[str, Any]) -> str:
-    def shown(value: Any) -> str:
+    """A table of names and values; ``{"used": ..., "allowed": ...}`` is one value."""
+
+    def show(value: Any) -> str:
         if isinstance(value, dict):
             return f"{value['used']:,} of {'no limit' if value['allowed'] is None else format(value['allowed'], ',')}"
         return f"{value:.4g}" if isinstance(value, float) else str(value)
 
-    return _markdown(("", ""), [(key.replace("_", " "), shown(value)) for key, value in values.items()])
-
-
-def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows])
+    rows = [(key.replace("_", " "), show(value)) for key, value in values.items()]
+    return markdown_table(("", ""), rows, left=(0, 1))

@@ -9,8 +9,8 @@ from typing import Any
 from babylm import files, places, revisions, tracks
 from babylm.evaluation.results import store
 from babylm.evaluation.task_registry import combined_task, load_task
-from babylm.submission import official, revision
-from babylm.submission.results import Run
+from babylm.runs import Run
+from babylm.submission import official
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def _revisions(run: Run) -> list[Problem]:
         what = f"the run ended at {run.plan['words']:,} words, before {', '.join(never)}"
         found.append(Problem(what, "train with the budget of the whole track", fatal=False))
     for name in [*run.present, "main"]:
-        damage = revision.verify(run.folder / name)
+        damage = revisions.verify(run.folder / name)
         found += [Problem(f"damaged revision: {what}", f"restore it, or {again}") for what in damage]
         private = [] if damage else revisions.find_private_files(run.folder / name)
         found += [Problem(what, "only the files of the manifest are sent, and no links") for what in private]
@@ -192,7 +192,7 @@ def _counted(run: Run, name: str, result: store.StoredResult) -> dict[str, int]:
     if task.over_revisions:
         return {task.name: result.content["n"]}
     if task.official is not None and task.official.parts:
-        items = run.item_results(result)
+        items = run.item_results_of(result)
         splits = [] if items is None else items.splits
         return {part: splits.count(part) for part in dict.fromkeys(splits)}
     predictions = run.predictions(name, task.name, result.key[1])
@@ -204,7 +204,7 @@ def _not_finite(run: Run, name: str, result: store.StoredResult) -> int:
     task = load_task(result.key[0])
     if task.numeric:
         return task.count_nan(run.predictions(name, task.name, result.key[1]))
-    items = run.item_results(result)
+    items = run.item_results_of(result)
     lost = 0 if items is None else int((items.margins != items.margins).sum())
     return lost or int(result.content["official"] is None)
 
@@ -223,6 +223,6 @@ def _command(run: Run, keys: list[tuple[str, str]], *names: str) -> str:
 
 def _facts(run: Run, name: str) -> dict[str, Any]:
     try:
-        return revision.facts(run.folder / name)
+        return revisions.facts(run.folder / name)
     except (OSError, ValueError):
         return {}  # verify has named it

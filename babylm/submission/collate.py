@@ -14,7 +14,7 @@ from typing import Any
 from babylm import files
 from babylm.evaluation.task import Task, right_answer
 from babylm.evaluation.task_registry import combined_task, load_task, suite_tasks
-from babylm.submission.results import Run
+from babylm.runs import Run
 
 
 class Gold:

@@ -20,7 +20,7 @@ from transformers.utils import logging
 
 from babylm import revisions
 from babylm.models.modeling_babylm import BabyLMForCausalLM, BabyLMForMaskedLM
-from babylm.submission import remote_code_probe, revision
+from babylm.submission import remote_code_probe
 from babylm.submission.checks import Problem
 
 PINNED = "4.51.3"
@@ -126,7 +126,7 @@ def reexport(run: Path, names: Sequence[str]) -> list[str]:
         if wrong := find_differences(run / name, results[str(run / name)], generation=False):
             raise ValueError(f"{run / name}: {wrong} of the old code differ from this package's; nothing was exported")
     for name in old:
-        revision.replace_code(run / name)
+        revisions.replace_code(run / name)
     return old
 
 
@@ -134,7 +134,7 @@ def reexport(run: Path, names: Sequence[str]) -> list[str]:
 def find_differences(folder: Path, seen: dict[str, Any], generation: bool = True) -> str:
     """Which outputs are not those of the package itself; empty when all are."""
     logging.disable_progress_bar()
-    causal, _ = revision.load(folder)
+    causal, _ = revisions.load(folder)
     masked = BabyLMForMaskedLM(causal.config).eval()
     masked.load_state_dict(causal.state_dict())
     inputs = {"input_ids": seen["ids"], "attention_mask": seen["mask"]}

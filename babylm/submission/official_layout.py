@@ -15,9 +15,9 @@ from typing import Any
 from babylm.evaluation.task import Official, Task
 from babylm.evaluation.task_registry import combined_task, load_task
 from babylm.evaluation.tasks import _data, reading
+from babylm.runs import Run
 from babylm.submission import official, reading_reports
 from babylm.submission.collate import Gold, write
-from babylm.submission.results import Run
 
 
 def write_tree(folder: Path, run: Run, gold: Gold) -> list[Path]:

@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from babylm import files, publication
-from babylm.submission import card as cards
-from babylm.submission import collate, official_layout, rescoring, revision
+from babylm import files, publication, revisions
+from babylm.runs import Run
+from babylm.submission import collate, official_layout, rescoring
+from babylm.submission.card import card
+from babylm.submission.form import form
+from babylm.submission.ledger import budget
 from babylm.submission.rescoring import Score
-from babylm.submission.results import Run
 
 FOLDER = "submission"
 CHECKSUMS = "SHA256SUMS"
@@ -40,15 +42,18 @@ class Package:
 def write(run: Run, data: Path, missing: Sequence[str] = ()) -> Package:
     """Write the package of a run that has been checked; ``missing`` are lines about what it lacks.
 
-    ``ValueError`` where the scores counted from the collated file are not those the run has stored.
+    Raises:
+        ValueError: the scores counted from the collated file are not those that the run has stored.
     """
     gold = collate.Gold(data, run.rules)
     collated = collate.collate(run, gold)
     scores = rescoring.scores(collated, run, gold)
     if wrong := [score for score in scores if not score.equal]:
-        shown = "; ".join(f"{one.task}: {one.counted:.6f} counted, {one.stored:.6f} stored" for one in wrong)
+        differing = "; ".join(
+            f"{score.task}: {score.counted:.6f} counted, {score.stored:.6f} stored" for score in wrong
+        )
         raise ValueError(
-            f"the collated predictions give other scores than the stored results: {shown}. Score these tasks again"
+            f"the collated predictions give other scores than the stored results: {differing}. Score these tasks again"
         )
     if not scores:
         raise ValueError(f"{run.folder} has no score of main: there is nothing to submit yet")
@@ -60,10 +65,10 @@ def write(run: Run, data: Path, missing: Sequence[str] = ()) -> Package:
         collate.write(work / predictions, collated)
         official_layout.write_tree(work / "results", run, gold)
         files.write_json(work / "scores.json", _scores(run, scores, averages, missing))
-        files.write_json(work / "budget.json", cards.ledger(run))
-        files.write_text(work / "README.md", cards.card(run, scores, averages, missing))
-        form = cards.form(run, {"results": "scores.json", "predictions": predictions})
-        files.write_json(work / "form.json", form)
+        files.write_json(work / "budget.json", budget(run))
+        files.write_text(work / "README.md", card(run, scores, averages, missing))
+        answers = form(run, {"results": "scores.json", "predictions": predictions})
+        files.write_json(work / "form.json", answers)
         files.write_json(work / "revisions.json", _revisions(run))
         listed = sorted(file for file in work.rglob("*") if file.is_file())
         sums = "".join(f"{files.sha256_file(file)}  {file.relative_to(work).as_posix()}\n" for file in listed)
@@ -87,28 +92,20 @@ def check_place(run: Run) -> Path:
 
 
 def _scores(run: Run, scores: Sequence[Score], averages: dict[str, Any], missing: Sequence[str]) -> dict[str, Any]:
-    found = {
+    content = {
         "rules": run.rules,
         "backend": run.backend,
         "scores": {score.task: {"counted": score.counted, "stored": score.stored} for score in scores},
         "averages": {name: vars(part) for name, part in averages.items()},
         "missing": list(missing),
     }
-    return _finite(found)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(own) for key, own in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(own) for own in value]
-    return None if isinstance(value, float) and value != value else value
+    return files.nan_to_none(content)
 
 
 def _revisions(run: Run) -> dict[str, Any]:
     keys = ("words", "step", "weights_sha256")
-    found = {name: revision.facts(run.folder / name) for name in [*run.present, "main"]}
-    return {name: {key: facts[key] for key in keys} for name, facts in found.items()}
+    by_name = {name: revisions.facts(run.folder / name) for name in [*run.present, "main"]}
+    return {name: {key: facts[key] for key in keys} for name, facts in by_name.items()}
 
 
 def _archive(folder: Path, archive: Path, root: str) -> None:

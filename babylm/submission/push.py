@@ -1,4 +1,4 @@
-"""One Hub repository, a branch a revision, ``main`` the final one; read back and compared.
+"""Upload to one Hub repository, one branch per revision, ``main`` for the final one; read back and compared.
 
 The token is huggingface_hub's own (``hf auth login`` or ``HF_TOKEN``): it is never asked for, printed or stored here.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 from babylm import files, revisions
 from babylm.console import first_line
-from babylm.submission.results import Run
+from babylm.runs import Run
 
 CARD = "README.md"
 
@@ -27,7 +27,7 @@ class Branch:
     name: str
     folder: Path
     files: dict[str, Path]
-    """Where each file lies here, by its path in the repository."""
+    """The local file of each path in the repository."""
 
     @property
     def bytes(self) -> int:
@@ -38,7 +38,10 @@ class Branch:
 def branches(run: Run, package: Path) -> list[Branch]:
     """The revisions in order and ``main``, which also gets the model card.
 
-    They hold what the manifests list and nothing else; ``ValueError`` for a folder that holds more.
+    They hold what the manifests list and nothing else.
+
+    Raises:
+        ValueError: a folder holds more.
     """
     result = []
     for name in [*run.present, "main"]:
@@ -50,11 +53,13 @@ def branches(run: Run, package: Path) -> list[Branch]:
     return result
 
 
-def push(repo: str, wanted: Sequence[Branch], log: Callable[[str], None], private: bool = False) -> None:
+def push(repo: str, branches: Sequence[Branch], log: Callable[[str], None], private: bool = False) -> None:
     """Upload the branches and compare what the Hub then lists and gives back.
 
-    A branch that holds the same files already is left alone, so a push that was cut off goes on. ``ValueError`` for a
-    missing or refused token, an unreachable Hub, and a branch that reads back differently.
+    A branch that holds the same files already is left alone, so a push that was cut off continues.
+
+    Raises:
+        ValueError: no token or a refused one, an unreachable Hub, or a branch that reads back differently.
     """
     from huggingface_hub import HfApi
     from huggingface_hub.utils import HfHubHTTPError
@@ -62,10 +67,10 @@ def push(repo: str, wanted: Sequence[Branch], log: Callable[[str], None], privat
     api = HfApi()
     try:
         api.create_repo(repo, exist_ok=True, private=private)
-        there = {ref.name for ref in api.list_repo_refs(repo).branches}
+        existing = {ref.name for ref in api.list_repo_refs(repo).branches}
         # main first, from which the Hub makes branches.
-        for branch in sorted(wanted, key=lambda one: one.name != "main"):
-            if branch.name not in there:
+        for branch in sorted(branches, key=lambda branch: branch.name != "main"):
+            if branch.name not in existing:
                 api.create_branch(repo, branch=branch.name, exist_ok=True)
             if _differing(api, repo, branch):
                 _upload(api, repo, branch)

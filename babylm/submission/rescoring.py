@@ -15,8 +15,8 @@ import numpy as np
 from babylm.evaluation.results.averages import Average, official_averages
 from babylm.evaluation.task import Task
 from babylm.evaluation.task_registry import combined_task, load_task, suite_tasks
+from babylm.runs import Run
 from babylm.submission.collate import Gold, surprisals_key
-from babylm.submission.results import Run
 
 TOLERANCE = 1e-9
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import lightning as L
 
-from babylm import console, files
+from babylm import files
+from babylm.tables import text_table
 from babylm.training.callbacks.evaluation import Evaluation, held_out, loss, score
 from babylm.training.module import Pretraining
 from babylm.training.setup import TrainingSetup
@@ -16,16 +17,18 @@ def finalize(setup: TrainingSetup, module: Pretraining, loop: L.Trainer) -> None
     """Measure, print, and write ``main`` last: its presence says that the run is finished."""
     known = next((callback.final for callback in loop.callbacks if isinstance(callback, Evaluation)), {})  # type: ignore[attr-defined]
     network = setup.network_with(module.weights())
-    facts: dict[str, Any] = {"milestone": "main", "words": setup.plan.words, "step": module.completed}
+    facts: dict[str, Any] = {
+        "milestone": "main",
+        "words": setup.feed.words_after(module.completed),
+        "step": module.completed,
+    }
     text = held_out(setup, "test")
     if text is not None:
         losses = loss(setup, network, text)
         files.write_json(setup.folder.path / "evaluation" / "test_loss.json", losses)
         names = list(losses["all"])
         rows = [(source, *(f"{values[name]:.4f}" for name in names)) for source, values in losses.items()]
-        setup.log(
-            "loss on the test text, nats a target (causal_word: a word)\n" + console.table(("source", *names), rows)
-        )
+        setup.log("loss on the test text, nats a target (causal_word: a word)\n" + text_table(("source", *names), rows))
     wanted = setup.config.evaluation
     if wanted.tasks and wanted.when != "none":
         trained, untrained = known or score(setup, network), score(setup, setup.network())
@@ -33,8 +36,8 @@ def finalize(setup: TrainingSetup, module: Pretraining, loop: L.Trainer) -> None
             (name, f"{100 * untrained[name].official:.1f}", f"{100 * trained[name].official:.1f}", trained[name].n)
             for name in trained
         ]
-        setup.log("accuracy in %\n" + console.table(("task", "untrained", "trained", "items"), rows))
+        setup.log("accuracy in %\n" + text_table(("task", "untrained", "trained", "items"), rows))
+    # A feed may know its length only now.
+    files.write_json(setup.folder.path / "plan.json", setup.feed.as_dict())
     setup.save_revision(setup.folder.main, module.weights(), facts)
-    setup.log(
-        f"saved main: {setup.plan.words:,} words; revisions, metrics.jsonl and log.txt are in {setup.folder.path}"
-    )
+    setup.log(f"saved main: {facts['words']:,} words; revisions, metrics.jsonl and log.txt are in {setup.folder.path}")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
-from babylm.batches.stream import Rows, TokenStream
+from babylm.batches.feed import TokenBatch
+from babylm.batches.stream import TokenStream
 from babylm.evaluation.progress import Progress
-from babylm.objectives import Batch, Objective
-from babylm.training.module import NOISE, seed_of
+from babylm.objectives import Objective
+from babylm.randomness import Purpose, derive_seed
 
 ROWS = 32
 """Rows whose masks are drawn together: another number would be other masks, and another loss."""
@@ -24,16 +26,16 @@ class HeldOutText:
 
     def __init__(self, name: str, encoded: Any, *, bos: int, pad: int, sequence_length: int) -> None:
         self.name, self.sources = name, list(encoded.source_names)
-        self.parts: dict[str, Rows] = {}
+        self.parts: dict[str, TokenBatch] = {}
         for index, source in enumerate(self.sources):
             stream = TokenStream(_only(encoded, index), bos=bos, pad=pad, seed=None)
             starts = np.arange(0, stream.epoch_length, sequence_length - 1)
             self.parts[source] = stream.rows(starts, sequence_length, stream.epoch_length)
-        self.tokens = sum(rows.tokens.size for rows in self.parts.values())
+        self.tokens = sum(rows.tokens.numel() for rows in self.parts.values())
 
     @torch.no_grad()
     def loss(
-        self, network: torch.nn.Module, modes: dict[str, Objective], device: torch.device, tokens: int | None = None
+        self, network: torch.nn.Module, modes: Mapping[str, Objective], device: torch.device, tokens: int | None = None
     ) -> dict[str, dict[str, float]]:
         """Source (and ``all``) -> ``<mode>`` in nats a target, and for the causal mode ``causal_word`` in nats a word.
 
@@ -49,7 +51,7 @@ class HeldOutText:
         try:
             read = 0
             for source, whole_part in self.parts.items():
-                rows = Rows(whole_part.tokens[::every], whole_part.documents[::every], whole_part.words[::every])
+                rows = whole_part[::every]
                 words = int(rows.words.sum())
                 read += words
                 results[source] = {}
@@ -72,25 +74,23 @@ class HeldOutText:
         network: Any,
         objective: Objective,
         mode: str,
-        rows: Rows,
+        rows: TokenBatch,
         device: torch.device,
         progress: Progress,
     ) -> tuple[float, float]:
-        count, length = rows.tokens.shape
+        count, length = rows.shape
         size = ROWS * max(1, BATCH_TOKENS.get(device.type, 0) // (ROWS * length))
         sums: list[torch.Tensor] = []
         for first in range(0, count, size):
-            part = slice(first, first + size)
-            tokens, documents, words = (
-                torch.from_numpy(a[part]).to(device) for a in (rows.tokens, rows.documents, rows.words)
-            )
+            batch = rows[first : first + size].to(device)
+            batch.first_row = first
             uniforms = []
             for start in range(first, min(first + size, count), ROWS):
-                generator = torch.Generator(device).manual_seed(seed_of(0, NOISE, start))
+                generator = torch.Generator(device).manual_seed(derive_seed(0, Purpose.MASKS, start))
                 uniforms.append(objective.draw_uniforms(min(ROWS, count - start), length, generator))
-            example = objective.corrupt(Batch(tokens, documents, words, first), torch.cat(uniforms), 1.0)
-            sums += objective.loss(network, example).metrics[mode]
-            progress.update(len(tokens))
+            corrupted = objective.corrupt(batch, torch.cat(uniforms), 1.0)
+            sums += objective.loss(network, corrupted).metrics[mode]
+            progress.update(len(batch))
         # Brought to the host once: looking at each batch's sum would let the device run dry.
         values = torch.stack([value.double() for value in sums]).tolist() if sums else []
         return sum(values[::2], 0.0), sum(values[1::2], 0.0)

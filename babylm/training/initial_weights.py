@@ -16,7 +16,6 @@ from babylm import files, places, revisions
 from babylm.config.schema import ModelConfig
 from babylm.console import first_line
 from babylm.models.modeling_babylm import BabyLMForCausalLM
-from babylm.submission import revision
 
 PICKLES = (".bin", ".pt", ".pth")
 
@@ -43,14 +42,14 @@ def weights_file(path: str) -> Path:
     """The file of weights that ``init_from`` names; ``ValueError`` when there is none."""
     place = places.given(path)
     for folder in (place, place / "main"):
-        for name in (revision.WEIGHTS, "pytorch_model.bin"):
+        for name in (revisions.WEIGHTS, "pytorch_model.bin"):
             if (folder / name).is_file():
                 return folder / name
     if place.is_file() and place.suffix in (".safetensors", *PICKLES):
         return place
     if place.is_dir():
         raise ValueError(
-            f"init_from={path}: no weights there; name a revision (a folder with {revision.WEIGHTS}), a finished run, "
+            f"init_from={path}: no weights there; name a revision (a folder with {revisions.WEIGHTS}), a finished run, "
             "or a file"
         )
     raise ValueError(f"init_from={path}: no such folder and no file of weights (.safetensors, {', '.join(PICKLES)})")
@@ -64,7 +63,7 @@ def load(path: str, model: BabyLMForCausalLM, vocabulary: dict[str, int]) -> Ini
     """
     file = weights_file(path)
     folder = file.parent
-    if (folder / files.MANIFEST).is_file() and (problems := revision.verify(folder)):
+    if (folder / files.MANIFEST).is_file() and (problems := revisions.verify(folder)):
         raise ValueError(f"init_from={path}: {problems[0]}")
     _check_tokenizer(path, folder, vocabulary)
     try:
@@ -82,10 +81,10 @@ def load(path: str, model: BabyLMForCausalLM, vocabulary: dict[str, int]) -> Ini
             kind = "nested" if value.is_nested else "meta" if value.is_meta else str(form).removeprefix("torch.")
             raise ValueError(f"init_from={path}: {name} in {file} is of type {kind}, not dense real numbers")
     try:
-        checked = revision.checked_weights(model, state)
+        checked = revisions.checked_weights(model, state)
     except ValueError as error:
         raise ValueError(f"init_from={path}: {error}{_differing(folder, model)}") from None
-    facts = files.read_json(folder / revision.FACTS) if (folder / revision.FACTS).is_file() else {}
+    facts = files.read_json(folder / revisions.FACTS) if (folder / revisions.FACTS).is_file() else {}
     words, before = facts.get("words"), (facts.get("init_from") or {}).get("words") or 0
     read = None if words is None else words + before
     return InitialWeights(file, files.sha256_file(file), read, checked, _foreign_code(folder))

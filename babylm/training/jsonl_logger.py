@@ -56,11 +56,6 @@ class JsonlLogger(Logger):
         files.write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    """The lines of a ``metrics.jsonl``; a last line cut by a kill is left out. Empty when there is no file."""
-    return files.read_jsonl(path, cut_last_line=True) if path.exists() else []
-
-
 def _plain(value: Any) -> Any:
     number = value.item() if hasattr(value, "item") else value
     return round(number, 6) if isinstance(number, float) and abs(number) >= 1e-3 else number

@@ -1,4 +1,4 @@
-"""The LightningModule: corrupt, ask the network, divide the sum, step. What varies by step is a function of the step.
+"""The LightningModule: corrupt, compute the loss, divide the sum, step. What varies is a function of the step.
 
 The loss is a sum over targets divided by the number of stream positions of the whole step, so accumulated batches and
 several ranks add up to exactly the gradient of one big batch. Randomness of a step is re-made from (seed, step): the
@@ -16,44 +16,32 @@ import torch
 from torch import Tensor
 
 from babylm import optimizers, schedules
-from babylm.batches.loader import StepBatch
-from babylm.batches.plan import Plan
-from babylm.config.schema import Config
+from babylm.batches.feed import Feed, TokenBatch
+from babylm.config.schema import OptimizerConfig, ScheduleConfig
 from babylm.models.modeling_babylm import BabyLMForCausalLM
-from babylm.objectives import Batch, Objective
+from babylm.objectives import Loss, Objective
+from babylm.randomness import Purpose, derive_seed
+from babylm.training.errors import NonFiniteError
 from babylm.training.nonfinite import NonFiniteGuard
 from babylm.weight_averaging import WeightAverage
 
-NOISE, DROPOUT = 1, 2
-"""Purposes of a step's random numbers."""
-
-
-class NonFiniteError(RuntimeError):
-    """The loss or the gradient is not finite; the weights are those before that step (`training.nonfinite`)."""
-
-
-def seed_of(*parts: int) -> int:
-    """A 63-bit seed from (seed, purpose, step, ...), well mixed."""
-    state = 0x9E3779B97F4A7C15
-    for part in parts:
-        state = (state ^ (part + 0x9E3779B97F4A7C15 + (state << 6) + (state >> 2))) & (2**64 - 1)
-        state = (state ^ (state >> 31)) * 0xBF58476D1CE4E5B9 & (2**64 - 1)
-    return state >> 1
-
 
 class Pretraining(L.LightningModule):
-    """Network, objective and plan; ``completed`` is the number of optimizer steps behind it."""
+    """Network, objective and feed; ``completed`` is the number of optimizer steps done."""
 
     def __init__(
         self,
         network: BabyLMForCausalLM,
         objective: Objective,
-        plan: Plan,
-        config: Config,
-        average: WeightAverage | None,
+        feed: Feed,
+        optimizer: OptimizerConfig,
+        schedule: ScheduleConfig,
+        seed: int,
+        average: WeightAverage | None = None,
     ) -> None:
         super().__init__()
-        self.network, self.objective, self.plan, self.config, self.average = network, objective, plan, config, average
+        self.network, self.objective, self.feed, self.average = network, objective, feed, average
+        self.optimizer_config, self.schedule, self.seed = optimizer, schedule, seed
         self.completed = 0
         self.grad_norm: Tensor | None = None
         self.guard: NonFiniteGuard | None = None
@@ -63,24 +51,26 @@ class Pretraining(L.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """One optimizer over all parameters, as ``optimizer`` configures it."""
-        return optimizers.build(self.config.optimizer, self.network.named_parameters())
+        return optimizers.build(self.optimizer_config, self.network.named_parameters())
 
-    def training_step(self, batch: StepBatch, batch_idx: int = 0) -> Tensor:
-        """The share of the step's loss that this batch holds, scaled so that Lightning's averages make sums of it."""
-        accumulate, world = self.config.training.accumulate_grad_batches, self.trainer.world_size
-        phase = self.plan.phase_of(batch.step)
-        device = batch.tokens.device
-        generator = torch.Generator(device).manual_seed(seed_of(self.config.seed, NOISE, batch.step))
-        uniforms = self.objective.draw_uniforms(phase.rows, phase.sequence_length, generator)
-        uniforms = uniforms[batch.offset : batch.offset + len(batch.tokens)]
-        torch.manual_seed(seed_of(self.config.seed, DROPOUT, batch.step, batch.offset))
-        rows = Batch(batch.tokens, batch.documents, batch.words, batch.first_row)
-        example = self.objective.corrupt(rows, uniforms, self.plan.progress(batch.step))
-        loss = self.objective.loss(self.network, example)
-        self._add("loss", loss.total.detach(), example.weights.sum())
+    def training_step(self, batch: TokenBatch, batch_idx: int = 0) -> Tensor:
+        """The part of the step's loss that this batch holds, scaled so that Lightning's averages make sums of it."""
+        loss = self.batch_loss(batch)
+        self._add("loss", loss.total.detach(), loss.weight.detach())
         for name, (total, count) in loss.metrics.items():
             self._add(name, total, count)
-        return loss.total * (accumulate * world / phase.positions)
+        return loss.total * (self.trainer.accumulate_grad_batches * self.trainer.world_size / batch.divisor)
+
+    def batch_loss(self, batch: TokenBatch) -> Loss:
+        """The loss of a batch, a sum; the random numbers are those of (seed, step, rows of the batch)."""
+        device, (rows, length) = batch.tokens.device, batch.shape
+        # All rows of the step are drawn, and each rank and accumulated batch takes its own: cutting changes nothing.
+        generator = torch.Generator(device).manual_seed(derive_seed(self.seed, Purpose.MASKS, batch.step))
+        uniforms = self.objective.draw_uniforms(batch.step_rows, length, generator)
+        uniforms = uniforms[batch.offset : batch.offset + rows]
+        torch.manual_seed(derive_seed(self.seed, Purpose.DROPOUT, batch.step, batch.offset))
+        corrupted = self.objective.corrupt(batch, uniforms, self.feed.progress(batch.step))
+        return self.objective.loss(self.network, corrupted)
 
     def _add(self, name: str, total: Tensor, count: Tensor) -> None:
         if name in self.sums:
@@ -105,7 +95,7 @@ class Pretraining(L.LightningModule):
         self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
     ) -> None:
         """Clip to ``optimizer.max_grad_norm``; stop before the step when loss or gradient is not finite (on a CPU)."""
-        clip = self.config.optimizer.max_grad_norm or float("inf")
+        clip = self.optimizer_config.max_grad_norm or float("inf")
         self.grad_norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), clip)
         if self.guard is None:
             deferred = self.grad_norm.device.type == "cuda"
@@ -120,10 +110,8 @@ class Pretraining(L.LightningModule):
             self._raise_nonfinite(self._guarded_from + good)
 
     def _raise_nonfinite(self, step: int) -> None:
-        documents = self.plan.documents_of(step)
-        shown = ", ".join(map(str, documents[:8])) + (", ..." if len(documents) > 8 else "")
         raise NonFiniteError(
-            f"step {step}: the gradient is not finite (documents {shown} of the prepared corpus); "
+            f"step {step}: the gradient is not finite ({self.feed.describe_step(step)}); "
             "the weights are those before this step"
         )
 
@@ -133,10 +121,10 @@ class Pretraining(L.LightningModule):
         """Set the rates of this step, make it, count it, and update the average of the weights."""
         schedules.apply(
             getattr(optimizer, "optimizer", optimizer),
-            self.config.schedule,
-            self.config.optimizer,
+            self.schedule,
+            self.optimizer_config,
             self.completed,
-            self.plan.schedule_steps,
+            self.feed.progress(self.completed + 0.5),
         )
         optimizer.step(closure=optimizer_closure)
         if self.guard is not None:

@@ -7,12 +7,10 @@ of training: a mean over everything so far would be wrong by as much as they cos
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-
-import numpy as np
-from numpy.typing import NDArray
 
 WINDOW = 20
 """Log lines over which the speed is taken: a run on a shared machine changes its speed."""
@@ -21,20 +19,22 @@ WINDOW = 20
 class TimeLeft:
     """Remaining seconds of a run.
 
-    ``flops`` (steps + 1,): training FLOPs after each number of steps; ``pauses``: kind -> steps after which it comes.
+    ``flops_after``: training FLOPs after a number of steps; ``steps``: length of the run, None if it is not known;
+    ``pauses``: kind -> steps after which it comes.
     """
 
     def __init__(
         self,
-        flops: NDArray[np.float64],
+        flops_after: Callable[[int], float],
+        steps: int | None,
         pauses: Mapping[str, Collection[int]],
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.flops, self.clock = flops, clock
-        self.steps = {kind: np.sort(np.fromiter(steps, dtype=np.int64)) for kind, steps in pauses.items()}
+        self.flops_after, self.steps, self.clock = flops_after, steps, clock
+        self.pauses = {kind: sorted(after) for kind, after in pauses.items()}
         self.spent: dict[str, list[float]] = {kind: [] for kind in pauses}
         self._paused = 0.0
-        self._marks: deque[tuple[float, float]] = deque(maxlen=WINDOW)
+        self._marks: deque[tuple[int, float]] = deque(maxlen=WINDOW)
 
     @contextmanager
     def pause(self, kind: str) -> Iterator[None]:
@@ -51,20 +51,23 @@ class TimeLeft:
         """Note that ``step`` steps are done now. The first step is slower than the others: mark before and after it."""
         if len(self._marks) == 2 and self._first_step_only():
             self._marks.popleft()
-        self._marks.append((float(self.flops[step]), self.clock() - self._paused))
+        self._marks.append((step, self.clock() - self._paused))
 
-    def seconds(self, step: int) -> float:
-        """Seconds from ``step`` to the end; 0 as long as no step is done."""
+    def seconds(self, step: int) -> float | None:
+        """Seconds from ``step`` to the end; 0 as long as no step is done, None if the end is not known."""
+        if self.steps is None:
+            return None
         (first, begin), (last, end) = self._marks[0], self._marks[-1]
         seconds = 0.0
         if last > first:
-            seconds = float(self.flops[-1] - self.flops[step]) / (last - first) * (end - begin)
-        for kind, steps in self.steps.items():
+            left = self.flops_after(self.steps) - self.flops_after(step)
+            seconds = left / (self.flops_after(last) - self.flops_after(first)) * (end - begin)
+        for kind, after in self.pauses.items():
             if spent := self.spent[kind]:
-                seconds += int((steps > step).sum()) * sum(spent) / len(spent)
+                seconds += (len(after) - bisect_right(after, step)) * sum(spent) / len(spent)
         return seconds
 
     def _first_step_only(self) -> bool:
         """Whether the two marks enclose one step."""
-        before, after = (int(np.searchsorted(self.flops, flops)) for flops, _ in self._marks)
+        (before, _), (after, _) = self._marks
         return after - before == 1

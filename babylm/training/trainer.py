@@ -15,11 +15,13 @@ from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from lightning.pytorch.plugins.environments import SLURMEnvironment
 from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
-from babylm import hardware, objectives, run_folder, weight_averaging
+from babylm import hardware, run_folder, weight_averaging
 from babylm.batches.device_stream import DeviceStream, fits_on_device
-from babylm.batches.loader import PlanData, PlanDataset, StepBatch
+from babylm.batches.loader import FeedData
+from babylm.batches.plan import Plan
+from babylm.training.callbacks.base import StopAtEnd
 from babylm.training.callbacks.checkpointing import Checkpointing, Restore, restore
-from babylm.training.callbacks.evaluation import Evaluation
+from babylm.training.callbacks.evaluation import Evaluation, measures_loss, scores_tasks
 from babylm.training.callbacks.milestones import Milestones
 from babylm.training.callbacks.progress import Progress
 from babylm.training.callbacks.throughput import ThroughputMonitor, log_interval
@@ -33,13 +35,13 @@ def build_module(setup: TrainingSetup) -> Pretraining:
     """Network, objective and average of the run, in the LightningModule."""
     config = setup.config
     network = setup.network()
-    objective = objectives.build(config.objective, setup.special)
     average = None
     if config.averaging.name != "none":
-        average = weight_averaging.WeightAverage(config.averaging, network.named_parameters(), setup.plan.steps)
-    module = Pretraining(network, objective, setup.plan, config, average)
-    if setup.device.type == "cuda":
-        network.set_attention(setup.attention, setup.plan.max_documents_per_step())
+        steps = setup.feed.length or 0  # only the tail needs it, which a feed of unknown length cannot have
+        average = weight_averaging.WeightAverage(config.averaging, network.named_parameters(), steps)
+    module = Pretraining(network, setup.objective, setup.feed, config.optimizer, config.schedule, config.seed, average)
+    if setup.device.type == "cuda" and isinstance(setup.feed, Plan):
+        network.set_attention(setup.attention, setup.feed.max_documents_per_step())
     if config.training.compile:
         keep_compiled(config.training.compile_cache)
         # A kind of block is compiled for each phase's length; past torch's limit of 8 it would run uncompiled. Blocks
@@ -69,25 +71,15 @@ def quiet() -> None:
 def build_trainer(setup: TrainingSetup, module: Pretraining) -> tuple[L.Trainer, Checkpointing]:
     """Lightning's trainer with our callbacks; nothing of it saves, samples or requeues by itself."""
     quiet()
-    config, saved = setup.config, setup.saved
-    milestones = setup.plan.milestones if config.training.revisions == "all" else []
-    saved_at = {m.step for m in setup.plan.milestones} | {setup.plan.steps}
-    measured = Evaluation.steps_by_kind(setup)
-    pauses = {
-        "state": saved_at,
-        "revision": {m.step for m in milestones},
-        "tasks": measured["tasks"],
-        "loss": measured["loss"] - measured["tasks"],  # what is measured together is timed together
-    }
-    left = TimeLeft(setup.plan.flops_at, pauses)
-    meters = ThroughputMonitor(log_interval(config.training.log_every, setup.plan.steps), left, setup.log)
+    config, saved, feed = setup.config, setup.saved, setup.feed
+    left = TimeLeft(feed.flops_after, feed.length, _pauses(setup))
+    monitor = ThroughputMonitor(log_interval(config.training.log_every, feed.length), left, setup.log)
     # The skeleton is made here: a thread writes the revisions.
-    assert not milestones or setup.skeleton is not None
-    revisions = Milestones(setup.folder.path, milestones, setup.save_revision, setup.log, left.pause)
-    resume = Checkpointing(
+    assert config.training.revisions == "none" or setup.skeleton is not None
+    revisions = Milestones(setup.folder.path, setup.save_revision, setup.log, left.pause)
+    checkpointing = Checkpointing(
         setup.folder.path,
         minutes=config.training.checkpoint_minutes,
-        milestones={m.step for m in setup.plan.milestones},
         extra={"precision": setup.precision, "attention": setup.attention},
         flush=revisions.flush,
         pause=left.pause,
@@ -95,9 +87,13 @@ def build_trainer(setup: TrainingSetup, module: Pretraining) -> tuple[L.Trainer,
     callbacks: list[L.Callback] = [Restore(saved)] if saved is not None else []
     # In this order: a state is not saved before the line of its step is in metrics.jsonl (a resumed run would not write
     # it again), and the revision of a step that comes after its state is made up for when the run goes on.
-    callbacks += [meters, resume, revisions, Progress()]
-    if (evaluation := Evaluation.build(setup, meters)) is not None:
+    callbacks += [monitor, checkpointing]
+    if config.training.revisions == "all":
+        callbacks.append(revisions)
+    callbacks.append(Progress())
+    if (evaluation := Evaluation.build(setup, monitor)) is not None:
         callbacks.append(evaluation)
+    callbacks.append(StopAtEnd())
     trainer = L.Trainer(
         accelerator="gpu" if setup.device.type == "cuda" else "cpu",
         devices=config.training.devices,
@@ -114,9 +110,26 @@ def build_trainer(setup: TrainingSetup, module: Pretraining) -> tuple[L.Trainer,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        log_every_n_steps=meters.every,
+        log_every_n_steps=monitor.every,
     )
-    return trainer, resume
+    return trainer, checkpointing
+
+
+def _pauses(setup: TrainingSetup) -> dict[str, set[int]]:
+    """Kind of pause -> steps after which it comes, as far as they are known; for the time that is left."""
+    feed = setup.feed
+    if feed.length is None:
+        return {"state": set(), "revision": set(), "tasks": set(), "loss": set()}
+    steps = range(feed.length + 1)
+    milestones = {step for step in steps if feed.due(step)}
+    tasks = {step for step in steps if scores_tasks(setup, step)}
+    losses = {step for step in steps if measures_loss(setup, step)}
+    return {
+        "state": milestones | {feed.length},
+        "revision": milestones if setup.config.training.revisions == "all" else set(),
+        "tasks": tasks,
+        "loss": losses - tasks,  # what is measured together is timed together
+    }
 
 
 def loggers(setup: TrainingSetup) -> list[Any]:
@@ -140,22 +153,25 @@ def fit(loop: L.Trainer, setup: TrainingSetup, module: Pretraining) -> None:
     Lightning would call no callback then, so a revision of the last step that the kill has prevented is written here.
     """
     first = setup.saved["step"] if setup.saved is not None else 0
-    if setup.saved is not None and first == setup.plan.steps:
+    if setup.saved is not None and setup.feed.is_over(first):
         restore(module, setup.saved)
         for callback in loop.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, Milestones) and loop.is_global_zero:
                 callback.write_missing(module)
         return
-    training = setup.config.training
-    resident, why = fits_on_device(training.corpus_on_device, setup.device, len(setup.plan.stream.corpus.tokens))
-    if resident:
-        setup.log(f"corpus on the device: {why}")
-    data = PlanData(
-        setup.plan,
+    training, device_stream = setup.config.training, None
+    if isinstance(setup.feed, Plan):
+        corpus_tokens = len(setup.feed.stream.corpus.tokens)
+        on_device, why = fits_on_device(training.corpus_on_device, setup.device, corpus_tokens)
+        if on_device:
+            setup.log(f"corpus on the device: {why}")
+            device_stream = DeviceStream(setup.feed.stream, setup.device)
+    data = FeedData(
+        setup.feed,
         first_step=first,
         accumulate=training.accumulate_grad_batches,
         workers=training.workers,
-        resident=DeviceStream(setup.plan.stream, setup.device) if resident else None,
+        device_stream=device_stream,
     )
     loop.fit(module, data)
 
@@ -165,24 +181,19 @@ def dry_run(setup: TrainingSetup, module: Pretraining) -> float:
 
     Out-of-memory and compile errors show here, in the first minute. Weights and random numbers are as before.
     """
+    assert isinstance(setup.feed, Plan)
     seconds = 0.0
     training = setup.config.training
-    dataset = PlanDataset(setup.plan, accumulate=training.accumulate_grad_batches * training.devices)
+    parts = training.accumulate_grad_batches * training.devices
     module.network.train()
-    objective = module.objective
-    for phase in setup.plan.phases:
-        batch = dataset[phase.first_step * dataset.accumulate]
-        assert isinstance(batch, StepBatch)
-        tokens, documents, words = (t.to(setup.device) for t in batch[:3])
-        moved = objectives.Batch(tokens, documents, words, batch.first_row)
-        generator = torch.Generator(setup.device).manual_seed(0)
-        uniforms = objective.draw_uniforms(phase.rows, phase.sequence_length, generator)[: len(moved.tokens)]
+    for phase in setup.feed.phases:
+        batch = setup.feed.batch(phase.first_step, 0, parts).to(setup.device)
         for _ in range(2):
             begin = time.perf_counter()
             # As Lightning does it, since the compiler looks at each of these.
             bf16 = setup.precision == "bf16"
             with torch.autocast(setup.device.type, torch.bfloat16, enabled=bf16, cache_enabled=False):
-                loss = objective.loss(module.network, objective.corrupt(moved, uniforms, 0.0))
+                loss = module.batch_loss(batch)
             loss.total.backward()
             if setup.device.type == "cuda":
                 torch.cuda.synchronize()

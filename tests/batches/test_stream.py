@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from babylm.batches.stream import permutation
+from babylm.randomness import permutation
 from tests import small
 
 
@@ -40,8 +40,8 @@ def test_each_epoch_holds_each_token_once_with_a_bos_before_each_document(seed):
 def test_documents_are_contiguous_and_numbered_from_their_bos():
     stream = small.stream()
     rows = stream.rows(np.arange(0, stream.epoch_length, 15), 16)
-    assert (rows.documents[:, 0] == 0).all()
-    steps = np.diff(rows.documents, axis=1)
+    assert (rows.document_ids[:, 0] == 0).all()
+    steps = np.diff(rows.document_ids, axis=1)
     assert ((steps == 1) == (rows.tokens[:, 1:] == small.BOS)).all()
     ends = stream.offsets[1:]
     inside = (rows.tokens[:, 1:] >= 5) & (rows.tokens[:, :-1] >= 5)
@@ -71,8 +71,8 @@ def test_rows_past_the_end_are_pads_in_a_document_of_their_own():
     end = stream.position_after(100)
     rows = stream.rows(np.array([end - 5, end, end + 40]), 16, end)
     assert rows.tokens[0, 6:].tolist() == [small.PAD] * 10
-    assert rows.documents[0, 6] == rows.documents[0, 5] + 1
-    assert len(set(rows.documents[0, 6:])) == 1
+    assert rows.document_ids[0, 6] == rows.document_ids[0, 5] + 1
+    assert len(set(rows.document_ids[0, 6:].tolist())) == 1
     assert (rows.tokens[1:] == small.PAD).all()
     assert rows.words[0, 6:].sum() == rows.words[1:].sum() == 0
 
@@ -81,7 +81,7 @@ def test_documents_in_names_the_documents_of_rows():
     stream = small.stream()
     starts = np.array([40, 700, stream.epoch_length - 3])
     expected = set()
-    for tokens in stream.rows(starts, 16).tokens:
+    for tokens in stream.rows(starts, 16).tokens.numpy():
         ordinary = tokens[tokens >= 5] - 5
         expected |= set(np.searchsorted(stream.offsets, ordinary, side="right") - 1)
     assert expected <= set(stream.documents_in(starts, 16))  # a document seen with its BOS alone is named too

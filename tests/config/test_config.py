@@ -1,15 +1,15 @@
 """Configuration: typos answer at once with the nearest key; layers win in order; nothing heavy is imported."""
 
+import dataclasses
 import re
 import subprocess
 import sys
-from dataclasses import fields, is_dataclass
 from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
 from babylm import cli, config
-from babylm.config import ConfigError, manual, presets, ranges, schema, synonyms
+from babylm.config import ConfigError, fields, manual, presets, schema, synonyms
 
 
 @pytest.fixture
@@ -17,12 +17,14 @@ def smoke(root):
     return root / "configs" / "smoke.yaml"
 
 
-def leaves(section=schema.Config, prefix=""):
-    for field in fields(section):
-        if isinstance(field.default_factory, type) and is_dataclass(field.default_factory):
-            yield from leaves(field.default_factory, f"{prefix}{field.name}.")
+def leaves(section=None, prefix=""):
+    """The key of every setting of a default configuration."""
+    for setting in dataclasses.fields(section or schema.Config()):
+        value = getattr(section or schema.Config(), setting.name)
+        if dataclasses.is_dataclass(value):
+            yield from leaves(value, f"{prefix}{setting.name}.")
         else:
-            yield prefix + field.name
+            yield prefix + setting.name
 
 
 @pytest.mark.parametrize("key", sorted(leaves()))
@@ -134,31 +136,58 @@ def test_mistakes_in_a_file_are_one_line(tmp_path, text, message):
     assert "\n" not in str(error.value)
 
 
-def numeric(section=schema.Config, prefix=""):
-    """The key of every setting that is a number, an optional one or a list of them."""
-    for name, kind in get_type_hints(section).items():
-        for inner in (kind, *get_args(kind)):
-            if is_dataclass(inner):
-                entry = f"{prefix}{name}[0]." if get_origin(kind) is list else f"{prefix}{name}."
-                yield from numeric(inner, entry)
-            elif inner in (int, float):
-                yield f"{prefix}{name}[0]" if get_origin(kind) is list else f"{prefix}{name}"
-        if get_origin(kind) is Literal and any(type(choice) is int for choice in get_args(kind)):
+def sections():
+    """Every settings class, those of plug-ins too."""
+    waiting, seen = [schema.Config], []
+    while waiting:
+        kind = waiting.pop()
+        if kind not in seen:
+            seen.append(kind)
+            for hint in fields.children(kind).values():
+                parts = hint if isinstance(hint, tuple) else (hint, *get_args(hint))
+                waiting += [part for part in parts if dataclasses.is_dataclass(part)]
+    return seen
+
+
+def numeric(section=None, prefix=""):
+    """The key of every setting of a default configuration that is a number, an optional one or a list of them."""
+    section = section or schema.Config()
+    for name, kind in get_type_hints(type(section)).items():
+        value = getattr(section, name)
+        if dataclasses.is_dataclass(value):
+            yield from numeric(value, f"{prefix}{name}.")
+        elif isinstance(value, list) and value and dataclasses.is_dataclass(value[0]):
+            yield from numeric(value[0], f"{prefix}{name}[0].")
+        elif {int, float} & {kind, *get_args(kind)}:
+            yield f"{prefix}{name}[0]" if get_origin(kind) is list else f"{prefix}{name}"
+        elif get_origin(kind) is Literal and any(type(choice) is int for choice in get_args(kind)):
             yield f"{prefix}{name}"
 
 
 def test_every_number_has_a_range_and_every_range_a_number():
     assert len(set(numeric())) > 60
-    assert {key.replace("[0]", "") for key in numeric()} == set(ranges.RANGES)
+    with_interval = {
+        f"{kind.__name__}.{setting.name}"
+        for kind in sections()
+        for setting in dataclasses.fields(kind)
+        if "interval" in setting.metadata
+    }
+    numbers = {
+        f"{kind.__name__}.{name}"
+        for kind in sections()
+        for name, hint in get_type_hints(kind).items()
+        if {int, float} & {hint, *get_args(hint)} or any(type(choice) is int for choice in get_args(hint))
+    }
+    assert with_interval == numbers
 
 
 def test_the_defaults_lie_in_their_ranges():
-    found = [key for key, _ in ranges.numbers(schema.Config())]
+    found = [key for key, _, _ in fields.numbers(schema.Config())]
     assert {"phases[0].tokens_per_step", "objective.mask_rate[1]", "evaluation.glue.seeds[0]", "optimizer.lr"} <= set(
         found
     )
     assert not {"model.tie_embeddings", "budget.words"} & set(found)
-    ranges.check(schema.Config())
+    fields.check_numbers(schema.Config())
 
 
 @pytest.mark.parametrize("value", [-1e30, 1e30, -(10**30), 10**30, float("nan"), float("inf"), -float("inf")])
@@ -181,13 +210,13 @@ def test_absurd_numbers_are_refused_with_their_key(key, value):
     ("interval", "inside", "outside"),
     [("[0, 1]", (0, 1), (-0.1, 1.1)), ("(0, 1)", (0.5,), (0, 1)), ("[2, inf]", (2, float("inf")), (1, float("nan")))],
 )
-def test_limits_belong_to_square_brackets(monkeypatch, interval, inside, outside):
-    monkeypatch.setitem(ranges.RANGES, "schedule.final_lr_factor", interval)
+def test_limits_belong_to_square_brackets(interval, inside, outside):
+    section = dataclasses.make_dataclass("Section", [("value", float, fields.number(0.5, interval))])
     for value in inside:
-        ranges.check(schema.ScheduleConfig(final_lr_factor=value), "schedule.")
+        fields.check_numbers(section(value), "schedule.")
     for value in outside:
-        with pytest.raises(ValueError, match=r"^final_lr_factor: must be"):
-            ranges.check(schema.ScheduleConfig(final_lr_factor=value), "schedule.")
+        with pytest.raises(ValueError, match=r"^schedule.value: must be"):
+            fields.check_numbers(section(value), "schedule.")
 
 
 def test_attention_backends_are_those_that_exist():

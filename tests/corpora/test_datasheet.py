@@ -6,7 +6,8 @@ import pytest
 
 from babylm.config.schema import CorpusConfig
 from babylm.corpora import datasheet, sources
-from babylm.corpora.sources import Document, SourceFile
+from babylm.corpora.documents import Document
+from babylm.corpora.sources import SourceFile
 
 
 def test_figures():

@@ -8,8 +8,8 @@ import pytest
 from babylm.config.schema import TokenizerConfig
 from babylm.corpora import sources, toy
 from babylm.corpora import tokenizer as tokenization
+from babylm.corpora.documents import Document
 from babylm.corpora.encoding import Encoder, encode, token_dtype
-from babylm.corpora.sources import Document
 
 STRANGE = [
     "´ acute don´t ¨ ¨x y¨",

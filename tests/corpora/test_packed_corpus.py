@@ -9,9 +9,9 @@ from babylm import files
 from babylm.config.schema import TokenizerConfig
 from babylm.corpora import packed_corpus, toy
 from babylm.corpora import tokenizer as tokenization
+from babylm.corpora.documents import Document
 from babylm.corpora.encoding import encode
 from babylm.corpora.packed_corpus import PackedCorpus
-from babylm.corpora.sources import Document
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import pytest
 
 from babylm.config.schema import CorpusConfig
 from babylm.corpora import sources, textfiles, word_count
+from babylm.corpora.documents import Document, is_heading, split_documents
 
 
 def write(folder, name, content):
@@ -40,14 +41,14 @@ def test_no_word_is_lost_whatever_the_lines_are():
     for trial in range(300):
         lines = [generator.choice(kinds) for _ in range(generator.randrange(30))]
         limit = generator.randrange(1, 12)
-        made = list(sources.split_documents(lines, limit))
+        made = list(split_documents(lines, limit))
         assert [w for text in made for w in text.split()] == [w for line in lines for w in line.split()], trial
         assert all(0 < word_count.count(text) <= limit for text in made)
 
 
 def test_blank_lines_end_and_headings_begin_documents():
     lines = ["a b", "c", "", "d", "= = = T = = =", "e", "= = = U = = =", "", "f", "", "g"]
-    assert list(sources.split_documents(lines, 100)) == ["a b\nc", "d", "= = = T = = =\ne", "= = = U = = =\nf", "g"]
+    assert list(split_documents(lines, 100)) == ["a b\nc", "d", "= = = T = = =\ne", "= = = U = = =\nf", "g"]
 
 
 def test_headings_are_what_the_first_releases_pattern_took_for_one():
@@ -57,21 +58,21 @@ def test_headings_are_what_the_first_releases_pattern_took_for_one():
     for trial in range(40_000):
         parts = ["= ", " =", "= = ", " = =", *"= a\t\n\r\x0b\u2003"] if trial % 2 else [*"= a\t\n"]
         text = "".join(generator.choices(parts, k=generator.randrange(14)))
-        assert sources.is_heading(text.rstrip()) == (pattern.fullmatch(text) is not None), repr(text)
-        taken += sources.is_heading(text.rstrip())
+        assert is_heading(text.rstrip()) == (pattern.fullmatch(text) is not None), repr(text)
+        taken += is_heading(text.rstrip())
     assert taken > 200
 
 
 def test_a_line_of_heading_marks_takes_no_time():
     begin = time.perf_counter()
     for end, whole in (("", "= " * 20_000), ("a", "= " * 20_000 + "a")):
-        assert "\n".join(sources.split_documents([whole, end], 100_000)) == (f"{whole}\n{end}" if end else whole)
+        assert "\n".join(split_documents([whole, end], 100_000)) == (f"{whole}\n{end}" if end else whole)
     assert time.perf_counter() - begin < 1
 
 
 def test_long_documents_are_cut_at_line_ends_and_long_lines_at_words():
-    assert list(sources.split_documents(["a b c", "d e", "f"], 4)) == ["a b c", "d e\nf"]
-    assert list(sources.split_documents(["x", "a  b\tc d e", "f"], 2)) == ["x", "a  b", "c d", "e\nf"]
+    assert list(split_documents(["a b c", "d e", "f"], 4)) == ["a b c", "d e\nf"]
+    assert list(split_documents(["x", "a  b\tc d e", "f"], 2)) == ["x", "a  b", "c d", "e\nf"]
 
 
 def test_line_ends_and_byte_order_marks(tmp_path):
@@ -299,7 +300,7 @@ def test_the_time_of_a_long_line_is_linear_and_its_memory_bounded(tmp_path):
 
 def test_many_empty_lines_and_many_lines_of_one_word(tmp_path):
     begin = time.perf_counter()
-    assert documents(write(tmp_path, "a.train", "\n" * 300_000 + "end")) == [sources.Document("a", "end")]
+    assert documents(write(tmp_path, "a.train", "\n" * 300_000 + "end")) == [Document("a", "end")]
     assert len(documents(write(tmp_path, "b.train", "word\n" * 300_000))) == 300
     assert time.perf_counter() - begin < 10
 

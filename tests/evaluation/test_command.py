@@ -10,16 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from babylm import evaluate
+from babylm import evaluate, revisions
 from babylm.evaluation import model_paths
-from babylm.submission import revision
 from tests.evaluation import fixtures
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory, causal_model, tokenizer_folder):
     folder = tmp_path_factory.mktemp("model") / "m"
-    revision.save(folder, causal_model, tokenizer_folder, {"words": 5})
+    revisions.save(folder, causal_model, tokenizer_folder, {"words": 5})
     return folder
 
 

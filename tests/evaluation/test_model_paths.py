@@ -8,17 +8,16 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from babylm import evaluate, generate
+from babylm import evaluate, generate, revisions
 from babylm.evaluation import model_paths
 from babylm.evaluation.scoring.load_model import load_scorer
-from babylm.submission import revision
 from tests.evaluation import fixtures
 from tests.submission.test_checks import resealed
 
 
 @pytest.fixture
 def model(tmp_path, causal_model, tokenizer_folder):
-    revision.save(tmp_path / "stored", causal_model, tokenizer_folder, {"words": 5})
+    revisions.save(tmp_path / "stored", causal_model, tokenizer_folder, {"words": 5})
     return tmp_path / "stored"
 
 

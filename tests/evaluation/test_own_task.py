@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from babylm import evaluate, registry, report
+from babylm import evaluate, registry, report, revisions
 from babylm.config.schema import Config
 from babylm.evaluation import suite, task_registry
 from babylm.evaluation.results import averages
-from babylm.submission import official, revision
+from babylm.submission import official
 from tests.evaluation import fixtures
 
 PLUGIN = '''
@@ -49,7 +49,7 @@ def plugin(tmp_path, monkeypatch):
 @pytest.fixture
 def run(tmp_path, causal_model, tokenizer_folder):
     for name, words in (("chck_2K", 2000), ("main", 10_500)):
-        revision.save(tmp_path / "run" / name, causal_model, tokenizer_folder, {"words": words})
+        revisions.save(tmp_path / "run" / name, causal_model, tokenizer_folder, {"words": words})
     fixtures.write_all(tmp_path / "data")
     return tmp_path / "run"
 

@@ -4,17 +4,16 @@ import json
 
 import pytest
 
-from babylm import evaluate, files
+from babylm import evaluate, files, revisions
 from babylm.evaluation import score_model
 from babylm.evaluation.results import comparison, item_results, store
-from babylm.submission import revision
 from tests.evaluation.tasks.test_pairs_files import write
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory, causal_model, tokenizer_folder):
     folder = tmp_path_factory.mktemp("model") / "m"
-    revision.save(folder, causal_model, tokenizer_folder, {"words": 5})
+    revisions.save(folder, causal_model, tokenizer_folder, {"words": 5})
     return folder
 
 

@@ -6,14 +6,13 @@ import shutil
 import pytest
 import torch
 
-from babylm import evaluate
+from babylm import evaluate, revisions
 from babylm.corpora import toy
 from babylm.evaluation import score_model, suite
 from babylm.evaluation.results import averages
 from babylm.evaluation.score_model import evaluate_model
 from babylm.evaluation.task_registry import load_task, result_stem, suite_names
 from babylm.evaluation.tasks import _data, _minimal_pairs, _pairs_files
-from babylm.submission import revision
 from tests.evaluation import fixtures
 
 
@@ -30,7 +29,7 @@ def write_pairs(folder, files=("first", "second"), n=6):
 def run_folder(tmp_path, causal_model, tokenizer_folder):
     """A run with two revisions."""
     for name, words in (("chck_2K", 2000), ("chck_10K", 10_000), ("main", 10_500)):
-        revision.save(tmp_path / "run" / name, causal_model, tokenizer_folder, {"words": words})
+        revisions.save(tmp_path / "run" / name, causal_model, tokenizer_folder, {"words": words})
     write_pairs(tmp_path / "pairs")
     return tmp_path / "run"
 
@@ -109,7 +108,7 @@ def test_command_writes_results_once(tmp_path, run_folder, capsys, monkeypatch):
     stored = json.loads(files[0].read_text())
     assert stored["n"] == 6
     assert set(stored["by_uid"]) == {"first", "second"}
-    assert stored["weights_sha256"] == revision.facts(run_folder / "main")["weights_sha256"]
+    assert stored["weights_sha256"] == revisions.facts(run_folder / "main")["weights_sha256"]
 
     monkeypatch.setattr(score_model, "load_scorer", lambda *_, **__: pytest.fail("scored twice"))
     assert evaluate._command(words) == 0
@@ -189,7 +188,7 @@ def test_age_of_acquisition_over_revisions(tmp_path, run_folder, official_data, 
     assert evaluate._command(words) == 0
     assert "2 revisions named by words (chck_*) are too few" in capsys.readouterr().out
     for thousand in (20, 30, 40):
-        revision.save(run_folder / f"chck_{thousand}K", causal_model, tokenizer_folder, {"words": thousand * 1000})
+        revisions.save(run_folder / f"chck_{thousand}K", causal_model, tokenizer_folder, {"words": thousand * 1000})
     assert evaluate._command(words) == 0
     assert "over 5 revisions" in capsys.readouterr().out
     found = json.loads((run_folder / "evaluation/aoa.full.2026.causal.json").read_text())

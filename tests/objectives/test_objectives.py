@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from babylm import objectives, schedules
-from babylm.config.schema import ObjectiveConfig
-from babylm.objectives import Batch, SpecialTokens
+from babylm import objectives
+from babylm.objectives import SpecialTokens, TokenBatch
+from tests import small
 
-SPECIAL = SpecialTokens(bos=0, pad=1, mask=2, vocabulary=300, first_ordinary_id=5)
+SPECIAL = SpecialTokens(bos=0, pad=1, mask=2, vocab_size=300, first_ordinary_id=5)
 
 
 def make_batch(rows=8, length=64, seed=0, first_row=0, pads=True):
@@ -34,7 +34,7 @@ def make_batch(rows=8, length=64, seed=0, first_row=0, pads=True):
             start, number = end, number + 1
         if pads and row % 3 == 0:
             tokens[row, -7:], words[row, -7:], documents[row, -7:] = SPECIAL.pad, 0, number
-    return Batch(tokens, documents, words, first_row)
+    return TokenBatch(tokens, documents, words, first_row=first_row)
 
 
 def answer(tokens, documents, bidirectional, at, targets):
@@ -48,7 +48,7 @@ network = SimpleNamespace(token_losses=answer)
 
 
 def build(name, **settings):
-    return objectives.build(ObjectiveConfig(name=name, **settings), SPECIAL)
+    return objectives.build(small.objective_settings(name, **settings), SPECIAL)
 
 
 def example_of(objective, batch, progress=0.3, seed=1):
@@ -59,7 +59,12 @@ def example_of(objective, batch, progress=0.3, seed=1):
 def asked(example, length):
     """The real targets as a set of (row, position, target, masked)."""
     real = example.weights > 0
-    rows = zip(example.at[real].tolist(), example.targets[real].tolist(), example.masked[real].tolist(), strict=True)
+    rows = zip(
+        example.target_positions[real].tolist(),
+        example.targets[real].tolist(),
+        example.masked[real].tolist(),
+        strict=True,
+    )
     return [(at // length, at % length, target, masked) for at, target, masked in rows]
 
 
@@ -94,7 +99,10 @@ def test_causal_targets_equal_a_slow_loop():
     for row in range(8):
         for t in range(63):
             target = int(batch.tokens[row, t + 1])
-            if batch.documents[row, t] == batch.documents[row, t + 1] and target not in (SPECIAL.bos, SPECIAL.pad):
+            if batch.document_ids[row, t] == batch.document_ids[row, t + 1] and target not in (
+                SPECIAL.bos,
+                SPECIAL.pad,
+            ):
                 slow.append((row, t, target, False))
     assert asked(example, 64) == slow
     assert torch.equal(example.tokens, batch.tokens)
@@ -115,7 +123,7 @@ def test_masked_targets_are_the_originals(reading, whole_words):
         assert masked
         assert target == batch.tokens[row, at + shift]
         assert target not in (SPECIAL.bos, SPECIAL.pad)
-        assert batch.documents[row, at] == batch.documents[row, at + shift]
+        assert batch.document_ids[row, at] == batch.document_ids[row, at + shift]
     kept = example.tokens != SPECIAL.mask
     assert torch.equal(example.tokens[kept], batch.tokens[kept])
 
@@ -143,9 +151,9 @@ def test_a_masked_row_weighs_its_candidates():
     batch = make_batch(64)
     example = example_of(build("masked"), batch)
     candidates = ((batch.tokens != SPECIAL.bos) & (batch.tokens != SPECIAL.pad)).sum(1)
-    weight = torch.zeros(64).index_add(0, example.at // 64, example.weights)
+    weight = torch.zeros(64).index_add(0, example.target_positions // 64, example.weights)
     assert torch.allclose(weight, candidates.float())
-    rate = schedules.mask_rate(ObjectiveConfig(), 0.3)
+    rate = small.objective_settings("masked").mask_rate_at(0.3)
     assert example.weights[example.weights > 0].mean() == pytest.approx(1 / rate, rel=0.03)
 
 
@@ -180,7 +188,7 @@ def test_keep_and_random_shares():
     plain = example_of(build("masked", keep=0.0, random=0.0), batch)
     mixed = example_of(build("masked", keep=0.1, random=0.2), batch)
     hidden = plain.tokens == SPECIAL.mask
-    assert torch.equal(plain.at, mixed.at)
+    assert torch.equal(plain.target_positions, mixed.target_positions)
     same, mask = mixed.tokens == batch.tokens, mixed.tokens == SPECIAL.mask
     assert same[~hidden].all()
     assert mask[hidden].float().mean() == pytest.approx(0.7, abs=0.02)
@@ -194,7 +202,8 @@ def test_keep_and_random_shares():
 @pytest.mark.parametrize("name", ["causal", "masked", "hybrid"])
 @pytest.mark.parametrize("whole_words", [False, True])
 def test_slices_of_the_batch_and_the_noise_give_the_whole(name, whole_words):
-    objective = build(name, causal_ratio=0.4, whole_words=whole_words)
+    settings = {"hybrid": {"causal_ratio": 0.4, "whole_words": whole_words}, "masked": {"whole_words": whole_words}}
+    objective = build(name, **settings.get(name, {}))
     batch = make_batch(12, first_row=24)
     noise = objective.draw_uniforms(12, 64, torch.Generator().manual_seed(5))
     whole = objective.corrupt(batch, noise, 0.6)
@@ -202,7 +211,9 @@ def test_slices_of_the_batch_and_the_noise_give_the_whole(name, whole_words):
     parts, sums = [], torch.tensor(0.0)
     metrics = {key: [0.0, 0] for key in total.metrics}
     for cut in (slice(0, 5), slice(5, 6), slice(6, 12)):
-        part = Batch(batch.tokens[cut], batch.documents[cut], batch.words[cut], batch.first_row + cut.start)
+        part = TokenBatch(
+            batch.tokens[cut], batch.document_ids[cut], batch.words[cut], first_row=batch.first_row + cut.start
+        )
         example = objective.corrupt(part, noise[cut], 0.6)
         assert torch.equal(example.tokens, whole.tokens[cut])
         assert torch.equal(example.bidirectional, whole.bidirectional[cut])
@@ -222,7 +233,7 @@ def test_slices_of_the_batch_and_the_noise_give_the_whole(name, whole_words):
 @pytest.mark.parametrize("whole_words", [False, True])
 def test_shapes_do_not_depend_on_the_data(whole_words):
     objective = build("hybrid", whole_words=whole_words)
-    shapes = {len(example_of(objective, make_batch(seed=seed), seed=seed).at) for seed in range(5)}
+    shapes = {len(example_of(objective, make_batch(seed=seed), seed=seed).target_positions) for seed in range(5)}
     assert len(shapes) == 1
 
 
@@ -230,7 +241,9 @@ def test_z_loss_and_metrics():
     batch = make_batch()
     objective, plain = build("hybrid", z_loss=0.5), build("hybrid", z_loss=0.0)
     example = example_of(objective, batch)
-    scored = answer(example.tokens, example.documents, example.bidirectional, example.at, example.targets)
+    scored = answer(
+        example.tokens, example.document_ids, example.bidirectional, example.target_positions, example.targets
+    )
     difference = objective.loss(network, example).total - plain.loss(network, example).total
     assert difference == pytest.approx(float((0.5 * scored.log_z.square() * example.weights).sum()), rel=1e-4)
     metrics = plain.loss(network, example).metrics
@@ -242,10 +255,10 @@ def test_z_loss_and_metrics():
 
 def test_a_row_of_pads_asks_nothing():
     batch = make_batch(4)
-    batch.tokens[:, 1:], batch.documents[:, 1:], batch.words[:] = SPECIAL.pad, 1, 0
+    batch.tokens[:, 1:], batch.document_ids[:, 1:], batch.words[:] = SPECIAL.pad, 1, 0
     for name in ("causal", "masked", "hybrid"):
         for whole_words in (False, True):
-            example = example_of(build(name, whole_words=whole_words), batch)
+            example = example_of(build(name, **({} if name == "causal" else {"whole_words": whole_words})), batch)
             assert (example.weights == 0).all()
             assert torch.equal(example.tokens, batch.tokens)
 

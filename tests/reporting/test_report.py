@@ -3,17 +3,19 @@
 import html.parser
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
 
 from babylm import report
-from babylm.reporting import baselines, charts, markup
+from babylm.reporting import baselines, blocks, charts, page, runs_table
+from babylm.reporting.report import report as write_report
 from tests.evaluation import stored_results
 from tests.training import runs
 
 pytest.importorskip("matplotlib")
-VOID = {"meta", "br", "img", "path", "use", "rect"}
+VOID = {"meta", "br", "img", "path", "use", "rect", "input"}
 
 
 class Nesting(html.parser.HTMLParser):
@@ -36,7 +38,7 @@ class Nesting(html.parser.HTMLParser):
             assert self.open.pop() == name
 
     def handle_data(self, data):
-        if "style" not in self.open:
+        if not {"style", "script"} & set(self.open):
             self.text += data
 
 
@@ -78,8 +80,10 @@ def make(*words):
 
 
 def self_contained(text):
-    assert not re.search(r'(?:src|href)="(?!#)', text)
-    assert not re.search(r"<(?:script|link|iframe)\b|@import|url\((?!#)", text)
+    assert not re.search(r'(?:src|href)="(?!#|data:)', text)
+    assert not re.search(
+        r"<(?:script [^>]|link|iframe)\b|@import|url\((?!#)|fetch\(|XMLHttp|https?://(?!www.w3.org)", text
+    )
 
 
 def test_a_run_without_any_evaluation(trained, tmp_path, capsys):
@@ -88,7 +92,7 @@ def test_a_run_without_any_evaluation(trained, tmp_path, capsys):
     shown = Nesting(text).text
     self_contained(text)
     assert f"Nothing is scored yet: python -m babylm.evaluate {trained} suite=fast" in shown
-    assert "training loss" in shown
+    assert "Training loss" in shown
     assert "words read" in shown
     assert "Examples" not in shown
     assert "r.html" in capsys.readouterr().out
@@ -104,13 +108,17 @@ def test_everything_is_shown_and_escaped(trained, tmp_path):
     assert len(found.ids) == len(set(found.ids))
     facts = json.loads((trained / "main/babylm.json").read_text())
     for part in (
-        *("Scores", "Tasks over words", "Phenomena", "Published baselines", "Calibration", "Examples"),
+        *("Scores", "Training", "Tasks over words", "Phenomena", "All scores", "Calibration", "Examples", "Corpus"),
+        *("GPT-2", "published", "Learning rate", "Gradient norm", "Throughput", "hours", "FLOPs", "characters/word"),
         *("part_3", f"{facts['parameters']:,}", facts["weights_sha256"][:16], "The full suite is not scored"),
         *("times.csv: RT<1>", "12.35 ± 0.50"),
     ):
         assert part in found.text, part
     assert "<b>cat</b>" in found.text  # the word of the example is text, not markup
     assert "<b>cat</b>" not in text
+    parts = ("published by others", "Training loss", "part_3", "samples=true")
+    order = [found.text.index(part) for part in parts]
+    assert order == sorted(order), "scores first, what is missing last"
 
 
 def test_several_runs_are_overlaid_and_compared(trained, tmp_path):
@@ -146,22 +154,41 @@ def test_mistakes(words, message, tmp_path, monkeypatch, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_escaping_and_tables():
-    assert markup.esc('<a href="x">') == "&lt;a href=&quot;x&quot;&gt;"
-    assert markup.tag("b", "<", markup.Html("<i></i>"), class_='"') == '<b class="&quot;">&lt;<i></i></b>'
-    assert markup.table(["a"], []) == ""
-    assert "<td>&amp;</td>" in markup.table(["a"], [["&"]])
+def test_everything_is_escaped():
+    parts = [
+        blocks.Note("<1>"),
+        blocks.Heading("<2>"),
+        blocks.Text("<3>"),
+        blocks.Folded("<4>", [blocks.Sample("<5>", ["<6>"]), blocks.Missing([("<7>", "<8>")])]),
+        blocks.Pair("<9>", 1.0, [(True, [blocks.Word("<10>", 1.0, 0.5)])]),
+        blocks.Charts([blocks.Figure("<11>", {"<12>": "<svg></svg>", "b": ""})], [("<13>", 0)]),
+    ]
+    text = page.render(blocks.Page("<14>", ["<15>"], [blocks.Section("<16>", parts), blocks.Section("empty", [])]))
+    assert not re.search(r"<\d", text)
+    assert Nesting(text).text.count("<") == 18  # the title twice, the section's too
+    assert "empty" not in text
 
 
 def test_charts_do_not_depend_on_when_they_are_made():
-    line = charts.Line(np.array([1e6, 2e6]), np.array([1.0, 2.0]), charts.COLOURS[0])
-    one, two = (charts.over_words([line], "nats", name="a & b") for _ in range(2))
+    line, axis = charts.Line(np.array([1e6, 2e6]), np.array([1.0, 2.0]), charts.COLOURS[0]), charts.Axis("words read")
+    one, two = (charts.line_chart([line], "nats", axis, name="a & b") for _ in range(2))
     assert one == two
     assert 'aria-label="a &amp; b"' in one
     assert "1M" in one
     assert not re.search(r'<svg[^>]*\swidth="', one)  # it fills its place
-    charts.over_words([charts.Line(np.array([5.0]), np.array([1.0]), "red", np.array([[0.5, 1.5]]))], "%", 0.7)
-    charts.over_words([charts.Line(np.array([5.0]), np.array([1.0]), "red", np.array([[np.nan, np.nan]]))], "%")
+    assert "var(--c0, #2563a8)" in one, "the colour follows the theme"
+    for interval in ((0.5, 1.5), (np.nan, np.nan)):
+        point = charts.Line(np.array([5.0]), np.array([1.0]), "red", np.array([interval]))
+        charts.line_chart([point], "%", axis, 0.7)
+
+
+def test_words_have_ticks_at_milestones_that_can_be_read():
+    official = [million * 1e6 for million in (*range(1, 10), *range(10, 101, 10))]
+    assert charts.ticks(1e5, 1e8, official) == [1e6, 3e6, 1e7, 3e7, 1e8]
+    assert charts.ticks(9e7, 1e8, official) == [9e7, 1e8]
+    assert charts.ticks(300, 900, [300.0, 600.0, 900.0]) == [300, 600, 900]
+    for low, high in ((1e6, 1e8), (1, 1e9), (5, 5), (1000, 1100)):
+        assert 1 <= len(charts.ticks(low, high)) <= charts.MAX_LABELS
 
 
 def test_published_rows_fit_their_columns():
@@ -175,3 +202,39 @@ def test_published_rows_fit_their_columns():
         if one.rules == 2025:
             language, people, macro = one.scores[-3:]
             assert macro == pytest.approx((language + people) / 2, abs=0.11)
+
+
+def test_a_folder_of_runs_is_a_table(tmp_path, capsys):
+    """Seeds as mean and deviation; what did not end, with its reason."""
+    for seed in (1, 2):
+        run = runs.run(tmp_path, f"name=s{seed}", f"seed={seed}", "milestones=[300,600]")
+        score(run, shift=0.3 * seed)
+    shutil.copytree(tmp_path / "checkpoints/s1", tmp_path / "checkpoints/killed")
+    shutil.rmtree(tmp_path / "checkpoints/killed/main")
+    log = "# now  train\nerror: the loss is nan in step 7; the last saved state is here\n"
+    (tmp_path / "checkpoints/killed/log.txt").write_text(log)
+    (tmp_path / "checkpoints/odd").mkdir()
+    (tmp_path / "checkpoints/odd/config.yaml").write_text("nam: x\n")
+    file = write_report(tmp_path / "checkpoints")
+    assert file == tmp_path / "checkpoints/report.html"
+    text = file.read_text()
+    self_contained(text)
+    shown = Nesting(text).text
+    for part in ("4 runs, 2 finished", "stopped: the loss is nan in step 7", "cannot be read", "s1, s2", "±"):
+        assert part in shown, part
+    rows = [runs_table.read(folder) for folder in runs_table.runs_of(tmp_path / "checkpoints")]
+    (losses,) = [[row.losses["loss"] for row in rows if row.name in ("s1", "s2")]]
+    assert f"{np.mean(losses):.2f} ± {np.std(losses, ddof=1):.2f}" in shown
+
+
+def test_samples_are_generated_once_and_shown(trained, tmp_path):
+    run = shutil.copytree(trained, tmp_path / "tiny")
+    said: list[str] = []
+    for expected in (3, 0):
+        said.clear()
+        write_report(run, with_samples=True, log=said.append)
+        assert len([line for line in said if "generating" in line]) == expected
+    shown = Nesting((run / "report.html").read_text()).text
+    assert "Samples" in shown
+    assert "The dog" in shown
+    assert "samples=true" not in shown

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from babylm import config as configuration
-from babylm import environment, files, tracks
+from babylm import environment, files, revisions, tracks
 from babylm.config.schema import Config, EvaluationConfig, GlueConfig, SubmissionConfig, TokenizerConfig
 from babylm.console import Log
 from babylm.corpora import tokenizer as tokenizers
 from babylm.evaluation import suite
 from babylm.evaluation.score_model import evaluate_model
 from babylm.evaluation.task_registry import groups, load_task, suite_names
-from babylm.submission import official, revision
+from babylm.submission import official
 from tests.models.variants import network
 
 GLUE = [task.name for task in groups()["glue"]]
@@ -44,7 +44,7 @@ def built(tmp_path_factory, data):
         name = "main" if number == 6 else tracks.milestone_name(words)
         torch.manual_seed(min(number, 5))
         facts = {"words": words + 7, "step": 10 * number, "corpus": "none"}
-        revision.save(folder / name, network(vocab_size=vocabulary), tokenizer, facts)
+        revisions.save(folder / name, network(vocab_size=vocabulary), tokenizer, facts)
         planned.append({"name": name, "step": 10 * number, "words": words + 7})
     config = Config(
         name="mini", evaluation=EvaluationConfig(data=str(data)), submission=SubmissionConfig(repo="me/mini")

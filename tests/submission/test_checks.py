@@ -8,12 +8,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from babylm import files, tracks
-from babylm.submission import checks, load_check, results
+from babylm.submission import checks, load_check, settings
 from tests.submission.conftest import TRACK
 
 
 def problems(folder, rules=2026):
-    return checks.problems(results.open_run(folder, {"rules": str(rules), "backend": "causal"}))
+    return checks.problems(settings.open_run(folder, {"rules": str(rules), "backend": "causal"}))
 
 
 def change(file, **values):

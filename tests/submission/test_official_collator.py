@@ -14,7 +14,7 @@ import pytest
 
 from babylm import tracks
 from babylm.evaluation.task_registry import groups, load_task
-from babylm.submission import collate, official, package, results
+from babylm.submission import collate, official, package, settings
 
 GLUE = [task.name for task in groups()["glue"]]
 
@@ -54,7 +54,7 @@ def test_our_tables_are_the_official_ones(theirs):
 
 @needs_checkout
 def test_official_collator_writes_the_same_file(mini, data, monkeypatch, theirs):
-    run = results.open_run(mini, {"rules": "2025", "backend": "causal"})
+    run = settings.open_run(mini, {"rules": "2025", "backend": "causal"})
     names = {task: load_task(task).official.key for task in ("blimp", "supplement", "ewok", "comps")}
     sizes = {key: official.counts(task, "full", 2025) for task, key in names.items()}
     entity = {f"{split}_{k}_ops": 2 for split in ("regular", "ambiref", "move_contents") for k in range(6)}

@@ -19,15 +19,15 @@ from babylm.console import Log
 from babylm.evaluation.results.task_result import Item
 from babylm.evaluation.task_registry import groups, load_task
 from babylm.submission import (
-    card,
     checks,
     collate,
+    description,
     official,
     official_layout,
     package,
     reading_reports,
     rescoring,
-    results,
+    settings,
 )
 from tests.evaluation import fixtures
 
@@ -38,7 +38,7 @@ PARITY = SHARED / "parity" / "official" / "gpt2-tiny" / "causal"
 
 
 def opened(folder, rules, **given):
-    return results.open_run(folder, {"rules": str(rules), "backend": "causal", **given})
+    return settings.open_run(folder, {"rules": str(rules), "backend": "causal", **given})
 
 
 def test_official_counts_add_up():
@@ -198,11 +198,11 @@ def test_card_and_form_say_what_the_run_recorded(mini, data):
     form = json.loads((written.folder / "form.json").read_text())
     assert len(form) == 39
     assert form["data genre"] == "child-directed speech"
-    assert form["GPU-hours (development)"] == card.UNKNOWN
+    assert form["GPU-hours (development)"] == description.UNKNOWN
     assert (form["parameters"], form["training FLOPs"], form["data size (words)"]) == (
         json.loads((mini / "main/babylm.json").read_text())["parameters"], 1e9, 2_000,
     )  # fmt: skip
-    assert card.hours(wanted) == pytest.approx(5.007 / 3600)
+    assert wanted.hours == pytest.approx(5.007 / 3600)
 
 
 def test_command_lists_everything_at_once(mini, capsys):

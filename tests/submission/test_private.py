@@ -7,12 +7,12 @@ import pytest
 
 from babylm import cli, files, revisions, submit
 from babylm.console import Log
-from babylm.submission import package, push, results
+from babylm.submission import package, push, settings
 from tests.submission.test_checks import problems, resealed
 
 
 def opened(mini, **given):
-    return results.open_run(mini, {"rules": "2026", "backend": "causal", **given})
+    return settings.open_run(mini, {"rules": "2026", "backend": "causal", **given})
 
 
 def link(folder, tmp_path):
@@ -277,11 +277,11 @@ def test_a_changed_setting_is_used_or_reported(mini, tmp_path, monkeypatch, caps
     file = mini / "environment.json"
     stored = json.loads(file.read_text())
     file.write_text(json.dumps(stored | {"command": ["train.py", str(source), "submission.genre=speech"]}))
-    lines = results.unused_settings(opened(mini), [])
+    lines = settings.unused_settings(opened(mini), [])
     assert len(lines) == 2
     assert "now says submission.license: 'apache-2.0'; the run has 'mit', which is used" in lines[0]
     assert "submission.genre" in lines[1]
-    assert results.unused_settings(opened(mini, license="cc0-1.0"), ["license", "genre"]) == []
+    assert settings.unused_settings(opened(mini, license="cc0-1.0"), ["license", "genre"]) == []
     assert opened(mini, license="cc0-1.0").config.submission.license == "cc0-1.0"
     (mini / "config.yaml").write_text(source.read_text())
     assert opened(mini).config.submission.license == "apache-2.0"

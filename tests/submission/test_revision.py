@@ -11,7 +11,7 @@ from babylm import files, revisions
 from babylm.config.schema import TokenizerConfig
 from babylm.corpora import tokenizer as tokenizers
 from babylm.models.modeling_babylm import BabyLMForMaskedLM
-from babylm.submission import load_check, revision
+from babylm.submission import load_check
 from tests.models.variants import VARIANTS, network
 from tests.submission import fresh_use
 
@@ -35,13 +35,13 @@ def model(tokenizer_folder):
 
 @pytest.fixture
 def saved(tmp_path, tokenizer_folder, model):
-    revision.save(tmp_path / "chck_1M", model, tokenizer_folder, {"words": 1_000_123, "step": 7})
+    revisions.save(tmp_path / "chck_1M", model, tokenizer_folder, {"words": 1_000_123, "step": 7})
     return tmp_path / "chck_1M"
 
 
 def test_round_trip(saved, model):
-    assert revision.verify(saved) == []
-    loaded, tokenizer = revision.load(saved)
+    assert revisions.verify(saved) == []
+    loaded, tokenizer = revisions.load(saved)
     assert not loaded.training
     ours, theirs = model.state_dict(), loaded.state_dict()
     assert ours.keys() == theirs.keys()
@@ -52,7 +52,7 @@ def test_round_trip(saved, model):
 
 
 def test_facts_and_contents(saved):
-    facts = revision.facts(saved)
+    facts = revisions.facts(saved)
     assert (facts["words"], facts["step"]) == (1_000_123, 7)
     assert facts["weights_sha256"] == files.sha256_file(saved / "model.safetensors")
     for file in revisions.CODE.glob("*.py"):
@@ -72,16 +72,16 @@ def test_facts_and_contents(saved):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_variant_round_trips(variant, tmp_path, tokenizer_folder):
     model = network(**VARIANTS[variant])
-    revision.save(tmp_path / "main", model, tokenizer_folder, {})
-    loaded, _ = revision.load(tmp_path / "main")
+    revisions.save(tmp_path / "main", model, tokenizer_folder, {})
+    loaded, _ = revisions.load(tmp_path / "main")
     ids = torch.arange(4, 30)[None]
     assert torch.equal(model(input_ids=ids).logits, loaded(input_ids=ids).logits)
 
 
 def test_averaged_weights(tmp_path, tokenizer_folder, model):
     halved = {name: weight / 2 for name, weight in model.named_parameters()}
-    revision.save(tmp_path / "main", model, tokenizer_folder, {}, state_dict=halved)
-    loaded, _ = revision.load(tmp_path / "main")
+    revisions.save(tmp_path / "main", model, tokenizer_folder, {}, state_dict=halved)
+    loaded, _ = revisions.load(tmp_path / "main")
     assert all(torch.equal(weight, halved[name]) for name, weight in loaded.named_parameters())
 
 
@@ -99,7 +99,7 @@ def test_broken_weights_are_never_written(spoil, message, tmp_path, tokenizer_fo
     state = {name: weight.detach().clone() for name, weight in model.named_parameters()}
     spoil(state)
     with pytest.raises(ValueError, match=message):
-        revision.save(tmp_path / "main", model, tokenizer_folder, {}, state_dict=state)
+        revisions.save(tmp_path / "main", model, tokenizer_folder, {}, state_dict=state)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -109,7 +109,7 @@ def test_verify_finds_everything_at_once(saved):
     weights = bytearray((saved / "model.safetensors").read_bytes())
     weights[-3] ^= 1
     (saved / "model.safetensors").write_bytes(weights)
-    problems = "\n".join(revision.verify(saved))
+    problems = "\n".join(revisions.verify(saved))
     assert "config.json: missing" in problems
     assert "attention.py: 7 bytes" in problems
     assert "model.safetensors: its hash" in problems
@@ -122,11 +122,11 @@ def test_verify_finds_nan_and_a_missing_manifest(saved):
     manifest = json.loads((saved / "manifest.json").read_text())
     manifest["files"]["model.safetensors"]["sha256"] = files.sha256_file(saved / "model.safetensors")
     (saved / "manifest.json").write_text(json.dumps(manifest))
-    assert revision.verify(saved) == [f"{saved / 'model.safetensors'}: model.embedding.weight is not finite"]
+    assert revisions.verify(saved) == [f"{saved / 'model.safetensors'}: model.embedding.weight is not finite"]
     (saved / "manifest.json").unlink()
-    assert "manifest.json" in revision.verify(saved)[0]
+    assert "manifest.json" in revisions.verify(saved)[0]
     with pytest.raises(ValueError, match=r"manifest\.json: there is no such file"):
-        revision.load(saved)
+        revisions.load(saved)
 
 
 def test_an_old_configuration_is_refused_with_the_command_that_converts_it(saved):
@@ -140,13 +140,13 @@ def test_an_old_configuration_is_refused_with_the_command_that_converts_it(saved
     }
     files.write_json(saved / "manifest.json", {"files": entries})
     with pytest.raises(ValueError, match=r"^config.json is from an older .* python -m babylm\.convert FOLDER"):
-        revision.load(saved)
+        revisions.load(saved)
 
 
 def test_an_older_revision_is_replaced(saved, tokenizer_folder, model):
-    revision.save(saved, model, tokenizer_folder, {"words": 2})
-    assert revision.facts(saved)["words"] == 2
-    assert revision.verify(saved) == []
+    revisions.save(saved, model, tokenizer_folder, {"words": 2})
+    assert revisions.facts(saved)["words"] == 2
+    assert revisions.verify(saved) == []
     assert [place.name for place in saved.parent.iterdir()] == ["chck_1M"]
 
 
@@ -160,7 +160,7 @@ def test_export_matches(version, tmp_path, tokenizer_folder):
     models = {name: network(vocab_size=vocabulary, **VARIANTS[name]) for name in ("default", "gpt-bert")}
     for name, model in models.items():
         model.generation_config.eos_token_id = None
-        revision.save(tmp_path / name, model, tokenizer_folder, {})
+        revisions.save(tmp_path / name, model, tokenizer_folder, {})
     loaded = load_check.outputs([tmp_path / name for name in models], overlay)
     assert version in ("installed", loaded.pop("version"))
     for name, model in models.items():
@@ -176,7 +176,7 @@ def test_what_people_do_with_a_folder_works(version, tmp_path, tokenizer_folder)
     vocabulary = tokenizers.load(tokenizer_folder).get_vocab_size()
     folders = [tmp_path / name for name in ("default", "gpt-bert")]
     for folder in folders:
-        revision.save(folder, network(vocab_size=vocabulary, **VARIANTS[folder.name]), tokenizer_folder, {})
+        revisions.save(folder, network(vocab_size=vocabulary, **VARIANTS[folder.name]), tokenizer_folder, {})
     done = load_check.run_apart([Path(fresh_use.__file__), *folders], tmp_path, overlay)
     assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads(done.stdout.splitlines()[-1])

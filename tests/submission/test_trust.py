@@ -8,7 +8,7 @@ import torch
 
 from babylm import revisions, submit
 from babylm.console import Log
-from babylm.submission import load_check, revision
+from babylm.submission import load_check
 from tests.submission.test_checks import resealed
 
 
@@ -95,7 +95,7 @@ def test_older_code_is_exported_again_on_request(mini, capsys):
     assert "chck_2K: exported again" not in out
     for name in ("main", "chck_1K"):
         assert revisions.find_foreign_code(mini / name) == []
-        assert revision.verify(mini / name) == []
+        assert revisions.verify(mini / name) == []
     assert (folder / "model.safetensors").read_bytes() == tensors
     assert (folder / "babylm.json").read_bytes() == facts
     assert load_check.reexport(mini, ["main", "chck_1K"]) == []
@@ -112,7 +112,7 @@ def test_code_that_predicts_something_else_is_not_replaced(mini):
 
 
 def test_generated_texts_are_compared(mini):
-    model, _ = revision.load(mini / "main")
+    model, _ = revisions.load(mini / "main")
     ids = torch.tensor([[0, 5, 9, 20]])
     with torch.no_grad():
         results = {
@@ -137,10 +137,10 @@ def _masked(model):
 
 def test_a_stored_tokenizer_folder_gives_its_own_files_alone(mini, tmp_path):
     """A folder with more in it, for example a whole model, does not get into a revision."""
-    model, _ = revision.load(mini / "main")
+    model, _ = revisions.load(mini / "main")
     shutil.copytree(mini / "main", tmp_path / "tokenizer")
     (tmp_path / "tokenizer" / ".env").write_text("TOKEN=1")
     (tmp_path / "tokenizer" / "model.safetensors").write_bytes(b"another model")
-    revision.save(tmp_path / "saved", model, tmp_path / "tokenizer", {})
-    assert revision.verify(tmp_path / "saved") == []
+    revisions.save(tmp_path / "saved", model, tmp_path / "tokenizer", {})
+    assert revisions.verify(tmp_path / "saved") == []
     assert revisions.find_private_files(tmp_path / "saved") == []

@@ -10,8 +10,7 @@ import time
 import pytest
 import torch
 
-from babylm import train
-from babylm.submission import revision
+from babylm import revisions, train
 from babylm.training import checkpoint
 from babylm.training.background_writer import BackgroundWriter
 from babylm.training.setup import TrainingSetup
@@ -69,8 +68,8 @@ def test_a_slow_writer_changes_nothing(tmp_path, slow, monkeypatch):
     plain = runs.run(tmp_path / "plain")
     assert runs.digest(runs.state(folder)) == runs.digest(runs.state(plain))
     for name in ("chck_400", "chck_900", "main"):
-        assert revision.verify(folder / name) == []
-        assert revision.facts(folder / name)["weights_sha256"] == revision.facts(plain / name)["weights_sha256"]
+        assert revisions.verify(folder / name) == []
+        assert revisions.facts(folder / name)["weights_sha256"] == revisions.facts(plain / name)["weights_sha256"]
     assert "saved chck_400: " in (folder / "log.txt").read_text()
 
 
@@ -89,14 +88,14 @@ def test_a_failing_writer_stops_the_run(tmp_path, monkeypatch):
     folder = tmp_path / "checkpoints" / "run"
     assert runs.state(folder)["step"] == 4, "no state past the revision that is missing"
     assert train.main(runs.make(tmp_path)) == 0
-    assert revision.verify(folder / "chck_400") == []
+    assert revisions.verify(folder / "chck_400") == []
 
 
 def test_a_stop_waits_for_the_writer(tmp_path, slow, monkeypatch):
     stop_at(monkeypatch, 4, signal.SIGTERM)
     assert train.main(runs.make(tmp_path)) == train.EXIT_STOPPED
     folder = tmp_path / "checkpoints" / "run"
-    assert revision.verify(folder / "chck_400") == []
+    assert revisions.verify(folder / "chck_400") == []
     assert runs.state(folder)["step"] == 5
 
 
@@ -119,7 +118,7 @@ def test_a_kill_while_the_writer_works_leaves_no_gap(tmp_path, child):  # noqa: 
     if not (folder / "chck_400").exists():
         assert runs.state(folder)["step"] == 4
     assert train.main(made) == 0
-    assert revision.verify(folder / "chck_400") == []
+    assert revisions.verify(folder / "chck_400") == []
 
 
 def test_building_the_skeleton_draws_no_random_numbers(tmp_path):

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from babylm import objectives
-from babylm.config.schema import ObjectiveConfig
 from babylm.models.modeling_babylm import BabyLMForCausalLM
 from babylm.training import held_out_loss
 from babylm.training.setup import TrainingSetup
+from tests import small
 from tests.models import variants
 
 from . import runs
@@ -43,7 +43,7 @@ def text(network):
 
 def modes(network):
     special = objectives.SpecialTokens(0, 2, 3, network.config.vocab_size, 16)
-    return {name: objectives.build(ObjectiveConfig(name=name), special) for name in ("causal", "masked")}
+    return {name: objectives.build(small.objective_settings(name), special) for name in ("causal", "masked")}
 
 
 def flat(losses):
@@ -63,7 +63,8 @@ def test_rows_read_at_once_do_not_change_the_loss(monkeypatch, network, text):
 
 def test_one_batch_is_one_forward_of_whole_groups(monkeypatch, network, text):
     seen = []
-    hook = network.register_forward_pre_hook(lambda module, arguments: seen.append(len(arguments[0])))
+    embedding = network.get_input_embeddings()
+    hook = embedding.register_forward_pre_hook(lambda module, arguments: seen.append(len(arguments[0])))
     monkeypatch.setitem(held_out_loss.BATCH_TOKENS, "cpu", 2 * held_out_loss.ROWS * LENGTH + 5)
     try:
         text.loss(network, modes(network), torch.device("cpu"))

@@ -9,8 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from babylm import train
-from babylm.submission import revision
+from babylm import revisions, train
 from babylm.training import setup
 
 from . import runs
@@ -44,7 +43,7 @@ def test_training_starts_from_the_weights(tmp_path, base, form, capsys, monkeypa
     first = dict(begun[0].named_parameters())
     assert set(first) == set(weights)
     folder = tmp_path / "checkpoints" / "run"
-    facts = revision.facts(folder / "main")["init_from"]
+    facts = revisions.facts(folder / "main")["init_from"]
     words = json.loads((base / "plan.json").read_text())["words"]
     assert facts["words"] == (words if form in ("run", "revision") else None)
     assert "starts from " in capsys.readouterr().out

@@ -10,8 +10,7 @@ import threading
 import pytest
 import torch
 
-from babylm import files, run_folder, train
-from babylm.submission import revision
+from babylm import files, revisions, run_folder, train
 
 from . import runs
 from .test_resume import stop_at
@@ -48,7 +47,7 @@ def test_a_finished_run_goes_on_with_a_larger_budget(finished, tmp_path, capsys)
     assert plan["words"] == 2 * before["words"]
     assert plan["phases"][: len(before["phases"])] == before["phases"]
     assert plan["milestones"][: len(before["milestones"])] == before["milestones"]
-    facts = revision.facts(folder / "main")
+    facts = revisions.facts(folder / "main")
     assert (facts["words"], facts["step"]) == (plan["words"], plan["steps"])
     assert (folder / "chck_1500" / "manifest.json").is_file()
     assert (folder / "chck_400" / "model.safetensors").read_bytes() == early

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from babylm import train
+from babylm.randomness import Purpose, derive_seed
 from babylm.training import checkpoint
-from babylm.training.module import Pretraining, seed_of
+from babylm.training.module import Pretraining
 
 from . import runs
 
@@ -53,8 +54,9 @@ def test_the_message_names_the_documents_of_the_step(tmp_path, monkeypatch, caps
     with monkeypatch.context() as patch:
         kept = poison(patch, 2, float("nan"))
         train.main(runs.make(tmp_path))
-    documents = kept["module"].plan.documents_of(2)
-    assert f"documents {', '.join(map(str, documents[:8]))}" in capsys.readouterr().out
+    named = kept["module"].feed.describe_step(2)
+    assert named.startswith("documents ")
+    assert f"({named})" in capsys.readouterr().out
 
 
 def test_a_full_disk_keeps_the_last_state(tmp_path, monkeypatch):
@@ -80,12 +82,12 @@ def test_a_disk_that_is_full_of_a_revision_or_a_state_is_an_error_of_the_file(tm
     """Neither torch's nor safetensors' own errors, which would be a traceback."""
     program = (
         "import pathlib, resource, sys, torch\n"
-        "from babylm.submission import revision\n"
+        "from babylm import revisions\n"
         "from babylm.training import checkpoint\n"
         "room, folder = int(sys.argv[1]), pathlib.Path(sys.argv[2])\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))\n"
         "weights = {'a': torch.zeros(50_000)}\n"
-        "writes = [lambda: checkpoint.save(folder, weights), lambda: revision._write_weights(weights, folder / 'w')]\n"
+        "writes = [lambda: checkpoint.save(folder, weights), lambda: revisions._write_weights(weights, folder / 'w')]\n"
         "for write in writes:\n"
         "    try: write()\n"
         "    except OSError as error: print(error.strerror, pathlib.Path(error.filename).name)"
@@ -143,6 +145,6 @@ def test_a_truncated_or_flipped_shard_is_refused_with_the_way_out(tmp_path):
 
 
 def test_seeds_differ_in_every_part():
-    seeds = {seed_of(a, b, c) for a in range(20) for b in range(3) for c in range(50)}
-    assert len(seeds) == 20 * 3 * 50
+    seeds = {derive_seed(a, b, c) for a in range(20) for b in Purpose for c in range(50)}
+    assert len(seeds) == 20 * len(Purpose) * 50
     assert all(0 <= s < 2**63 for s in seeds)

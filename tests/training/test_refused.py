@@ -10,9 +10,9 @@ import time
 import pytest
 import torch
 
-from babylm import console, hardware, train
+from babylm import console, hardware, metrics, train
 from babylm.models.configuration_babylm import BabyLMConfig
-from babylm.training import attention_backend, jsonl_logger, setup
+from babylm.training import attention_backend, host_choices
 
 from . import runs
 from .test_resume import stop_at
@@ -96,7 +96,7 @@ def test_a_backend_that_another_host_lacks_is_replaced_and_told(tmp_path, capsys
     made = runs.make(tmp_path)
     shape = BabyLMConfig(hidden_size=32, num_attention_heads=2, vocab_size=100)
     recorded = {"precision": "fp32", "attention": "varlen", "host": "NVIDIA H200, sm_90"}
-    choices = setup.keep_recorded_choices(made, torch.device("cpu"), shape, recorded, console.Log())
+    choices = host_choices.keep_recorded_choices(made.training, torch.device("cpu"), shape, 16, recorded, console.Log())
     assert choices.attention == "sdpa"
     printed = capsys.readouterr().out
     assert "attention varlen, with which the run began, does not run here" in printed
@@ -105,10 +105,10 @@ def test_a_backend_that_another_host_lacks_is_replaced_and_told(tmp_path, capsys
 
 def test_a_run_without_a_state_begins_its_metrics_again(tmp_path, capsys):
     folder = runs.run(tmp_path)
-    steps = [line["step"] for line in jsonl_logger.read(folder / "metrics.jsonl")]
+    steps = [line["step"] for line in metrics.read(folder / "metrics.jsonl")]
     for name in ("last.ckpt", "previous.ckpt", "main/manifest.json"):
         (folder / name).unlink()
     capsys.readouterr()
     assert train.main(runs.make(tmp_path)) == 0
     assert "no saved state: starting from step 0" in capsys.readouterr().out
-    assert [line["step"] for line in jsonl_logger.read(folder / "metrics.jsonl")] == steps
+    assert [line["step"] for line in metrics.read(folder / "metrics.jsonl")] == steps

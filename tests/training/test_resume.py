@@ -16,8 +16,7 @@ import traceback
 import pytest
 import torch
 
-from babylm import train
-from babylm.submission import revision
+from babylm import revisions, train
 from babylm.training import checkpoint
 from babylm.training.module import Pretraining
 
@@ -160,7 +159,7 @@ def test_kill_at_20_random_moments_ends_at_the_same_model(tmp_path, whole, child
             loaded = checkpoint.load(folder) if folder.exists() else None
             assert loaded is None or 0 < loaded["step"] <= 100
             for path in folder.glob("chck_*"):
-                assert revision.verify(path) == []
+                assert revisions.verify(path) == []
         else:
             assert os.waitstatus_to_exitcode(status) == 0, (tmp_path / "child.txt").read_text()[-4000:]
             if kills >= 20:
@@ -257,14 +256,14 @@ def test_a_missing_revision_of_the_last_step_is_written(tmp_path, capsys):
     folder = runs.run(tmp_path, last)
     (name,) = [path.parent.name for path in folder.glob("chck_1*/manifest.json")]
     weights = (folder / name / "model.safetensors").read_bytes()
-    facts = revision.facts(folder / name)
+    facts = revisions.facts(folder / name)
     assert facts["step"] == json.loads((folder / "plan.json").read_text())["steps"]
     shutil.rmtree(folder / name)
     shutil.rmtree(folder / "main")
     assert train.main(runs.make(tmp_path, last)) == 0
     assert f"saved {name}: " in capsys.readouterr().out
     assert (folder / name / "model.safetensors").read_bytes() == weights
-    assert revision.facts(folder / name) == facts
+    assert revisions.facts(folder / name) == facts
 
 
 def test_a_missing_revision_of_the_resumed_step_is_written(tmp_path, monkeypatch, whole):

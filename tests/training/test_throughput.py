@@ -7,7 +7,8 @@ import json
 import pytest
 import torch
 
-from babylm import console, hardware
+from babylm import console, hardware, metrics
+from babylm.tables import text_table
 from babylm.training import jsonl_logger
 from babylm.training.callbacks import throughput
 
@@ -30,13 +31,13 @@ def test_duration(seconds, text):
 
 
 def test_table_aligns():
-    lines = console.table(("name", "n"), [("a", 1), ("long name", 1000)], indent="").split("\n")
+    lines = text_table(("name", "n"), [("a", 1), ("long name", 1000)], indent="").split("\n")
     assert lines == ["name          n", "a             1", "long name  1000"]
 
 
 def test_the_log_counts_every_token_once(tmp_path):
     folder = runs.run(tmp_path)
-    records = jsonl_logger.read(folder / "metrics.jsonl")
+    records = metrics.read(folder / "metrics.jsonl")
     plan = json.loads((folder / "plan.json").read_text())
     assert records[-1]["step"] == plan["steps"]
     assert records[-1]["words"] == plan["words"]
@@ -55,7 +56,7 @@ def test_a_run_of_one_step_without_a_target_ends(tmp_path):
         "phases=[{sequence_length: 32, tokens_per_step: 512}]",
     )
     folder = runs.run(tmp_path, *short, "seed=1")
-    (line,) = jsonl_logger.read(folder / "metrics.jsonl")
+    (line,) = metrics.read(folder / "metrics.jsonl")
     assert "loss" not in line
     assert (folder / "main" / "manifest.json").exists()
 
@@ -87,16 +88,16 @@ def test_a_cut_last_line_is_left_out_and_later_steps_are_dropped(tmp_path):
     for step in (1, 2, 3):
         lines.log_metrics({"loss": 1.0 / step}, step)
     path.write_text(path.read_text() + '{"step": 4, "lo')
-    assert [line["step"] for line in jsonl_logger.read(path)] == [1, 2, 3]
+    assert [line["step"] for line in metrics.read(path)] == [1, 2, 3]
     told: list[str] = []
     lines.cut(2, told.append)
-    assert [line["step"] for line in jsonl_logger.read(path)] == [1, 2]
+    assert [line["step"] for line in metrics.read(path)] == [1, 2]
     assert not told
     path.write_bytes(b'{"step": 1}\n{"st\xffp": 2}\n{"step": 3}\n')
     with pytest.raises(ValueError, match=r"metrics.jsonl: not UTF-8"):
-        jsonl_logger.read(path)
+        metrics.read(path)
     lines.cut(3, told.append)
-    assert [line["step"] for line in jsonl_logger.read(path)] == [1, 3]
+    assert [line["step"] for line in metrics.read(path)] == [1, 3]
     assert told == [f"{path}: line 2 is damaged and left out"]
 
 

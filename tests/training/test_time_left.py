@@ -31,7 +31,7 @@ def test_left_is_right_within_a_third_from_a_tenth_of_the_run_on(state, tasks, c
     due = {*range(10, 110, 10), *range(200, 1100, 100)}
     flops = np.concatenate([[0.0], np.cumsum(np.where(np.arange(steps) < 600, 1.0, 1.2))])
     clock = Clock()
-    left = TimeLeft(flops, {"state": due, "tasks": due, "never seen": {steps}}, clock)
+    left = TimeLeft(lambda step: float(flops[step]), steps, {"state": due, "tasks": due, "never seen": {steps}}, clock)
     left.mark(0)
     told = {}
     for step in range(1, steps + 1):
@@ -56,7 +56,7 @@ def test_left_is_right_within_a_third_from_a_tenth_of_the_run_on(state, tasks, c
 
 def test_the_first_step_does_not_count_for_the_speed():
     clock = Clock()
-    left = TimeLeft(np.arange(11.0), {}, clock)
+    left = TimeLeft(float, 10, {}, clock)
     left.mark(0)
     assert left.seconds(0) == 0
     clock.now += 100

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from babylm.corpora.sources import Document
+from babylm.corpora.documents import Document
 from babylm.corpora.toy import texts
 from babylm.corpora.toy.grammar import Grammar
 from babylm.corpora.toy.pairs import minimal_pairs, write_pairs

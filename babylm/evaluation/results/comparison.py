@@ -21,11 +21,12 @@ from typing import Any
 import numpy as np
 
 from babylm import files, places, registry
-from babylm.console import Log, table
+from babylm.console import Log
 from babylm.evaluation import task_registry
 from babylm.evaluation.results import store, task_result
 from babylm.evaluation.results.item_results import ItemResults
 from babylm.evaluation.results.store import Model, StoredResult
+from babylm.tables import text_table
 
 KEYS = ("tasks", "suite", "rules", "backend", "out")
 SYNONYMS = {"scorer": "backend"}
@@ -224,7 +225,7 @@ def main(a: str, b: str, given: dict[str, str], log: Log) -> int:
     corrected = holm([difference.p for difference in differences])
     differences = [replace(difference, p_holm=p) for difference, p in zip(differences, corrected, strict=True)]
     log(f"A = {models[0].name}, B = {models[1].name}")
-    log(table(HEADER, [row(difference) for difference in differences]))
+    log(text_table(HEADER, [row(difference) for difference in differences]))
     log("scores tie-aware; p: McNemar's exact test on the items that only one gets right; Holm over the tasks above")
     for difference in differences:
         if difference.by_uid:
@@ -271,7 +272,7 @@ def _largest(difference: Difference) -> str:
         shares = [f"{100 * part[side]:.1f}" for side in ("a", "b")]
         rows.append((uid, part["n"], *shares, change, p_value(part["p"]), p_value(corrected[uid])))
     header = (f"{difference.task}: largest of {len(by_uid)}", "items", "A %", "B %", "A - B", "p", "p Holm")
-    return table(header, rows)
+    return text_table(header, rows)
 
 
 def run(words: Sequence[str]) -> int:

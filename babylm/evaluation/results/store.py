@@ -11,6 +11,7 @@ from typing import Any
 
 from babylm import files, places
 from babylm.evaluation.results import item_results
+from babylm.revisions import revision_names
 from babylm.tracks import milestone_words
 
 CHECKSUM = "content_sha256"
@@ -86,7 +87,7 @@ def model(text: str) -> Model:
         candidates = [folder.parent / "evaluation" / folder.name, folder / "evaluation" / folder.name]
         return Model(folder, next((path for path in candidates if any(path.glob("*.json"))), candidates[0]), name)
     if not (folder / "main" / "config.json").is_file():
-        names = sorted((path.parent.name for path in folder.glob("*/config.json")), key=milestone_words)
+        names = revision_names(folder)
         hint = f"; name one of its revisions ({', '.join(names)})" if names else ""
         raise ValueError(f"{folder} has no main{hint}")
     return Model(folder / "main", folder / "evaluation" / "main", name)

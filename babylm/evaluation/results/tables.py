@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from babylm.console import Log, table
+from babylm.console import Log
+from babylm.tables import text_table
 
 HEADER = ("revision", "words", "task", "backend", "items", "official %", "tie-aware %", "ties", "95 %")
 
@@ -41,7 +42,7 @@ def parts(result: Mapping[str, Any]) -> str:
     if result["by_split"]:
         splits = [(name, "", percent(value, 1), "") for name, value in result["by_split"].items()]
         lines = splits + ([] if len(scores) == result["n"] else lines)
-    return table((result["task"], "items", "official %", "ties"), lines)
+    return text_table((result["task"], "items", "official %", "ties"), lines)
 
 
 def percent(share: float | None, digits: int) -> str:

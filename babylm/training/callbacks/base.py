@@ -23,3 +23,12 @@ class StepCallback(L.Callback):
     def after_step(self, trainer: L.Trainer, module: Pretraining, step: int) -> None:
         """``step`` steps are complete."""
         raise NotImplementedError
+
+
+class StopAtEnd(StepCallback):
+    """Ends training after the last step of a feed whose length the loader does not know."""
+
+    def after_step(self, trainer: L.Trainer, module: Pretraining, step: int) -> None:
+        """Lightning stops after this step."""
+        if module.feed.is_over(step):
+            trainer.should_stop = True

@@ -17,13 +17,10 @@ import lightning as L
 
 from babylm.training import checkpoint
 from babylm.training.callbacks.base import StepCallback
+from babylm.training.errors import InterruptedNow
 from babylm.training.module import Pretraining
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
-
-
-class InterruptedNow(BaseException):
-    """A second Ctrl-C, which does not wait for the end of the step. Lightning ends the process at KeyboardInterrupt."""
 
 
 class Checkpointing(StepCallback):
@@ -39,13 +36,12 @@ class Checkpointing(StepCallback):
         folder: Path,
         *,
         minutes: float,
-        milestones: set[int],
         extra: dict[str, Any],
         clock: Callable[[], float] = time.monotonic,
         flush: Callable[[], None] = lambda: None,
         pause: Callable[[str], AbstractContextManager[None]] = lambda kind: nullcontext(),
     ) -> None:
-        self.folder, self.minutes, self.milestones, self.extra, self.clock = folder, minutes, milestones, extra, clock
+        self.folder, self.minutes, self.extra, self.clock = folder, minutes, extra, clock
         self.flush, self.pause = flush, pause
         self.stopped_by: str | None = None
         self._asked: str | None = None
@@ -88,7 +84,7 @@ class Checkpointing(StepCallback):
             asked = asked or (
                 "a signal" if trainer.strategy.reduce_boolean_decision(asked is not None, all=False) else None
             )
-        if step in self.milestones or step == module.plan.steps:
+        if module.feed.due(step) or module.feed.is_over(step):
             with self.pause("state"):
                 self.save(trainer, module)
         elif asked is not None or late:
@@ -116,6 +112,7 @@ def snapshot(trainer: L.Trainer, module: Pretraining) -> dict[str, Any]:
         "network": dict(module.network.state_dict()),
         "optimizer": optimizer,
         "average": average,
+        "feed": module.feed.state_dict(),
     }
 
 
@@ -133,8 +130,9 @@ class Restore(L.Callback):
 
 
 def restore(module: Pretraining, saved: dict[str, Any]) -> None:
-    """Weights, average and step of a saved state; the optimizer's part is Lightning's to place."""
+    """Weights, average, feed and step of a saved state; the optimizer's part is Lightning's to place."""
     module.network.load_state_dict(saved["network"])
     if module.average is not None:
         module.average.load_state_dict(saved["average"])
+    module.feed.load_state_dict(saved.get("feed", {}))
     module.completed = saved["step"]

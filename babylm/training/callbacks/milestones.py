@@ -15,7 +15,7 @@ from typing import Any
 import lightning as L
 from torch import Tensor
 
-from babylm.batches.plan import Milestone
+from babylm.batches.feed import Milestone
 from babylm.training.background_writer import BackgroundWriter
 from babylm.training.callbacks.base import StepCallback
 from babylm.training.module import Pretraining
@@ -33,16 +33,12 @@ class Milestones(StepCallback):
     def __init__(
         self,
         folder: Path,
-        milestones: list[Milestone],
         save: Save,
         tell: Callable[[str], None],
         pause: Callable[[str], AbstractContextManager[None]] = lambda kind: nullcontext(),
     ) -> None:
         self.folder, self.save, self.tell, self.pause = folder, save, tell, pause
         self.writer = BackgroundWriter()
-        self.due: dict[int, list[Milestone]] = {}
-        for milestone in milestones:
-            self.due.setdefault(milestone.step, []).append(milestone)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """A kill may have fallen between the state and the revision of one step."""
@@ -53,30 +49,34 @@ class Milestones(StepCallback):
     def after_step(self, trainer: L.Trainer, module: Pretraining, step: int) -> None:
         """Begin to write the revisions due after this step, unless they are there."""
         self.writer.collect()
-        missing = self._missing(step)
+        missing = self._missing(module, step)
         if trainer.is_global_zero and missing:
             with self.pause("revision"):
                 weights = {name: value.detach().to("cpu", copy=True) for name, value in module.weights().items()}
             self.writer.start(lambda: self._write(missing, weights, step), lambda: self._told(missing, step))
-        if step in self.due:
+        if module.feed.due(step):
             trainer.strategy.barrier()
 
     def write_missing(self, module: Pretraining) -> None:
         """Write now what is missing of the step that ``module`` is at: a kill fell after the last state of a run."""
-        missing = self._missing(module.completed)
+        missing = self._missing(module, module.completed)
         self._write(missing, module.weights(), module.completed)
         self._told(missing, module.completed)
 
-    def _missing(self, step: int) -> list[Milestone]:
-        return [m for m in self.due.get(step, []) if not (self.folder / m.name / "manifest.json").exists()]
+    def _missing(self, module: Pretraining, step: int) -> list[Milestone]:
+        return [m for m in module.feed.due(step) if not (self.folder / m.name / "manifest.json").exists()]
 
     def _write(self, milestones: list[Milestone], weights: dict[str, Tensor], step: int) -> None:
-        for one in milestones:
-            self.save(self.folder / one.name, weights, {"milestone": one.name, "words": one.words, "step": step})
+        for milestone in milestones:
+            self.save(
+                self.folder / milestone.name,
+                weights,
+                {"milestone": milestone.name, "words": milestone.words, "step": step},
+            )
 
     def _told(self, milestones: list[Milestone], step: int) -> None:
-        for one in milestones:
-            self.tell(f"saved {one.name}: {one.words:,} words, step {step:,}")
+        for milestone in milestones:
+            self.tell(f"saved {milestone.name}: {milestone.words:,} words, step {step:,}")
 
     def flush(self) -> None:
         """Wait until what was begun is on the disk; raises its error."""

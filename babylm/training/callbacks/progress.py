@@ -25,7 +25,7 @@ class Progress(StepCallback):
         assert isinstance(pl_module, Pretraining)
         if trainer.is_global_zero and on_terminal():
             self.bar = tqdm(
-                total=pl_module.plan.steps, initial=pl_module.completed, unit="step", leave=False, file=sys.stdout
+                total=pl_module.feed.length, initial=pl_module.completed, unit="step", leave=False, file=sys.stdout
             )
 
     def after_step(self, trainer: L.Trainer, module: Pretraining, step: int) -> None:

@@ -38,29 +38,30 @@ def peak_flops(device: torch.device) -> float | None:
     return next((peak for words, peak in DENSE_BF16_PEAK.items() if re.search(rf"\b{words}\b", name)), None)
 
 
-def log_interval(configured: int | None, steps: int) -> int:
-    """Steps between two lines: as configured, else at least thirty lines, and at most 50 steps.
+def log_interval(configured: int | None, steps: int | None) -> int:
+    """Steps between two lines: as configured, else at least thirty lines and at most 50 steps (10 if it has no end).
 
     >>> [log_interval(None, steps) for steps in (17, 640, 9690)]
     [1, 20, 50]
     """
     if configured is not None:
         return configured
+    if steps is None:
+        return 10
     return max(every for every in (1, 2, 5, 10, 20, 50) if every == 1 or every * 30 <= steps)
 
 
 class ThroughputMonitor(StepCallback):
     """After the first step and every ``every`` steps: one line to the log, one record to the loggers."""
 
-    def __init__(self, every: int, left: TimeLeft, tell: Callable[[str], None]) -> None:
-        self.every, self.left, self.tell = every, left, tell
+    def __init__(self, every: int, left: TimeLeft, log: Callable[[str], None]) -> None:
+        self.every, self.left, self.log_line = every, left, log
         self._parts: list[str] | None = None
         """The columns of the losses by kind of target, once the header is printed."""
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start the clocks and spread the plan's FLOPs over its steps."""
+        """Start the clocks."""
         assert isinstance(pl_module, Pretraining)
-        self._flops = pl_module.plan.flops_at
         self._device = trainer.strategy.root_device
         self._peak = peak_flops(self._device)
         self._energy = EnergyMeter(self._device)
@@ -76,8 +77,7 @@ class ThroughputMonitor(StepCallback):
 
     def after_step(self, trainer: L.Trainer, module: Pretraining, step: int) -> None:
         """Take the sums after the first step, at the interval's end and at the last step."""
-        plan = module.plan
-        if step % self.every and step not in (1, plan.steps):
+        if step % self.every and step != 1 and not module.feed.is_over(step):
             return
         sums = module.pop_metrics()  # also waits for the device
         seconds = max(time.perf_counter() - self._time, 1e-9)
@@ -86,24 +86,23 @@ class ThroughputMonitor(StepCallback):
         if trainer.is_global_zero:
             for logger in trainer.loggers:
                 logger.log_metrics(values, step)
-            self._print(module, step, values, [name for name in ("causal", "masked") if name in sums])
+            self._print(module, step, values, [name for name in module.objective.metric_names if name in sums])
         self._begin(step)
 
     def _values(
         self, trainer: L.Trainer, module: Pretraining, step: int, sums: dict[str, tuple[float, float]], seconds: float
     ) -> dict[str, float]:
-        plan = module.plan
-        tokens = sum(plan.phase_of(s).rows * plan.phase_of(s).sequence_length for s in range(self._step, step))
-        spent = float(self._flops[step])
-        values = {"words": int(plan.words_at[step]), "epoch": float(plan.words_at[step] / plan.stream.epoch_words)}
+        feed, since = module.feed, self._step
+        tokens = feed.tokens_after(step) - feed.tokens_after(since)
+        values: dict[str, float] = {"words": feed.words_after(step), "epoch": feed.epochs_after(step)}
         values |= {name: total / number for name, (total, number) in sums.items() if number}
         values["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
         values["grad_norm"] = float(module.grad_norm) if module.grad_norm is not None else float("nan")
         values["tokens_per_second"] = tokens / seconds
-        values["words_per_second"] = float(plan.words_at[step] - plan.words_at[self._step]) / seconds
-        values["flops"] = spent
+        values["words_per_second"] = (feed.words_after(step) - feed.words_after(since)) / seconds
+        values["flops"] = feed.flops_after(step)
         if self._peak is not None:
-            done = spent - float(self._flops[self._step])
+            done = feed.flops_after(step) - feed.flops_after(since)
             values["mfu"] = done / seconds / (self._peak * trainer.world_size)
         values["memory_gb"] = peak_memory(self._device) / 1e9
         if (joules := self._energy.joules()) is not None:
@@ -114,14 +113,15 @@ class ThroughputMonitor(StepCallback):
         if self._parts is None:
             self._parts = list(modes)
             names = "".join(f"{name:>9}" for name in modes)
-            self.tell(
+            self.log_line(
                 f"{'step':>13} {'words':>8} {'epoch':>6} {'loss':>8}{names} {'lr':>9} {'tokens/s':>9} {'left':>7}"
             )
-        place = f"{step}/{module.plan.steps}"
+        of = f"{step}/{module.feed.length}" if module.feed.length is not None else str(step)
+        left = self.left.seconds(step)
         losses = "".join(f"{_shown(values, name):>9}" for name in self._parts)
-        self.tell(
-            f"{place:>13} {count(values['words']):>8} {values['epoch']:6.2f} {_shown(values, 'loss'):>8}{losses} "
-            f"{values['lr']:9.2e} {count(values['tokens_per_second']):>9} {duration(self.left.seconds(step)):>7}"
+        self.log_line(
+            f"{of:>13} {count(values['words']):>8} {values['epoch']:6.2f} {_shown(values, 'loss'):>8}{losses} "
+            f"{values['lr']:9.2e} {count(values['tokens_per_second']):>9} {'-' if left is None else duration(left):>7}"
         )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from babylm import evaluate, interrupts
+from babylm import evaluate, interrupts, revisions
 from babylm.config.schema import EvaluationConfig, GlueConfig
 from babylm.evaluation import suite
 from babylm.evaluation.finetuning import loop, metrics
@@ -17,7 +17,6 @@ from babylm.evaluation.scoring.scorer import Scorer
 from babylm.evaluation.task_registry import expand, groups, load_task
 from babylm.evaluation.tasks import _glue
 from babylm.evaluation.tasks._data import MissingData
-from babylm.submission import revision
 from tests.evaluation import fixtures
 
 GLUE = [task.name for task in groups()["glue"]]
@@ -159,7 +158,7 @@ def test_missing_and_empty_files_are_missing_data(data):
 @pytest.fixture
 def run_folder(tmp_path, causal_model, tokenizer_folder):
     for name, words in (("chck_2K", 2000), ("main", 10_500)):
-        revision.save(tmp_path / "run" / name, causal_model, tokenizer_folder, {"words": words})
+        revisions.save(tmp_path / "run" / name, causal_model, tokenizer_folder, {"words": words})
     return tmp_path / "run"
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from babylm.evaluation.results import blimp_phenomena, learning_curves
 from babylm.reporting import learning_curves as learning_curve_page
+from babylm.reporting.blocks import Page, Section
+from babylm.reporting.page import render
 from tests.evaluation import stored_results
 
 UIDS = [uid for uids in blimp_phenomena.BLIMP.values() for uid in uids]
@@ -51,7 +53,8 @@ def test_other_paradigms_have_no_phenomena(tmp_path):
 
 
 def test_the_page_shows_phenomena_first(curve):
-    page = str(learning_curve_page.phenomena([SimpleNamespace(name="r", curves=[curve])]))
+    blocks = learning_curve_page.phenomena([SimpleNamespace(name="r", curves=[curve])])
+    page = render(Page("r", ["r"], [Section("Phenomena", blocks)]))
     assert page.index("BLiMP: 12 phenomena") < page.index("control/raising") < page.index("BLiMP: 67 paradigms")
     assert page.count("<details open") == 1
 

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from babylm import evaluate
+from babylm import evaluate, revisions
 from babylm.evaluation import score_model
 from babylm.evaluation.finetuning import classifier, loop
 from babylm.evaluation.scoring import device, load_model
 from babylm.evaluation.scoring.scorer import ScoredText, Scorer
-from babylm.submission import revision
 
 TEXTS = [ScoredText((1, 5, 6, 7, 8, last), (1, 2, 3, 4, 5)) for last in range(9, 19)] + [ScoredText((1, 4, 6), (1, 2))]
 
@@ -94,7 +93,7 @@ def test_what_the_device_may_be(monkeypatch):
 
 def test_the_command_places_the_model_and_says_where(tmp_path, causal_model, tokenizer_folder, capsys, monkeypatch):
     folder = tmp_path / "m"
-    revision.save(folder, causal_model, tokenizer_folder, {"words": 5})
+    revisions.save(folder, causal_model, tokenizer_folder, {"words": 5})
     words = [str(folder), "tasks=toy_pairs", "limit=1"]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     for wrong, message in (("cuda", "torch sees no GPU"), ("mps", "float64"), ("gpu", "one of: auto, cpu, cuda")):

@@ -5,11 +5,10 @@ import logging
 
 import pytest
 
-from babylm import evaluate
+from babylm import evaluate, revisions
 from babylm.config.evaluation import EvaluationConfig, PairsConfig
 from babylm.evaluation.task_registry import load_task
 from babylm.evaluation.tasks import _pairs_files
-from babylm.submission import revision
 
 GOOD, BAD = "The cat sees it.", "The cat see it."
 OTHER = ("The dogs see it.", "The dogs sees it.")
@@ -175,7 +174,7 @@ def test_reading_times_and_pairs_are_told_apart(tmp_path):
 
 
 def test_through_the_command(tmp_path, causal_model, tokenizer_folder, capsys):
-    revision.save(tmp_path / "m", causal_model, tokenizer_folder, {"words": 5})
+    revisions.save(tmp_path / "m", causal_model, tokenizer_folder, {"words": 5})
     file = write(tmp_path / "my pairs" / "a.tsv", "ok", "star", "\t")
     words = [str(tmp_path / "m"), f"tasks={file}", "pairs.good=ok", "pairs.bad=star"]
     assert evaluate._command(words) == 0

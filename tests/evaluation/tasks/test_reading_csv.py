@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from babylm import evaluate
+from babylm import evaluate, revisions
 from babylm.config.schema import EvaluationConfig, ReadingCsvConfig
 from babylm.evaluation.scoring.scorer import Scorer
 from babylm.evaluation.tasks import _reading_csv
@@ -110,9 +110,8 @@ def test_readers_are_averaged_and_contexts_can_be_given(known, tmp_path):
 
 
 def test_through_the_command(known, tmp_path, causal_model, tokenizer_folder, capsys):
-    from babylm.submission import revision
 
-    revision.save(tmp_path / "m", causal_model, tokenizer_folder, {"words": 5})
+    revisions.save(tmp_path / "m", causal_model, tokenizer_folder, {"words": 5})
     words = [str(tmp_path / "m"), f"tasks={known[1]}", "reading_csv.time=[RT]", "reading_csv.frequency=logfreq"]
     assert evaluate._command(words) == 0
     (file,) = (tmp_path / "m/evaluation/m").glob("*.json")

@@ -1,0 +1,18 @@
+"""The examples in docstrings are true."""
+
+import doctest
+import importlib
+
+import pytest
+
+MODULES = (
+    *("console", "files", "metrics", "run_folder", "runs", "tables", "corpora.documents"),
+    *(f"reporting.{name}" for name in ("blocks", "charts", "overview", "page", "runs_table", "samples")),
+)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name):
+    result = doctest.testmod(importlib.import_module(f"babylm.{name}"))
+    assert result.failed == 0
+    assert result.attempted or name == "files"
