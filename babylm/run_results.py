@@ -10,7 +10,9 @@ from typing import Any
 
 from babylm import files
 from babylm.config.schema import Config
+from babylm.evaluation import task_registry
 from babylm.evaluation.results import item_results, learning_curves, store
+from babylm.evaluation.task import YEARS
 
 Types = Mapping[str, tuple[type, ...]]
 LEFT_OUT = "restore it from a copy, or remove it: the report does without"
@@ -20,8 +22,6 @@ RESULT_KEYS = (
     *("task", "suite", "rules", "weights_sha256", "tokenizer_sha256", "official"),
     *("n", "interval", "ties", "details"),
 )
-FINETUNED = "tuned"
-"""Takes the place of the backend in the file name of a fine-tuned task."""
 SCORE_AGAIN = "remove it, and score again (python -m babylm.submit lists the command)"
 
 
@@ -56,17 +56,17 @@ class RunResults(ABC):
         return self.folder / "evaluation"
 
     @cached_property
-    def last_results(self) -> list[store.Stored]:
+    def last_results(self) -> list[store.StoredResult]:
         """The result of the last revision that has one, for each (task, suite, rules, backend)."""
-        by_key: dict[tuple[Any, ...], store.Stored] = {}
+        by_key: dict[tuple[Any, ...], store.StoredResult] = {}
         for _, results in store.revisions(self.results_folder):
-            by_key |= {(*result.key, result.scorer): result for result in results}
+            by_key |= {(*result.key, result.backend): result for result in results}
         return [by_key[key] for key in sorted(by_key, key=str)]
 
-    def last_result(self, task: str, rules: int) -> store.Stored | None:
+    def last_result(self, task: str, rules: int) -> store.StoredResult | None:
         """The last revision's result of ``task``, preferably of the full suite and by the run's backend."""
         results = [r for r in self.last_results if (r.content["task"], r.content["rules"]) == (task, rules)]
-        return max(results, key=lambda r: (r.content["suite"] == "full", r.scorer == self.backend), default=None)
+        return max(results, key=lambda r: (r.content["suite"] == "full", r.backend == self.backend), default=None)
 
     @cached_property
     def curves(self) -> list[learning_curves.Curve]:
@@ -81,8 +81,8 @@ class RunResults(ABC):
     @cached_property
     def acquisitions(self) -> list[tuple[int, str, dict[str, Any]]]:
         """(rules, backend, score over the revisions) of age of acquisition."""
-        scores = []
-        for file in sorted(self.results_folder.glob("aoa.*.json")):
+        scores, name = [], task_registry.combined_task(max(YEARS)).name
+        for file in sorted(self.results_folder.glob(f"{name}.*.json")):
             _, _, rules, backend = file.stem.split(".", 3)
             scores.append((int(rules), backend, files.read_typed(file, ACQUISITION, store.AGAIN)))
         return scores
@@ -98,21 +98,20 @@ class RunResults(ABC):
 
     def result_file(self, revision: str, task: str, suite: str) -> Path:
         """The file of a result by the run's rules and backend; it need not exist."""
-        stem, folder = task.strip("/").replace("/", "_"), self.results_folder / revision
-        finetuned = folder / f"{stem}.full.{self.rules}.{FINETUNED}.json"  # one suite, no backend
-        return finetuned if finetuned.is_file() else folder / f"{stem}.{suite}.{self.rules}.{self.backend}.json"
+        stem = task_registry.result_stem(task, suite, self.rules, self.backend)
+        return self.results_folder / revision / f"{stem}.json"
 
-    def result(self, revision: str, task: str, suite: str) -> store.Stored | None:
+    def result(self, revision: str, task: str, suite: str) -> store.StoredResult | None:
         """The stored result, None if there is none; `files.DamagedFile` if it cannot be read."""
         file = self.result_file(revision, task, suite)
         if not file.is_file():
             return None
-        return store.Stored(file, _read_keys(file, RESULT_KEYS))
+        return store.StoredResult(file, _read_keys(file, RESULT_KEYS))
 
-    def evidence(self, result: store.Stored) -> item_results.Evidence | None:
+    def item_results_of(self, result: store.StoredResult) -> item_results.ItemResults | None:
         """The stored items of a result, None if there are none; `files.DamagedFile` if they cannot be read."""
         try:
-            return result.evidence()
+            return result.item_results()
         except (ValueError, LookupError, TypeError):
             file = result.file.parent / item_results.FOLDER / result.file.name
             raise files.DamagedFile(f"{file}: damaged; remove it and {result.file}, then score again") from None
@@ -122,7 +121,7 @@ class RunResults(ABC):
         file = self.result_file(revision, task, suite)
         file = file.parent / "predictions" / file.name
         content = _read_keys(file)
-        if task == "aoa":
+        if task_registry.load_task(task).over_revisions:
             files.check_keys(file, content, ("metadata", "results"), SCORE_AGAIN)
         else:
             for uid, answers in content.items():
@@ -133,7 +132,8 @@ class RunResults(ABC):
 
     def acquisition(self) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Score and surprisals (``surprisal.json``) of age of acquisition over the milestones; None without."""
-        name = f"aoa.full.{self.rules}.{self.backend}.json"
+        task = task_registry.combined_task(self.rules).name
+        name = f"{task_registry.result_stem(task, 'full', self.rules, self.backend)}.json"
         paths = (self.results_folder / name, self.results_folder / "predictions" / name)
         if not all(file.is_file() for file in paths):
             return None

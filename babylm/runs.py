@@ -93,7 +93,7 @@ class Run(RunResults):
     @property
     def backend(self) -> str:
         """The backend whose results are read."""
-        backend = self._backend or self.config.evaluation.scorer
+        backend = self._backend or self.config.evaluation.backend
         return self.config.objective.backend if backend == "auto" else backend
 
     @property

@@ -3,7 +3,7 @@
     python -m babylm.submit checkpoints/RUN [key=value ...]
 
     python -m babylm.submit checkpoints/s1                              check, then write checkpoints/s1/submission/
-    python -m babylm.submit checkpoints/s1 rules=2025 scorer=mntp       by other rules, from results scored another way
+    python -m babylm.submit checkpoints/s1 rules=2025 backend=mntp       by other rules, from results scored another way
     python -m babylm.submit checkpoints/s1 incomplete=true              write what there is, and say what is missing
     python -m babylm.submit checkpoints/s1 repo=me/s1                   also show what a push would send
     python -m babylm.submit checkpoints/s1 repo=me/s1 push=true         send it: one branch per revision, read back
@@ -12,7 +12,7 @@
 The package holds the collated predictions, the official result tree, scores counted again from the predictions, the
 budget, a model card, the answers to the form, checksums, and all of it as one archive. Only files that a revision's
 manifest lists are sent. The code in a revision is run (in a fresh process, to see that it loads) only if it is this
-package's own, or with trust=true. Keys: rules, scorer, data, incomplete, load (false: do not load the revisions in a
+package's own, or with trust=true. Keys: rules, backend, data, incomplete, load (false: do not load the revisions in a
 fresh process), trust, reexport, push, private, and those of ``submission`` in babylm/config/schema.py (repo, license,
 description, tags, ...).
 
@@ -45,7 +45,7 @@ SWITCHES = {
     "push": "false",
     "private": "false",
 }
-KEYS = ("rules", "scorer", "data", *SWITCHES, *(field.name for field in fields(SubmissionConfig)))
+KEYS = ("rules", "backend", "data", *SWITCHES, *(field.name for field in fields(SubmissionConfig)))
 
 
 def main(folder: Path, given: dict[str, str], log: Log) -> int:

@@ -121,7 +121,7 @@ class Campaign:
         _tidy()
         if code:
             raise RuntimeError(f"evaluation of {folder} with {' '.join(words)} ended with {code}")
-        scorer = next(word.partition("=")[2] for word in words if word.startswith("scorer="))
+        scorer = next(word.partition("=")[2] for word in words if word.startswith("backend="))
         files = (folder / "evaluation" / "main").glob(f"*.fast.*.{scorer}.json")
         found = {file.name.split(".")[0]: json.loads(file.read_text())["official"] for file in files}
         return {task: score for task, score in found.items() if score is not None}
@@ -134,7 +134,7 @@ class Campaign:
             return {"name": name, "changes": list(changes), "loss": {}, "fast": {}}
         fast = {}
         for scorer in ("causal", "mntp"):
-            words = [*self.scale.fast, "revisions=main", f"scorer={scorer}"]
+            words = [*self.scale.fast, "revisions=main", f"backend={scorer}"]
             piece = f"fast-{scorer}-{name}"
             fast[scorer] = self.piece(piece, lambda words=words: {"scores": self.scored(name, words)})["scores"]
         speed = found["tokens_per_second"]
@@ -171,7 +171,7 @@ class Campaign:
         """Fast suite at each revision, then the full suite."""
         for name in names:
             for words in (self.scale.fast, *self.scale.full):
-                asked = [*words, f"scorer={scorer}"]
+                asked = [*words, f"backend={scorer}"]
                 self.piece(
                     f"score-{name}-{_hash(asked)}", lambda name=name, asked=asked: {"fast": self.scored(name, asked)}
                 )

@@ -34,7 +34,7 @@ class Scale:
 GPU = Scale(
     config="configs/strict_small.yaml",
     common=("corpus.dev=corpora/strict_small/dev", "training.log_every=100"),
-    compare=("budget.epochs=1", "training.revisions=none", "evaluation.loss_at=end"),
+    compare=("budget.epochs=1", "training.revisions=none", "evaluation.held_out_loss_when=end"),
     rounds=(
         ("weight decay", "optimizer.weight_decay", ("0.4", "0.1", "0.8", "1.2"), BOTH),
         ("share of causal rows", "objective.causal_ratio", ("0.5", "0.75"), BOTH),
@@ -63,7 +63,7 @@ SMOKE = Scale(
     common=("corpus.toy.words=12000", "tokenizer.vocab_size=600", "training.precision=fp32", "training.attention=eager",
             "phases=[{sequence_length: 64, tokens_per_step: 1024}]", "evaluation.tasks=[]",
             "model.num_hidden_layers=2"),
-    compare=("budget.words=4000", "training.revisions=none", "evaluation.loss_at=end", "milestones=[4000]"),
+    compare=("budget.words=4000", "training.revisions=none", "evaluation.held_out_loss_when=end", "milestones=[4000]"),
     rounds=(
         ("weight decay", "optimizer.weight_decay", ("0.1", "0.4"), BOTH),
         ("width", "model.intermediate_size", ("344", "256"), BOTH),
@@ -151,7 +151,7 @@ def log_rows(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 def baselines(folders: Sequence[Path], rules: int, scorer: str) -> list[str]:
     """A Markdown table: mean and range of our seeds (their evaluation folders), then the published rows."""
-    from babylm.evaluation.results.averages import GLUE, aggregates
+    from babylm.evaluation.results.averages import GLUE, official_averages
     from babylm.reporting import baselines
     from babylm.tables import markdown_table
 
@@ -166,7 +166,7 @@ def baselines(folders: Sequence[Path], rules: int, scorer: str) -> list[str]:
                     found[file.name.split(".")[0]] = 100 * value
         if all(task in found for task in GLUE):
             found["glue"] = mean([found[task] for task in GLUE])
-        for key, one in aggregates({k: v / 100 for k, v in found.items()}, rules).items():
+        for key, one in official_averages({k: v / 100 for k, v in found.items()}, rules).items():
             if one.value is not None and not one.missing:
                 found[key] = 100 * one.value
         runs.append(found)

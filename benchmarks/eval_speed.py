@@ -34,6 +34,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from babylm.evaluation.scoring import load_model
+from babylm.evaluation.task_registry import load_task, suite_names
+
 HERE = Path(__file__).resolve().parents[1]
 
 
@@ -96,9 +99,8 @@ def our_turns(given: argparse.Namespace, jobs: dict[str, Job], bf16: bool) -> di
     """The package's tasks on loaded models."""
     from babylm import files
     from babylm.config.schema import EvaluationConfig, GlueConfig
-    from babylm.evaluation import scorer as scoring
-    from babylm.evaluation import suite
-    from babylm.evaluation.results.task_result import plain
+    from babylm.evaluation.results.task_result import nan_to_none
+    from babylm.evaluation.scoring import scorer as scoring
 
     settings = EvaluationConfig(glue=GlueConfig(epochs=1, precision="bf16" if bf16 else "fp32"))
 
@@ -107,23 +109,23 @@ def our_turns(given: argparse.Namespace, jobs: dict[str, Job], bf16: bool) -> di
 
     def turn(job: Job, scorer: scoring.Scorer, out: Path) -> Path:
         scoring._ENCODED.clear()
-        module = suite.task(job.task)
+        module = load_task(job.task)
         items = module.items(given.sample / f"{job.task}.{job.lines}", suite=job.suite, rules=2025)
         options = {"settings": settings} if job.task == "mrpc" else {}
         result = module.score(scorer, items, rules=2025, **options)
         files.write_json(out / "result.json", result.as_dict())
-        files.write_json(out / "predictions.json", plain(result.predictions))
+        files.write_json(out / "predictions.json", nan_to_none(result.predictions))
         if job.task != "reading":
             margins: dict[str, list[float]] = {item.uid: [] for item in items}
             for item, margin in zip(items, result.margins, strict=True):
                 margins[item.uid].append(float(margin))
-            files.write_json(out / "margins.json", plain(margins))
+            files.write_json(out / "margins.json", nan_to_none(margins))
         return out
 
     turns = {}
     for name, job in jobs.items():
         dtype = "bf16" if bf16 else "fp32"
-        scorer = suite.load_scorer(given.data / "parity" / job.model, job.backend, dtype=dtype)
+        scorer = load_model.load_scorer(given.data / "parity" / job.model, job.backend, dtype=dtype)
         out = Path(tempfile.mkdtemp(dir=given.sample))
         turns[name] = lambda job=job, scorer=scorer, out=out: turn(job, scorer, out)
     return turns
@@ -187,7 +189,7 @@ def contend(given: argparse.Namespace, jobs: dict[str, Job]) -> None:
     else:
         from babylm.evaluation.scoring import log_probs
 
-        log_probs.keep_memory()
+        log_probs.tune_malloc()
         turns = our_turns(given, jobs, given.contender == "ours-bf16")
     print("ready", flush=True)
     for name in sys.stdin:
@@ -262,11 +264,11 @@ def alone(given: argparse.Namespace) -> None:
     torch.set_num_threads(given.threads)
     from babylm.evaluation.scoring import log_probs
 
-    log_probs.keep_memory()
+    log_probs.tune_malloc()
     data = given.data / "evaluation_data"
-    names = suite.SUITES["fast", 2025]
-    questions = dict(suite.questions(names, data, None, "fast", 2025, Log(), ()))
-    questions["blimp full"] = suite.task("blimp").items(data, suite="full", rules=2025)
+    names = suite_names("fast", 2025)
+    questions = dict(suite.load_items(names, data, None, "fast", 2025, Log(), ()))
+    questions["blimp full"] = load_task("blimp").items(data, suite="full", rules=2025)
     print(
         f"{'model':6} {'scorer':7} {'task':16} {'items':>7} {'tokens':>9} {'seconds':>8} {'tokens/s':>9} {'network':>8}"
     )
@@ -276,12 +278,12 @@ def alone(given: argparse.Namespace) -> None:
                 continue
             model = _model(given.data / "parity", size, backend, Path(folder))
             for dtype in ("fp32", "bf16"):
-                scorer = suite.load_scorer(model, backend, dtype=dtype)
+                scorer = load_model.load_scorer(model, backend, dtype=dtype)
                 clock = _Clock(scorer)
                 for name, items in questions.items():
                     if dtype == "bf16" and name != "blimp":
                         continue
-                    task = suite.task(name.split()[0])
+                    task = load_task(name.split()[0])
                     # The regressions of reading need all words.
                     picked = items if name == "reading" else items[::step]
                     begin = clock.restart()
@@ -300,7 +302,7 @@ class _Clock:
 
     def __init__(self, scorer: Any) -> None:
         self.restart()
-        whole, inner = scorer.log_probs, scorer.network.log_probs
+        whole, inner = scorer.log_probs, scorer.log_prob_model.log_probs
 
         def count(texts: Any, **options: Any) -> Any:
             self.tokens += sum(len(text.positions) for text in texts)
@@ -313,7 +315,7 @@ class _Clock:
             finally:
                 self.seconds += time.perf_counter() - begin
 
-        scorer.log_probs, scorer.network.log_probs = count, measure
+        scorer.log_probs, scorer.log_prob_model.log_probs = count, measure
 
     def restart(self) -> float:
         self.tokens, self.seconds = 0, 0.0

@@ -147,7 +147,7 @@ def measure(config: Any, steps: int, warm_up: int, profiled: int) -> dict[str, A
     log = console.Log()
     config.training.dry_run, config.training.revisions = True, "none"
     config.training.log_every = 10**9
-    config.evaluation.at = config.evaluation.loss_at = "none"
+    config.evaluation.when = config.evaluation.held_out_loss_when = "none"
     setup = open_run(config, prepare(config.corpus, config.tokenizer, log), log)
     assert setup is not None
     on_gpu = setup.device.type == "cuda"

@@ -97,7 +97,7 @@ def train_ours(given: argparse.Namespace, best: bool, objective: str = "hybrid")
     from babylm.models.configuration_babylm import BabyLMConfig
     from babylm.models.flops import training_flops_per_token
     from babylm.models.modeling_babylm import BabyLMForCausalLM
-    from babylm.training.attention_backend import choose
+    from babylm.training.attention_backend import score_choices
     from babylm.training.callbacks.base import StepCallback
     from babylm.training.setup import TrainingSetup
     from babylm.training.trainer import build_module, build_trainer, fit
@@ -130,7 +130,7 @@ def train_ours(given: argparse.Namespace, best: bool, objective: str = "hybrid")
     config = Config(track="free", phases=[PhaseConfig(1.0, given.length, given.tokens)])
     config.objective.name = objective
     config.training.compile, config.training.accumulate_grad_batches = best, given.accumulate
-    config.training.revisions = config.evaluation.at = config.evaluation.loss_at = "none"
+    config.training.revisions = config.evaluation.when = config.evaluation.held_out_loss_when = "none"
     config.budget.epochs = 50
     device = torch.device(given.device)
     planned = plan.build(
@@ -138,7 +138,7 @@ def train_ours(given: argparse.Namespace, best: bool, objective: str = "hybrid")
     )
     arithmetic, _ = hardware.choose_precision("auto", device)
     dtype = torch.bfloat16 if arithmetic == "bf16" else torch.float32
-    attention, why = choose(shape, device, dtype, length=given.length)
+    attention, why = score_choices(shape, device, dtype, length=given.length)
     print(f"note {arithmetic}, attention {attention}: {why}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         quiet = console.Log(quiet=True)

@@ -53,7 +53,7 @@ def tiny(tmp_path_factory):
     """A run that was trained and scored."""
     torch.set_num_threads(1)  # as in every test, but this comes before them
     folder = tmp_path_factory.mktemp("tiny")
-    made = runs.run(folder, "milestones=[]", "evaluation.tasks=[toy_pairs]", "evaluation.at=none", "name=tiny")
+    made = runs.run(folder, "milestones=[]", "evaluation.tasks=[toy_pairs]", "evaluation.when=none", "name=tiny")
     assert evaluate._command([str(made)]) == 0
     return made
 
@@ -220,7 +220,7 @@ def test_each_command(command, scratch, tiny, monkeypatch, capsys):
             assert report._command(arguments) == 0
             assert any((scratch / word / "report.html").is_file() for word in arguments) or "out=" in " ".join(words)
         case ["python", "-m", "babylm.submit", *arguments]:
-            if scored := [word for word in arguments if word.startswith(("rules=", "scorer="))]:
+            if scored := [word for word in arguments if word.startswith(("rules=", "backend="))]:
                 assert evaluate._command([arguments[0], *scored]) == 0
             assert submit._command([*arguments, "load=false"]) == 0
             assert "equal" in capsys.readouterr().out

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from babylm import registry
+from babylm.evaluation import task_registry
 
 PACKAGE = Path(__file__).parent.parent / "babylm"
 # Longest match wins. The commands are on top; floor 0 is imported by everybody.
 FLOORS = {
     "prepare": 6, "train": 6, "evaluate": 6, "interact": 6, "__main__": 6, "generate": 6, "submit": 6, "report": 6,
     "training": 5, "interaction": 5, "submission": 5, "reporting": 5,
-    "evaluation.suite": 4, "evaluation.catalogue": 4, "generation": 4,
+    "evaluation.suite": 4, "evaluation.catalogue": 4, "generation": 4, "evaluation.request": 4,
+    "evaluation.score_model": 4, "evaluation.task_registry": 4, "evaluation.model_paths": 4,
+    "evaluation.results.averages": 4, "evaluation.results.comparison": 4,
     "evaluation": 3, "interaction.teachers": 3, "interaction.environments": 3,
     "objectives": 2, "optimizers": 2, "models": 2, "batches": 2, "schedules": 2, "weight_averaging": 2,
     "hardware": 2, "revisions": 2,
-    "runs": 3, "run_results": 3,
+    "runs": 4, "run_results": 4,
     "corpora": 1,
     "config": 0, "tracks": 0, "registry": 0, "run_folder": 0, "environment": 0, "console": 0, "files": 0, "": 0,
     "cli": 0, "interrupts": 0, "redaction": 0, "publication": 0, "places": 0, "randomness": 0, "lazy": 0,
@@ -173,3 +180,32 @@ def test_files_are_about_one_thing():
         if (n := len(p.read_text(encoding="utf-8").splitlines())) > 350
     }
     assert not long
+
+
+# A module outside a task's file that holds its name as a string: why.
+NAMES_OF_TASKS = {
+    "reporting.baselines": "published scores, which are data by task",
+    "evaluation.data.download": "ewok is a source of data there (--get source=ewok)",
+    "models.configuration_babylm": "reading is an old key of config.json, for the error that names babylm.convert",
+}
+
+
+def test_tasks_are_known_by_name_in_their_files_alone():
+    """What others need of a task they read from its fields, so that a file of one's own is a whole task."""
+    names = set(registry.names(task_registry.FOLDER))
+    wrong = []
+    for module in modules():
+        if module.startswith("evaluation.tasks") or module in NAMES_OF_TASKS:
+            continue
+        for node in ast.walk(ast.parse(path_of(module).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and node.value in names:
+                wrong.append(f"{module}:{node.lineno}: {node.value!r}")
+    assert not wrong
+
+
+def test_facts_of_tasks_are_read_without_torch():
+    code = (
+        "import sys; from babylm.evaluation import task_registry as r; from babylm.evaluation.results import averages\n"
+        "r.plugin_tasks(); averages.columns_of(2026); import babylm.evaluate; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent)

@@ -80,8 +80,8 @@ def _check_run(config: Config) -> None:
     known = [tracks.milestone_name(words) for words in config.milestones or tracks.TRACKS[config.track].milestones]
     for name in config.evaluation.milestones:
         registry.check(name, known, "evaluation.milestones")
-    if config.evaluation.milestones and config.evaluation.at != "milestones":
-        raise ConfigError("evaluation.milestones: they are asked only with evaluation.at=milestones")
+    if config.evaluation.milestones and config.evaluation.when != "milestones":
+        raise ConfigError("evaluation.milestones: they are asked only with evaluation.when=milestones")
     _require(
         config.corpus.source != "hub" or config.corpus.hub_dataset is not None,
         "corpus.hub_dataset",

@@ -90,11 +90,11 @@ class PairsConfig:
 class EvaluationConfig:
     """What is measured inside training."""
 
-    at: Literal["none", "milestones", "end"] = "end"
+    when: Literal["none", "milestones", "end"] = "end"
     """When ``tasks`` are scored: never, at every milestone and the end, or at the end."""
     milestones: list[str] = field(default_factory=list)
-    """Which ones ``at: milestones`` means, as [chck_1M, chck_10M]; none: all. The end counts anyway."""
-    loss_at: Literal["none", "milestones", "end"] = "milestones"
+    """Which ones ``when: milestones`` means, as [chck_1M, chck_10M]; none: all. The end counts anyway."""
+    held_out_loss_when: Literal["none", "milestones", "end"] = "milestones"
     """When the loss on ``corpus.dev`` is measured (``corpus.test`` at the end alone)."""
     loss_tokens: int = number(65_536, "[1, 1e10]")
     """Tokens of ``corpus.dev``, in evenly spaced rows, that the loss is measured on at a milestone; at the end all."""
@@ -102,7 +102,7 @@ class EvaluationConfig:
     """Tasks by name (``babylm/evaluation/tasks``), or paths of one's own data (`task_path`)."""
     data: str = "evaluation_data"
     """Folder of the official evaluation data."""
-    scorer: Literal["auto", "causal", "mntp", "mlm"] = "auto"
+    backend: Literal["auto", "causal", "mntp", "mlm"] = "auto"
     """How sentences are scored; ``auto``: causally unless the objective is masked only."""
     dtype: Literal["auto", "fp32", "bf16"] = "auto"
     """What models compute in (the softmax is fp32 always). ``auto``: fp32, as officially; ``bf16``: its results bear

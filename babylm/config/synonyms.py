@@ -83,6 +83,9 @@ RENAMED = {
     "training.accumulate": "training.accumulate_grad_batches",
     "training.plan_only": "training.dry_run",
     "training.save_minutes": "training.checkpoint_minutes",
+    "evaluation.at": "evaluation.when",
+    "evaluation.loss_at": "evaluation.held_out_loss_when",
+    "evaluation.scorer": "evaluation.backend",
 }
 """Key of the first configurations -> its name now, for the error and for `babylm.convert`."""
 

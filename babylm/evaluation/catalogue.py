@@ -1,21 +1,21 @@
-"""All tasks as a table: in which suites, the score of guessing, whether their data is there, and how to get it."""
+"""All tasks as a table: their suites, the score of guessing, whether their data is there, and how to get it."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
-from babylm import places, registry
+from babylm import places
 from babylm.config.evaluation import EvaluationConfig
 from babylm.console import Log
-from babylm.evaluation import suite
 from babylm.evaluation.results import tables
+from babylm.evaluation.task import Task
+from babylm.evaluation.task_registry import plugin_tasks
 from babylm.evaluation.tasks import _data
 from babylm.tables import text_table
 
 HEADER = ("task", "suites", "chance %", "data", "there")
-OWN = (
+OWN_DATA = (
     "your own data is a task too: tasks=FOLDER or FILE of minimal pairs (*.jsonl, *.csv, *.tsv), or a table of reading "
     "times; python -m babylm.evaluate --help"
 )
@@ -26,35 +26,34 @@ def main(given: dict[str, str], log: Log) -> int:
     data = places.given(given.get("data", EvaluationConfig().data))
     rows, damaged = [], []
     lacking: dict[str, list[str]] = {}
-    for name in registry.names(suite.FOLDER):
-        task = suite.task(name)
-        suites = [f"{which} {rules}" for (which, rules), names in suite.SUITES.items() if name in names]
+    for task in sorted(plugin_tasks(), key=lambda task: task.name):
         states: dict[str, str] = {}
-        for which in dict.fromkeys(entry.split()[0] for entry in suites) or ("full",):
-            states[which], problem = _state(task, data, which)
-            if states[which] == "missing":  # one line for all tasks that one source brings
+        for suite in dict.fromkeys(suite for suite, _ in task.suites) or ("full",):
+            states[suite], problem = _state(task, data, suite)
+            if states[suite] == "missing":  # one line for all tasks with the same source
                 what, _, source = problem.rpartition("; ")
                 lacking.setdefault(source, []).append(what.rpartition(" has no ")[2])
             elif problem:
-                damaged.append(f"{name}, {which}: {problem}")
-        shown = "; ".join(dict.fromkeys(states.values() if len(set(states.values())) == 1 else _by_suite(states)))
-        needed = ", ".join(filter(None, dict.fromkeys(_needed(task, which) for which in states))) or "none"
-        rows.append((name, ", ".join(suites) or "none", tables.percent(task.CHANCE or None, 1), needed, shown))
+                damaged.append(f"{task.name}, {suite}: {problem}")
+        state = "; ".join(dict.fromkeys(states.values() if len(set(states.values())) == 1 else _by_suite(states)))
+        needed = ", ".join(filter(None, dict.fromkeys(_needed(task, suite) for suite in states))) or "none"
+        suites = ", ".join(f"{suite} {rules}" for suite, rules in task.suites) or "none"
+        rows.append((task.name, suites, tables.percent(task.chance or None, 1), needed, state))
     log(f"tasks, with the data in {data} (another folder: data=...)")
     log(text_table(HEADER, rows))
     for source, names in lacking.items():
         log(f"missing: {', '.join(names)}; {source}")
     for line in damaged:
         log(line)
-    log(OWN)
+    log(OWN_DATA)
     return 0
 
 
-def _state(task: Any, data: Path, which: str) -> tuple[str, str]:
-    """(whether the data is there, what is wrong with it and how to mend that)."""
+def _state(task: Task, data: Path, suite: str) -> tuple[str, str]:
+    """(whether the data is there, what is wrong with it and how to solve that)."""
     rules = 2025  # the files are the same in both years, or their absence is
     try:
-        items = task.items(data, None, suite=which, rules=rules)
+        items = task.items(data, None, suite=suite, rules=rules)
     except _data.MissingData as error:
         return "missing", str(error)
     except ValueError as error:
@@ -62,14 +61,14 @@ def _state(task: Any, data: Path, which: str) -> tuple[str, str]:
     return f"{len(items):,} items", ""
 
 
-def _needed(task: Any, which: str) -> str:
-    """What the task reads below ``<which>_eval``: what it names as missing where there is nothing at all."""
+def _needed(task: Task, suite: str) -> str:
+    """What the task reads below ``<suite>_eval``: what it names as missing in a folder that does not exist."""
     try:
-        task.items(Path(os.devnull), 1, suite=which, rules=2026)
+        task.items(Path(os.devnull), 1, suite=suite, rules=2026)
     except _data.MissingData as error:
         return error.needed
     return ""
 
 
 def _by_suite(states: dict[str, str]) -> list[str]:
-    return [f"{which}: {state}" for which, state in states.items()]
+    return [f"{suite}: {state}" for suite, state in states.items()]

@@ -1,4 +1,4 @@
-"""How far long work in evaluation is: a bar on a terminal, else a line now and then."""
+"""Progress of long work in evaluation: a bar on a terminal, else a line now and then."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tqdm import tqdm
 from babylm.console import Log, duration
 
 SLOW = 30.0
-"""Seconds from one line to the next, where there is no bar."""
+"""Seconds between lines, if there is no bar."""
 
 
 class Progress:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from babylm import registry
+from babylm.evaluation import task_registry
+
 FINDINGS = "Findings 2025, Table 3"
 QUOTED = "leaderboard of 2025 as quoted by participants; averages: Findings 2025, Table 3"
 README_2025 = "README of the 2025 pipeline (preliminary); averages: Findings 2025, Table 3"
@@ -20,13 +23,6 @@ COLUMNS = {
     2026: ("blimp", "supplement", "ewok", "entity_tracking", "comps", "global_piqa", "glue", "reading", "aoa"),
 }
 """Tasks, then averages, by year."""
-
-FULL = {
-    "blimp": 59_875, "supplement": 5_218, "ewok": 7_618, "comps": 91_028, "reading": 1_726, "wug_adj": 200,
-    "wug_past": 50, "global_piqa": 203,
-}  # fmt: skip
-"""Items of the whole task, which the published numbers are of."""
-FULL_ENTITY = {2025: 9_483, 2026: 6_780}
 
 
 @dataclass(frozen=True)
@@ -103,4 +99,7 @@ def of(track: str, rules: int) -> list[Published]:
 
 def is_whole(task: str, rules: int, n: int) -> bool:
     """Whether ``n`` items are the whole task."""
-    return n == (FULL_ENTITY[rules] if task == "entity_tracking" else FULL.get(task, n))
+    if task not in registry.names(task_registry.FOLDER):
+        return True
+    official = task_registry.load_task(task).official
+    return official is None or n == sum(official.counts("full", rules).values())

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from babylm.evaluation.results.calibration import Calibration, calibration
-from babylm.evaluation.results.item_results import Evidence
-from babylm.evaluation.results.store import Stored
+from babylm.evaluation.results.item_results import ItemResults
+from babylm.evaluation.results.store import StoredResult
 from babylm.reporting import charts
 from babylm.reporting.blocks import Block, Charts, Figure, Folded, Heading, Note, Pair, Tabular, Word
 from babylm.reporting.legend import coloured, legend
@@ -31,11 +31,11 @@ CALIBRATION = (
 def calibrated(runs: Sequence[Run]) -> list[Block]:
     """Reliability of the preference between the two sentences of a pair."""
     figures, rows = [], []
-    for key in dict.fromkeys((*result.key, result.scorer) for run in runs for result in run.last_results):
+    for key in dict.fromkeys((*result.key, result.backend) for run in runs for result in run.last_results):
         name = f"{title(key[0])} ({key[1]}, {key[2]}, {key[3]})"
         calibrations = []
         for run, colour in coloured(runs):
-            result = next((r for r in run.last_results if (*r.key, r.scorer) == key), None)
+            result = next((r for r in run.last_results if (*r.key, r.backend) == key), None)
             of_run = None if result is None else _calibration(result)
             if of_run is not None:
                 calibrations.append((run, of_run, colour))
@@ -59,8 +59,8 @@ def calibrated(runs: Sequence[Run]) -> list[Block]:
     return [Charts(figures, legend(runs)), Tabular(table)]
 
 
-def _calibration(result: Stored) -> Calibration | None:
-    items = result.evidence()
+def _calibration(result: StoredResult) -> Calibration | None:
+    items = result.item_results()
     if items is None or (items.candidates != 2).any() or not np.isnan(items.human).all():
         return None
     return calibration(items.margins) if not np.isnan(items.margins).all() else None
@@ -71,11 +71,11 @@ def examples(runs: Sequence[Run]) -> list[Block]:
     blocks: list[Block] = []
     for run in runs:
         for result in run.last_results:
-            items = result.evidence()
+            items = result.item_results()
             if items is None or not any(items.examples.values()):
                 continue
             task, suite, _ = result.key
-            name = f"{title(task)} ({result.content['model']}, {suite}, {result.scorer})"
+            name = f"{title(task)} ({result.content['model']}, {suite}, {result.backend})"
             name = f"{run.name}, {name}" if len(runs) > 1 else name
             blocks.append(Folded(name, _kinds(items), is_open=not blocks))
     if not blocks:
@@ -87,7 +87,7 @@ def examples(runs: Sequence[Run]) -> list[Block]:
     return [Note(note), *blocks]
 
 
-def _kinds(items: Evidence) -> list[Block]:
+def _kinds(items: ItemResults) -> list[Block]:
     blocks: list[Block] = []
     for kind, name in KINDS.items():
         if pairs := items.examples.get(kind):

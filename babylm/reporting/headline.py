@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from babylm.evaluation.results.averages import GLUE
+from babylm.evaluation import task_registry
 from babylm.reporting import baselines, charts
 from babylm.reporting.blocks import Block, Charts, Figure, Note, Tabular
 from babylm.reporting.charts import Dots
@@ -102,14 +102,16 @@ def headline_scores(run: Run, rules: int) -> dict[str, Headline]:
     """The run's official scores by column of the published tables, as far as there are."""
     averages: dict[str, dict[str, object]] = next((parts for year, parts in run.averages if year == rules), {})
     scores: dict[str, Headline] = {}
+    groups = task_registry.groups()
     for column in baselines.COLUMNS[rules]:
         result = run.last_result(column, rules)
         value = averages.get(column, {}).get("value")
         interval, is_partial = None, False
-        if column == "glue":
-            parts = [r.content["official"] for task in GLUE if (r := run.last_result(task, rules)) is not None]
-            value = sum(parts) / len(GLUE) if len(parts) == len(GLUE) else None
-        elif column == "aoa":
+        if column in groups:
+            results = [run.last_result(task.name, rules) for task in groups[column]]
+            parts = [r.content["official"] for r in results if r is not None]
+            value = sum(parts) / len(parts) if len(parts) == len(results) else None
+        elif column == task_registry.combined_task(rules).name:
             value = next((score["score"] for year, _, score in run.acquisitions if year == rules), None)
         elif result is not None:
             value, bounds = result.content["official"], result.content["interval"]
@@ -123,16 +125,18 @@ def headline_scores(run: Run, rules: int) -> dict[str, Headline]:
 def _other_tasks(runs: Sequence[Run]) -> list[Block]:
     """The scores of tasks without a published column: a free run's, or a user's own."""
     rows = []
+    grouped = {task.name for tasks in task_registry.groups().values() for task in tasks}
+    in_columns = {rules: grouped.union(columns) for rules, columns in baselines.COLUMNS.items()}
     for run in runs:
         for result in run.last_results:
             task, suite, rules = result.key
-            if task in baselines.COLUMNS[rules] or task in GLUE or task == "aoa" or result.content["official"] is None:
+            if task in in_columns[rules] or result.content["official"] is None:
                 continue
             bounds = result.content["interval"]
             interval = None if not bounds or None in bounds else (100 * bounds[0], 100 * bounds[1])
             chance = 100 * result.content["chance"] or None
             score = Headline(100 * result.content["official"], interval, is_partial=False)
-            rows.append([title(task), run.name, suite, rules, result.scorer, score, chance])
+            rows.append([title(task), run.name, suite, rules, result.backend, score, chance])
     if not rows:
         return []
     titles = ("task", "run", "suite", "rules", "scored", "score %", "chance %")

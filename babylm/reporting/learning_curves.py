@@ -50,7 +50,7 @@ def tasks(runs: Sequence[Run]) -> list[Block]:
 
 
 def _key(curve: Curve) -> Key:
-    return curve.task, curve.suite, curve.rules, curve.scorer
+    return curve.task, curve.suite, curve.rules, curve.backend
 
 
 def _name(key: Key) -> str:
@@ -87,7 +87,7 @@ def phenomena(runs: Sequence[Run]) -> list[Block]:
             whose = f"{run.name}, {title(curve.task)}: " if len(runs) > 1 else f"{title(curve.task)}: "
             for part, what in ((groups, "phenomena"), (curve, "paradigms" if groups else "parts")):
                 if part is not None:
-                    name = f"{whose}{len(part.by_uid)} {what}, {curve.suite}, {curve.rules}, {curve.scorer}"
+                    name = f"{whose}{len(part.by_uid)} {what}, {curve.suite}, {curve.rules}, {curve.backend}"
                     is_open = not blocks and len(part.by_uid) <= OPEN_ROWS
                     blocks.append(Folded(name, [Tabular(heat_map(part))], is_open=is_open))
     if not blocks:

@@ -8,7 +8,7 @@ import yaml
 from markupsafe import Markup
 
 from babylm.console import count, duration
-from babylm.evaluation.results.averages import GLUE, HUMAN_LIKENESS, NLP
+from babylm.evaluation import task_registry
 from babylm.reporting.blocks import Block, Folded, Missing, Note, Tabular, Text, code
 from babylm.runs import Run
 from babylm.tables import Table
@@ -170,11 +170,16 @@ def _missing_scores(run: Run, command: str) -> list[tuple[str, str]]:
     last = f" revisions={run.revisions[-1]}" if run.revisions else ""
     if not full:
         return [*items, ("The full suite is not scored", f"{command} suite=full rules={rules}{last}")]
-    absent = [name for name in (*NLP, *HUMAN_LIKENESS[rules]) if name not in full and name not in ("glue", "aoa")]
-    absent += ["glue"] if any(name not in full for name in GLUE) else []
+    tasks = [task for task in task_registry.suite_tasks("full", rules) if not task.over_revisions]
+    absent = list(dict.fromkeys(task.group or task.name for task in tasks if task.name not in full))
     if absent:
-        tasks = f"tasks={','.join(absent)} suite=full rules={rules}{last}"
-        items.append((f"Of the full suite there is no {', '.join(absent)}", f"{command} {tasks}"))
+        options = f"tasks={','.join(absent)} suite=full rules={rules}{last}"
+        items.append((f"Of the full suite there is no {', '.join(absent)}", f"{command} {options}"))
     if not any(year == rules for year, _, _ in run.acquisitions) and len(run.revisions) > ENOUGH_FOR_AOA:
-        items.append(("No age of acquisition", f"{command} tasks=aoa suite=full rules={rules}"))
+        items.append(
+            (
+                "No age of acquisition",
+                f"{command} tasks={task_registry.combined_task(rules).name} suite=full rules={rules}",
+            )
+        )
     return items

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from babylm.evaluation.results.averages import GLUE
+from babylm.evaluation import task_registry
 from babylm.reporting import charts
 from babylm.reporting.blocks import Block, Charts, Figure, Missing, Note, Tabular
 from babylm.reporting.charts import COLOURS, Axis, Line
@@ -67,11 +67,12 @@ def _group(run: Run) -> str:
 
 
 def _scores(run: Run) -> dict[str, float]:
-    """Official scores in % by ``<task> <rules>``: tasks without their parts of GLUE, then averages."""
+    """Official scores in % by ``<task> <rules>``: tasks outside groups (GLUE), then averages."""
     scores: dict[str, float] = {}
+    grouped = {task.name for tasks in task_registry.groups().values() for task in tasks}
     for result in sorted(run.last_results, key=lambda result: result.content["suite"] != "full"):
         task, suite, rules = result.key
-        if task not in GLUE and result.content["official"] is not None:
+        if task not in grouped and result.content["official"] is not None:
             scores.setdefault(f"{title(task)} {rules} {suite}", 100 * result.content["official"])
     for rules, parts in run.averages:
         for name, part in parts.items():

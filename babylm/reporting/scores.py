@@ -4,34 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from babylm.evaluation import task_registry
 from babylm.evaluation.results import comparison
-from babylm.evaluation.results.averages import GLUE
-from babylm.evaluation.results.store import Stored
+from babylm.evaluation.results.averages import TITLES
+from babylm.evaluation.results.store import StoredResult
 from babylm.evaluation.results.tables import percent
 from babylm.reporting.blocks import Block, Tabular
 from babylm.runs import Run
 from babylm.tables import Table
 
-TITLES = {
-    "blimp": "BLiMP", "supplement": "Supplement", "ewok": "EWoK", "entity_tracking": "Entity", "comps": "COMPS",
-    "glue": "GLUE", "reading": "Reading", "wug_adj": "WUG adj", "wug_past": "WUG past", "aoa": "AoA",
-    "global_piqa": "GlobalPIQA", "nlp": "NLP", "human_likeness": "Human-like", "macro": "Macro", "overall": "Overall",
-}  # fmt: skip
 
-
-def title(task: str) -> str:
-    """A task's name as the field writes it; of a task that is a folder or file, its last part."""
-    if task in GLUE:
-        return {"boolq": "BoolQ", "multirc": "MultiRC"}.get(task, task.upper())
-    return TITLES.get(task, task.rstrip("/").rsplit("/", 1)[-1])
+def title(name: str) -> str:
+    """A task, a group of tasks or an average as tables name it; of a task that is a path, its last part."""
+    return TITLES.get(name) or task_registry.title(name)
 
 
 def scores(runs: Sequence[Run]) -> list[Block]:
     """One row per (task, run): official and tie-aware score, ties, interval, and what produced it."""
     rows = []
-    for key in dict.fromkeys((*result.key, result.scorer) for run in runs for result in run.last_results):
+    for key in dict.fromkeys((*result.key, result.backend) for run in runs for result in run.last_results):
         for run in runs:
-            rows += [_row(run, result) for result in run.last_results if (*result.key, result.scorer) == key]
+            rows += [_row(run, result) for result in run.last_results if (*result.key, result.backend) == key]
     if not rows:
         return []
     titles = ("task", "run", "revision", "suite", "rules", "scored", "items", "official %", "tie-aware %", "ties",
@@ -46,11 +39,11 @@ def scores(runs: Sequence[Run]) -> list[Block]:
     return [Tabular(table), *_averages(runs), *_reading_times(runs)]
 
 
-def _row(run: Run, result: Stored) -> list[object]:
+def _row(run: Run, result: StoredResult) -> list[object]:
     content = result.content
     interval = " to ".join(percent(value, 1) for value in content["interval"] or ()) or None
     return [
-        *(title(content["task"]), run.name, content["model"], content["suite"], content["rules"], result.scorer),
+        *(title(content["task"]), run.name, content["model"], content["suite"], content["rules"], result.backend),
         content["n"],
         *(None if content[key] is None else 100 * content[key] for key in ("official", "tie_aware")),
         content["ties"],
@@ -66,7 +59,16 @@ def _averages(runs: Sequence[Run]) -> list[Block]:
     for run in runs:
         for rules, _, acquisition in run.acquisitions:
             score = 100 * acquisition["score"]
-            rows.append(["AoA", run.name, rules, score, score, f"{acquisition['words']} words have ages"])
+            rows.append(
+                [
+                    title(task_registry.combined_task(rules).name),
+                    run.name,
+                    rules,
+                    score,
+                    score,
+                    f"{acquisition['words']} words have ages",
+                ]
+            )
     for run in runs:
         for rules, parts in run.averages:
             for name, part in parts.items():
@@ -105,7 +107,7 @@ def compared(runs: Sequence[Run]) -> list[Block]:
     for other in runs[1:]:
         differences = []
         for a in runs[0].last_results:
-            b = next((b for b in other.last_results if (*b.key, b.scorer) == (*a.key, a.scorer)), None)
+            b = next((b for b in other.last_results if (*b.key, b.backend) == (*a.key, a.backend)), None)
             if b is not None and a.content["items_sha256"] == b.content["items_sha256"]:
                 differences.append(comparison.compare(a, b))
         corrected = comparison.holm([difference.p for difference in differences])
@@ -123,5 +125,5 @@ def compared(runs: Sequence[Run]) -> list[Block]:
 
 def _difference(other: Run, difference: comparison.Difference, p_holm: float | None) -> list[object]:
     _, n, *shares, change, interval, only_a, only_b, p, _ = comparison.row(difference)
-    name = f"{title(difference.task)} ({difference.suite}, {difference.rules}, {difference.scorers[0]})"
+    name = f"{title(difference.task)} ({difference.suite}, {difference.rules}, {difference.backends[0]})"
     return [name, other.name, f"{n:,}", *shares, change, interval, only_a, only_b, p, comparison.p_value(p_holm)]

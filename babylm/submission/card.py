@@ -11,7 +11,7 @@ from typing import Any
 from huggingface_hub import ModelCardData
 
 from babylm import files, places, publication, revisions
-from babylm.evaluation.results.averages import Aggregate
+from babylm.evaluation.results.averages import Average
 from babylm.runs import Run
 from babylm.submission import description
 from babylm.submission.ledger import budget
@@ -22,7 +22,7 @@ FRONT_MATTER = ("license", "language", "library_name", "pipeline_tag", "tags")
 """Order of the metadata."""
 
 
-def card(run: Run, scores: Sequence[Score], averages: Mapping[str, Aggregate], missing: Sequence[str]) -> str:
+def card(run: Run, scores: Sequence[Score], averages: Mapping[str, Average], missing: Sequence[str]) -> str:
     """The whole card; ``missing`` are lines about what the package lacks."""
     parts = [
         f"---\n{_metadata(run)}\n---",
@@ -73,7 +73,7 @@ def _loading(run: Run) -> str:
     return f"{code}\n\nOther moments of the training are {others}, and those listed below."
 
 
-def _scores(run: Run, scores: Sequence[Score], averages: Mapping[str, Aggregate], missing: Sequence[str]) -> str:
+def _scores(run: Run, scores: Sequence[Score], averages: Mapping[str, Average], missing: Sequence[str]) -> str:
     rows = []
     for score in scores:
         result = run.result("main", score.task, "fast" if run.config.track == "free" else "full")

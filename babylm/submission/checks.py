@@ -1,4 +1,4 @@
-"""Everything that stands between a run and a submission, found at once, each with the command that mends it."""
+"""Every problem of a run that is to be submitted, found at once, each with the command that solves it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from babylm import files, places, revisions, tracks
 from babylm.evaluation.results import store
+from babylm.evaluation.task_registry import combined_task, load_task
 from babylm.runs import Run
 from babylm.submission import official
 
@@ -19,56 +20,56 @@ class Problem:
     what: str
     remedy: str
     fatal: bool = True
-    """``incomplete=true`` submits all the same where this is false: something is missing, nothing is wrong."""
+    """False if something is missing but nothing is wrong: ``incomplete=true`` then submits all the same."""
 
     def __str__(self) -> str:
         return f"{self.what}\n    {self.remedy}"
 
 
 def problems(run: Run) -> list[Problem]:
-    """All of them; empty for a run that can be submitted. (Loading the revisions is `babylm.submission.load_check`.)"""
-    found = [*_revisions(run), *_words(run), *_tokenizer(run)]
+    """All problems; empty for a run that can be submitted. (`babylm.submission.load_check` loads the revisions.)"""
+    problems = [*_revisions(run), *_words(run), *_tokenizer(run)]
     scored = False
     missing: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for name, task, which in official.required(run.config, run.rules, run.milestones):
+    for name, task, suite in official.required(run.config, run.rules, run.milestones):
         if not (run.folder / name / "config.json").is_file():
             continue
-        again = f"remove it, then: {_command(run, [(task, which)], name)}"
+        again = f"remove it, then: {_command(run, [(task, suite)], name)}"
         try:
-            result = run.result(name, task, which)
+            result = run.result(name, task, suite)
             problems_of_result = [] if result is None else _result(run, name, result)
         except files.DamagedFile as error:
-            found.append(Problem(f"damaged result: {error}", again))
+            problems.append(Problem(f"damaged result: {error}", again))
             continue
         if result is None:
-            missing[task, which].append(name)
+            missing[task, suite].append(name)
         else:
             scored = scored or name == "main"
-            found += problems_of_result
+            problems += problems_of_result
     together: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
-    for (task, which), names in missing.items():
-        together[which, tuple(names)].append(task)
-    found += [_missing(run, which, names, tasks) for (which, names), tasks in together.items()]
+    for (task, suite), names in missing.items():
+        together[suite, tuple(names)].append(task)
+    problems += [_missing(run, suite, names, tasks) for (suite, names), tasks in together.items()]
     if not scored:
-        found.append(_unscored(run))
+        problems.append(_unscored(run))
     if run.config.track == "multimodal":
-        found += [
+        problems += [
             Problem(f"{task} is missing: it needs images", "not part of this version", fatal=False)
-            for task in official.VISION
+            for task in official.vision_tasks()
         ]
-    if run.config.track != "free" and ("aoa", "full") not in missing and run.acquisition() is None:
+    acquisition = (combined_task(run.rules).name, "full")
+    if run.config.track != "free" and acquisition not in missing and run.acquisition() is None:
         what = f"age of acquisition has no score over the {len(run.milestones)} revisions"
-        found.append(Problem(what, _command(run, [("aoa", "full")]), fatal=False))
-    return found
+        problems.append(Problem(what, _command(run, [acquisition]), fatal=False))
+    return problems
 
 
 def _unscored(run: Run) -> Problem:
-    """Nothing of ``main`` is scored: not even an incomplete submission can be made of that."""
+    """The problem of a run whose ``main`` has no score: not even an incomplete submission is possible."""
     if run.config.track == "free" and not run.config.evaluation.tasks:
         return Problem("the run's configuration names no tasks (evaluation.tasks)", "there is nothing to submit")
-    which = "fast" if run.config.track == "free" else "full"
-    tasks = [task for name, task, suite in official.required(run.config, run.rules, []) if name == "main"]
-    return Problem("no task of main has been scored", _command(run, [(task, which) for task in tasks], "main"))
+    keys = [(task, suite) for name, task, suite in official.required(run.config, run.rules, []) if name == "main"]
+    return Problem("no task of main has been scored", _command(run, keys, "main"))
 
 
 def _revisions(run: Run) -> list[Problem]:
@@ -155,18 +156,18 @@ def _tokenizer(run: Run) -> list[Problem]:
     return found
 
 
-def _result(run: Run, name: str, result: store.Stored) -> list[Problem]:
+def _result(run: Run, name: str, result: store.StoredResult) -> list[Problem]:
     """A stored result against the revision's weights and tokenizer, and against the official counts."""
-    task, which, _ = result.key
+    task, suite, _ = result.key
     content = result.content
-    label = f"{name}: {task} ({which})"
-    again = f"remove {result.file}, then: {_command(run, [(task, which)], name)}"
-    found = []
+    label = f"{name}: {task} ({suite})"
+    again = f"remove {result.file}, then: {_command(run, [(task, suite)], name)}"
+    problems = []
     for key, file in (("weights_sha256", revisions.WEIGHTS), ("tokenizer_sha256", "tokenizer.json")):
         path = run.folder / name / file
         if path.is_file() and content[key] != files.sha256_unchanged(path):
-            found.append(Problem(f"{label} is stale: {file} has changed since it was scored", again))
-    expected = official.counts(task, which, run.rules)
+            problems.append(Problem(f"{label} is stale: {file} has changed since it was scored", again))
+    expected = official.counts(task, suite, run.rules)
     if expected is not None:
         actual = _counted(run, name, result)
         wrong = [
@@ -178,48 +179,45 @@ def _result(run: Run, name: str, result: store.Stored) -> list[Problem]:
         if wrong and run.config.track != "free":
             more = f" (and {len(wrong) - 3} more)" if len(wrong) > 3 else ""
             remedy = f"put the official data in place (evaluation.data), without limit=, {again}"
-            found.append(Problem(f"{label}: {'; '.join(wrong[:3])}{more}", remedy))
+            problems.append(Problem(f"{label}: {'; '.join(wrong[:3])}{more}", remedy))
     lost = _not_finite(run, name, result)
     if lost:
-        found.append(Problem(f"{label}: {lost} answers are NaN", f"the weights or the scorer are broken; {again}"))
-    return found
+        problems.append(Problem(f"{label}: {lost} answers are NaN", f"the weights are broken; {again}"))
+    return problems
 
 
-def _counted(run: Run, name: str, result: store.Stored) -> dict[str, int]:
-    task, which, _ = result.key
-    content = result.content
-    if task in ("reading", "aoa") or task in official.GLUE:
-        return {task: content["n"]}
-    if task == "global_piqa":
-        evidence = run.evidence(result)
-        parts = [] if evidence is None else evidence.splits
-        return {part: parts.count(part) for part in dict.fromkeys(parts)}
-    predictions = run.predictions(name, task, which)
-    return {uid.lower(): len(own["predictions"]) for uid, own in predictions.items()}
+def _counted(run: Run, name: str, result: store.StoredResult) -> dict[str, int]:
+    """Number of answers per UID (lower case), or per part."""
+    task = load_task(result.key[0])
+    if task.over_revisions:
+        return {task.name: result.content["n"]}
+    if task.official is not None and task.official.parts:
+        items = run.item_results_of(result)
+        splits = [] if items is None else items.splits
+        return {part: splits.count(part) for part in dict.fromkeys(splits)}
+    predictions = run.predictions(name, task.name, result.key[1])
+    return {uid.lower(): len(answers["predictions"]) for uid, answers in predictions.items()}
 
 
-def _not_finite(run: Run, name: str, result: store.Stored) -> int:
-    """How many answers are NaN where a number belongs (the first word of a sentence has no previous one)."""
-    task, which, _ = result.key
-    if task == "aoa":
-        return sum(line["surprisal"] != line["surprisal"] for line in run.predictions(name, task, which)["results"])
-    if task == "reading":
-        lines = run.predictions(name, task, which)["reading"]["predictions"]
-        return sum(line["pred"] != line["pred"] for line in lines)
-    evidence = run.evidence(result)
-    lost = 0 if evidence is None else int((evidence.margins != evidence.margins).sum())
+def _not_finite(run: Run, name: str, result: store.StoredResult) -> int:
+    """How many answers are NaN and must not be."""
+    task = load_task(result.key[0])
+    if task.numeric:
+        return task.count_nan(run.predictions(name, task.name, result.key[1]))
+    items = run.item_results_of(result)
+    lost = 0 if items is None else int((items.margins != items.margins).sum())
     return lost or int(result.content["official"] is None)
 
 
-def _missing(run: Run, which: str, names: tuple[str, ...], tasks: list[str]) -> Problem:
-    shown = ", ".join(names) if len(names) <= 4 else f"{len(names)} revisions, {names[0]} ... {names[-1]}"
-    command = _command(run, [(task, which) for task in tasks], *names)
-    return Problem(f"results are missing ({which}) of {shown}: {', '.join(tasks)}", command, fatal=False)
+def _missing(run: Run, suite: str, names: tuple[str, ...], tasks: list[str]) -> Problem:
+    listed = ", ".join(names) if len(names) <= 4 else f"{len(names)} revisions, {names[0]} ... {names[-1]}"
+    command = _command(run, [(task, suite) for task in tasks], *names)
+    return Problem(f"results are missing ({suite}) of {listed}: {', '.join(tasks)}", command, fatal=False)
 
 
 def _command(run: Run, keys: list[tuple[str, str]], *names: str) -> str:
     """The command that makes results; all revisions when several are named."""
-    words = store.command(run.folder, [(task, which, run.rules) for task, which in keys], run.backend)
+    words = store.command(run.folder, [(task, suite, run.rules) for task, suite in keys], run.backend)
     return f"{words} revisions={names[0]}" if len(names) == 1 else words
 
 

@@ -1,7 +1,7 @@
-"""Whether strangers can load the revisions: in a fresh process, with the remote code in the folder, as the official
-pipeline does it; under the installed transformers and the older versions that `make env` lays beside it.
+"""Check that others can load the revisions: in a fresh process, with the remote code in the folder, as the official
+pipeline does, under the installed transformers and the older versions that `make env` installs beside it.
 
-That process runs the code in the folders, so it is started only for code that is this package's own, byte for byte, or
+That process runs the code in the folders, so it is started only for code that equals this package's byte for byte, or
 that the user trusts.
 """
 
@@ -31,7 +31,7 @@ TOLERANCE = 1e-4
 
 
 def outputs(folders: Sequence[Path], overlay: Path | None = None) -> dict[str, Any]:
-    """What `stranger` says of the folders, by path, and the ``version`` of transformers; ``ValueError`` if it fails.
+    """Outputs of `remote_code_probe` by folder, and the ``version`` of transformers; ``ValueError`` if it fails.
 
     Runs the code in the folders.
     """

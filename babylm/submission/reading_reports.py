@@ -1,4 +1,4 @@
-"""The tables that the official reading task writes beside its score: nothing of them is scored.
+"""The tables that the official reading task writes besides its score; nothing in them is scored.
 
 ``correlations.txt``: of surprisal with each measure; ``predictive_power.jsonl``: regressions of each measure with and
 without surprisal; ``predictive_power_spillover.jsonl``: the same with the previous word in the baseline.
@@ -23,7 +23,7 @@ TABLES = {
 
 
 def reports(data: Path, lines: Sequence[Mapping[str, float]]) -> dict[str, str]:
-    """Text by file name, of the words in ``data`` (``reading_data.csv``) and the surprisals of the predictions.
+    """Texts by file name, for the words in ``data`` (``reading_data.csv``) and the surprisals of the predictions.
 
     A measure that the data lacks is left out.
     """
@@ -45,14 +45,14 @@ def _regression(frame: Any, measured: str, baseline: Sequence[str]) -> dict[str,
     formula = f"{measured} ~ ({' + '.join(baseline)}) ** 2"
     # As officially: the baseline is fitted to its own complete rows, which are those with surprisal and perhaps more.
     without = formulas.ols(formula, data=frame[[measured, *baseline]].dropna()).fit()
-    found = formulas.ols(f"{formula} + pred", data=frame[[measured, *baseline, "pred"]].dropna()).fit()
+    fit = formulas.ols(f"{formula} + pred", data=frame[[measured, *baseline, "pred"]].dropna()).fit()
     return {
         "Predicted variable": measured,
-        "Coefficient": float(found.params["pred"]),
-        "Number of standard deviations": float(found.tvalues["pred"]),
-        "P-value": float(found.pvalues["pred"]),
-        "R2": float(found.rsquared),
-        "Change in R2 from baseline": float(found.rsquared - without.rsquared),
-        "AIC": float(found.aic),
-        "Change in AIC from baseline": float(found.aic - without.aic),
+        "Coefficient": float(fit.params["pred"]),
+        "Number of standard deviations": float(fit.tvalues["pred"]),
+        "P-value": float(fit.pvalues["pred"]),
+        "R2": float(fit.rsquared),
+        "Change in R2 from baseline": float(fit.rsquared - without.rsquared),
+        "AIC": float(fit.aic),
+        "Change in AIC from baseline": float(fit.aic - without.aic),
     }

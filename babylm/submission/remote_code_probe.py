@@ -1,7 +1,7 @@
-"""Loads revisions as a stranger would: a script for a process of its own, in which nothing of the package is imported.
+"""Script that loads revisions without this package, in a separate process, with the remote code in their folders.
 
-``python stranger.py OUT FOLDER...`` writes what each auto class says of a fixed text to OUT, a torch file. It runs the
-code in the folders.
+``python remote_code_probe.py OUT FOLDER...`` writes the outputs of each auto class for a fixed text to OUT, a torch
+file. It runs the code in the folders.
 """
 
 from __future__ import annotations

@@ -10,12 +10,12 @@ from babylm import config as configuration
 from babylm import publication
 from babylm.runs import Run
 
-SELECTION = ("rules", "scorer", "data")
+SELECTION = ("rules", "backend", "data")
 """Settings that choose results; all others change the section ``submission`` of the configuration."""
 
 
 def open_run(folder: str | Path, settings: dict[str, str] | None = None) -> Run:
-    """The finished run in ``folder`` with settings of the section ``submission``, and ``rules`` and ``scorer``.
+    """The finished run in ``folder`` with settings of the section ``submission``, and ``rules`` and ``backend``.
 
     Raises:
         ValueError: it is no run, it is not finished, or a setting cannot be published.
@@ -23,7 +23,7 @@ def open_run(folder: str | Path, settings: dict[str, str] | None = None) -> Run:
     settings = settings or {}
     changes = [f"submission.{key}={value}" for key, value in settings.items() if key not in SELECTION]
     rules = int(settings["rules"]) if "rules" in settings else None
-    run = Run(folder, changes, rules=rules, backend=settings.get("scorer"))
+    run = Run(folder, changes, rules=rules, backend=settings.get("backend"))
     publication.check(run.config.submission)
     run.require_whole()
     return run

@@ -30,7 +30,7 @@ def finalize(setup: TrainingSetup, module: Pretraining, loop: L.Trainer) -> None
         rows = [(source, *(f"{values[name]:.4f}" for name in names)) for source, values in losses.items()]
         setup.log("loss on the test text, nats a target (causal_word: a word)\n" + text_table(("source", *names), rows))
     wanted = setup.config.evaluation
-    if wanted.tasks and wanted.at != "none":
+    if wanted.tasks and wanted.when != "none":
         trained, untrained = known or score(setup, network), score(setup, setup.network())
         rows = [
             (name, f"{100 * untrained[name].official:.1f}", f"{100 * trained[name].official:.1f}", trained[name].n)

@@ -110,7 +110,7 @@ def test_every_config_loads_and_survives_a_round_trip(root, tmp_path):
         ("budget.words=-4", "budget.words: must be at least 1, not -4"),
         ("name={", "not valid YAML"),
         ("evaluation.milestones=[chck_50k]", "evaluation.milestones: unknown value 'chck_50k'; did you mean chck_50K"),
-        ("evaluation.milestones=[chck_50K]", "only with evaluation.at=milestones"),
+        ("evaluation.milestones=[chck_50K]", "only with evaluation.when=milestones"),
         ("logging.wandb=p", r"logging.wandb: the package wandb is not installed: pip install 'babylm\[track\]'"),
     ],
 )

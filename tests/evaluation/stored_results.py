@@ -2,7 +2,7 @@
 
 from babylm import files
 from babylm.evaluation.results import item_results
-from babylm.evaluation.results.task_result import Item, choose, fingerprint, plain
+from babylm.evaluation.results.task_result import Item, fingerprint, nan_to_none, score_choices
 
 
 def pairs(sizes, human=False):
@@ -14,10 +14,10 @@ def pairs(sizes, human=False):
     ]
 
 
-def store(folder, items, scores, task="blimp", words=1000, suite="fast", rules=2026, scorer="causal", **more):
+def store(folder, items, scores, task="blimp", words=1000, suite="fast", rules=2026, backend="causal", **more):
     """``scores`` (items, candidates); returns the result."""
-    result = choose(items, scores.ravel())
-    file = folder / f"{task.replace('/', '_')}.{suite}.{rules}.{scorer}.json"
+    result = score_choices(items, scores.ravel())
+    file = folder / f"{task.replace('/', '_')}.{suite}.{rules}.{backend}.json"
     examples = {
         "wrong": [{"uid": "u", "margin": -1.0, "good": [["the", 1.0], ["<b>cat</b>", 4.5]], "bad": [["a", None]]}],
         "close": [],
@@ -29,7 +29,7 @@ def store(folder, items, scores, task="blimp", words=1000, suite="fast", rules=2
         "version": 1,
         "items_sha256": fingerprint(items),
         "model": folder.name,
-        "scorer": scorer,
+        "backend": backend,
         "suite": suite,
         "rules": rules,
         "weights_sha256": "ab" * 32,
@@ -43,7 +43,7 @@ def store(folder, items, scores, task="blimp", words=1000, suite="fast", rules=2
         "seconds": 1.5,
         "time": "2026-01-01T00:00:00+00:00",
     }
-    files.write_json(file, plain({**content, **more}))
+    files.write_json(file, nan_to_none({**content, **more}))
     return result
 
 

@@ -39,7 +39,7 @@ def model(tmp_path_factory, causal_model, tokenizer_folder):
         ("tasks=my/times.csv", "no file my/times.csv"),
         ("suite=ful", "did you mean full"),
         ("rules=2024", "rules: unknown value '2024'"),
-        ("scorer=mlmm", "did you mean mlm"),
+        ("backend=mlmm", "did you mean mlm"),
         ("dtype=bf61", "dtype"),
         ("device=gpu", "device: unknown value 'gpu'"),
         ("trust=yes", "trust: unknown value 'yes'"),
@@ -194,7 +194,7 @@ def test_what_is_written_is_understood(place, line, monkeypatch):
     monkeypatch.setattr(model_paths, "_snapshot", lambda *_: place / "checkpoints/s1/main")
     target, *words = shlex.split(line)
     asked = evaluate.registry.options(words, evaluate.KEYS, evaluate.SECTIONS)
-    request = evaluate.request(target, asked)
+    request = evaluate.request_of(target, asked)
     assert request.models or request.part
 
 

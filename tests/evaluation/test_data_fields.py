@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from babylm.evaluation import suite
+from babylm.evaluation.task_registry import load_task
 from babylm.evaluation.tasks import _data
 
 WRONG = {
@@ -62,7 +62,7 @@ def change(own_data):
 
 def refused(own_data, task):
     with pytest.raises(ValueError, match=r"\S") as error:
-        suite.task(task).items(own_data, suite="full", rules=2026)
+        load_task(task).items(own_data, suite="full", rules=2026)
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -138,7 +138,7 @@ def test_a_file_that_a_file_manager_left_is_no_data(own_data):
     hidden = own_data / "full_eval/blimp_filtered/._agreement_1.jsonl"
     hidden.write_bytes(b"\0\1")
     try:
-        assert len(suite.task("blimp").items(own_data, suite="full")) == 6
+        assert len(load_task("blimp").items(own_data, suite="full")) == 6
     finally:
         hidden.unlink()
 

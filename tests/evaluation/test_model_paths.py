@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from babylm import evaluate, generate, revisions
-from babylm.evaluation import model_paths, suite
+from babylm.evaluation import model_paths
 from babylm.evaluation.scoring.load_model import load_scorer
 from tests.evaluation import fixtures
 from tests.submission.test_checks import resealed
@@ -119,7 +119,7 @@ def test_code_of_a_stranger_runs_only_when_trusted(tmp_path, model, capsys):
     assert evaluate._command([str(model), "tasks=toy_pairs", "limit=1", "trust=true"]) == 0
     assert (tmp_path / "executed").exists()
     assert evaluate._command([str(model), "tasks=toy_pairs", "trust=yes"]) == 2
-    assert type(suite.load_scorer(model, "causal", trust=True).model).__name__ == "LM"
+    assert type(load_scorer(model, "causal", trust=True).model).__name__ == "LM"
     # Its class does not say where the encoder is: the folder's AutoModel is fine-tuned.
     fixtures.glue(tmp_path / "data/full_eval/glue_filtered")
     tuned = ["tasks=rte", f"data={tmp_path / 'data'}", "glue.epochs=1", "glue.precision=fp32"]

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from babylm.evaluation import suite
 from babylm.evaluation.results import task_result
-from babylm.evaluation.suite import load_scorer
+from babylm.evaluation.scoring.load_model import load_scorer
+from babylm.evaluation.task_registry import load_task
 
 ROOT = Path(__file__).parents[2]
 DATA = (ROOT / os.environ.get("BABYLM_SHARED_DATA", "../shared/data")).resolve()
@@ -62,8 +62,8 @@ def linked(source, one_in, target):
 
 @pytest.mark.parametrize(("model", "backend", "task", "folder", "which", "source", "seen", "compared"), CASES)
 def test_every_prediction(tmp_path, model, backend, task, folder, which, source, seen, compared):
-    module = suite.task(task)
-    names = getattr(module, "FOLDERS", {which: getattr(module, "FOLDER", "")})
+    module = load_task(task)
+    names = module.official.subfolders
     linked(source, seen, tmp_path / f"{which}_eval" / names[which])
     stored, numbers, average = official(model, backend, folder)
     items = module.items(tmp_path, suite=which, rules=2025)
@@ -100,7 +100,7 @@ def test_every_prediction(tmp_path, model, backend, task, folder, which, source,
         for own, line, chosen, agreed in zip(answers, expected, result.chosen, same, strict=True)
         for k in range(len(own))
     ]
-    ours = task_result.choose(items, np.array(scores))
+    ours = task_result.score_choices(items, np.array(scores))
     assert 100 * ours.official == pytest.approx(average, abs=HALF)
     parts = {uid: tally.official for uid, tally in ours.by_uid.items()} | ours.by_split
     assert {uid: 100 * value for uid, value in parts.items()} == pytest.approx(numbers, abs=HALF)
@@ -112,7 +112,7 @@ def test_equal_to_one_sentence_at_a_time(model, backend):
     rows = [json.loads(line) for line in (FAST / "supplement_fast/turn_taking.jsonl").read_text().splitlines()[:6]]
     sentences = [row["sentence_good"] for row in rows]
     items = [(sentence, sentence[len(sentence) // 2 :]) for sentence in sentences]
-    fast = scorer.score(items)
+    fast = scorer.sequence_log_probs(items)
     for index, (sentence, completion) in enumerate(items):
         encoded = scorer.tokenizer(sentence, return_offsets_mapping=True)
         ids, start, total, count = encoded["input_ids"], len(sentence) - len(completion), 0.0, 0

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from babylm import evaluate, files, revisions
-from babylm.evaluation import suite
+from babylm.evaluation import score_model
 from babylm.evaluation.results import comparison, item_results, store
 from tests.evaluation.tasks.test_pairs_files import write
 
@@ -134,7 +134,7 @@ def test_a_folder_for_results_that_is_none_is_told_before_scoring(model, tmp_pat
 
     folder = shutil.copytree(model, tmp_path / "m", ignore=shutil.ignore_patterns("evaluation"))
     (folder / "evaluation").write_text("a file")
-    monkeypatch.setattr(suite, "load_scorer", lambda *_, **__: pytest.fail("scored"))
+    monkeypatch.setattr(score_model, "load_scorer", lambda *_, **__: pytest.fail("scored"))
     assert evaluate._command([str(folder), "tasks=toy_pairs"]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert line == f"error: {folder / 'evaluation'}: results cannot be written there: File exists"

@@ -8,8 +8,10 @@ import torch
 
 from babylm import evaluate, revisions
 from babylm.corpora import toy
-from babylm.evaluation import suite
+from babylm.evaluation import score_model, suite
 from babylm.evaluation.results import averages
+from babylm.evaluation.score_model import evaluate_model
+from babylm.evaluation.task_registry import load_task, result_stem, suite_names
 from babylm.evaluation.tasks import _data, _minimal_pairs, _pairs_files
 from tests.evaluation import fixtures
 
@@ -34,7 +36,7 @@ def run_folder(tmp_path, causal_model, tokenizer_folder):
 
 def test_a_folder_of_pairs(tmp_path):
     write_pairs(tmp_path / "pairs", n=9)
-    items = suite.task(str(tmp_path / "pairs")).items(None, 5)
+    items = load_task(str(tmp_path / "pairs")).items(None, 5)
     # Without a `field` the file's name is the UID, as in the official reader.
     assert [item.uid for item in items] == ["first"] * 5 + ["second"] * 5
     assert [item.sentences[0] for item in items[:5]] == [f"The cat {i} sees." for i in (0, 2, 4, 6, 8)]
@@ -52,27 +54,27 @@ def test_broken_pairs_name_their_place(tmp_path):
         with pytest.raises(_data.MissingData, match="empty"):
             read(tmp_path / "empty")
     with pytest.raises(ValueError, match="no folder"):
-        suite.task("no/such")
+        load_task("no/such")
 
 
 @pytest.mark.parametrize(("name", "folder"), [("blimp", "blimp_fast"), ("supplement", "supplement_fast")])
 def test_official_folders(tmp_path, name, folder):
     with pytest.raises(ValueError, match=rf"evaluation.data.*fast_eval/{folder}"):
-        suite.task(name).items(tmp_path)
+        load_task(name).items(tmp_path)
     write_pairs(tmp_path / "fast_eval" / folder)
-    assert len(suite.task(name).items(tmp_path, limit=4)) == 8
+    assert len(load_task(name).items(tmp_path, limit=4)) == 8
 
 
 @pytest.mark.skipif(not hasattr(toy, "minimal_pairs"), reason="the bundled corpus has no pairs yet")
 def test_grammar_needs_no_data():
-    items = suite.task("toy_pairs").items(None)
+    items = load_task("toy_pairs").items(None)
     assert len({item.uid for item in items}) >= 12
-    assert items == suite.task("toy_pairs").items(None)
+    assert items == load_task("toy_pairs").items(None)
 
 
 def test_unknown_task_suggests():
     with pytest.raises(ValueError, match=r"evaluation.tasks.*did you mean blimp"):
-        suite.task("blmp")
+        load_task("blmp")
 
 
 @pytest.mark.parametrize("backend", ["causal", "mntp", "mlm"])
@@ -81,14 +83,15 @@ def test_in_memory_equals_from_disk_and_changes_nothing(tmp_path, causal_model, 
     causal_model.train()
     task = str(tmp_path / "pairs")
     random = torch.random.get_rng_state()
-    result = suite.run(causal_model, tokenizer_folder, [task], backend=backend)[task]
+    in_memory = suite.run(causal_model, tokenizer_folder, [task], backend=backend)[task]
     assert torch.equal(torch.random.get_rng_state(), random)
     assert causal_model.training
     causal_model.eval()
     assert all(torch.equal(value, before[name]) for name, value in causal_model.state_dict().items())
-    [stored] = suite.evaluate(run_folder / "main", {task: suite.task(task).items(None)}, backend, tmp_path / "results")
-    assert stored["official"] == result.official
-    assert stored["scorer"] == backend
+    [result] = evaluate_model(run_folder / "main", {task: load_task(task).items(None)}, backend, tmp_path / "results")
+    stored = result.content
+    assert stored["official"] == in_memory.official
+    assert stored["backend"] == backend
     assert stored["dtype"] == "float32"
 
 
@@ -107,14 +110,14 @@ def test_command_writes_results_once(tmp_path, run_folder, capsys, monkeypatch):
     assert set(stored["by_uid"]) == {"first", "second"}
     assert stored["weights_sha256"] == revisions.facts(run_folder / "main")["weights_sha256"]
 
-    monkeypatch.setattr(suite, "load_scorer", lambda *_, **__: pytest.fail("scored twice"))
+    monkeypatch.setattr(score_model, "load_scorer", lambda *_, **__: pytest.fail("scored twice"))
     assert evaluate._command(words) == 0
     with pytest.raises(pytest.fail.Exception):
         evaluate._command([*words[:2], "limit=4"])
 
 
 def test_command_takes_a_model_folder(tmp_path, run_folder, capsys):
-    assert evaluate._command([str(run_folder / "main"), f"tasks={tmp_path / 'pairs'}", "scorer=mntp"]) == 0
+    assert evaluate._command([str(run_folder / "main"), f"tasks={tmp_path / 'pairs'}", "backend=mntp"]) == 0
     assert "mntp" in capsys.readouterr().out
     assert list((run_folder / "main/evaluation/main").glob("*.mntp.json"))
 
@@ -126,7 +129,7 @@ def test_command_takes_a_model_folder(tmp_path, run_folder, capsys):
         (["{run}", "tasks"], "key=value"),
         (["{run}", "tasks=toy_pair"], "did you mean toy_pairs"),
         (["{run}", "tasks=toy_pairs", "revisions=man"], "did you mean main"),
-        (["{run}", "tasks=toy_pairs", "scorer=casual"], "did you mean causal"),
+        (["{run}", "tasks=toy_pairs", "backend=casual"], "did you mean causal"),
         (["{run}/nothing", "tasks=toy_pairs"], "no folder"),
         (["{run}"], "tasks: none given"),
     ],
@@ -148,11 +151,11 @@ def test_suites(run_folder, official_data, capsys, name, rules):
     words = [str(run_folder), f"suite={name}", f"rules={rules}", f"data={official_data}", "revisions=main"]
     assert evaluate._command(words) == 0
     shown = capsys.readouterr().out
-    tasks = suite.SUITES[name, rules]
+    tasks = suite_names(name, rules)
     for task in tasks:
-        stem = suite.stored_as(task, name, rules, "causal")
+        stem = result_stem(task, name, rules, "causal")
         stored = json.loads((run_folder / f"evaluation/main/{stem}.json").read_text())
-        assert stem == ".".join([stored["task"], stored["suite"], str(stored["rules"]), stored["scorer"]])
+        assert stem == ".".join([stored["task"], stored["suite"], str(stored["rules"]), stored["backend"]])
         assert (stored["rules"], stored["suite"]) == (rules, name)
         assert (run_folder / f"evaluation/main/predictions/{stem}.json").is_file()
         assert f"[1/1] main {task}: " in shown
@@ -207,7 +210,7 @@ def test_parts_share_the_revisions_and_the_whole_adds_the_rest(run_folder, offic
     tuned = {file.parent.name for file in run_folder.glob("evaluation/*/rte.*.json")}
     assert tuned == {"main"}
     assert not list(run_folder.glob("evaluation/*/averages.*"))
-    monkeypatch.setattr(suite, "load_scorer", lambda *_, **__: pytest.fail("scored twice"))
+    monkeypatch.setattr(score_model, "load_scorer", lambda *_, **__: pytest.fail("scored twice"))
     assert evaluate._command(words) == 0
     assert len(list(run_folder.glob("evaluation/*/averages.*"))) == 3
     for wrong in ("5/5", "1", "-1/4", "a/b", "0/0"):
@@ -218,15 +221,15 @@ def test_parts_share_the_revisions_and_the_whole_adds_the_rest(run_folder, offic
 def test_aggregates():
     columns = dict.fromkeys(("blimp", "supplement", "ewok", "entity_tracking", "comps", "glue"), 0.6)
     columns |= {"wug_adj": 0.4, "wug_past": 0.2, "reading": 0.06, "aoa": -0.02}
-    found = averages.aggregates(columns, 2025)
+    found = averages.official_averages(columns, 2025)
     assert found["nlp"].value == pytest.approx(0.6)
     assert found["human_likeness"].value == pytest.approx(0.16)
     assert found["macro"].value == pytest.approx(0.38)
-    found = averages.aggregates(columns | {"global_piqa": 0.4}, 2026)
+    found = averages.official_averages(columns | {"global_piqa": 0.4}, 2026)
     assert found["overall"].value == pytest.approx((6 * 0.6 + 0.4 + 0.06 - 0.02) / 9)
     assert found["overall"].missing == ()
-    found = averages.aggregates(columns, 2026)
+    found = averages.official_averages(columns, 2026)
     assert found["overall"].value == pytest.approx((6 * 0.6 + 0.06 - 0.02) / 9)  # as on the leaderboard
     assert found["overall"].present == pytest.approx((6 * 0.6 + 0.06 - 0.02) / 8)
     assert found["overall"].missing == ("global_piqa",)
-    assert averages.aggregates({}, 2025)["macro"].present is None
+    assert averages.official_averages({}, 2025)["macro"].present is None

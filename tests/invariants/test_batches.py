@@ -109,8 +109,8 @@ def test_observers_change_nothing(tmp_path, tmp_path_factory):
         "training.checkpoint_minutes=0.000001",
         f"corpus.dev={tmp_path}/dev.txt",
         f"corpus.test={tmp_path}/dev.txt",
-        "evaluation.loss_at=milestones",
-        "evaluation.at=milestones",
+        "evaluation.held_out_loss_when=milestones",
+        "evaluation.when=milestones",
         f"evaluation.tasks=[{pairs}]",
         "logging.tensorboard=true",
     )

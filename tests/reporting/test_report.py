@@ -59,7 +59,7 @@ def regressions(run):
 
 
 def score(run, shift=0.0):
-    """Stored results of every revision, as of a model that learns."""
+    """StoredResult results of every revision, as of a model that learns."""
     generator = np.random.default_rng(0)
     for number, name in enumerate(("chck_300", "chck_600", "main")):
         for task, items in (

@@ -12,9 +12,12 @@ from babylm.config.schema import Config, EvaluationConfig, GlueConfig, Submissio
 from babylm.console import Log
 from babylm.corpora import tokenizer as tokenizers
 from babylm.evaluation import suite
-from babylm.evaluation.results.averages import GLUE
+from babylm.evaluation.score_model import evaluate_model
+from babylm.evaluation.task_registry import groups, load_task, suite_names
 from babylm.submission import official
 from tests.models.variants import network
+
+GLUE = [task.name for task in groups()["glue"]]
 
 TRACK = tracks.Track(10_000, 100_000, tuple(range(1_000, 6_000, 1_000)))
 TEXTS = [
@@ -63,15 +66,15 @@ def _evaluate(folder, data, rules, settings):
     results = folder / "evaluation"
 
     def score(models, tasks, which):
-        asked = suite.questions(tasks, data, None, which, rules, quiet, tasks)
+        asked = suite.load_items(tasks, data, None, which, rules, quiet, tasks)
         for model in models:
-            suite.evaluate(model, asked, "causal", results, suite=which, rules=rules, settings=settings)
+            evaluate_model(model, asked, "causal", results, suite=which, rules=rules, settings=settings)
 
-    score(milestones, suite.SUITES["fast", rules], "fast")
+    score(milestones, suite_names("fast", rules), "fast")
     score(milestones, ["aoa"], "full")
-    score([folder / "main"], [t for t in suite.SUITES["full", rules] if t not in ("aoa", *GLUE)], "full")
+    score([folder / "main"], [t for t in suite_names("full", rules) if t not in ("aoa", *GLUE)], "full")
     score([folder / "main"], GLUE, "full")
-    suite.acquisition(milestones, "causal", results, "full", rules, quiet)
+    suite.score_over_revisions(load_task("aoa"), milestones, "causal", results, "full", rules, quiet)
 
 
 @pytest.fixture

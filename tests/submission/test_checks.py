@@ -13,7 +13,7 @@ from tests.submission.conftest import TRACK
 
 
 def problems(folder, rules=2026):
-    return checks.problems(settings.open_run(folder, {"rules": str(rules), "scorer": "causal"}))
+    return checks.problems(settings.open_run(folder, {"rules": str(rules), "backend": "causal"}))
 
 
 def change(file, **values):

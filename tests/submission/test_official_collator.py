@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from babylm import tracks
-from babylm.evaluation.results.averages import GLUE
+from babylm.evaluation.task_registry import groups, load_task
 from babylm.submission import collate, official, package, settings
+
+GLUE = [task.name for task in groups()["glue"]]
 
 CHECKOUT = os.environ.get("BABYLM_OFFICIAL_PIPELINE", "../evaluation-pipeline-2025")
 
@@ -36,9 +38,9 @@ def theirs(monkeypatch):
 @needs_checkout
 def test_our_tables_are_the_official_ones(theirs):
     for task in ("blimp", "supplement", "ewok", "entity_tracking", "comps"):
-        assert official.counts(task, "full", 2025) == theirs.FULL_SIZES[official.PLACES[task].key]
+        assert official.counts(task, "full", 2025) == theirs.FULL_SIZES[load_task(task).official.key]
     for task in ("blimp", "supplement", "ewok"):
-        assert set(official.counts(task, "fast", 2025).values()) == {theirs.FAST_SIZES[official.PLACES[task].key]}
+        assert set(official.counts(task, "fast", 2025).values()) == {theirs.FAST_SIZES[load_task(task).official.key]}
     assert official.counts("entity_tracking", "fast", 2025) == theirs.FAST_SIZES["entity_tracking"]
     for task in ("wug_adj", "wug_past", "reading", *GLUE):
         assert official.counts(task, "full", 2025) == {task: theirs.FULL_SIZES[task]}
@@ -52,8 +54,8 @@ def test_our_tables_are_the_official_ones(theirs):
 
 @needs_checkout
 def test_official_collator_writes_the_same_file(mini, data, monkeypatch, theirs):
-    run = settings.open_run(mini, {"rules": "2025", "scorer": "causal"})
-    names = {task: official.PLACES[task].key for task in ("blimp", "supplement", "ewok", "comps")}
+    run = settings.open_run(mini, {"rules": "2025", "backend": "causal"})
+    names = {task: load_task(task).official.key for task in ("blimp", "supplement", "ewok", "comps")}
     sizes = {key: official.counts(task, "full", 2025) for task, key in names.items()}
     entity = {f"{split}_{k}_ops": 2 for split in ("regular", "ambiref", "move_contents") for k in range(6)}
     sizes |= {"entity_tracking": entity, "wug_adj": 8, "wug_past": 8, "reading": _rows(data), **dict.fromkeys(GLUE, 9)}

@@ -17,8 +17,8 @@ import pytest
 
 from babylm import files, submit
 from babylm.console import Log
-from babylm.evaluation.results.averages import GLUE
 from babylm.evaluation.results.task_result import Item
+from babylm.evaluation.task_registry import groups, load_task
 from babylm.submission import (
     checks,
     collate,
@@ -33,12 +33,14 @@ from babylm.submission import (
 from babylm.submission import submit as submitting
 from tests.evaluation import fixtures
 
+GLUE = [task.name for task in groups()["glue"]]
+
 SHARED = Path(os.environ.get("BABYLM_SHARED_DATA", "../shared/data"))
 PARITY = SHARED / "parity" / "official" / "gpt2-tiny" / "causal"
 
 
 def opened(folder, rules, **given):
-    return settings.open_run(folder, {"rules": str(rules), "scorer": "causal", **given})
+    return settings.open_run(folder, {"rules": str(rules), "backend": "causal", **given})
 
 
 def test_official_counts_add_up():
@@ -162,7 +164,7 @@ def official_report(task, name):
 def test_reports_equal_the_official_ones(task, folder):
     """From the official predictions, the official report, line by line (their order is that of the file system)."""
     predictions = json.loads((PARITY / "blimp" / folder / "predictions.json").read_text())
-    ours = official_layout._report(task, "fast", predictions, collate.Gold(SHARED / "evaluation_data", 2025))
+    ours = official_layout._report(load_task(task), "fast", predictions, collate.Gold(SHARED / "evaluation_data", 2025))
     assert sorted(ours.splitlines()) == official_report("blimp", folder)
 
 
@@ -214,7 +216,9 @@ def test_command_lists_everything_at_once(mini, capsys):
     assert "1. damaged revision" in out
     assert "model.safetensors: missing" in out
     assert "comps, rte" in out
-    assert f"python -m babylm.evaluate {mini} tasks=comps,rte suite=full rules=2026 scorer=causal revisions=main" in out
+    assert (
+        f"python -m babylm.evaluate {mini} tasks=comps,rte suite=full rules=2026 backend=causal revisions=main" in out
+    )
     assert not (mini / "submission").exists()
 
 
@@ -244,16 +248,23 @@ def test_an_incomplete_run_of_its_own_tasks_leaves_out_what_it_lacks():
     """A free run's tasks, of which a revision has no results with this scorer."""
     answers = {"agree": {"predictions": [{"id": "agree_0", "pred": "the dogs run"}]}}
     gold = collate.Gold(Path(), 2026)
-    gold._items["own", "fast"] = [Item("agree", ("the dogs run", "the dogs runs"), ("the dogs run", "the dogs runs"))]
+    gold._items["toy_pairs", "fast"] = [
+        Item("agree", ("the dogs run", "the dogs runs"), ("the dogs run", "the dogs runs"))
+    ]
     run = SimpleNamespace(
-        config=SimpleNamespace(track="free", evaluation=SimpleNamespace(tasks=["own"])),
+        config=SimpleNamespace(track="free", evaluation=SimpleNamespace(tasks=["toy_pairs"])),
         milestones=["chck_1M", "chck_2M"],
         result=lambda name, task, which: None if name == "chck_1M" else answers,
         predictions=lambda name, task, which: answers,
     )
-    assert collate.collate(run, gold) == {"own": answers, "fast_eval_results": {"own": [None, {"agree": 1.0}]}}
-    gold._items["own", "fast"] *= 2
-    with pytest.raises(ValueError, match=r"own \(fast\): 1 predictions of agree, which has 2 items; .*without limit"):
+    assert collate.collate(run, gold) == {
+        "toy_pairs": answers,
+        "fast_eval_results": {"toy_pairs": [None, {"agree": 1.0}]},
+    }
+    gold._items["toy_pairs", "fast"] *= 2
+    with pytest.raises(
+        ValueError, match=r"toy_pairs \(fast\): 1 predictions of agree, which has 2 items; .*without limit"
+    ):
         collate.collate(run, gold)
 
 

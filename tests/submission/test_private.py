@@ -12,7 +12,7 @@ from tests.submission.test_checks import problems, resealed
 
 
 def opened(mini, **given):
-    return settings.open_run(mini, {"rules": "2026", "scorer": "causal", **given})
+    return settings.open_run(mini, {"rules": "2026", "backend": "causal", **given})
 
 
 def link(folder, tmp_path):

@@ -26,7 +26,7 @@ averaging: {name: ema, decay: 0.9, every: 2}
 phases: [{until: 0.5, sequence_length: 16, tokens_per_step: 256}, {sequence_length: 32, tokens_per_step: 256}]
 budget: {epochs: 2}
 training: {accumulate_grad_batches: 2, log_every: 4, precision: fp32, attention: sdpa, checkpoint_minutes: 60}
-evaluation: {loss_at: none}
+evaluation: {held_out_loss_when: none}
 """
 
 

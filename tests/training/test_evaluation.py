@@ -23,7 +23,7 @@ def test_tasks_at_milestones_leave_training_alone(tmp_path, monkeypatch):
     measured = runs.run(
         tmp_path / "measured",
         "rules=2025",
-        "evaluation.at=milestones",
+        "evaluation.when=milestones",
         "evaluation.tasks=[blimp,entity_tracking]",
         "evaluation.limit=4",
         f"evaluation.data={tmp_path / 'data'}",
@@ -47,7 +47,7 @@ def test_tasks_at_milestones_leave_training_alone(tmp_path, monkeypatch):
     assert "task/entity_tracking" in log
     named = runs.run(
         tmp_path / "named",
-        "evaluation.at=milestones",
+        "evaluation.when=milestones",
         "evaluation.milestones=[chck_900]",
         "evaluation.tasks=[blimp]",
         "evaluation.limit=1",

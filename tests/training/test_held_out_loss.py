@@ -94,7 +94,7 @@ def test_progress_counts_every_row_once(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(held_out_loss, "ROWS", 4)
     monkeypatch.setattr(held_out_loss, "BATCH_TOKENS", {})
     (tmp_path / "held").write_text(runs.sentences(60))
-    runs.run(tmp_path, f"corpus.dev={tmp_path}/held", "evaluation.loss_at=end")
+    runs.run(tmp_path, f"corpus.dev={tmp_path}/held", "evaluation.held_out_loss_when=end")
     told = [line for line in capsys.readouterr().out.splitlines() if "held-out loss (dev): " in line]
     assert told
     assert all(" rows, about " in line for line in told)

@@ -46,7 +46,7 @@ def test_what_is_missing_is_told_before_the_folder_is_made(tmp_path, monkeypatch
 
 
 def test_tasks_that_are_never_scored_need_no_data(tmp_path):
-    runs.run(tmp_path, "evaluation.tasks=[blimp]", "evaluation.at=none", f"evaluation.data={tmp_path}/nope")
+    runs.run(tmp_path, "evaluation.tasks=[blimp]", "evaluation.when=none", f"evaluation.data={tmp_path}/nope")
 
 
 def test_a_finished_run_needs_its_texts_no_more(tmp_path, capsys):

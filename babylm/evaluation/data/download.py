@@ -1,4 +1,4 @@
-"""The official evaluation data, brought into a folder.
+"""Download of the official evaluation data into a folder.
 
     python -m babylm.evaluate --get [FOLDER] [source=2026|2025|ewok] [password=...]
 
@@ -27,12 +27,12 @@ from babylm.evaluation.data import fetch
 FOLDER = Path("evaluation_data")
 OSF = "https://api.osf.io/v2/nodes/ryjfm/files/osfstorage/"
 HUB = "BabyLM-community/BabyLM-2026-Strict-Evals"
-BY_HAND = (
+MANUAL_DOWNLOAD = (
     "On a machine with network get https://osf.io/ryjfm (its folder evaluation_data) or "
     f"https://huggingface.co/datasets/{HUB}, and put their fast_eval and full_eval into {{folder}}"
 )
 RECORD = "downloaded.json"
-"""Archives that were unpacked, by name: their hash."""
+"""File with the hashes of the archives that were unpacked, by name."""
 SUITES = ("fast_eval", "full_eval")
 
 
@@ -51,7 +51,7 @@ class Remote:
 
 
 def main(words: Sequence[str], log: Log, missing: Callable[[Path], Iterable[str]]) -> int:
-    """Bring what ``words`` ask for; returns the exit code. ``missing`` says which tasks still lack their data."""
+    """Download what ``words`` ask for; returns the exit code. ``missing`` lists tasks that still lack data."""
     if set(words) & {"-h", "--help"}:
         log((__doc__ or "").strip())
         return 0
@@ -72,27 +72,27 @@ def main(words: Sequence[str], log: Log, missing: Callable[[Path], Iterable[str]
         remotes = list(_osf(OSF) if source == "2025" else _hub())
         bring(remotes, folder, given.get("password"), log)
     except fetch.Unreachable as error:
-        raise ValueError(f"--get: {error}. {BY_HAND.format(folder=folder)}") from None
+        raise ValueError(f"--get: {error}. {MANUAL_DOWNLOAD.format(folder=folder)}") from None
     for line in missing(folder):
         log(line)
     return 0
 
 
 def bring(remotes: Sequence[Remote], folder: Path, password: str | None, log: Log) -> None:
-    """Download and unpack what belongs to the evaluation data; what is there already, with its hash, stays."""
-    wanted = [(remote, place) for remote in remotes if (place := placed(remote.path)) is not None]
-    if not wanted:
-        raise ValueError(f"--get: the source holds no evaluation data. {BY_HAND.format(folder=folder)}")
+    """Download and unpack the files of the evaluation data; files that are there, with the right hash, stay."""
+    selected = [(remote, place) for remote in remotes if (place := placed(remote.path)) is not None]
+    if not selected:
+        raise ValueError(f"--get: the source holds no evaluation data. {MANUAL_DOWNLOAD.format(folder=folder)}")
     record = folder / RECORD
     unpacked: dict[str, str] = files.read_json(record, "remove it, and repeat") if record.is_file() else {}
-    for number, (remote, place) in enumerate(wanted, 1):
+    for number, (remote, place) in enumerate(selected, 1):
         target = folder / place
         archive = target.suffix == ".zip"
         done = unpacked.get(str(place)) if archive else _hash(target, remote)
         if done is not None and (remote.sha256 is None or done == remote.sha256):
             continue
         amount = "" if remote.bytes is None else f" ({size(remote.bytes)})"
-        log(f"[{number}/{len(wanted)}] {remote.path}{amount}")
+        log(f"[{number}/{len(selected)}] {remote.path}{amount}")
         if not (archive and _hash(target, remote) is not None):
             remote.bring(target)
         if not archive:
@@ -112,9 +112,9 @@ def bring(remotes: Sequence[Remote], folder: Path, password: str | None, log: Lo
 
 
 def placed(path: PurePosixPath, archive: str = "") -> PurePosixPath | None:
-    """Where a file of a source, or of an ``archive`` by name, belongs in the data folder; none: it is something else.
+    """Path in the data folder of a file of a source, or of the ``archive`` of this name; None for other files.
 
-    Training text lies in the same project, and some archives hold the rubbish of their maker's file manager.
+    The same project has training text, and some archives contain files of their maker's file manager.
     """
     if path.name.startswith(".") or "__MACOSX" in path.parts:
         return None
@@ -131,8 +131,8 @@ def _hash(file: Path, remote: Remote) -> str | None:
     """The hash of a local file that is as long as the remote one."""
     if not file.is_file() or (remote.bytes is not None and file.stat().st_size != remote.bytes):
         return None
-    found = files.sha256_file(file)
-    return found if remote.sha256 in (None, found) else None
+    digest = files.sha256_file(file)
+    return digest if remote.sha256 in (None, digest) else None
 
 
 def _osf(url: str) -> Iterator[Remote]:
@@ -141,13 +141,15 @@ def _osf(url: str) -> Iterator[Remote]:
     while page:
         answer = fetch.read_json(page)
         for entry in answer["data"]:
-            about = entry["attributes"]
-            path = PurePosixPath(about["materialized_path"].lstrip("/"))
-            if about["kind"] == "folder":
+            attributes = entry["attributes"]
+            path = PurePosixPath(attributes["materialized_path"].lstrip("/"))
+            if attributes["kind"] == "folder":
                 yield from _osf(entry["relationships"]["files"]["links"]["related"]["href"])
                 continue
-            sha256 = about.get("extra", {}).get("hashes", {}).get("sha256")
-            yield Remote(path, about["size"], sha256, _by_web(entry["links"]["download"], about["size"], sha256))
+            sha256 = attributes.get("extra", {}).get("hashes", {}).get("sha256")
+            yield Remote(
+                path, attributes["size"], sha256, _by_web(entry["links"]["download"], attributes["size"], sha256)
+            )
         page = answer["links"].get("next")
 
 

@@ -1,8 +1,8 @@
-"""Which rows go together, and how they become tensors.
+"""Batches of rows, and their tensors.
 
-The order of an epoch is a pure function of (lengths, seed, epoch). With buckets, rows are drawn as officially and then
-sorted by length inside windows of some batches, so a batch holds rows of about one length, another company each epoch,
-and next to no padding; the batches come in random order.
+The order of an epoch is a pure function of (lengths, seed, epoch). With buckets, rows are shuffled as officially and
+then sorted by length within windows of some batches, so that a batch holds rows of about one length, different ones in
+each epoch, with next to no padding; the batches come in random order.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def epoch_batches(lengths: np.ndarray, size: int, seed: int, epoch: int, buckets
 
 
 def by_length(lengths: np.ndarray, size: int) -> list[np.ndarray]:
-    """All rows, sorted by length, ``size`` at once: for reading, where the order is nobody's concern."""
+    """All rows, sorted by length, ``size`` at a time: for validation, where the order does not matter."""
     return np.array_split(np.argsort(lengths, kind="stable"), range(size, len(lengths), size))
 
 

@@ -1,8 +1,8 @@
-"""The official classifier: any encoder, the state of one token, and a small head of two layers.
+"""The official classifier: any encoder, the state of one token, and a head of two layers.
 
 Unusual: rows are padded on the right and the last token is found by the mask, so that a row has the same logits alone
-and in any batch. (The scripts of 2026 pad on the left and take the last column, which is the same but for models of
-absolute positions that do not look at the mask, such as GPT-2: those read shifted positions there.)
+and in any batch. (The scripts of 2026 pad on the left and take the last column. That is the same except for models with
+absolute positions that ignore the mask, such as GPT-2: they read shifted positions there.)
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Classifier(nn.Module):
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Float32 logits (rows, labels) of rows padded on the right."""
         hidden = states(self.encoder(input_ids=ids, attention_mask=mask))
-        place = torch.zeros_like(mask[:, 0]) if self.pooling == "first" else mask.sum(1) - 1
-        pooled = hidden[torch.arange(len(ids), device=ids.device), place]
+        position = torch.zeros_like(mask[:, 0]) if self.pooling == "first" else mask.sum(1) - 1
+        pooled = hidden[torch.arange(len(ids), device=ids.device), position]  # (rows, width)
         with torch.autocast(ids.device.type, enabled=False):
             return self.head(pooled.float())
 
@@ -50,7 +50,7 @@ def encoder_in(scorer: Scorer) -> nn.Module:
     model = scorer.model
     if model.base_model is not model:
         return model.base_model
-    # A class that does not say where its encoder is. Code of its own that runs already was trusted.
+    # A class that does not name its encoder. If its code runs already, it was trusted.
     from transformers import AutoModel
 
     trusted = type(model).__module__.startswith("transformers_modules.")
@@ -69,7 +69,7 @@ def copied(encoder: nn.Module) -> nn.Module:
 
 
 def plain_attention(encoder: Any) -> None:
-    """Let attention be products and a softmax instead of torch's fused kernel, where the class has the choice.
+    """Compute attention as matrix products and a softmax instead of torch's fused kernel, if the class has the choice.
 
     On a CPU in bf16 the kernel's backward is slow: a step takes 1.4 (our models) to 2 times (BERT, GPT-2) as long.
     """
@@ -83,31 +83,35 @@ def states(output: Any) -> Tensor:
     """The last hidden states (rows, length, width) in an encoder's output."""
     if isinstance(output, tuple):
         return output[0]
-    found = getattr(output, "last_hidden_state", None)
-    if found is None and getattr(output, "hidden_states", None):
-        found = output.hidden_states[-1]
-    if found is None:
+    hidden = getattr(output, "last_hidden_state", None)
+    if hidden is None and getattr(output, "hidden_states", None):
+        hidden = output.hidden_states[-1]
+    if hidden is None:
         raise ValueError(f"fine-tuning: the model gives no hidden states, only {', '.join(output.keys())}")
-    return found
+    return hidden
 
 
 @torch.no_grad()
 def probe(encoder: nn.Module, device: torch.device) -> tuple[int, bool]:
-    """(width of the states, whether a token sees what comes after it), found by trying."""
+    """(width of the states, whether a token sees those after it), by trying."""
     training = encoder.training
     encoder.eval()
     ids = torch.tensor([[1, 2, 3], [1, 2, 4]], device=device)
-    found = states(encoder(input_ids=ids, attention_mask=torch.ones_like(ids)))
+    hidden = states(encoder(input_ids=ids, attention_mask=torch.ones_like(ids)))
     encoder.train(training)
-    return found.shape[-1], not torch.equal(found[0, 0], found[1, 0])
+    return hidden.shape[-1], not torch.equal(hidden[0, 0], hidden[1, 0])
 
 
-def pooling_of(wanted: str, rules: int, looks_ahead: bool) -> str:
-    """``auto`` as the rules have it: the last token in 2026; in 2025 the first, where it has seen the others."""
-    if wanted == "auto":
-        return "last" if rules == 2026 or not looks_ahead else "first"
-    if wanted == "first" and not looks_ahead:
+def pooling_of(pooling: str, rules: int, is_bidirectional: bool) -> str:
+    """``auto`` by the rules of a year: the last token in 2026; in 2025 the first, if it sees the others.
+
+    >>> pooling_of("auto", 2025, is_bidirectional=True)
+    'first'
+    """
+    if pooling == "auto":
+        return "last" if rules == 2026 or not is_bidirectional else "first"
+    if pooling == "first" and not is_bidirectional:
         logging.getLogger(__name__).warning(
             "glue.pooling=first: the first token of this model has seen no other, so the score says nothing"
         )
-    return wanted
+    return pooling

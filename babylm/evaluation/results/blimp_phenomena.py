@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from babylm.evaluation.results.learning_curves import Curve, order_of
+from babylm.evaluation.results.learning_curves import Curve, acquisition_order
 
 BLIMP: dict[str, tuple[str, ...]] = {
     "anaphor agreement": ("anaphor_gender_agreement", "anaphor_number_agreement"),
@@ -60,9 +60,11 @@ BLIMP: dict[str, tuple[str, ...]] = {
 
 
 def grouped(curve: Curve) -> Curve | None:
-    """BLiMP's curve by phenomenon, each the plain mean of its paradigms; none for other tasks or other paradigms."""
-    if curve.task != "blimp" or set(curve.by_uid) != {uid for group in BLIMP.values() for uid in group}:
+    """BLiMP's curve by phenomenon, each the plain mean of its paradigms; None for a curve of other paradigms."""
+    if set(curve.by_uid) != {uid for group in BLIMP.values() for uid in group}:
         return None
     by_group = {name: np.mean([curve.by_uid[uid] for uid in uids], axis=0) for name, uids in BLIMP.items()}
     items = {name: sum(curve.items[uid] for uid in uids) for name, uids in BLIMP.items()}
-    return replace(curve, by_uid=by_group, items=items, acquired=order_of(curve.words, by_group, items, curve.chance))
+    return replace(
+        curve, by_uid=by_group, items=items, acquired=acquisition_order(curve.words, by_group, items, curve.chance)
+    )

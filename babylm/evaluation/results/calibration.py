@@ -1,8 +1,8 @@
-"""Calibration on minimal pairs: where a model prefers a sentence with probability 0.9, is it the right one nine times?
+"""Calibration on minimal pairs: of the sentences preferred with probability 0.9, are nine in ten the right one?
 
 The probability is the softmax of a pair's two log-probabilities. Sums over long sentences make it extreme, so a
-temperature that would make it fit best is given too. (Of a masked model the sums are pseudo-log-likelihoods: the
-numbers then compare such models with each other alone.)
+temperature that would make it fit best is given too. (A masked model's sums are pseudo-log-likelihoods: its numbers can
+be compared only with those of other masked models.)
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class Bin:
     high: float
     n: int
     confidence: float | None
-    """Mean probability of the preferred sentence; none where no pair is."""
+    """Mean probability of the preferred sentence; None without pairs."""
     accuracy: float | None
-    """Share of pairs whose preferred sentence is the right one; a tie is half."""
+    """Share of pairs whose preferred sentence is the right one; a tie counts half."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Of a set of pairs."""
+    """The calibration of a set of pairs."""
 
     n: int
     expected_error: float
@@ -44,12 +44,15 @@ class Calibration:
     log_loss: float
     """Nats; 0.693 for always one half."""
     temperature: float | None
-    """What the log-probabilities should be divided by for the smallest log loss; none where guessing is better."""
+    """Divisor of the log-probabilities with the smallest log loss; None if guessing is better."""
     bins: list[Bin]
 
 
 def calibration(margins: np.ndarray) -> Calibration:
-    """Of pairs with ``margins`` (pairs,): nats of the right sentence above the other one; NaN is left out."""
+    """The calibration of pairs from their ``margins``.
+
+    (pairs,) nats: log-probability of the right sentence minus that of the other one; NaN is left out.
+    """
     margins = margins[~np.isnan(margins)]
     if not len(margins):
         raise ValueError("calibration: no pairs")
@@ -57,12 +60,12 @@ def calibration(margins: np.ndarray) -> Calibration:
     confidence = np.maximum(right, 1 - right)
     correct = np.where(margins == 0, 0.5, margins > 0)
     edges = np.linspace(0.5, 1, BINS + 1)
-    place = np.minimum(np.searchsorted(edges, confidence, side="right") - 1, BINS - 1)
+    bin_of = np.minimum(np.searchsorted(edges, confidence, side="right") - 1, BINS - 1)
     bins = []
     for k in range(BINS):
-        own = place == k
-        means = (float(confidence[own].mean()), float(correct[own].mean())) if own.any() else (None, None)
-        bins.append(Bin(float(edges[k]), float(edges[k + 1]), int(own.sum()), *means))
+        inside = bin_of == k
+        means = (float(confidence[inside].mean()), float(correct[inside].mean())) if inside.any() else (None, None)
+        bins.append(Bin(float(edges[k]), float(edges[k + 1]), int(inside.sum()), *means))
     error = sum(
         b.n * abs(b.accuracy - b.confidence) for b in bins if b.accuracy is not None and b.confidence is not None
     )
@@ -78,11 +81,11 @@ def calibration(margins: np.ndarray) -> Calibration:
     )
 
 
-def of(items: Sequence[Any], result: Result) -> dict[str, Any] | None:
-    """Of a task's result, as plain values; none for a task that is not of pairs with a right answer."""
+def of_result(items: Sequence[Any], result: Result) -> dict[str, Any] | None:
+    """The calibration of a task's result, for JSON; None if its items are not pairs with a right answer."""
     pairs = len(result.chosen) and all(len(item.sentences) == 2 and item.human is None for item in items)
-    known = result.margins[np.isfinite(result.margins)]
-    return asdict(calibration(known)) if pairs and len(known) else None
+    margins = result.margins[np.isfinite(result.margins)]
+    return asdict(calibration(margins)) if pairs and len(margins) else None
 
 
 def _log_loss(margins: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Results on disk: which there are of a model, and how they are named to a person."""
+"""Results on disk: written, verified, listed, and named for people."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ from babylm.revisions import revision_names
 from babylm.tracks import milestone_words
 
 CHECKSUM = "content_sha256"
-"""Of everything else in a result's file: whatever flips a bit of it is seen."""
+"""Key of the hash of everything else in a result's file."""
 BESIDE = {"predictions": "predictions_sha256", item_results.FOLDER: "items_file_sha256"}
-"""Files of the same name beside a result, by their folder: the key of their hash."""
+"""Folder of files with the same name beside a result -> key of their hash in the result."""
 NUMBER = (int, float)
 TYPES: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("task", "model", "suite", "scorer", "items_sha256", "weights_sha256"), (str,)),
+    **dict.fromkeys(("task", "model", "suite", "backend", "items_sha256", "weights_sha256"), (str,)),
     **dict.fromkeys(("rules", "version", "n", "ties"), (int,)),
     **dict.fromkeys(("official", "tie_aware"), (*NUMBER, type(None))),
-    **{"chance": NUMBER, "seconds": NUMBER, "interval": (list, type(None)), "by_uid": (dict,), "details": (dict,)},
+    **{"chance": NUMBER, "seconds": NUMBER, "interval": (list, type(None))},
+    **dict.fromkeys(("by_uid", "by_part", "details"), (dict,)),
 }
-"""What a result's file must hold."""
+"""Keys that a result's file must have, and their types."""
 AGAIN = item_results.AGAIN
 
 
 @dataclass(frozen=True)
-class Stored:
-    """A result and where it lies."""
+class StoredResult:
+    """A result and its file."""
 
     file: Path
     content: Mapping[str, Any]
@@ -42,13 +43,13 @@ class Stored:
         return self.content["task"], self.content["suite"], self.content["rules"]
 
     @property
-    def scorer(self) -> str:
-        """How it was scored; narrow types are named."""
+    def backend(self) -> str:
+        """How it was scored, with the dtype unless that is float32."""
         dtype = self.content.get("dtype", "float32")
-        return self.content["scorer"] + ("" if dtype == "float32" else f" {dtype}")
+        return self.content["backend"] + ("" if dtype == "float32" else f" {dtype}")
 
-    def evidence(self) -> item_results.Evidence | None:
-        """What is kept of its items; none where the task keeps none, or an older version wrote the result."""
+    def item_results(self) -> item_results.ItemResults | None:
+        """The outcome of every item; None if the task stores none, or an older version wrote the result."""
         file = self.file.parent / item_results.FOLDER / self.file.name
         if not file.is_file():
             return None
@@ -65,43 +66,45 @@ class Model:
     folder: Path
     results: Path
     name: str
-    """As a person writes it."""
+    """As given by the user."""
 
-    def stored(self) -> list[Stored]:
+    def stored(self) -> list[StoredResult]:
         """Its results, by file name."""
         return read(self.results)
 
 
 def model(text: str) -> Model:
-    """A run (its ``main``), a run's revision, or a model folder, and where its results lie.
+    """A run (its ``main``), a run's revision, or a model folder, with the folder of its results.
 
-    ``ValueError`` where there is no such folder, or a run that has no ``main`` yet.
+    Raises: ``ValueError`` if there is no such folder, or if a run has no ``main`` yet.
     """
     folder = places.given(text)
     if not folder.is_dir():
         raise ValueError(places.no_folder(folder))
     name = text.rstrip("/")
     if (folder / "config.json").is_file():
-        # Of a run's revision, results made through the run lie with the run.
-        own = [folder.parent / "evaluation" / folder.name, folder / "evaluation" / folder.name]
-        return Model(folder, next((place for place in own if any(place.glob("*.json"))), own[0]), name)
+        # A run's revision that was scored through the run has its results in the run's folder.
+        candidates = [folder.parent / "evaluation" / folder.name, folder / "evaluation" / folder.name]
+        return Model(folder, next((path for path in candidates if any(path.glob("*.json"))), candidates[0]), name)
     if not (folder / "main" / "config.json").is_file():
-        found = revision_names(folder)
-        hint = f"; name one of its revisions ({', '.join(found)})" if found else ""
+        names = revision_names(folder)
+        hint = f"; name one of its revisions ({', '.join(names)})" if names else ""
         raise ValueError(f"{folder} has no main{hint}")
     return Model(folder / "main", folder / "evaluation" / "main", name)
 
 
-def write(file: Path, content: Mapping[str, Any]) -> None:
-    """Write a result with a checksum of its content, and of the files that were written beside it."""
+def write(file: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a result with a checksum of its content and of the files beside it; returns what was written."""
     beside = {key: file.parent / folder / file.name for folder, key in BESIDE.items()}
     hashes = {key: files.sha256_file(path) for key, path in beside.items() if path.is_file()}
     content = json.loads(json.dumps({**content, **hashes}, allow_nan=False))  # as it will be read
-    files.write_json(file, {**content, CHECKSUM: files.sha256_json(content)})
+    content = {**content, CHECKSUM: files.sha256_json(content)}
+    files.write_json(file, content)
+    return content
 
 
 def load(file: Path) -> dict[str, Any]:
-    """A result, or another JSON object; `files.DamagedFile` where it is damaged, or not what it was when written."""
+    """A result, or another JSON object; `files.DamagedFile` if it is damaged or was changed since it was written."""
     content = files.read_json(file, AGAIN)
     checksum = content.get(CHECKSUM)  # older versions wrote none
     if checksum is not None and checksum != files.sha256_json({k: v for k, v in content.items() if k != CHECKSUM}):
@@ -112,7 +115,7 @@ def load(file: Path) -> dict[str, Any]:
 
 
 def verify(file: Path) -> dict[str, Any]:
-    """A result whose files beside it are as they were written, too; `files.DamagedFile` names the one that is not."""
+    """A result, after its files beside it were checked too; `files.DamagedFile` names the one that was changed."""
     content = load(file)
     for folder, key in BESIDE.items():
         other = file.parent / folder / file.name
@@ -122,33 +125,33 @@ def verify(file: Path) -> dict[str, Any]:
 
 
 def _check(file: Path, content: Mapping[str, Any]) -> None:
-    """`files.DamagedFile` where the content of a result is not of the types that readers assume."""
+    """`files.DamagedFile` if the content of a result does not have the types that readers assume."""
     for key, types in TYPES.items():
         if not isinstance(content.get(key), types) or isinstance(content.get(key), bool):
             raise files.DamagedFile(f"{file}: {key} is {content.get(key, 'missing')!r}; {AGAIN}")
-    tallies = content["by_uid"].values()
-    whole = all(isinstance(tally, dict) and {"n", "official", "tie_aware", "ties"} <= set(tally) for tally in tallies)
+    scores = [*content["by_uid"].values(), *content["by_part"].values()]
+    whole = all(isinstance(score, dict) and {"n", "official", "tie_aware", "ties"} <= set(score) for score in scores)
     interval = content["interval"]
     if not whole or (interval is not None and len(interval) != 2):
         raise files.DamagedFile(f"{file}: {'interval' if whole else 'by_uid'} does not hold what it should; {AGAIN}")
 
 
-def read(folder: Path, damaged: Callable[[str], None] | None = None) -> list[Stored]:
-    """The results of tasks in ``folder``, by file name; files that are something else are passed over.
+def read(folder: Path, damaged: Callable[[str], None] | None = None) -> list[StoredResult]:
+    """The results of tasks in ``folder``, by file name; other files are skipped.
 
-    A damaged file raises `files.DamagedFile`, or where ``damaged`` is given is passed over after telling it.
+    A damaged file raises `files.DamagedFile`; if ``damaged`` is given, it gets the message, and the file is skipped.
     """
     results = []
     for file in sorted(folder.glob("*.json")):
-        with _passed_over(damaged):
+        with _skipping(damaged):
             content = load(file)
             if "items_sha256" in content:
-                results.append(Stored(file, content))
+                results.append(StoredResult(file, content))
     return results
 
 
 @contextlib.contextmanager
-def _passed_over(damaged: Callable[[str], None] | None) -> Iterator[None]:
+def _skipping(damaged: Callable[[str], None] | None) -> Iterator[None]:
     try:
         yield
     except files.DamagedFile as error:
@@ -157,19 +160,23 @@ def _passed_over(damaged: Callable[[str], None] | None) -> Iterator[None]:
         damaged(str(error))
 
 
-def revisions(results: Path, damaged: Callable[[str], None] | None = None) -> list[tuple[str, list[Stored]]]:
-    """(revision, its results) below ``results``, by words, ``main`` last; revisions without results are left out."""
+def revisions(results: Path, damaged: Callable[[str], None] | None = None) -> list[tuple[str, list[StoredResult]]]:
+    """(revision, its results) below ``results``, by words read, ``main`` last; those without results are left out."""
     folders = sorted(results.glob("*/"), key=lambda path: (milestone_words(path.name), path.name))
     by_revision = [(folder.name, read(folder, damaged)) for folder in folders]
-    return [(name, own) for name, own in by_revision if own]
+    return [(name, stored) for name, stored in by_revision if stored]
 
 
-def command(folder: Path, keys: Sequence[tuple[str, str, int]], scorer: str | None = None) -> str:
-    """The command that makes results of these (task, suite, rules), which share suite and rules with the first."""
+def command(folder: Path, keys: Sequence[tuple[str, str, int]], backend: str | None = None) -> str:
+    """The command that makes results of these (task, suite, rules); suite and rules are those of the first.
+
+    >>> command(Path("checkpoints/s1"), [("blimp", "fast", 2026)], "mntp")
+    'python -m babylm.evaluate checkpoints/s1 tasks=blimp suite=fast rules=2026 backend=mntp'
+    """
     _, suite, rules = keys[0]
     tasks = ",".join(dict.fromkeys(task for task, *_ in keys))
     inside = folder.parent if (folder.parent / "config.yaml").is_file() else folder
     words = [str(inside), f"tasks={tasks}", f"suite={suite}", f"rules={rules}"]
     words += [f"revisions={folder.name}"] if inside != folder else []
-    words += [f"scorer={scorer}"] if scorer else []
+    words += [f"backend={backend}"] if backend else []
     return f"python -m babylm.evaluate {' '.join(words)}"

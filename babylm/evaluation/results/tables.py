@@ -1,43 +1,54 @@
-"""Results as a person reads them."""
+"""Results as tables and lines for people."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from babylm.console import Log
 from babylm.tables import text_table
 
-HEADER = ("revision", "words", "task", "scorer", "items", "official %", "tie-aware %", "ties", "95 %")
+HEADER = ("revision", "words", "task", "backend", "items", "official %", "tie-aware %", "ties", "95 %")
 
 
-def row(revision: str, found: dict[str, Any]) -> tuple[Any, ...]:
+def row(result: Mapping[str, Any]) -> tuple[Any, ...]:
     """The line of one stored result, under `HEADER`."""
-    words = f"{found['words']:,}" if found.get("words") is not None else "-"
-    shares = [percent(found[key], 2) for key in ("official", "tie_aware")]
-    interval = " to ".join(percent(value, 1) for value in found["interval"] or ()) or "-"
-    return revision, words, found["task"], found["scorer"], found["n"], *shares, found["ties"], interval
+    words = f"{result['words']:,}" if result.get("words") is not None else "-"
+    shares = [percent(result[key], 2) for key in ("official", "tie_aware")]
+    interval = " to ".join(percent(value, 1) for value in result["interval"] or ()) or "-"
+    head = result["model"], words, result["task"], result["backend"], result["n"]
+    return *head, *shares, result["ties"], interval
 
 
-def tell(log: Log, head: str, whole: bool, found: dict[str, Any]) -> None:
-    """Log one result, ``whole`` with its parts."""
-    log(f"{head} {found['task']}: {percent(found['official'], 2)}")
-    if whole and found["by_uid"]:
-        log(parts(found))
-    counted = found["details"].get("against_fp32")
-    if counted:
-        log(f"  {counted['flipped']} of {counted['compared']} decisions flip against fp32")
+def log_result(log: Log, head: str, with_parts: bool, result: Mapping[str, Any]) -> None:
+    """Log one result after ``head``; ``with_parts``: also the table of its parts."""
+    log(f"{head} {result['task']}: {percent(result['official'], 2)}")
+    if with_parts and scores_by_part(result):
+        log(parts(result))
+    flips = result["details"].get("against_fp32")
+    if flips:
+        log(f"  {flips['flipped']} of {flips['compared']} decisions flip against fp32")
 
 
-def parts(found: dict[str, Any]) -> str:
+def scores_by_part(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The stored scores of a result's UIDs, or of its other parts."""
+    return {**result["by_uid"], **result["by_part"]}
+
+
+def parts(result: Mapping[str, Any]) -> str:
     """The table of a task's parts: its splits, and its UIDs unless each is a single item."""
-    uids = found["by_uid"]
-    lines = [(uid, t["n"], percent(t["official"], 1), t["ties"]) for uid, t in uids.items()]
-    if found["by_split"]:
-        splits = [(name, "", percent(value, 1), "") for name, value in found["by_split"].items()]
-        lines = splits + ([] if len(uids) == found["n"] else lines)
-    return text_table((found["task"], "items", "official %", "ties"), lines)
+    scores = scores_by_part(result)
+    lines = [(name, score["n"], percent(score["official"], 1), score["ties"]) for name, score in scores.items()]
+    if result["by_split"]:
+        splits = [(name, "", percent(value, 1), "") for name, value in result["by_split"].items()]
+        lines = splits + ([] if len(scores) == result["n"] else lines)
+    return text_table((result["task"], "items", "official %", "ties"), lines)
 
 
 def percent(share: float | None, digits: int) -> str:
-    """A share in %, or a dash."""
+    """A share in %, or a dash if it is None.
+
+    >>> percent(0.5, 1), percent(None, 1)
+    ('50.0', '-')
+    """
     return "-" if share is None else f"{100 * share:.{digits}f}"

@@ -1,10 +1,10 @@
-"""Items with candidates, and what a scorer's choices among them are worth.
+"""Items with candidates, and the score of a model's choices among them.
 
-Two numbers stand side by side. The *official* one is the pipeline's. By the rules of 2025 the first of the best
-candidates is chosen, and in a minimal pair the first is the right one, so a tie counts as right; by those of 2026 one
-of the best is drawn (here from a fixed seed, so that it is always the same). The *tie-aware* one gives a tie its share:
-1/2 of a pair. A candidate whose score is NaN is never chosen. Scores are shares (0 to 1); a task's score is the mean
-over its UIDs, or over the means of its splits where it has any.
+Every score has two values. The *official* one is the pipeline's. By the rules of 2025 the first of the best candidates
+is chosen, and in a minimal pair the first is the right one, so a tie counts as right; by those of 2026 one of the best
+is drawn (here from a fixed seed, so that it is always the same). The *tie-aware* one gives a tie its share: 1/2 in a
+pair. A candidate whose score is NaN is never chosen. Scores are shares (0 to 1); a task's score is the mean over its
+UIDs, or over the means of its splits if it has splits.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ class Item:
     completions: tuple[str, ...]
     label: int = 0
     answers: tuple[str, ...] = ()
-    """What the official predictions call each candidate; none: its completion."""
+    """Name of each candidate in the official predictions; empty: its completion."""
     split: str = ""
-    """UIDs are averaged inside splits, then the splits."""
+    """UIDs are averaged within their split, then the splits."""
     human: float | None = None
-    """What people answered, where the score is a correlation with it."""
+    """Share of people who prefer the first candidate, if the score is a correlation with it; else None."""
 
 
 @dataclass(frozen=True)
-class Tally:
-    """Scores of some items."""
+class Score:
+    """Score of the items of a UID or another part of a task."""
 
     n: int
     official: float
@@ -55,35 +55,53 @@ class Result:
 
     n: int
     official: float
-    """By the rules of the year; NaN where one revision alone has no score (age of acquisition)."""
+    """By the rules of the year; NaN if the score needs all revisions (age of acquisition)."""
     tie_aware: float
     ties: int
     interval: tuple[float, float] | None
-    """95 % bootstrap interval of ``tie_aware``: items resampled inside each UID."""
-    by_uid: dict[str, Tally]
+    """95 % bootstrap interval of ``tie_aware``: items resampled within each UID."""
+    by_uid: dict[str, Score] = field(default_factory=dict)
+    """Scores by UID (a paradigm, a phenomenon); empty if the items have none."""
+    by_part: dict[str, Score] = field(default_factory=dict)
+    """Scores by another part: a measure of reading, a metric of a classifier."""
     by_split: dict[str, float] = field(default_factory=dict)
-    """Official score of each split, where there are any."""
+    """Official score of each split, if there are any."""
     chosen: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64), repr=False)
     """(items,) int64: the candidate the official rule chooses."""
     margins: np.ndarray = field(default_factory=lambda: np.zeros(0), repr=False)
-    """(items,) float64: score of the right candidate above the best other one, in nats."""
+    """(items,) float64, nats: score of the right candidate minus that of the best other one."""
     credit: np.ndarray = field(default_factory=lambda: np.zeros(0), repr=False)
-    """(items,) float64: 1 for a right item, a tie its share, 0 for a wrong one."""
+    """(items,) float64: 1 for a right item, the share of a tie, 0 for a wrong item."""
     predictions: dict[str, Any] = field(default_factory=dict, repr=False)
-    """The answers in the official format: what the pipeline writes as ``predictions.json`` of this task."""
+    """The answers in the official format, as in the pipeline's ``predictions.json``."""
     details: dict[str, Any] = field(default_factory=dict)
     """Further numbers of the task."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, without the single items; NaN is none."""
-        tallies = {uid: vars(tally) for uid, tally in self.by_uid.items()}
+        """Values for JSON, without the single items; NaN becomes None."""
+        scores = {
+            key: {name: vars(score) for name, score in getattr(self, key).items()} for key in ("by_uid", "by_part")
+        }
         numbers = {key: getattr(self, key) for key in ("n", "official", "tie_aware", "ties", "by_split", "details")}
         interval = None if self.interval is None else list(self.interval)
-        return plain({**numbers, "interval": interval, "by_uid": tallies})
+        return nan_to_none({**numbers, "interval": interval, **scores})
 
 
-def choose(items: Sequence[Item], scores: np.ndarray, seed: int = 0, rules: int = 2025) -> Result:
-    """The result of ``scores``, one a candidate, items in order; every item has at least two candidates."""
+def score_choices(items: Sequence[Item], scores: np.ndarray, seed: int = 0, rules: int = 2025) -> Result:
+    """The result of ``scores``, one per candidate, items in order; every item has at least two candidates.
+
+    Two items with 2 and 3 candidates and the scores -1, -2, -3, -4, -5 are the table (items, most candidates)
+
+        -1 -2 -inf
+        -3 -4 -5
+
+    in which a missing candidate, and one with the score NaN, is -inf and never wins.
+
+    >>> items = [Item("u", ("a b", "a c"), ("b", "c")), Item("u", ("d e", "d f"), ("e", "f"))]
+    >>> result = score_choices(items, np.array([-1.0, -2.0, -3.0, -3.0]))
+    >>> result.official, result.tie_aware, result.ties
+    (1.0, 0.75, 1)
+    """
     if not items:
         raise ValueError("no items to score")
     counts = np.array([len(item.sentences) for item in items])
@@ -111,17 +129,17 @@ def choose(items: Sequence[Item], scores: np.ndarray, seed: int = 0, rules: int 
     for index, item in enumerate(items):
         groups.setdefault((item.split, item.uid), []).append(index)
     by_uid = {
-        uid: Tally(len(own), float(official[own].mean()), float(tie_aware[own].mean()), int(tied[own].sum()))
-        for (_, uid), own in sorted(groups.items())
+        uid: Score(len(group), float(official[group].mean()), float(tie_aware[group].mean()), int(tied[group].sum()))
+        for (_, uid), group in sorted(groups.items())
     }
     by_split = _mean_by_split(groups, official)
-    parts, weights = strata(groups)
+    resampled_groups, weights = strata(groups)
     return Result(
         n=len(items),
         official=float(np.mean(list(by_split.values()))),
         tie_aware=float(np.mean(list(_mean_by_split(groups, tie_aware).values()))),
         ties=int(tied.sum()),
-        interval=_interval([tie_aware[own] for own in parts], weights, seed),
+        interval=_interval([tie_aware[group] for group in resampled_groups], weights, seed),
         by_uid=by_uid,
         by_split={} if list(by_split) == [""] else by_split,
         chosen=chosen,
@@ -131,22 +149,26 @@ def choose(items: Sequence[Item], scores: np.ndarray, seed: int = 0, rules: int 
     )
 
 
-def plain(value: Any) -> Any:
-    """``value`` with every NaN as ``None``: JSON knows no NaN."""
+def nan_to_none(value: Any) -> Any:
+    """``value`` with every NaN as None, at any depth: JSON knows no NaN.
+
+    >>> nan_to_none({"scores": (0.5, float("nan"))})
+    {'scores': [0.5, None]}
+    """
     if isinstance(value, dict):
-        return {key: plain(own) for key, own in value.items()}
+        return {key: nan_to_none(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(own) for own in value]
+        return [nan_to_none(entry) for entry in value]
     return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def predictions(items: Sequence[Item], chosen: np.ndarray) -> dict[str, Any]:
-    """The chosen answers as the official pipeline writes them: by UID, numbered inside it in order."""
-    found: dict[str, Any] = {}
-    for item, pick in zip(items, chosen, strict=True):
-        own = found.setdefault(item.uid, {"predictions": []})["predictions"]
-        own.append({"id": f"{item.uid}_{len(own)}", "pred": (item.answers or item.completions)[pick]})
-    return found
+    """The chosen answers as the official pipeline writes them: by UID, numbered within it in order."""
+    by_uid: dict[str, Any] = {}
+    for item, choice in zip(items, chosen, strict=True):
+        lines = by_uid.setdefault(item.uid, {"predictions": []})["predictions"]
+        lines.append({"id": f"{item.uid}_{len(lines)}", "pred": (item.answers or item.completions)[choice]})
+    return by_uid
 
 
 def resampled(
@@ -159,31 +181,35 @@ def resampled(
 
 
 def fingerprint(items: Sequence[Any]) -> str:
-    """Hash of everything the items (dataclasses) ask."""
+    """Hash of the content of items, which are dataclasses."""
     return files.sha256_json([astuple(item) for item in items])
 
 
 def _mean_by_split(groups: dict[tuple[str, str], list[int]], values: np.ndarray) -> dict[str, float]:
     means: dict[str, list[float]] = {}
-    for (split, _), own in sorted(groups.items()):
-        means.setdefault(split, []).append(float(values[own].mean()))
-    return {split: float(np.mean(own)) for split, own in means.items()}
+    for (split, _), group in sorted(groups.items()):
+        means.setdefault(split, []).append(float(values[group].mean()))
+    return {split: float(np.mean(of_split)) for split, of_split in means.items()}
 
 
 def strata(groups: dict[tuple[str, str], list[int]]) -> tuple[list[list[int]], np.ndarray]:
-    """What is resampled, and the weight of each mean: the UIDs; a split whose UIDs are single items is one stratum.
+    """Groups of items that are resampled together, and the weight of each group's mean in the task's score.
 
-    ``groups`` holds the indices of the items of each (split, UID).
+    A group is a UID; a split whose UIDs are single items is one group. ``groups``: indices of the items of each
+    (split, UID).
+
+    >>> strata({("", "a"): [0, 1], ("", "b"): [2, 3]})
+    ([[0, 1], [2, 3]], array([0.5, 0.5]))
     """
     splits: dict[str, list[list[int]]] = {}
-    for (split, _), own in groups.items():
-        splits.setdefault(split, []).append(own)
-    found, weights = [], []
+    for (split, _), group in groups.items():
+        splits.setdefault(split, []).append(group)
+    resampled_groups, weights = [], []
     for uids in splits.values():
-        parts = [[i for own in uids for i in own]] if all(len(own) == 1 for own in uids) else uids
-        found += parts
+        parts = [[i for group in uids for i in group]] if all(len(group) == 1 for group in uids) else uids
+        resampled_groups += parts
         weights += [1 / len(parts) / len(splits)] * len(parts)
-    return found, np.array(weights)
+    return resampled_groups, np.array(weights)
 
 
 def _interval(groups: Sequence[np.ndarray], weights: np.ndarray, seed: int) -> tuple[float, float]:
@@ -203,8 +229,12 @@ def _middle(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def evenly(items: Sequence[T], limit: int | None) -> list[T]:
-    """All items, or ``limit`` of them at even distances."""
+def evenly_spaced(items: Sequence[T], limit: int | None) -> list[T]:
+    """All items, or ``limit`` of them at even distances.
+
+    >>> evenly_spaced(range(9), 3)
+    [0, 4, 8]
+    """
     if limit is None or len(items) <= limit:
         return list(items)
     return [items[i] for i in np.linspace(0, len(items) - 1, limit).round().astype(int)]

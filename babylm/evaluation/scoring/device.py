@@ -1,4 +1,4 @@
-"""Where a model computes in evaluation."""
+"""The device on which a model computes in evaluation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CHOICES = ("auto", "cpu", "cuda")
 
 
 def check(name: str, key: str = "device") -> str:
-    """``name`` where it is a choice; ``ValueError`` for another one, of Apple's GPUs with the reason."""
+    """``name`` if it is a choice; ``ValueError`` otherwise, for Apple's GPUs with the reason."""
     if name.split(":")[0] == "mps":
         raise ValueError(
             f"{key}={name}: log-probabilities are summed in float64, which Apple's GPUs do not have, so scores would "
@@ -23,7 +23,7 @@ def check(name: str, key: str = "device") -> str:
 
 
 def choose(name: str) -> torch.device:
-    """The device; ``ValueError`` where a GPU is asked for and torch sees none."""
+    """The device; ``ValueError`` if it is ``cuda`` and torch sees no GPU."""
     import torch
 
     check(name, "evaluation.device")

@@ -1,7 +1,7 @@
-"""A foreign model's tokenizer, as its files say and as transformers 4.51.3, which the official pipeline pins, uses it.
+"""A foreign model's tokenizer as its files define it, and as transformers 4.51.3 uses it (the official pipeline's pin).
 
-``AutoTokenizer`` of transformers 5 makes many tokenizers anew from their class and vocabulary: normalizers and
-pre-tokenizers that stand in ``tokenizer.json`` alone are lost without a word, and with them the answers.
+``AutoTokenizer`` of transformers 5 rebuilds many tokenizers from their class and vocabulary: normalizers and
+pre-tokenizers that only ``tokenizer.json`` defines are lost silently, and the answers change.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from babylm.console import first_line
 
 AGAIN = "save the tokenizer again (save_pretrained)"
 FILE, SETTINGS = "tokenizer.json", "tokenizer_config.json"
-GIVE_TYPES = frozenset(
+RETURN_TOKEN_TYPE_IDS = frozenset(
     {
         *("pretrained", "tokenizersbackend", "albert", "bert", "convbert", "deberta", "debertav2", "electra"),
         *("fnet", "funnel", "herbert", "layoutlm", "lxmert", "mobilebert", "rembert", "roformer", "splinter"),
         *("squeezebert", "xlnet"),
     }
 )
-"""Fast tokenizer classes that give ``token_type_ids`` in 4.51.3."""
+"""Fast tokenizer classes that return ``token_type_ids`` in 4.51.3."""
 
 
 def load(folder: Path, trust: bool) -> Any:
-    """The fast tokenizer that ``tokenizer.json`` describes; the folder's own code where it is there and trusted."""
+    """The fast tokenizer that ``tokenizer.json`` describes; with ``trust``, that of the folder's code if any."""
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     if trust and "auto_map" in settings(folder):
@@ -40,16 +40,16 @@ def load(folder: Path, trust: bool) -> Any:
         raise ValueError(f"{folder / FILE}: no fast tokenizer: {first_line(error)}; {AGAIN}") from None
 
 
-def gives_types(folder: Path, model_type: str) -> bool:
-    """Whether the folder's tokenizer, in 4.51.3, gives ``token_type_ids``; ``model_type`` where it names no class."""
-    own = settings(folder)
-    if own.get("model_input_names"):
-        return "token_type_ids" in own["model_input_names"]
-    name = own.get("tokenizer_class") or f"{model_type}Tokenizer"
-    return name.removesuffix("Fast").removesuffix("Tokenizer").lower().replace("-", "") in GIVE_TYPES
+def returns_token_type_ids(folder: Path, model_type: str) -> bool:
+    """Whether the tokenizer returns ``token_type_ids`` in 4.51.3; ``model_type`` is used if it names no class."""
+    described = settings(folder)
+    if described.get("model_input_names"):
+        return "token_type_ids" in described["model_input_names"]
+    name = described.get("tokenizer_class") or f"{model_type}Tokenizer"
+    return name.removesuffix("Fast").removesuffix("Tokenizer").lower().replace("-", "") in RETURN_TOKEN_TYPE_IDS
 
 
 def settings(folder: Path) -> dict[str, Any]:
-    """``tokenizer_config.json``, where there is one."""
+    """The content of ``tokenizer_config.json``; empty if there is none."""
     file = folder / SETTINGS
     return files.read_json(file, AGAIN) if file.is_file() else {}

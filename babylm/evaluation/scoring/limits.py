@@ -1,9 +1,9 @@
-"""What a model can read: how many tokens at once, and which. Looked at before anything is scored.
+"""Limits of a model: how many tokens it reads at once, and which. Checked before anything is scored.
 
-A text that is too long would end in an index error after hours, on a GPU in one that kills the process, and cutting it
-would score another text. So its task is refused, naming the item; the official pipeline has no answer to it either.
-A model without a table of positions (rotary, relative, ALiBi) reads on beyond what its configuration states, as it
-does in the official pipeline; that is warned of.
+A text that is too long would raise an index error after hours, on a GPU one that kills the process, and cutting it
+would score another text. So its task is refused, naming the item; the official pipeline does not handle it either.
+A model without a table of positions (rotary, relative, ALiBi) may read beyond the length in its configuration, as it
+does in the official pipeline; this is warned of.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from torch import nn
 from babylm.evaluation.results.task_result import Item
 
 if TYPE_CHECKING:
-    from babylm.evaluation.scoring.log_probs import Network
-    from babylm.evaluation.scoring.scorer import Scorer, Text
+    from babylm.evaluation.scoring.log_probs import LogProbModel
+    from babylm.evaluation.scoring.scorer import ScoredText, Scorer
 
 TABLE = re.compile(r"(^|[._])(wpe|pos|position|positions|positional)([._]|$)")
 """Names of embeddings of absolute positions: GPT-2's wpe, BERT's position_embeddings, OPT's embed_positions, ..."""
@@ -32,7 +32,7 @@ SHOWN = 60
 
 
 class BeyondModel(ValueError):
-    """A text that the model cannot read, or of which it would score nothing; the message names it."""
+    """A text that the model cannot read, or without any scored token; the message names it."""
 
 
 def check_items(scorer: Scorer, items: Sequence[Item], task: str) -> None:
@@ -55,7 +55,7 @@ def check_items(scorer: Scorer, items: Sequence[Item], task: str) -> None:
             )
 
 
-def check(scorer: Scorer, texts: Sequence[Text], named: Callable[[int], str] | None = None) -> None:
+def check(scorer: Scorer, texts: Sequence[ScoredText], named: Callable[[int], str] | None = None) -> None:
     """`BeyondModel` for the first text with too many tokens, or with one that the embedding does not have.
 
     ``named`` gives a text's name in messages, by its number; by default its beginning.
@@ -66,7 +66,7 @@ def check(scorer: Scorer, texts: Sequence[Text], named: Callable[[int], str] | N
     model = type(scorer.model).__name__
     last = scorer.backend == "causal"  # from whose last token nothing is predicted, so it is not read
     lengths = [len(text.ids) - last for text in texts]
-    limit = readable(scorer.network, max(lengths))
+    limit = readable(scorer.log_prob_model, max(lengths))
     if limit is not None:
         k = next(k for k, length in enumerate(lengths) if length > limit)
         count = sum(length > limit for length in lengths)
@@ -74,7 +74,7 @@ def check(scorer: Scorer, texts: Sequence[Text], named: Callable[[int], str] | N
         raise BeyondModel(
             f"{name(k)} has {lengths[k] + last} tokens, and {model} has {limit} positions{more}; shorten or remove it"
         )
-    size = scorer.network.entries
+    size = scorer.log_prob_model.entries
     for k, text in enumerate(texts):
         if size is not None and max(text.ids, default=0) >= size:
             beyond = max(text.ids)
@@ -85,8 +85,8 @@ def check(scorer: Scorer, texts: Sequence[Text], named: Callable[[int], str] | N
             )
 
 
-def readable(network: Network, length: int) -> int | None:
-    """None where the model reads ``length`` tokens at once, else how many it has positions for."""
+def readable(network: LogProbModel, length: int) -> int | None:
+    """None if the model reads ``length`` tokens at once, else how many it has positions for."""
     if length <= network.longest:
         return None
     table, stated = table_positions(network.model), stated_positions(network.model)
@@ -104,7 +104,7 @@ def readable(network: Network, length: int) -> int | None:
 
 
 def table_positions(model: nn.Module) -> int | None:
-    """Tokens that the smallest table of absolute positions has entries for; none without a table."""
+    """Number of entries of the smallest table of absolute positions; None without a table."""
     sizes = []
     for name, module in model.named_modules():
         last = name.rpartition(".")[2]
@@ -116,14 +116,14 @@ def table_positions(model: nn.Module) -> int | None:
 
 
 def stated_positions(model: nn.Module) -> int | None:
-    """What the configuration says; none where it says nothing."""
+    """Number of positions that the configuration states; None if it states none."""
     config = getattr(model, "config", None)
     values = (getattr(config, name, None) for name in STATED)
     return next((value for value in values if isinstance(value, int) and value > 0), None)
 
 
 def entries(model: Any) -> int | None:
-    """How many tokens the input embedding has; none where the model does not say."""
+    """Number of tokens of the input embedding; None if the model does not say."""
     try:
         embedding = model.get_input_embeddings()
     except (AttributeError, NotImplementedError):
@@ -139,8 +139,8 @@ def shown(text: str) -> str:
 
 
 @torch.no_grad()
-def _reads(network: Network, length: int) -> bool:
-    """Whether the model takes so long a row, found by trying; on a CPU, as a GPU's index error cannot be caught."""
+def _reads(network: LogProbModel, length: int) -> bool:
+    """Whether the model takes a row of this length, by trying; on a CPU, as a GPU's index error cannot be caught."""
     model = network.model if network.device.type == "cpu" else copy.deepcopy(network.model).to("cpu")
     training = model.training
     model.eval()

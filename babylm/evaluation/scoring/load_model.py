@@ -1,7 +1,7 @@
 """Scorers of model folders: ours, or any Hugging Face model with a fast tokenizer.
 
-What cannot be scored as asked is refused before it gives numbers: a class that does not exist for the model, an encoder
-read from left to right, weights without the head that predicts.
+A model that cannot be scored this way is refused before it gives numbers: a class that does not exist for the model, an
+encoder read from left to right, weights without the head that predicts.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ BUFFER = re.compile(r"(inv_freq|masked_bias|attn\.bias|attention\.bias|position_
 
 
 def resolve(folder: Path, backend: str, dtype: str = "auto") -> str:
-    """``auto`` as the backend the model's class asks for; any other name as it is, checked. With the mark of bf16."""
-    registry.check(backend, (*BACKENDS, "auto"), "evaluation.scorer")
+    """The backend as results name it; ``auto`` is ``mlm`` for the class of a masked model, else ``causal``."""
+    registry.check(backend, (*BACKENDS, "auto"), "evaluation.backend")
     if backend == "auto":
         backend = "mlm" if any("MaskedLM" in name for name in architectures(folder)) else "causal"
-    return bf16.named(backend, dtype)
+    return bf16.scorer_name(backend, dtype)
 
 
 def check_folder(folder: Path, *, trust: bool = False) -> None:
-    """``ValueError`` where ``folder`` is no model that can be scored: told in a moment, before its weights are read."""
+    """``ValueError`` if ``folder`` is no model that can be scored; quick, before its weights are read."""
     described = read_json(folder / "config.json")
     names = ", ".join(architectures(folder)) or str(described.get("model_type"))
     if not described.get("model_type") and not described.get("auto_map"):  # some versions guess, by the folder's name
@@ -68,7 +68,7 @@ def check_folder(folder: Path, *, trust: bool = False) -> None:
 
 
 def code_that_runs(folder: Path, trust: bool) -> dict[str, str]:
-    """`CODE` and a hash of the code in the folder, where it computes the results; else nothing."""
+    """`CODE` and a hash of the code in the folder, if that code computes the results; else empty."""
     described = read_json(folder / "config.json")
     ours = described.get("model_type") == OURS
     runs = revisions.brings_code(folder, described) if ours else described.get("auto_map")
@@ -76,7 +76,7 @@ def code_that_runs(folder: Path, trust: bool) -> dict[str, str]:
 
 
 def warn_of_code(folder: Path, trust: bool, warn: Callable[[str], None]) -> None:
-    """Tell ``warn`` where the folder has other code than this package's, which scores it all the same."""
+    """Warn if the folder has other code than this package's, and is scored with this package's code."""
     foreign = revisions.brings_code(folder, read_json(folder / "config.json"))
     if foreign and not trust:
         warn(f"{folder}: {foreign}; it is scored with this package's code (trust=true runs its own)")
@@ -87,11 +87,12 @@ def load_scorer(
 ) -> Scorer:
     """A scorer of a model folder: a revision of ours, or any local Hugging Face model.
 
-    ``backend``: one of `BACKENDS`, or ``auto`` (see `resolve`); ``trust``: run the code that a foreign model brings;
-    A folder of our ``model_type`` is scored with this package's code, unless it brings other code that is trusted;
-    ``dtype``: of weights and activations, whatever the file holds (``auto``: fp32, as the official pipeline);
-    ``device``: where it computes (None: the CPU). ``ValueError`` for a folder that cannot be scored this way, with what
-    can be done.
+    ``backend``: one of `BACKENDS`, or ``auto`` (see `resolve`). ``trust``: run the code that a foreign model brings.
+    ``dtype``: of weights and activations, whatever the file holds (``auto``: fp32, as the official pipeline).
+    ``device``: None for the CPU. A folder of our ``model_type`` is scored with this package's code, unless it brings
+    other code that is trusted.
+
+    Raises: ``ValueError`` for a folder that cannot be scored this way, with what can be done.
     """
     from transformers.utils import logging
 
@@ -105,13 +106,15 @@ def load_scorer(
         scorer = Scorer(model.float().eval().to(device or torch.device("cpu")), tokenizer, backend)
     described = read_json(folder / "config.json")
     if described.get("model_type") != OURS:
-        scorer.gives_types = foreign_tokenizer.gives_types(folder, str(described.get("model_type", "")))
-        if backend == "causal" and scorer.network.looks_ahead():
+        scorer.returns_token_type_ids = foreign_tokenizer.returns_token_type_ids(
+            folder, str(described.get("model_type", ""))
+        )
+        if backend == "causal" and scorer.log_prob_model.is_bidirectional():
             raise ValueError(
-                f"{folder}: what it predicts for a token depends on the tokens after it, so read causally every token "
-                "would see itself; score it with scorer=mlm (or mntp)"
+                f"{folder}: what it predicts for a token depends on the tokens after it, so scored causally, a token "
+                "would see itself; score it with backend=mlm (or mntp)"
             )
-    return bf16.narrowed(scorer) if dtype == "bf16" else scorer
+    return bf16.to_bf16(scorer) if dtype == "bf16" else scorer
 
 
 def _model_and_tokenizer(folder: Path, backend: str, trust: bool) -> tuple[Any, Any]:
@@ -125,7 +128,7 @@ def _model_and_tokenizer(folder: Path, backend: str, trust: bool) -> tuple[Any, 
         return model, PreTrainedTokenizerFast.from_pretrained(folder)
     tokenizer = foreign_tokenizer.load(folder, trust)
     model = _load(AutoModelForCausalLM if backend == "causal" else AutoModelForMaskedLM, folder, backend, kind, trust)
-    log_probs.fuse(model)
+    log_probs.fuse_gelu(model)
     return model, tokenizer
 
 
@@ -143,10 +146,10 @@ def _load_ours(kind: Any, folder: Path) -> Any:
 
 @contextmanager
 def told_in_one_line(folder: Path) -> Iterator[None]:
-    """Errors of libraries that read a stranger's folder as a ``ValueError`` with the folder's name.
+    """Turn every error of the libraries that read a foreign folder into a ``ValueError`` with the folder's name.
 
-    All of them: transformers, tokenizers, torch and safetensors raise a dozen classes for files that do not fit, a bare
-    ``Exception`` among them, and code of the folder that was trusted may raise anything.
+    Every error, as transformers, tokenizers, torch and safetensors raise a dozen classes for files that do not fit, a
+    bare ``Exception`` among them, and trusted code of the folder may raise anything.
     """
     try:
         yield
@@ -160,7 +163,7 @@ def told_in_one_line(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _no_load_report() -> Iterator[None]:
-    """What a model's weights lack or have too many is told by us, in one line, not in a table of transformers."""
+    """Silence transformers' table of missing and unexpected weights: `_load` reports them in one line."""
     from transformers.utils import logging
 
     level = logging.get_verbosity()
@@ -175,7 +178,7 @@ def _load(loader: Any, folder: Path, backend: str, kind: Any, trust: bool) -> An
     names = architectures(folder)
     if backend == "causal" and names and all("MaskedLM" in name for name in names):
         # Such classes load, but look both ways: every token would see itself.
-        raise ValueError(f"{folder}: {', '.join(names)} is a masked model; score it with scorer=mlm (or mntp)")
+        raise ValueError(f"{folder}: {', '.join(names)} is a masked model; score it with backend=mlm (or mntp)")
     # In fp32 from the start: what a class computes when it is made would else be in the file's type.
     options: Any = {"torch_dtype" if transformers.__version__.startswith("4.") else "dtype": torch.float32}
     try:
@@ -198,7 +201,7 @@ def _load(loader: Any, folder: Path, backend: str, kind: Any, trust: bool) -> An
             raise
         if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
             raise ValueError(f"{folder}: a model of type {kind} predicts no tokens, so it cannot be scored") from None
-        way = "causally: use scorer=mlm" if backend == "causal" else "with masks: use scorer=causal"
+        way = "causally: use backend=mlm" if backend == "causal" else "with masks: use backend=causal"
         raise ValueError(f"{folder}: a model of type {kind} cannot be scored {way}") from None
     mismatched = sorted(str(entry[0] if isinstance(entry, tuple) else entry) for entry in loaded["mismatched_keys"])
     if mismatched:
@@ -210,7 +213,7 @@ def _load(loader: Any, folder: Path, backend: str, kind: Any, trust: bool) -> An
     if missing:
         raise ValueError(
             f"{folder}: its weights lack {', '.join(missing[:3])} ({len(missing)} in all) of {type(model).__name__}, "
-            f"so they would be random; another scorer, or a checkpoint with its head"
+            f"so they would be random; another backend, or a checkpoint with its head"
         )
     unused = [key for key in loaded["unexpected_keys"] if IN_LAYER.search(key) and not BUFFER.search(key)]
     if unused:
@@ -222,14 +225,14 @@ def _load(loader: Any, folder: Path, backend: str, kind: Any, trust: bool) -> An
 
 
 def check_numbers(model: torch.nn.Module, folder: Path) -> None:
-    """``ValueError`` where a weight is NaN or infinite: every score would be NaN, and NaN compares as wrong."""
+    """``ValueError`` if a weight is NaN or infinite: every score would be NaN, and NaN compares as wrong."""
     for name, weight in model.named_parameters():
         if not bool(torch.isfinite(weight).all()):
             raise ValueError(f"{folder}: the weights {name} hold NaN or infinite numbers: its training failed")
 
 
 def check_tokenizer(folder: Path) -> None:
-    """``ValueError`` where no fast tokenizer lies beside the model."""
+    """``ValueError`` if the folder has no fast tokenizer."""
     if not (folder / TOKENIZER).is_file():
         raise ValueError(
             f"{folder} has no {TOKENIZER}: scoring needs the model's fast tokenizer beside it "
@@ -238,7 +241,7 @@ def check_tokenizer(folder: Path) -> None:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """A file of a model's folder; ``ValueError`` when it is not there, or is damaged."""
+    """The JSON object in a file of a model's folder; ``ValueError`` if it is missing or damaged."""
     if not file.is_file():
         raise ValueError(f"{file.parent} is not a model folder: it has no {file.name}")
     return files.read_json(file, weight_files.AGAIN)

@@ -1,6 +1,6 @@
-"""The weights in a model's folder: in one file or in shards with an index, looked at without loading them.
+"""The weight files of a model's folder, one or several with an index, checked without loading them.
 
-What is missing or cut is named before torch reads gigabytes, or transformers fills the hole with random numbers.
+A missing or cut file is named before torch reads gigabytes, or transformers fills the gap with random numbers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ AGAIN = "download or save the model again"
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files of the weights, an index first where there is one; ``ValueError`` where any is missing or cut."""
+    """The files of the weights, an index first if there is one; ``ValueError`` if any is missing or cut."""
     for whole, index in zip(WHOLE, INDEX, strict=True):
         if (folder / whole).is_file():
             return [_checked(folder / whole)]
@@ -35,7 +35,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def other_form(folder: Path) -> str:
-    """What a folder without a model's weights holds instead, and what to do; empty where nobody knows."""
+    """What a folder without weights holds instead, and what to do; empty if unknown."""
     if (folder / "adapter_config.json").is_file():
         return "it holds a LoRA adapter: merge it into its base model (peft: merge_and_unload) and save that"
     for file in sorted(folder.iterdir()) if folder.is_dir() else ():
@@ -71,7 +71,7 @@ def _shards(index: Path) -> list[Path]:
 
 
 def _checked(file: Path) -> Path:
-    """``file``, whose length is what its own header says."""
+    """``file``, after its length was compared with its header."""
     size = os.path.getsize(file)
     with open(file, "rb") as opened:
         if opened.read(len(LFS)) == LFS:

@@ -1,4 +1,4 @@
-"""Sigmoids of acquisition: when half of the children say a word, and when a model has come half-way to expecting it."""
+"""Sigmoids of acquisition: when half of the children say a word, and when a model is half-way to expecting it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 
 FAILED = (RuntimeError, ValueError, TypeError)
-"""What ``curve_fit`` answers when no curve fits, or when there are fewer points than parameters."""
+"""What ``curve_fit`` raises if no curve fits, or if there are fewer points than parameters."""
 CEILING_2025 = float(np.log2(300_000))
 """Of the official code, in bits, although surprisals are in nats there too."""
 
 
 def child_age(ages: np.ndarray, shares: np.ndarray) -> float | None:
-    """Months at which half of the children say a word; none outside the ages asked, and where no curve fits."""
+    """Months at which half of the children say a word; None if no curve fits, or outside the ages of the data."""
     known = ~np.isnan(shares)
     ages, shares = ages[known], shares[known]
     if len(ages) < 4:
         return None
     first, last = float(ages.min()), float(ages.max())
     start = [1, 0.1, float(ages.mean()), 0]
-    found = _fit(ages, shares, start, 1000, ([0, 0, first, -0.5], [2, 1, last, 0.5]))
-    age = None if found is None else _solve(found, 0.5)
+    curve = _fit(ages, shares, start, 1000, ([0, 0, first, -0.5], [2, 1, last, 0.5]))
+    age = None if curve is None else _solve(curve, 0.5)
     return age if age is not None and first <= age <= last else None
 
 
@@ -37,8 +37,8 @@ def model_age_2025(words: np.ndarray, surprisal: np.ndarray) -> float | None:
     x, y = x[known], y[known]
     if len(x) < 4:
         return None
-    found = _fit(x, y, [float(np.ptp(y)), 1, float(x.mean()), float(y.min())], 1000)
-    return None if found is None else _solve(found, -(CEILING_2025 - float(y.max())) / 2)
+    curve = _fit(x, y, [float(np.ptp(y)), 1, float(x.mean()), float(y.min())], 1000)
+    return None if curve is None else _solve(curve, -(CEILING_2025 - float(y.max())) / 2)
 
 
 def model_age_2026(words: np.ndarray, surprisal: np.ndarray, pieces: int, vocabulary: int) -> float | None:
@@ -53,33 +53,33 @@ def model_age_2026(words: np.ndarray, surprisal: np.ndarray, pieces: int, vocabu
     y = -np.nanmean(surprisal[known], axis=1)
     size, low, high = float(np.ptp(y)), float(y.min()), float(y.max())
     bounds = ([0, 0, x.min() - 1, low - 2 * size - 1], [10 * size + 1, 100, x.max() + 1, high + 1])
-    found = _fit(x, y, [size, 1, float(x.mean()), low], 20_000, bounds)
-    if found is None or found[0] <= 1e-6 or found[1] <= 1e-6:
+    curve = _fit(x, y, [size, 1, float(x.mean()), low], 20_000, bounds)
+    if curve is None or curve[0] <= 1e-6 or curve[1] <= 1e-6:
         return None
     ceiling = pieces * float(np.log(vocabulary))
-    return _solve(found, -(ceiling - high) / 2)
+    return _solve(curve, -(ceiling - high) / 2)
 
 
 def _fit(
     x: np.ndarray, y: np.ndarray, start: Sequence[float], calls: int, bounds: Any = None
 ) -> tuple[float, float, float, float] | None:
-    """a, b, c, d of a / (1 + exp(-b (x - c))) + d."""
+    """The a, b, c, d of the a / (1 + exp(-b (x - c))) + d that fits best; None if none fits."""
     limits = {} if bounds is None else {"bounds": bounds}
     try:
         with np.errstate(over="ignore"):
-            found = scipy().optimize.curve_fit(_sigmoid, x, y, p0=start, maxfev=calls, **limits)[0]
+            parameters = scipy().optimize.curve_fit(_sigmoid, x, y, p0=start, maxfev=calls, **limits)[0]
     except FAILED:
         return None
-    return tuple(float(value) for value in found)  # type: ignore[return-value]
+    return tuple(float(value) for value in parameters)  # type: ignore[return-value]
 
 
 def _sigmoid(x: np.ndarray, a: float, b: float, c: float, d: float) -> np.ndarray:
     return a / (1 + np.exp(-b * (x - c))) + d
 
 
-def _solve(found: tuple[float, float, float, float], level: float) -> float | None:
-    """Where the curve has ``level``; none where it never has."""
-    a, b, c, d = found
+def _solve(curve: tuple[float, float, float, float], level: float) -> float | None:
+    """The x at which the curve has ``level``; None if it never has."""
+    a, b, c, d = curve
     with np.errstate(divide="ignore", invalid="ignore"):
         odds = np.float64(a) / np.float64(level - d) - 1
     if not np.isfinite(odds) or odds <= 0 or b == 0:
@@ -88,7 +88,7 @@ def _solve(found: tuple[float, float, float, float], level: float) -> float | No
 
 
 def scipy() -> Any:
-    """scipy with what is needed of it; ``ValueError`` that says how to install it."""
+    """scipy; ``ValueError`` with the command that installs it if it is missing."""
     try:
         import scipy.optimize
         import scipy.stats

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from babylm import files
-from babylm.evaluation.results.task_result import Item, evenly
+from babylm.evaluation.results.task_result import Item, evenly_spaced
 
 T = TypeVar("T")
 SOURCE = (
@@ -164,5 +164,5 @@ def read(
     items: list[Item] = []
     for file in data_files:
         built = (build(record, file.stem) for record in records(file, expected, SOURCE))
-        items += evenly([item for item in built if item is not None], limit)
+        items += evenly_spaced([item for item in built if item is not None], limit)
     return items

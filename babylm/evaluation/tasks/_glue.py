@@ -1,33 +1,36 @@
-"""The seven (Super)GLUE tasks: a classifier of text pairs is fine-tuned, and asked about the validation set.
+"""The seven (Super)GLUE tasks: a classifier of text pairs is fine-tuned and scored on the validation set.
 
-All lie in the full suite alone (``glue_filtered/<task>.{train,valid}.jsonl``). The validation set both chooses the best
+All are in the full suite alone (``glue_filtered/<task>.{train,valid}.jsonl``). The validation set both chooses the best
 epoch and gives the score, by the rules; the hidden half of the official sets is not published.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from babylm.config.schema import EvaluationConfig
-from babylm.evaluation.finetuning import classifier, loop, metrics
+from babylm.evaluation.finetuning import metrics
 from babylm.evaluation.results import task_result
-from babylm.evaluation.results.task_result import Result, Tally
-from babylm.evaluation.scoring import limits
-from babylm.evaluation.scoring.scorer import Scorer, Text
+from babylm.evaluation.results.task_result import Result, Score
+from babylm.evaluation.task import Official, Task, fixed_counts
 from babylm.evaluation.tasks import _data
 
-VERSION = 1
+if TYPE_CHECKING:  # the facts of the tasks are read without torch
+    from babylm.evaluation.finetuning import loop
+    from babylm.evaluation.scoring.scorer import Scorer
+
 FOLDER = "glue_filtered"
+GROUP = "glue"
 
 
 @dataclass(frozen=True)
 class Example:
-    """A pair of texts and its class. (The fields without meaning here are those of a `results.Item`.)"""
+    """A pair of texts and its class. (`sentences`, `split` and `human` are there because an `Item` has them.)"""
 
     uid: str
     first: str
@@ -47,11 +50,10 @@ class Examples(list[Example]):
         self.train = list(train)
 
 
-@dataclass(frozen=True)
-class Task:
-    """One task: its texts, its classes, how it is scored, and its official numbers."""
+@dataclass(frozen=True, kw_only=True)
+class GlueTask(Task):
+    """A task with fine-tuning: its texts, its classes, its metric, and the official hyperparameters."""
 
-    name: str
     pair: Callable[[_data.Record], tuple[str, str]]
     """The two texts of a record."""
     labels: int = 2
@@ -60,30 +62,42 @@ class Task:
     epochs: int = 10
     batch: int = 32
 
-    def items(self, data: Path, limit: int | None = None, *, suite: str = "full", rules: int = 2025) -> Examples:
+    def items(self, data: Path | None, limit: int | None = None, *, suite: str = "full", rules: int = 2025) -> Examples:
         """Both sets; at most ``limit`` of each, evenly spaced. The same in both suites."""
-        valid, train = (self._read(data, which, limit) for which in ("valid", "train"))
+        assert data is not None
+        valid, train = (self._read(data, part, limit) for part in ("valid", "train"))
         return Examples(valid, train)
 
-    def identity(self, settings: EvaluationConfig, items: Examples) -> dict[str, Any]:
-        """What decides the result beside the model and the validation set."""
+    def identity(self, settings: EvaluationConfig, items: Sequence[Example]) -> dict[str, Any]:
+        """What decides the result besides the model and the validation set: settings and training set."""
+        assert isinstance(items, Examples)
         return {"settings": asdict(settings.glue), "training_sha256": task_result.fingerprint(items.train)}
 
+    def rescore(self, items: Sequence[Example], predictions: Mapping[str, Any]) -> dict[str, float]:
+        """The task's metric on stored ``predictions``."""
+        answers = np.array([line["pred"] for line in predictions[self.name]["predictions"]])
+        labels = np.array([item.label for item in items])
+        return {self.name: metrics.METRICS[self.metric](answers, labels)}
+
     def score(
-        self, scorer: Scorer, items: Examples, rules: int = 2025, settings: EvaluationConfig | None = None
+        self, scorer: Scorer, items: Sequence[Example], rules: int = 2025, settings: EvaluationConfig | None = None
     ) -> Result:
         """Mean over the seeds of the task's metric; the model behind ``scorer`` stays as it is.
 
-        ``settings.glue.precision`` ``auto`` is fp32 here: who measures machines is above (`babylm.evaluation.suite`).
+        ``settings.glue.precision`` ``auto`` is fp32 here: `babylm.evaluation.suite` is where the machine is measured.
         """
+        from babylm.evaluation.finetuning import classifier, loop
+        from babylm.evaluation.scoring import limits
+
+        assert isinstance(items, Examples)
         config = (settings or EvaluationConfig()).glue
         encoder = classifier.encoder_in(scorer)
-        width, looks_ahead = classifier.probe(encoder, scorer.device)
-        pooling = classifier.pooling_of(config.pooling, rules, looks_ahead)
+        width, bidirectional = classifier.probe(encoder, scorer.device)
+        pooling = classifier.pooling_of(config.pooling, rules, bidirectional)
         positions = [limits.table_positions(encoder), limits.stated_positions(encoder)]
         length = min(config.length, *(size for size in positions if size is not None))
         train, valid = (encode(scorer, part, length) for part in (items.train, items))
-        plan = loop.Plan(
+        hyperparameters = loop.FinetuneSettings(
             epochs=config.epochs or self.epochs,
             batch=config.batch or self.batch,
             lr=config.lr,
@@ -98,34 +112,36 @@ class Task:
         )
 
         def build() -> classifier.Classifier:
-            own = classifier.copied(encoder)
-            if plan.bf16 and scorer.device.type == "cpu":
-                classifier.plain_attention(own)
-            return classifier.Classifier(own, width, self.labels, pooling, config.dropout).to(scorer.device)
+            copy = classifier.copied(encoder)
+            if hyperparameters.bf16 and scorer.device.type == "cpu":
+                classifier.plain_attention(copy)
+            return classifier.Classifier(copy, width, self.labels, pooling, config.dropout).to(scorer.device)
 
-        outcomes = [loop.finetune(build, train, valid, plan, seed, self.name) for seed in config.seeds]
-        about = {"pooling": pooling, "dtype": "bfloat16" if plan.bf16 else "float32"}
-        return self._result(outcomes, valid.labels, asdict(plan) | about | {"training_items": len(train.rows)})
+        outcomes = [loop.finetune(build, train, valid, hyperparameters, seed, self.name) for seed in config.seeds]
+        about = {"pooling": pooling, "dtype": "bfloat16" if hyperparameters.bf16 else "float32"}
+        return self._result(
+            outcomes, valid.labels, asdict(hyperparameters) | about | {"training_items": len(train.rows)}
+        )
 
     def _result(self, outcomes: Sequence[loop.Outcome], labels: np.ndarray, about: dict[str, Any]) -> Result:
         answers = [outcome.logits.argmax(1) for outcome in outcomes]
-        found = [metrics.measure(answer, labels) for answer in answers]
-        means = {name: float(np.mean([one[name] for one in found])) for name in found[0]}
+        measures = [metrics.measure(answer, labels) for answer in answers]
+        means = {name: float(np.mean([values[name] for values in measures])) for name in measures[0]}
         metric = metrics.METRICS[self.metric]
         logits, rows = outcomes[0].logits, np.arange(len(labels))
         others = logits.copy()
         others[rows, labels] = -np.inf
         seeds = [
             {
-                "seed": one.seed,
-                **measured,
-                "best_epoch": one.epoch,
-                "epochs": one.epochs,
-                "steps": one.steps,
-                "padding": one.padding,
-                "tokens_per_second": round(one.tokens / one.seconds, 1),
+                "seed": outcome.seed,
+                **values,
+                "best_epoch": outcome.epoch,
+                "epochs": outcome.epochs,
+                "steps": outcome.steps,
+                "padding": outcome.padding,
+                "tokens_per_second": round(outcome.tokens / outcome.seconds, 1),
             }
-            for one, measured in zip(outcomes, found, strict=True)
+            for outcome, values in zip(outcomes, measures, strict=True)
         ]
         constant = max(metric(np.full(len(labels), k), labels) for k in range(self.labels))
         lines = [{"id": f"{self.name}_{i}", "pred": int(pick)} for i, pick in enumerate(answers[0])]
@@ -137,7 +153,7 @@ class Task:
             interval=task_result.resampled(
                 lambda rows: float(np.mean([metric(answer[rows], labels[rows]) for answer in answers])), len(labels)
             ),
-            by_uid={name: Tally(len(labels), value, value, 0) for name, value in means.items()},
+            by_part={name: Score(len(labels), value, value, 0) for name, value in means.items()},
             chosen=answers[0],
             margins=(logits[rows, labels] - others.max(1)).astype(float),
             credit=np.mean([answer == labels for answer in answers], axis=0),
@@ -145,32 +161,77 @@ class Task:
             details={"metric": self.metric, "constant_answer": constant, "seeds": seeds, **about},
         )
 
-    def _read(self, data: Path, which: str, limit: int | None) -> list[Example]:
-        file = _data.find(data, "full", f"{FOLDER}/{self.name}.{which}.jsonl")
+    def _read(self, data: Path, part: str, limit: int | None) -> list[Example]:
+        file = _data.find(data, "full", f"{FOLDER}/{self.name}.{part}.jsonl")
         classes = tuple(str(k) for k in range(self.labels))
         expected = f"an example of {self.name}: its texts, and a label from 0 to {self.labels - 1}"
         examples = [
             Example(self.name, *self.pair(record), record.integer("label", 0, self.labels - 1), classes)
             for record in _data.records(file, expected, _data.SOURCE)
         ]
-        return task_result.evenly(examples, limit)
+        return task_result.evenly_spaced(examples, limit)
 
 
 def fields(first: str, second: str) -> Callable[[_data.Record], tuple[str, str]]:
-    """Two fields of a record, as they are."""
+    """`GlueTask.pair` that takes two fields of a record as they are."""
     return lambda record: (record.text(first), record.text(second))
 
 
 def encode(scorer: Scorer, examples: Sequence[Example], length: int) -> loop.Split:
-    """Pairs as the tokenizer joins them, the longer text cut where both are longer than ``length`` tokens."""
+    """Pairs as the tokenizer joins them; if both texts exceed ``length`` tokens, the longer one is cut."""
+    from babylm.evaluation.finetuning import loop
+    from babylm.evaluation.scoring import limits
+    from babylm.evaluation.scoring.scorer import ScoredText
+
     encoded = scorer.tokenizer(
-        [one.first for one in examples],
-        [one.second for one in examples],
+        [example.first for example in examples],
+        [example.second for example in examples],
         truncation=True,
         max_length=length,
         return_attention_mask=False,
     )["input_ids"]
     if not all(encoded):
         raise ValueError("fine-tuning: the tokenizer makes no token of an example")
-    limits.check(scorer, [Text(tuple(ids), ()) for ids in encoded])
-    return loop.Split(encoded, np.array([one.label for one in examples]))
+    limits.check(scorer, [ScoredText(tuple(ids), ()) for ids in encoded])
+    return loop.Split(encoded, np.array([example.label for example in examples]))
+
+
+def _multirc_pair(record: _data.Record) -> tuple[str, str]:
+    """Question with answer, and the paragraph."""
+    return f"Question: {record.text('question')} Answer: {record.text('answer', blank=True)}", record.text("paragraph")
+
+
+def _wsc_pair(record: _data.Record) -> tuple[str, str]:
+    """The question put in words, and the text."""
+    pronoun, noun = record.text("span2_text"), record.text("span1_text")
+    return f'Does "{pronoun}" refer to "{noun}" in this passage?', record.text("text")
+
+
+# name, title, the two texts, validation items, chance, other settings
+_TABLE: tuple[tuple[str, str, Callable[[_data.Record], tuple[str, str]], int, float, dict[str, Any]], ...] = (
+    ("boolq", "BoolQ", fields("question", "passage"), 1635, 0.5, {"batch": 16}),
+    ("mnli", "MNLI", fields("premise", "hypothesis"), 4908, 1 / 3, {"labels": 3}),
+    ("mrpc", "MRPC", fields("sentence1", "sentence2"), 204, 0.5, {"metric": "f1"}),
+    ("multirc", "MultiRC", _multirc_pair, 2424, 0.5, {"batch": 16}),
+    ("qqp", "QQP", fields("question1", "question2"), 20215, 0.5, {"metric": "f1"}),
+    ("rte", "RTE", fields("sentence1", "sentence2"), 139, 0.5, {}),
+    ("wsc", "WSC", _wsc_pair, 52, 0.5, {"epochs": 30}),
+)
+TASKS = {
+    name: GlueTask(
+        name=name,
+        version=1,
+        chance=chance,
+        title=title,
+        suites=(("full", 2025), ("full", 2026)),
+        order=6 + place / 10,
+        average="nlp",
+        group=GROUP,
+        finetuned=True,
+        pair=pair,
+        official=Official(key=name, counts=fixed_counts({name: size})),
+        **settings,
+    )
+    for place, (name, title, pair, size, chance, settings) in enumerate(_TABLE)
+}
+"""By name; each has a file of its own, which makes it a plug-in."""

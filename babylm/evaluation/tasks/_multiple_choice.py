@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from babylm.evaluation.results.task_result import Item, Result, choose
-from babylm.evaluation.scoring.scorer import Scorer, Scores
+from babylm.config.evaluation import EvaluationConfig
+from babylm.evaluation.results.task_result import Item, Result, score_choices
+from babylm.evaluation.task import Task
 
-
-def score(scorer: Scorer, items: Sequence[Item], rules: int = 2025) -> Result:
-    """Which candidate's completion has the largest log-probability, summed over its tokens."""
-    return choose(items, ask(scorer, items).log_probability, rules=rules)
-
-
-def score_mean(scorer: Scorer, items: Sequence[Item], rules: int = 2025) -> Result:
-    """Which candidate's completion has the largest log-probability a token."""
-    scores = ask(scorer, items)
-    return choose(items, scores.log_probability / scores.tokens.clip(min=1), rules=rules)
+if TYPE_CHECKING:
+    from babylm.evaluation.scoring.scorer import Scorer, SequenceLogProbs
 
 
-def ask(scorer: Scorer, items: Sequence[Item]) -> Scores:
-    """The scores of all candidates, items in order."""
-    return scorer.score([pair for item in items for pair in zip(item.sentences, item.completions, strict=True)])
+@dataclass(frozen=True, kw_only=True)
+class ChoiceTask(Task):
+    """Which candidate's completion has the largest log-probability?"""
+
+    read: Callable[..., list[Item]]
+    """``read(data, limit, suite=, rules=)``: the items."""
+    by_mean: bool = False
+    """Whether log-probabilities are averaged over the tokens of the completion, not summed."""
+
+    def items(
+        self, data: Path | None, limit: int | None = None, *, suite: str = "fast", rules: int = 2025
+    ) -> list[Item]:
+        """The items in ``data``."""
+        return self.read(data, limit, suite=suite, rules=rules)
+
+    def score(
+        self, scorer: Scorer, items: Sequence[Item], rules: int = 2025, settings: EvaluationConfig | None = None
+    ) -> Result:
+        """The choices and what they are worth."""
+        scores = candidate_scores(scorer, items)
+        values = scores.log_probability / scores.tokens.clip(min=1) if self.by_mean else scores.log_probability
+        return score_choices(items, values, rules=rules)
+
+
+def candidate_scores(scorer: Scorer, items: Sequence[Item]) -> SequenceLogProbs:
+    """The log-probabilities of all candidates, items in order."""
+    pairs = [pair for item in items for pair in zip(item.sentences, item.completions, strict=True)]
+    return scorer.sequence_log_probs(pairs)

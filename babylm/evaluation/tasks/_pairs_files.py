@@ -1,4 +1,4 @@
-"""Anybody's minimal pairs: a file or a folder of JSONL, CSV and TSV, in the layouts that projects use.
+"""A user's minimal pairs: a file or a folder of JSONL, CSV and TSV, in the layouts that projects use.
 
     python -m babylm.evaluate checkpoints/s1 tasks=my/pairs                      nested folders too
     python -m babylm.evaluate checkpoints/s1 tasks=my/pairs.tsv pairs.good=ok pairs.bad=star
@@ -17,7 +17,7 @@ from typing import Any
 from babylm import registry
 from babylm.config.evaluation import OTHER_FORMS, PairsConfig
 from babylm.evaluation.data import delimited
-from babylm.evaluation.results.task_result import Item, evenly
+from babylm.evaluation.results.task_result import Item, evenly_spaced
 from babylm.evaluation.tasks import _data, _minimal_pairs
 
 SUFFIXES = (".jsonl", ".csv", ".tsv")
@@ -68,7 +68,7 @@ def read(path: Path, limit: int | None = None, settings: PairsConfig | None = No
                     raise record.wrong(f"{field} is {sentence.strip()!r}, which stands for a missing text")
             if pairs[-1].sentences[0] == pairs[-1].sentences[1]:
                 equal.append(record)
-        items += evenly(pairs, limit)
+        items += evenly_spaced(pairs, limit)
     if equal:
         logging.getLogger(__name__).warning(
             "%s, line %d: both sentences are the same text, so this pair can only tie (%d such pairs in %s)",

@@ -1,4 +1,4 @@
-"""Anybody's reading times: does surprisal explain more of them than length, frequency and the word before do?
+"""A user's reading times: does surprisal explain more of them than length, frequency and the word before do?
 
     python -m babylm.evaluate checkpoints/s1 tasks=my/times.csv reading_csv.time=RT reading_csv.frequency=log_freq
 
@@ -13,98 +13,94 @@ explains, as in the official reading task, but with main effects alone and the w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from functools import partial
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from babylm.config.schema import EvaluationConfig, ReadingCsvConfig
 from babylm.evaluation.results import task_result
-from babylm.evaluation.results.task_result import Result, Tally
-from babylm.evaluation.scoring.scorer import Scorer
+from babylm.evaluation.results.task_result import Result, Score
+from babylm.evaluation.task import Task
 from babylm.evaluation.tasks import _reading_csv_layout
 from babylm.evaluation.tasks._reading_csv_layout import Row, Rows, words
 
-__all__ = ["CHANCE", "VERSION", "Row", "Rows", "identity", "items", "score", "task", "words"]
+if TYPE_CHECKING:
+    from babylm.evaluation.scoring.scorer import Scorer
 
 VERSION = 2
-CHANCE = 0.0
 RESAMPLES = 200
 
 
-def task(file: Path, settings: EvaluationConfig | None = None) -> Any:
-    """The task of one file; with ``settings``, its columns are checked as soon as it is read."""
-    return SimpleNamespace(
-        VERSION=VERSION, CHANCE=CHANCE, items=partial(items, file, settings=settings), score=score, identity=identity
-    )
+@dataclass(frozen=True, kw_only=True)
+class ReadingCsvTask(Task):
+    """A file of reading times."""
 
+    file: Path
+    settings: EvaluationConfig | None = None
+    """If given, its columns are checked as soon as the file is read."""
 
-def items(
-    file: Path,
-    data: Path | None,
-    limit: int | None = None,
-    *,
-    suite: str = "fast",
-    rules: int = 2025,
-    settings: EvaluationConfig | None = None,
-) -> Rows:
-    """All rows of ``file``: regressions on a few say nothing, so ``limit`` changes nothing."""
-    _pandas()
-    rows = _reading_csv_layout.read(file)
-    if settings is not None:
-        words(rows, settings.reading_csv)
-    return rows
+    def items(self, data: Path | None, limit: int | None = None, *, suite: str = "fast", rules: int = 2025) -> Rows:
+        """All rows of the file: regressions on a few say nothing, so ``limit`` changes nothing."""
+        _pandas()
+        rows = _reading_csv_layout.read(self.file)
+        if self.settings is not None:
+            words(rows, self.settings.reading_csv)
+        return rows
 
+    def identity(self, settings: EvaluationConfig, items: Sequence[Row]) -> dict[str, Any]:
+        """The columns and options that decide a result."""
+        return {"reading_csv": asdict(settings.reading_csv)}
 
-def identity(settings: EvaluationConfig, items: Sequence[Row]) -> dict[str, Any]:
-    """The settings that decide a result."""
-    return {"reading_csv": asdict(settings.reading_csv)}
-
-
-def score(scorer: Scorer, items: Sequence[Row], rules: int = 2025, settings: EvaluationConfig | None = None) -> Result:
-    """Share of the variance left by the baseline that surprisal explains, the mean over the columns of times."""
-    wanted = (settings or EvaluationConfig()).reading_csv
-    frame = words(items, wanted)
-    found = scorer.score(
-        [
-            (context + " " * bool(context) + word, " " * bool(context) + word)
-            for context, word in zip(frame["context"], frame["word"], strict=True)
+    def score(
+        self, scorer: Scorer, items: Sequence[Row], rules: int = 2025, settings: EvaluationConfig | None = None
+    ) -> Result:
+        """Share of the variance left by the baseline that surprisal explains, the mean over the columns of times."""
+        columns = (settings or EvaluationConfig()).reading_csv
+        frame = words(items, columns)
+        scores = scorer.sequence_log_probs(
+            [
+                (context + " " * bool(context) + word, " " * bool(context) + word)
+                for context, word in zip(frame["context"], frame["word"], strict=True)
+            ]
+        )
+        # A first word without anything before it has no score in a model without BOS.
+        frame["surprisal"] = np.where(scores.tokens > 0, -scores.log_probability, np.nan)
+        baseline = predictors(frame, columns)
+        by_time = {name: regressions(frame, name, baseline) for name in columns.time}
+        shares = {name: regression["share"] for name, regression in by_time.items()}
+        value = float(np.mean(list(shares.values())))
+        lines = [
+            {"id": i, "word": word, "surprisal": float(nats)}
+            for i, (word, nats) in enumerate(zip(frame["word"], frame["surprisal"], strict=True))
         ]
-    )
-    # A first word without anything before it has no score in a model without BOS.
-    frame["surprisal"] = np.where(found.tokens > 0, -found.log_probability, np.nan)
-    baseline = predictors(frame, wanted)
-    by_time = {name: regressions(frame, name, baseline) for name in wanted.time}
-    shares = {name: own["share"] for name, own in by_time.items()}
-    value = float(np.mean(list(shares.values())))
-    lines = [
-        {"id": i, "word": word, "surprisal": float(nats)}
-        for i, (word, nats) in enumerate(zip(frame["word"], frame["surprisal"], strict=True))
-    ]
-    return Result(
-        n=len(frame),
-        official=value,
-        tie_aware=value,
-        ties=0,
-        interval=_interval(frame, wanted.time, baseline),
-        by_uid={name: Tally(int(by_time[name]["n"]), share, share, 0) for name, share in shares.items()},
-        predictions={"reading_csv": {"predictions": lines}},
-        details={"rows": len(items), "baseline": baseline, "times": by_time},
-    )
+        return Result(
+            n=len(frame),
+            official=value,
+            tie_aware=value,
+            ties=0,
+            interval=_interval(frame, columns.time, baseline),
+            by_part={name: Score(int(by_time[name]["n"]), share, share, 0) for name, share in shares.items()},
+            predictions={"reading_csv": {"predictions": lines}},
+            details={"rows": len(items), "baseline": baseline, "times": by_time},
+        )
 
 
-def predictors(frame: Any, wanted: ReadingCsvConfig) -> list[str]:
-    """Add the columns of the words before to ``frame``; the names of the baseline's predictors."""
-    own = [name for name in ("length", "frequency") if name in frame]
-    found = own + [f"column {name}" for name in wanted.covariates]
-    for back in range(1, wanted.spillover + 1):
-        for name in (*own, "surprisal"):
-            found.append(f"{name} {back} before")
-            frame[found[-1]] = frame.groupby("sentence", sort=False)[name].shift(back)
-    return found
+def task(name: str, file: Path, settings: EvaluationConfig | None = None) -> ReadingCsvTask:
+    """The task of one file; ``settings``: its columns, checked as soon as the file is read."""
+    return ReadingCsvTask(name=name, version=VERSION, chance=0.0, file=file, settings=settings)
+
+
+def predictors(frame: Any, columns: ReadingCsvConfig) -> list[str]:
+    """The names of the baseline's predictors; those of the words before are added to ``frame`` as columns."""
+    of_word = [name for name in ("length", "frequency") if name in frame]
+    names = of_word + [f"column {name}" for name in columns.covariates]
+    for back in range(1, columns.spillover + 1):
+        for name in (*of_word, "surprisal"):
+            names.append(f"{name} {back} before")
+            frame[names[-1]] = frame.groupby("sentence", sort=False)[name].shift(back)
+    return names
 
 
 def regressions(frame: Any, time: str, baseline: Sequence[str]) -> dict[str, float]:
@@ -136,7 +132,7 @@ def regressions(frame: Any, time: str, baseline: Sequence[str]) -> dict[str, flo
 
 
 def _interval(frame: Any, times: Sequence[str], baseline: Sequence[str]) -> tuple[float, float] | None:
-    """Bootstrap interval of the mean share, sentences resampled; None of one sentence, which cannot vary."""
+    """Bootstrap interval of the mean share, sentences resampled; None if there is only one sentence."""
     if frame["sentence"].nunique() < 2:
         return None
     sentences = frame["sentence"].factorize()[0]
@@ -146,8 +142,8 @@ def _interval(frame: Any, times: Sequence[str], baseline: Sequence[str]) -> tupl
         table = frame[[*baseline, "surprisal", f"column {time}"]].to_numpy(dtype=float)
         tables.append(np.column_stack([np.ones(len(table)), table]))
 
-    def mean(picked: np.ndarray) -> float:
-        rows = np.concatenate([members[k] for k in picked])
+    def mean(drawn: np.ndarray) -> float:
+        rows = np.concatenate([members[k] for k in drawn])
         return float(np.mean([_share(table[rows]) for table in tables]))
 
     return task_result.resampled(mean, len(members), resamples=RESAMPLES)

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
+from babylm import places
 from babylm.config.evaluation import EvaluationConfig, ReadingCsvConfig
 from babylm.evaluation.data import delimited
 from babylm.evaluation.results.task_result import Item
-from babylm.evaluation.tasks import _minimal_pairs, _pairs_files, _reading_csv
+from babylm.evaluation.task import Task
+from babylm.evaluation.tasks import _pairs_files, _reading_csv
+from babylm.evaluation.tasks._multiple_choice import ChoiceTask
 
-PAIRS_VERSION = 1
-PAIRS_CHANCE = 0.5
+
+@dataclass(frozen=True)
+class PairsReader:
+    """Reads a user's minimal pairs."""
+
+    path: Path
+    settings: EvaluationConfig
+
+    def __call__(self, data: Path | None, limit: int | None = None, *, suite: str, rules: int) -> list[Item]:
+        """The pairs of the path; the same in all suites and years."""
+        return _pairs_files.read(self.path, limit, self.settings.pairs)
 
 
-def task(path: Path, settings: EvaluationConfig) -> Any:
+def task(name: str, settings: EvaluationConfig) -> Task:
     """The task of a path; ``ValueError`` for a table that may be both pairs and reading times."""
+    path = places.given(name)
     if path.suffix.lower() in (".csv", ".tsv") and not path.is_dir() and holds_times(path, settings):
-        return _reading_csv.task(path, settings)
-    return SimpleNamespace(
-        VERSION=PAIRS_VERSION,
-        CHANCE=PAIRS_CHANCE,
-        items=partial(_pairs, path, settings),
-        score=_minimal_pairs.score,
-    )
+        return _reading_csv.task(name, path, settings)
+    return ChoiceTask(name=name, version=1, chance=0.5, read=PairsReader(path, settings))
 
 
 def holds_times(file: Path, settings: EvaluationConfig) -> bool:
-    """Whether a table is of reading times, not minimal pairs: what its columns fit, else what the options are of."""
+    """Whether a table holds reading times, not minimal pairs: by its columns, and if both fit, by the options given."""
     columns, pairs = settings.reading_csv, settings.pairs
     names = delimited.header(file)
     times_fit = {columns.word, *columns.sentence, *columns.time} <= set(names)
@@ -50,15 +56,3 @@ def holds_times(file: Path, settings: EvaluationConfig) -> bool:
         "reading_csv.time=..., reading_csv.word=..., reading_csv.sentence=...) nor of minimal pairs (pairs.good=... "
         "pairs.bad=...)"
     )
-
-
-def _pairs(
-    path: Path,
-    settings: EvaluationConfig,
-    data: Path | None,
-    limit: int | None = None,
-    *,
-    suite: str = "fast",
-    rules: int = 2025,
-) -> list[Item]:
-    return _pairs_files.read(path, limit, settings.pairs)

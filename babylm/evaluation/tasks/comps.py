@@ -8,13 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from babylm.evaluation.results.task_result import Item
+from babylm.evaluation.task import Official, fixed_counts, table
 from babylm.evaluation.tasks import _data
-from babylm.evaluation.tasks._multiple_choice import score
+from babylm.evaluation.tasks._multiple_choice import ChoiceTask
 
-__all__ = ["CHANCE", "VERSION", "items", "score"]
-
-VERSION = 1
-CHANCE = 0.5
 FOLDER = "comps"
 EXPECTED = "an item of COMPS: the texts prefix_acceptable, prefix_unacceptable and property_phrase"
 
@@ -30,3 +27,21 @@ def _item(record: _data.Record, name: str) -> Item:
     sentences = (f"{good} {phrase}", f"{bad} {phrase}")
     uid = name.removeprefix("comps_").replace("-", "_")
     return Item(uid, sentences, (phrase, phrase), answers=sentences)
+
+
+TASK = ChoiceTask(
+    name="comps",
+    version=1,
+    chance=0.5,
+    title="COMPS",
+    suites=(("full", 2025), ("full", 2026)),
+    order=5,
+    average="nlp",
+    read=items,
+    official=Official(
+        key="comps",
+        counts=fixed_counts(table("base 49340 wugs_dist_before 13896 wugs_dist_in_between 13896 wugs 13896")),
+        folder="comps",
+        subfolders={"fast": FOLDER, "full": FOLDER},
+    ),
+)

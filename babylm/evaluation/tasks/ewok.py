@@ -9,13 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from babylm.evaluation.results.task_result import Item
+from babylm.evaluation.task import BOTH_SUITES, Official, fixed_counts, table
 from babylm.evaluation.tasks import _data
-from babylm.evaluation.tasks._multiple_choice import score
+from babylm.evaluation.tasks._multiple_choice import ChoiceTask
 
-__all__ = ["CHANCE", "VERSION", "items", "score"]
-
-VERSION = 1
-CHANCE = 0.5
 EXPECTED = "an item of EWoK: the texts Domain, Context1, Context2, Target1 and Target2"
 FOLDERS = {"fast": "ewok_fast", "full": "ewok_filtered"}
 SOURCE = {
@@ -23,6 +20,12 @@ SOURCE = {
     "full": "its authors ask not to spread it as plain text: python -m babylm.evaluate --get source=ewok builds it "
     "with your own access to huggingface.co/datasets/ewok-core/ewok-core-1.0",
 }
+FULL = """
+agent-properties 2210 social-relations 1548 physical-relations 818 material-dynamics 770 physical-interactions 556
+spatial-relations 490 social-properties 328 quantitative-properties 314 social-interactions 294 material-properties 170
+physical-dynamics 120
+"""
+"""Items per domain in the full suite; 100 each in the fast one."""
 
 
 def items(data: Path, limit: int | None = None, *, suite: str = "fast", rules: int = 2025) -> list[Item]:
@@ -42,3 +45,29 @@ def _contexts(record: _data.Record, _: str) -> Item:
     sentences = (record.text("Context1") + completion, record.text("Context2") + completion)
     # The same completion twice says nothing: from 2026 on the official predictions hold whole sentences.
     return Item(record.text("Domain"), sentences, (completion, completion), answers=sentences)
+
+
+TASK = ChoiceTask(
+    name="ewok",
+    version=1,
+    chance=0.5,
+    title="EWoK",
+    suites=BOTH_SUITES,
+    order=3,
+    average="nlp",
+    shows_examples=False,
+    read=items,
+    official=Official(
+        key="ewok",
+        counts=fixed_counts(table(FULL), fast=100),
+        folder="ewok",
+        subfolders=FOLDERS,
+        report_fields={
+            "UID": "UID",
+            "context_type": "ContextType",
+            "context_contrast": "ContextDiff",
+            "target_contrast": "TargetDiff",
+        },
+        uid_field="Domain",
+    ),
+)

@@ -9,12 +9,8 @@ from pathlib import Path
 
 from babylm.evaluation.results.task_result import Item
 from babylm.evaluation.tasks import _data
-from babylm.evaluation.tasks._multiple_choice import score
+from babylm.evaluation.tasks._multiple_choice import ChoiceTask
 
-__all__ = ["CHANCE", "VERSION", "items", "score"]
-
-VERSION = 1
-CHANCE = 0.125
 FOLDER = "vqa_filtered"
 EXPECTED = "a question of VQA: the texts question and target_ans and the list distractors"
 
@@ -30,3 +26,6 @@ def _item(record: _data.Record, _: str) -> Item:
     )
     question = record.text("question")
     return Item("vqa", tuple(question + completion for completion in completions), completions)
+
+
+TASK = ChoiceTask(name="vqa", version=1, chance=0.125, needs_images=True, read=items)

@@ -9,21 +9,20 @@ from pathlib import Path
 
 from babylm.evaluation.results.task_result import Item
 from babylm.evaluation.tasks import _data
-from babylm.evaluation.tasks._multiple_choice import score
+from babylm.evaluation.tasks._multiple_choice import ChoiceTask
 
-__all__ = ["CHANCE", "VERSION", "items", "score"]
-
-VERSION = 1
-CHANCE = 0.5
 FOLDER = "winoground_filtered"
 EXPECTED = "a pair of captions: the texts caption_0 and caption_1"
 
 
 def items(data: Path, limit: int | None = None, *, suite: str = "full", rules: int = 2025) -> list[Item]:
-    """Two captions an image; there is no fast subset."""
+    """Two captions per image; there is no fast subset."""
     return _data.read(_data.find(data, "full", FOLDER), _item, limit, EXPECTED)
 
 
 def _item(record: _data.Record, _: str) -> Item:
     captions = (record.text("caption_0"), record.text("caption_1"))
     return Item("winoground", captions, captions)
+
+
+TASK = ChoiceTask(name="winoground", version=1, chance=0.5, needs_images=True, read=items)

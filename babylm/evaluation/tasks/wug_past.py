@@ -1,19 +1,5 @@
 """Past tense of invented verbs (after Weissweiler et al., arXiv 2310.15113). Rules of 2025."""
 
-from __future__ import annotations
+from babylm.evaluation.tasks._wug import wug_task
 
-from pathlib import Path
-
-from babylm.evaluation.results.task_result import Item
-from babylm.evaluation.tasks import _wug
-from babylm.evaluation.tasks._wug import CHANCE, score
-
-__all__ = ["CHANCE", "VERSION", "items", "score"]
-
-VERSION = 1
-FOLDER = "wug_past_tense"
-
-
-def items(data: Path, limit: int | None = None, *, suite: str = "fast", rules: int = 2025) -> list[Item]:
-    """Pairs of forms; the same in both suites."""
-    return _wug.read(data, suite, FOLDER, "wug_past", limit)
+TASK = wug_task("wug_past", "WUG past", order=9, folder="wug_past_tense", count=50)

@@ -38,8 +38,8 @@ class Evaluation(StepCallback):
     def build(cls, setup: TrainingSetup, meters: ThroughputMonitor | None) -> Evaluation | None:
         """The callback, or ``None`` when nothing is to be measured inside training."""
         evaluation = setup.config.evaluation
-        tasks = evaluation.at != "none" and bool(evaluation.tasks)
-        loss = evaluation.loss_at != "none" and setup.config.corpus.dev is not None
+        tasks = evaluation.when != "none" and bool(evaluation.tasks)
+        loss = evaluation.held_out_loss_when != "none" and setup.config.corpus.dev is not None
         return cls(setup, meters) if tasks or loss else None
 
     def after_step(self, trainer: L.Trainer, module: Pretraining, step: int) -> None:
@@ -83,15 +83,15 @@ class Evaluation(StepCallback):
 def scores_tasks(setup: TrainingSetup, step: int) -> bool:
     """Whether tasks are scored after ``step`` steps."""
     evaluation = setup.config.evaluation
-    if not evaluation.tasks or evaluation.at == "none":
+    if not evaluation.tasks or evaluation.when == "none":
         return False
     chosen = [m for m in setup.feed.due(step) if not evaluation.milestones or m.name in evaluation.milestones]
-    return setup.feed.is_over(step) or (evaluation.at == "milestones" and bool(chosen))
+    return setup.feed.is_over(step) or (evaluation.when == "milestones" and bool(chosen))
 
 
 def measures_loss(setup: TrainingSetup, step: int) -> bool:
     """Whether the held-out loss is measured after ``step`` steps."""
-    when = setup.config.evaluation.loss_at
+    when = setup.config.evaluation.held_out_loss_when
     if setup.config.corpus.dev is None or when == "none":
         return False
     return setup.feed.is_over(step) or (when == "milestones" and bool(setup.feed.due(step)))
@@ -110,7 +110,7 @@ def score(setup: TrainingSetup, network: Any) -> dict[str, Any]:
     from babylm.evaluation import suite
 
     wanted = setup.config.evaluation
-    backend = wanted.scorer if wanted.scorer != "auto" else setup.config.objective.backend
+    backend = wanted.backend if wanted.backend != "auto" else setup.config.objective.backend
     return suite.run(
         network,
         setup.corpus.tokenizer_folder,

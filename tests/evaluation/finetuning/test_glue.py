@@ -12,10 +12,14 @@ from babylm.config.schema import EvaluationConfig, GlueConfig
 from babylm.evaluation import suite
 from babylm.evaluation.finetuning import loop, metrics
 from babylm.evaluation.results import averages
+from babylm.evaluation.scoring import load_model
 from babylm.evaluation.scoring.scorer import Scorer
+from babylm.evaluation.task_registry import expand, groups, load_task
 from babylm.evaluation.tasks import _glue
 from babylm.evaluation.tasks._data import MissingData
 from tests.evaluation import fixtures
+
+GLUE = [task.name for task in groups()["glue"]]
 
 QUICK = GlueConfig(epochs=6, batch=8, lr=3e-3, precision="fp32")
 
@@ -35,9 +39,9 @@ def settings(**changes):
     return EvaluationConfig(glue=replace(QUICK, **changes))
 
 
-@pytest.mark.parametrize("name", averages.GLUE)
+@pytest.mark.parametrize("name", GLUE)
 def test_every_task_is_learnt(name, data, scorer):
-    task = suite.task(name)
+    task = load_task(name)
     items = task.items(data)
     assert (len(items), len(items.train)) == (15, 48)
     result = task.score(scorer, items, rules=2025, settings=settings())
@@ -53,19 +57,19 @@ def test_every_task_is_learnt(name, data, scorer):
 
 
 def test_texts_are_put_together_as_officially(data):
-    first = {name: suite.task(name).items(data)[1] for name in averages.GLUE}
+    first = {name: load_task(name).items(data)[1] for name in GLUE}
     assert (first["rte"].first, first["rte"].second) == ("It is 1.", "The dog sees the cat and two birds.")
     assert first["multirc"].first == "Question: It is 1. Answer: It does."
     assert first["wsc"].first == 'Does "It is 1." refer to "A cat" in this passage?'
     assert {name: len(item.sentences) for name, item in first.items()} == dict.fromkeys(first, 2) | {"mnli": 3}
-    modules = {name: suite.task(name).TASK for name in averages.GLUE}
+    modules = {name: load_task(name) for name in GLUE}
     assert {name: (t.epochs, t.batch) for name, t in modules.items() if (t.epochs, t.batch) != (10, 32)} == {
         "boolq": (10, 16), "multirc": (10, 16), "wsc": (30, 32),
     }  # fmt: skip
 
 
 def test_the_same_seed_is_the_same_to_the_bit_and_the_model_stays(data, scorer, causal_model):
-    task = suite.task("rte")
+    task = load_task("rte")
     items = task.items(data)
     before = {name: value.clone() for name, value in causal_model.state_dict().items()}
     random = torch.random.get_rng_state()
@@ -102,7 +106,7 @@ class Scripted(torch.nn.Module):
 @pytest.mark.parametrize(("patience", "epochs"), [(None, 6), (2, 4), (1, 3)])
 def test_the_best_epoch_counts_and_patience_ends(patience, epochs):
     rows = loop.Split([[k % 2, k] for k in range(10)], np.arange(10) % 2)
-    plan = loop.Plan(6, 5, 1e-3, 0.0, 0.0, "accuracy", patience)
+    plan = loop.FinetuneSettings(6, 5, 1e-3, 0.0, 0.0, "accuracy", patience)
     shares = {0: 0.3, 1: 0.8, 2: 0.5, 3: 0.8, 4: 0.1, 5: 0.7}
     found = loop.finetune(lambda: Scripted(shares), rows, rows, plan, 0, "scripted")
     assert found.epoch == 2  # strictly better: an equal one later does not replace it
@@ -113,13 +117,13 @@ def test_the_best_epoch_counts_and_patience_ends(patience, epochs):
 
 
 def test_a_loss_that_is_not_finite_is_said(data, scorer):
-    task = suite.task("rte")
+    task = load_task("rte")
     with pytest.raises(ValueError, match=r"rte: the loss is not finite; try a lower glue.lr"):
         task.score(scorer, task.items(data), settings=settings(lr=1e30))
 
 
 def test_long_rows_are_cut(data, scorer):
-    items = suite.task("rte").items(data)
+    items = load_task("rte").items(data)
     assert max(map(len, _glue.encode(scorer, items, 512).rows)) > 20
     assert max(map(len, _glue.encode(scorer, items, 12).rows)) == 12
 
@@ -138,7 +142,7 @@ def test_bad_lines_name_their_place(data, line, message):
     with open(data / "full_eval/glue_filtered/rte.train.jsonl", "a") as file:
         file.write(line + "\n")
     with pytest.raises(ValueError, match=rf"rte.train.jsonl(?=.*line 49).*{message}"):
-        suite.task("rte").items(data)
+        load_task("rte").items(data)
 
 
 def test_missing_and_empty_files_are_missing_data(data):
@@ -146,9 +150,9 @@ def test_missing_and_empty_files_are_missing_data(data):
     (folder / "boolq.train.jsonl").write_text("")
     (folder / "multirc.train.jsonl").unlink()
     with pytest.raises(MissingData, match=r"boolq.train.jsonl is empty; python -m babylm"):
-        suite.task("boolq").items(data)
+        load_task("boolq").items(data)
     with pytest.raises(MissingData, match=r"full_eval/glue_filtered/multirc.train.jsonl; python -m babylm"):
-        suite.task("multirc").items(data)
+        load_task("multirc").items(data)
 
 
 @pytest.fixture
@@ -165,16 +169,16 @@ def words_of(run_folder, data, *more):
 
 
 def test_the_command_and_what_it_stores(run_folder, data, capsys):
-    assert evaluate._command(words_of(run_folder, data, "tasks=glue", "scorer=mntp")) == 0
+    assert evaluate._command(words_of(run_folder, data, "tasks=glue", "backend=mntp")) == 0
     shown = capsys.readouterr().out
-    for name in averages.GLUE:
+    for name in GLUE:
         assert f"[1/1] main {name}: " in shown
         stored = json.loads((run_folder / f"evaluation/main/{name}.full.2026.tuned.json").read_text())
         assert (stored["dtype"], stored["settings"]["epochs"], stored["n"]) == ("float32", 1, 15)
         assert stored["details"]["pooling"] == "last"
         assert stored["details"]["seeds"][0]["steps"] == 6
         assert 0 <= stored["details"]["seeds"][0]["padding"] < 1
-        assert set(stored["by_uid"]) >= {"accuracy", "mcc"}
+        assert set(stored["by_part"]) >= {"accuracy", "mcc"}
         predictions = json.loads((run_folder / f"evaluation/main/predictions/{name}.full.2026.tuned.json").read_text())
         assert len(predictions[name]["predictions"]) == 15
 
@@ -236,14 +240,14 @@ def test_mistakes_in_settings(run_folder, data, capsys, word, message):
 
 def test_seven_tasks_are_one_column():
     columns = dict.fromkeys(("blimp", "supplement", "ewok", "entity_tracking", "comps"), 0.5)
-    glue = dict(zip(averages.GLUE, (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7), strict=True))
-    found = averages.aggregates(columns | glue, 2025)["nlp"]
+    glue = dict(zip(GLUE, (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7), strict=True))
+    found = averages.official_averages(columns | glue, 2025)["nlp"]
     assert found.value == pytest.approx((5 * 0.5 + 0.4) / 6)
     del glue["wsc"]
-    found = averages.aggregates(columns | glue, 2025)["nlp"]
+    found = averages.official_averages(columns | glue, 2025)["nlp"]
     assert (found.value, found.missing) == (None, ("wsc",))
     assert found.present == pytest.approx((5 * 0.5 + 0.35) / 6)
-    found = averages.aggregates(columns | glue | {"global_piqa": 0.5}, 2026)["nlp"]
+    found = averages.official_averages(columns | glue | {"global_piqa": 0.5}, 2026)["nlp"]
     assert found.value == pytest.approx((6 * 0.5 + 2.1 / 7) / 7)  # on the leaderboard a missing task counts 0
 
 
@@ -252,8 +256,8 @@ def test_foreign_models_on_real_data(shared_data, model, backend):
     real = shared_data / "evaluation_data"
     if not (real / "full_eval/glue_filtered").is_dir():
         pytest.skip("no GLUE data")
-    task = suite.task("rte")
-    scorer = suite.load_scorer(shared_data / "parity" / model, backend)
+    task = load_task("rte")
+    scorer = load_model.load_scorer(shared_data / "parity" / model, backend)
     items = task.items(real, 24)
     result = task.score(scorer, items, rules=2025, settings=settings(epochs=1, lr=3e-5))
     assert result.details["pooling"] == ("last" if backend == "causal" else "first")
@@ -264,7 +268,7 @@ def test_foreign_models_on_real_data(shared_data, model, backend):
 
 
 def test_in_bf16_it_learns_too(data, scorer):
-    task = suite.task("rte")
+    task = load_task("rte")
     items = task.items(data)
     result = task.score(scorer, items, settings=settings(precision="bf16"))
     assert result.details["dtype"] == "bfloat16"
@@ -273,16 +277,16 @@ def test_in_bf16_it_learns_too(data, scorer):
 
 def test_a_long_epoch_is_told(data, scorer, monkeypatch, capsys):
     monkeypatch.setattr(loop, "SLOW_EPOCH", 0.0)
-    task = suite.task("rte")
+    task = load_task("rte")
     task.score(scorer, task.items(data, 8), settings=settings(epochs=2))
     assert "rte seed 42: epoch 1 of 2, accuracy " in capsys.readouterr().out
 
 
 def test_glue_stands_for_the_seven(data, causal_model, tokenizer_folder):
-    assert averages.expand(["blimp", "glue", "aoa"]) == ["blimp", *averages.GLUE, "aoa"]
+    assert expand(["blimp", "glue", "aoa"]) == ["blimp", *GLUE, "aoa"]
     own = settings(epochs=1, batch=8)
     found = suite.run(causal_model, tokenizer_folder, ["glue"], data=data, limit=8, settings=own)
-    assert list(found) == list(averages.GLUE)
+    assert list(found) == list(GLUE)
 
 
 def test_scoring_in_bf16_does_not_touch_fine_tuning(data, run_folder):

@@ -137,18 +137,18 @@ def test_who_sees_what_comes_after_is_found_by_trying(causal_model):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "rules", "looks_ahead", "expected"),
+    ("wanted", "rules", "is_bidirectional", "expected"),
     [
         ("auto", 2026, True, "last"), ("auto", 2026, False, "last"), ("auto", 2025, True, "first"),
         ("auto", 2025, False, "last"), ("first", 2026, True, "first"), ("last", 2025, True, "last"),
     ],
 )  # fmt: skip
-def test_pooling_by_the_rules(wanted, rules, looks_ahead, expected):
-    assert classifier.pooling_of(wanted, rules, looks_ahead) == expected
+def test_pooling_by_the_rules(wanted, rules, is_bidirectional, expected):
+    assert classifier.pooling_of(wanted, rules, is_bidirectional) == expected
 
 
 def test_the_first_token_of_a_model_that_only_looks_back_is_warned_of(caplog):
-    assert classifier.pooling_of("first", 2025, looks_ahead=False) == "first"
+    assert classifier.pooling_of("first", 2025, is_bidirectional=False) == "first"
     assert "has seen no other" in caplog.text
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from babylm import evaluate
 from babylm.evaluation.results import comparison, item_results, store
-from babylm.evaluation.results.task_result import choose
+from babylm.evaluation.results.task_result import score_choices
 from tests.evaluation import stored_results
 
 pytest.importorskip("scipy")
@@ -82,7 +82,7 @@ def test_strata_of_kept_items_give_the_task_score(tmp_path):
         for i, item in enumerate(stored_results.pairs(SIZES))
     ]
     given = np.random.default_rng(0).normal(size=(len(items), 2))
-    result = choose(items, given.ravel())
+    result = score_choices(items, given.ravel())
     assert item_results.write(tmp_path / "f.json", items, result, {})
     kept = item_results.read(tmp_path / "f.json")
     groups, weights = kept.strata()
@@ -162,19 +162,19 @@ def test_mistakes_say_what_to_do(two, tmp_path, capsys, words, message):
     assert message.format(**places) in capsys.readouterr().err
 
 
-def test_scorers(two, tmp_path, capsys):
+def test_backends(two, tmp_path, capsys):
     folder, credit = two["a"]
     items = stored_results.pairs(SIZES)
-    stored_results.store(folder / "evaluation/a", items, scores(1 - credit), scorer="mntp")
+    stored_results.store(folder / "evaluation/a", items, scores(1 - credit), backend="mntp")
     # What both have is compared like with like; two ways of scoring one model are, when asked.
     assert len(comparison.pairs(*[store.model(str(folder))] * 2, {})) == 2
     assert len(comparison.pairs(store.model(str(folder)), store.model(str(two["b"][0])), {})) == 1
-    assert evaluate._command(["compare", str(folder), str(folder), "scorer=causal,mntp"]) == 0
+    assert evaluate._command(["compare", str(folder), str(folder), "backend=causal,mntp"]) == 0
     assert "(causal, mntp)" in capsys.readouterr().out
     other = stored_results.model(tmp_path / "c")
-    stored_results.store(other / "evaluation/c", items, scores(credit), scorer="mlm")
+    stored_results.store(other / "evaluation/c", items, scores(credit), backend="mlm")
     assert evaluate._command(["compare", str(folder), str(other)]) == 2
-    assert "several scorers (causal, mntp, mlm): say scorer=" in capsys.readouterr().err
+    assert "several backends (causal, mntp, mlm): say backend=" in capsys.readouterr().err
 
 
 def test_revisions_of_a_run_are_found(tmp_path):

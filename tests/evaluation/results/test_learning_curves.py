@@ -23,7 +23,7 @@ WORDS = np.array([1e6, 2e6, 4e6, 8e6])
     ],
 )
 def test_acquired(values, when):
-    found = learning_curves.acquired(WORDS, np.array(values), 100, 0.5)
+    found = learning_curves.acquisition(WORDS, np.array(values), 100, 0.5)
     assert found.words == (pytest.approx(when) if when else None)
     assert found.before_first == (when == 1e6)
     assert found.threshold == (0.5 + values[-1]) / 2

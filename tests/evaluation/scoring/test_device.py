@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from babylm import evaluate, revisions
-from babylm.evaluation import suite
+from babylm.evaluation import score_model
 from babylm.evaluation.finetuning import classifier, loop
-from babylm.evaluation.scoring import device
-from babylm.evaluation.scoring.scorer import Scorer, Text
+from babylm.evaluation.scoring import device, load_model
+from babylm.evaluation.scoring.scorer import ScoredText, Scorer
 
-TEXTS = [Text((1, 5, 6, 7, 8, last), (1, 2, 3, 4, 5)) for last in range(9, 19)] + [Text((1, 4, 6), (1, 2))]
+TEXTS = [ScoredText((1, 5, 6, 7, 8, last), (1, 2, 3, 4, 5)) for last in range(9, 19)] + [ScoredText((1, 4, 6), (1, 2))]
 
 
 class Plain(torch.nn.Module):
@@ -45,15 +45,21 @@ class Encoder(Plain):
 
 
 @pytest.mark.parametrize("backend", ["causal", "mntp", "mlm"])
-@pytest.mark.parametrize(("trees", "picks"), [("additive", "late"), ("bool", "never"), ("", "late"), ("", "never")])
-def test_scoring_mixes_in_no_tensor_of_the_host(monkeypatch, tokenizer, backend, trees, picks):
+@pytest.mark.parametrize(
+    ("trees", "shortcut"), [("additive", "before_output"), ("bool", "none"), ("", "before_output"), ("", "none")]
+)
+def test_scoring_mixes_in_no_tensor_of_the_host(monkeypatch, tokenizer, backend, trees, shortcut):
     """On torch's device without memory, which stands for any other than the host, such a mixture is an error."""
     with torch.device("meta"):
         model = Plain().eval()
     scorer = Scorer(model, tokenizer, backend)
     assert scorer.device.type == "meta"
     # What is found out by trying, and compared: there are no numbers to compare.
-    scorer.network.trees, scorer.network.picks, scorer.network._tried = trees, picks, 99
+    scorer.log_prob_model.trees, scorer.log_prob_model.position_shortcut, scorer.log_prob_model._tried = (
+        trees,
+        shortcut,
+        99,
+    )
     brought = []
     monkeypatch.setattr(torch.Tensor, "cpu", lambda self: brought.append(self.device.type) or torch.zeros(self.shape))
     values = scorer.log_probs(TEXTS, types=True)
@@ -66,7 +72,7 @@ def test_a_step_of_fine_tuning_mixes_in_no_tensor_of_the_host(monkeypatch):
     with torch.device("meta"):
         model = classifier.Classifier(Encoder(), 8, 2, "last", 0.1)
     split = loop.Split([[1, 5, 6], [1, 7]], np.array([0, 1]))
-    run = loop._Run(model, split, split, loop.Plan(1, 2, 1e-3, 0.1, 0.0, "accuracy"), 0, "rte")
+    run = loop._Finetuning(model, split, split, loop.FinetuneSettings(1, 2, 1e-3, 0.1, 0.0, "accuracy"), 0, "rte")
     logits, mask = run._logits(split, [0, 1])
     assert (logits.device.type, mask.device.type) == ("meta", "meta")
     logits.sum().backward()
@@ -95,9 +101,9 @@ def test_the_command_places_the_model_and_says_where(tmp_path, causal_model, tok
         assert message in capsys.readouterr().err
     assert not (folder / "evaluation").exists(), "before anything is written"
     placed = []
-    original = suite.load_scorer
+    original = load_model.load_scorer
     monkeypatch.setattr(
-        suite, "load_scorer", lambda *a, **given: placed.append(given["device"]) or original(*a, **given)
+        score_model, "load_scorer", lambda *a, **given: placed.append(given["device"]) or original(*a, **given)
     )
     assert evaluate._command([*words, "device=cpu"]) == 0
     assert placed == [torch.device("cpu")]

@@ -55,19 +55,19 @@ def scores(monkeypatch, scorer, plain):
     with monkeypatch.context() as patch:
         if plain:
             patch.setattr(scoring, "WORTH_A_TREE", 2.0)
-        return scorer.score(ITEMS).log_probability
+        return scorer.sequence_log_probs(ITEMS).log_probability
 
 
 def test_a_window_is_not_given_up_for_a_mask_of_trees(monkeypatch, save):
     config = MistralConfig(**SHAPE, num_key_value_heads=1, sliding_window=8, max_position_embeddings=128)
     scorer = load_scorer(save(MistralForCausalLM, config), "causal")
     found = scores(monkeypatch, scorer, plain=False)
-    assert scorer.network.trees == ""
+    assert scorer.log_prob_model.trees == ""
     np.testing.assert_array_equal(found, scores(monkeypatch, scorer, plain=True))
     wide = MistralConfig(**SHAPE, num_key_value_heads=1, sliding_window=None, max_position_embeddings=128)
     scorer = load_scorer(save(MistralForCausalLM, wide), "causal")
     found = scores(monkeypatch, scorer, plain=False)
-    assert scorer.network.trees == "bool"
+    assert scorer.log_prob_model.trees == "bool"
     np.testing.assert_allclose(found, scores(monkeypatch, scorer, plain=True), atol=1e-4)
 
 
@@ -76,15 +76,15 @@ def test_logits_that_are_scaled_after_the_head_are_seen(save, dtype):
     """However near to 1 the scale, and whatever bf16 would hide."""
     config = CohereConfig(**SHAPE, num_key_value_heads=1, logit_scale=1.0001, max_position_embeddings=128)
     scorer = load_scorer(save(CohereForCausalLM, config), "causal", dtype=dtype)
-    scorer.score(ITEMS[:2])
-    assert scorer.network.picks == "never"
+    scorer.sequence_log_probs(ITEMS[:2])
+    assert scorer.log_prob_model.position_shortcut == "none"
 
 
 def test_what_a_model_in_bf16_can_do_is_found_out_in_fp32(monkeypatch, save):
     """In bf16 its attention adds the truth values of a mask, and the difference would pass for rounding."""
     config = XGLMConfig(d_model=32, ffn_dim=48, num_layers=2, attention_heads=2, max_position_embeddings=128)
     scorer = load_scorer(save(XGLMForCausalLM, config), "causal", dtype="bf16")
-    assert scorer.network.trees == ("" if transformers.__version__ < "5" else "additive")
+    assert scorer.log_prob_model.trees == ("" if transformers.__version__ < "5" else "additive")
     assert scorer.model.dtype == torch.bfloat16
     found, plain = (scores(monkeypatch, scorer, plain) for plain in (False, True))
     np.testing.assert_allclose(found, plain, atol=0.5)
@@ -101,7 +101,7 @@ def test_a_tokenizer_is_what_its_file_says(save):
     scorer = load_scorer(folder, "causal")
     upper, lower = (scorer.tokenizer(text)["input_ids"] for text in ("THE CAT", "the cat"))
     assert upper == lower
-    assert not scorer.gives_types
+    assert not scorer.returns_token_type_ids
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_tokenizer_is_what_its_file_says(save):
 )
 def test_who_gives_token_types(tmp_path, settings, kind, given):
     (tmp_path / foreign_tokenizer.SETTINGS).write_text(json.dumps(settings))
-    assert foreign_tokenizer.gives_types(tmp_path, kind) == given
+    assert foreign_tokenizer.returns_token_type_ids(tmp_path, kind) == given
 
 
 def test_weights_that_nobody_uses_are_refused_where_they_matter(save):
@@ -134,9 +134,9 @@ def test_weights_that_nobody_uses_are_refused_where_they_matter(save):
 
 def test_a_model_that_looks_ahead_is_not_read_causally(save):
     folder = save(BertLMHeadModel, BertConfig(**SHAPE, max_position_embeddings=64, is_decoder=False))
-    with pytest.raises(ValueError, match="every token would see itself; score it with scorer=mlm"):
+    with pytest.raises(ValueError, match="a token would see itself; score it with backend=mlm"):
         load_scorer(folder, "causal")
-    assert load_scorer(folder, "mlm").score(ITEMS[:1]).tokens[0] > 0
+    assert load_scorer(folder, "mlm").sequence_log_probs(ITEMS[:1]).tokens[0] > 0
 
 
 def test_a_run_in_memory_is_narrowed_the_same_way(causal_model, tokenizer_folder, tmp_path):

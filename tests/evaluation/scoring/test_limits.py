@@ -25,7 +25,7 @@ from babylm import evaluate
 from babylm.evaluation.results.task_result import Item
 from babylm.evaluation.scoring import limits, weight_files
 from babylm.evaluation.scoring.load_model import load_scorer
-from babylm.evaluation.scoring.log_probs import Network
+from babylm.evaluation.scoring.log_probs import LogProbModel
 from babylm.evaluation.scoring.scorer import Scorer
 
 SMALL = {"n_embd": 16, "n_layer": 1, "n_head": 2}
@@ -94,7 +94,7 @@ def test_scoring_itself_refuses_too(gpt2):
     """Whatever asks: what a text of the middle of a batch would do on a GPU ends the process."""
     scorer = load_scorer(gpt2, "causal")
     long = "The cat " + "sees the dogs " * 9
-    for ask in (lambda: scorer.surprisals([long]), lambda: scorer.score([(long, "dogs ")])):
+    for ask in (lambda: scorer.surprisals([long]), lambda: scorer.sequence_log_probs([(long, "dogs ")])):
         with pytest.raises(limits.BeyondModel, match=r"the text .*The cat sees the dogs.* 16 positions"):
             ask()
     # The last token of a causal model is not read: one more than the positions is scored.
@@ -118,7 +118,7 @@ def test_scoring_itself_refuses_too(gpt2):
 )  # fmt: skip
 def test_the_positions_that_a_class_really_has(build, config, positions, caplog):
     """Tried against the model: the last position works, the next one does not. Rotary models read on, and are told."""
-    network = Network(build(config).eval())
+    network = LogProbModel(build(config).eval())
     assert limits.table_positions(network.model) == positions
     for length in (15, 18, 19, 20, 21, 30):
         reads = limits._reads(network, length)
@@ -151,7 +151,7 @@ def test_tokens_that_no_text_has_do_no_harm(tmp_path, gpt2, pairs):
     tokenizer.add_special_tokens({"mask_token": "<new mask>", "pad_token": "<new pad>"})
     tokenizer.save_pretrained(folder)
     items = [("The cat sees.", "The cat sees."), ("The dogs see the cat.", "The dogs see the cat.")]
-    more, plain = (load_scorer(path, "causal").score(items).log_probability for path in (folder, gpt2))
+    more, plain = (load_scorer(path, "causal").sequence_log_probs(items).log_probability for path in (folder, gpt2))
     np.testing.assert_allclose(more, plain, atol=1e-5)
     with pytest.raises(ValueError, match=r"the mask token '<new mask>' has the id \d+, and the embedding has"):
         Scorer(GPT2LMHeadModel.from_pretrained(folder), tokenizer, "mntp")
@@ -177,7 +177,7 @@ def test_shards_are_read_and_checked(tmp_path, gpt2, pairs, capsys):
     model.save_pretrained(folder, max_shard_size="8KB")
     assert (folder / "model.safetensors.index.json").is_file()
     items = [("The cat sees.", "The cat sees.")]
-    sharded, whole = (load_scorer(path, "causal").score(items).log_probability for path in (folder, gpt2))
+    sharded, whole = (load_scorer(path, "causal").sequence_log_probs(items).log_probability for path in (folder, gpt2))
     assert sharded == whole
     before = weight_files.sha256(folder)
     assert score(folder, first) == 0
@@ -243,8 +243,8 @@ def test_an_encoder_decoder_is_refused_by_its_name(tmp_path, tokenizer, pairs, c
     config = T5Config(vocab_size=99, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2, decoder_start_token_id=0)
     T5ForConditionalGeneration(config).save_pretrained(tmp_path / "t5")
     tokenizer.save_pretrained(tmp_path / "t5")
-    for scorer in ("auto", "causal", "mlm"):
-        assert score(tmp_path / "t5", pairs.split(",")[0], f"scorer={scorer}") == 2
+    for backend in ("auto", "causal", "mlm"):
+        assert score(tmp_path / "t5", pairs.split(",")[0], f"backend={backend}") == 2
         assert "T5ForConditionalGeneration is an encoder-decoder model" in capsys.readouterr().err
 
 
@@ -271,7 +271,7 @@ def test_a_pickle_of_tensors_is_read(model, gpt2):
     torch.save(GPT2LMHeadModel.from_pretrained(gpt2).state_dict(), model / "pytorch_model.bin")
     (model / "model.safetensors").unlink()
     items = [("The cat sees.", "The cat sees.")]
-    pickled, safe = (load_scorer(path, "causal").score(items).log_probability for path in (model, gpt2))
+    pickled, safe = (load_scorer(path, "causal").sequence_log_probs(items).log_probability for path in (model, gpt2))
     assert pickled == safe
     file = model / "pytorch_model.bin"
     file.write_bytes(file.read_bytes()[:-100])

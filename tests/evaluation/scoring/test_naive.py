@@ -16,8 +16,9 @@ from transformers import (
 )
 
 from babylm import evaluate
-from babylm.evaluation import suite
-from babylm.evaluation.scoring.scorer import Scorer, Scores
+from babylm.evaluation.scoring import load_model
+from babylm.evaluation.scoring.scorer import Scorer, SequenceLogProbs
+from babylm.evaluation.task_registry import load_task
 from babylm.evaluation.tasks import _minimal_pairs, aoa, reading
 from tests.evaluation import fixtures
 
@@ -52,7 +53,7 @@ def folders(tmp_path_factory, tokenizer):
 @pytest.fixture(scope="session")
 def scorers(folders, causal_model, masked_model, tokenizer):
     ours = {b: Scorer(causal_model if b == "causal" else masked_model, tokenizer, b) for _, b in SCORERS[:3]}
-    foreign = {(name, b): suite.load_scorer(folders / name, b) for name, b in SCORERS[3:]}
+    foreign = {(name, b): load_model.load_scorer(folders / name, b) for name, b in SCORERS[3:]}
     return {("ours", b): scorer for b, scorer in ours.items()} | foreign
 
 
@@ -74,9 +75,13 @@ def naive(scorer, sentence, completion):
 
 def test_foreign_models_are_read_the_fast_way(scorers):
     for key, scorer in scorers.items():
-        scorer.score([("The cat sees the dogs. " * 3 + end, end) for end in ("Who?", "A book.", "A ship.")])
-        assert scorer.network.picks == ("early" if key[0] == "roberta" else "late")
-        assert scorer.network.trees == ("bool" if key[1] == "causal" else None)
+        scorer.sequence_log_probs(
+            [("The cat sees the dogs. " * 3 + end, end) for end in ("Who?", "A book.", "A ship.")]
+        )
+        assert scorer.log_prob_model.position_shortcut == (
+            "after_attention" if key[0] == "roberta" else "before_output"
+        )
+        assert scorer.log_prob_model.trees == ("bool" if key[1] == "causal" else None)
         assert scorer.model.dtype == torch.float32
 
 
@@ -86,11 +91,11 @@ def test_every_choice_task_equals_one_sentence_at_a_time(data, scorers, which):
     generator = np.random.default_rng(0)
     for rules in (2025, 2026):
         for name in TASKS if rules == 2025 else ("ewok", "entity_tracking"):
-            module = suite.task(name)
+            module = load_task(name)
             items = module.items(data, suite="full", rules=rules)
             # Among all the others, so that batches and shared beginnings are as in earnest.
             texts = [pair for item in items for pair in zip(item.sentences, item.completions, strict=True)]
-            found = scorer.score(texts)
+            found = scorer.sequence_log_probs(texts)
             for index in generator.choice(len(texts), 6 if which[1] == "causal" else 2, replace=False):
                 total, count = naive(scorer, *texts[index])
                 assert found.tokens[index] == count > 0, (name, texts[index])
@@ -102,7 +107,7 @@ def test_reading_equals_one_word_at_a_time(data, scorers, which):
     pytest.importorskip("pandas")
     scorer = scorers[which]
     tokenizer, masked = scorer.tokenizer, scorer.backend != "causal"
-    words = [(word.context, word.word) for word in reading.items(data)]
+    words = [(word.context, word.word) for word in reading.TASK.items(data)]
     found = reading.surprisals(scorer, words)
     for index in np.random.default_rng(1).choice(len(words), 5, replace=False):
         context, word = words[index]
@@ -121,8 +126,8 @@ def test_reading_equals_one_word_at_a_time(data, scorers, which):
 
 @pytest.mark.parametrize("which", SCORERS)
 def test_acquisition_equals_one_context_at_a_time(data, scorers, which):
-    items = aoa.items(data)
-    lines = aoa.score(scorers[which], items).predictions["results"]
+    items = aoa.TASK.items(data)
+    lines = aoa.TASK.score(scorers[which], items).predictions["results"]
     for index in (1, 6):
         sentence = f"{items[index].context} {items[index].word}"
         assert lines[index]["surprisal"] == pytest.approx(
@@ -133,13 +138,13 @@ def test_acquisition_equals_one_context_at_a_time(data, scorers, which):
 class Constant:
     """All candidates are equally good."""
 
-    def score(self, texts):
-        return Scores(np.full(len(texts), -7.0), np.ones(len(texts), dtype=np.int64))
+    def sequence_log_probs(self, texts):
+        return SequenceLogProbs(np.full(len(texts), -7.0), np.ones(len(texts), dtype=np.int64))
 
 
 @pytest.mark.parametrize("name", CHOICES)
 def test_a_constant_scorer(data, name):
-    module = suite.task(name)
+    module = load_task(name)
     items = module.items(data, suite="full", rules=2025)
     k = len(items[0].sentences)
     found = module.score(Constant(), items, rules=2025)
@@ -148,7 +153,7 @@ def test_a_constant_scorer(data, name):
     assert found.official == pytest.approx(first, abs=0.2 if name == "global_piqa" else 0)
     if name != "global_piqa":
         assert found.tie_aware == pytest.approx(1 / k)
-        assert pytest.approx(1 / k) == module.CHANCE
+        assert pytest.approx(1 / k) == module.chance
     assert found.ties == found.n == len(items)
     drawn = module.score(Constant(), items, rules=2026)
     assert drawn.tie_aware == pytest.approx(found.tie_aware)
@@ -168,21 +173,21 @@ def test_a_model_with_constant_logits(causal_model, tokenizer):
     items = _minimal_pairs.from_pairs({"order": pairs})
     same = [item for item in items if len({len(tokenizer(text)["input_ids"]) for text in item.sentences}) == 1]
     assert len(same) > 50
-    result = _minimal_pairs.score(scorer, same)
+    result = load_task("blimp").score(scorer, same)
     assert (result.official, result.tie_aware, result.ties) == (1.0, 0.5, len(same))
 
 
 def test_what_cannot_be_scored_is_said(tmp_path, folders, data, capsys):
-    with pytest.raises(ValueError, match=r"type llama cannot be scored with masks: use scorer=causal"):
-        suite.load_scorer(folders / "llama", "mlm")
-    with pytest.raises(ValueError, match=r"RobertaForMaskedLM is a masked model; score it with scorer=mlm"):
-        suite.load_scorer(folders / "roberta", "causal")
+    with pytest.raises(ValueError, match=r"type llama cannot be scored with masks: use backend=causal"):
+        load_model.load_scorer(folders / "llama", "mlm")
+    with pytest.raises(ValueError, match=r"RobertaForMaskedLM is a masked model; score it with backend=mlm"):
+        load_model.load_scorer(folders / "roberta", "causal")
     with pytest.raises(ValueError, match=r"weights lack lm_head.*would be random"):
-        suite.load_scorer(folders / "headless", "mlm")
+        load_model.load_scorer(folders / "headless", "mlm")
     bare = tmp_path / "bare"
     AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folders / "llama")).save_pretrained(bare)
     with pytest.raises(ValueError, match=r"has no tokenizer.json: scoring needs the model's fast tokenizer"):
-        suite.load_scorer(bare, "auto")
+        load_model.load_scorer(bare, "auto")
     assert evaluate._command([str(bare), "tasks=blimp", f"data={data}"]) == 2
     assert "has no tokenizer.json" in capsys.readouterr().err
 
@@ -195,14 +200,14 @@ def test_bf16_is_a_choice_that_counts_flips(tmp_path, folders, data, stored, cap
     for file in ("tokenizer.json", "tokenizer_config.json"):
         (folder / file).write_bytes((folders / "llama" / file).read_bytes())
     # What the file holds does not decide: fp32 is what the official pipeline computes in.
-    assert suite.load_scorer(folder, "causal").network.dtype == torch.float32
+    assert load_model.load_scorer(folder, "causal").log_prob_model.dtype == torch.float32
     asked = [str(folder), "tasks=blimp,entity_tracking,reading", f"data={data}", "rules=2026"]
     for dtype in ("auto", "bf16"):
         assert evaluate._command([*asked, f"dtype={dtype}"]) == 0
     results = folder / "evaluation" / "model"
     wide, narrow = (
         {
-            task: suite.read_json(results / f"{task}.fast.2026.{name}.json")
+            task: load_model.read_json(results / f"{task}.fast.2026.{name}.json")
             for task in ("blimp", "entity_tracking", "reading")
         }
         for name in ("causal", "causal-bf16")
@@ -225,5 +230,7 @@ def test_log_softmax_is_fp32(causal_model, tokenizer):
     ids = torch.tensor([[tokenizer.bos_token_id, 7]])
     targets = np.arange(len(tokenizer))
     with torch.no_grad():
-        found = narrow.network.log_probs(ids, torch.ones_like(ids), torch.tensor([1]), targets, np.zeros_like(targets))
+        found = narrow.log_prob_model.log_probs(
+            ids, torch.ones_like(ids), torch.tensor([1]), targets, np.zeros_like(targets)
+        )
     assert np.exp(found).sum() == pytest.approx(1, abs=1e-6)

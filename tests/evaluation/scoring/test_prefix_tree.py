@@ -43,7 +43,7 @@ class TwoDimensional(nn.Module):
 def plainly(monkeypatch, model, tokenizer, items):
     with monkeypatch.context() as patch:
         patch.setattr(scoring, "WORTH_A_TREE", 2.0)
-        return Scorer(model, tokenizer, batch_tokens=1).score(items)
+        return Scorer(model, tokenizer, batch_tokens=1).sequence_log_probs(items)
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 100, 10_000])
@@ -53,10 +53,10 @@ def test_equal_to_texts_alone(monkeypatch, causal_model, gpt2, tokenizer, which,
         pytest.skip("GPT-2 of transformers 4 takes no mask of trees: such texts are scored one by one")
     model = causal_model if which == "ours" else gpt2
     scorer = Scorer(model, tokenizer, batch_tokens=batch_tokens)
-    monkeypatch.setattr(scorer, "_ask", lambda *_: pytest.fail("not packed"))
-    found = scorer.score(ITEMS)
-    assert scorer.network.trees == "bool"
-    assert scorer.network.picks == "late"
+    monkeypatch.setattr(scorer, "_score_batch", lambda *_: pytest.fail("not packed"))
+    found = scorer.sequence_log_probs(ITEMS)
+    assert scorer.log_prob_model.trees == "bool"
+    assert scorer.log_prob_model.position_shortcut == "before_output"
     expected = plainly(monkeypatch, model, tokenizer, ITEMS)
     np.testing.assert_allclose(found.log_probability, expected.log_probability, atol=1e-4)
     assert found.tokens.tolist() == expected.tokens.tolist()
@@ -65,8 +65,8 @@ def test_equal_to_texts_alone(monkeypatch, causal_model, gpt2, tokenizer, which,
 def test_a_model_that_cannot_is_read_plainly(caplog, monkeypatch, gpt2, tokenizer):
     other = Scorer(TwoDimensional(gpt2), tokenizer)
     other.model.dtype = torch.float32
-    found = other.score(ITEMS)
-    assert (other.network.trees, other.network.picks) == ("", "never")
+    found = other.sequence_log_probs(ITEMS)
+    assert (other.log_prob_model.trees, other.log_prob_model.position_shortcut) == ("", "none")
     assert "TwoDimensional takes no attention mask of trees" in caplog.text
     expected = plainly(monkeypatch, gpt2, tokenizer, ITEMS)
     np.testing.assert_allclose(found.log_probability, expected.log_probability, atol=1e-4)
@@ -80,8 +80,8 @@ def test_a_head_that_mixes_positions_is_not_cut(gpt2, tokenizer):
     model = GPT2LMHeadModel(gpt2.config).eval()
     model.set_output_embeddings(Mixing(32, len(tokenizer)))
     scorer = Scorer(model, tokenizer)
-    scorer.score([("The cat sees the dogs.", "dogs."), ("Nobody likes it.", "it.")])
-    assert scorer.network.picks == "never"
+    scorer.sequence_log_probs([("The cat sees the dogs.", "dogs."), ("Nobody likes it.", "it.")])
+    assert scorer.log_prob_model.position_shortcut == "none"
 
 
 def test_a_pack_shows_each_token_its_own_text():
@@ -103,6 +103,9 @@ def test_a_pack_shows_each_token_its_own_text():
 
 def test_encoded_once_for_all_revisions(monkeypatch, causal_model, tokenizer):
     scoring._ENCODED.clear()
-    first = Scorer(causal_model, tokenizer).score(ITEMS)
+    first = Scorer(causal_model, tokenizer).sequence_log_probs(ITEMS)
     monkeypatch.setattr(Scorer, "_encode", lambda *_: pytest.fail("encoded twice"))
-    assert Scorer(causal_model, tokenizer).score(ITEMS).log_probability.tolist() == first.log_probability.tolist()
+    assert (
+        Scorer(causal_model, tokenizer).sequence_log_probs(ITEMS).log_probability.tolist()
+        == first.log_probability.tolist()
+    )

@@ -53,7 +53,7 @@ def one_by_one(scorer, sentence, completion):
 @pytest.mark.parametrize("batch_tokens", [1, 40, 10_000])
 def test_equals_one_sentence_at_a_time(scorer, batch_tokens):
     scorer = Scorer(scorer.model, scorer.tokenizer, scorer.backend, batch_tokens=batch_tokens)
-    scores = scorer.score(ITEMS)
+    scores = scorer.sequence_log_probs(ITEMS)
     for index, (sentence, completion) in enumerate(ITEMS):
         values = [value for _, value in one_by_one(scorer, sentence, completion)]
         assert scores.tokens[index] == len(values) > 0
@@ -62,9 +62,11 @@ def test_equals_one_sentence_at_a_time(scorer, batch_tokens):
 
 def test_a_model_that_gives_all_logits_scores_the_same(scorer):
     other = Scorer(NoAt(scorer.model).eval(), scorer.tokenizer, scorer.backend)
-    assert scorer.network.takes_at
-    assert not other.network.takes_at
-    np.testing.assert_allclose(other.score(ITEMS).log_probability, scorer.score(ITEMS).log_probability, atol=1e-5)
+    assert scorer.log_prob_model.takes_target_positions
+    assert not other.log_prob_model.takes_target_positions
+    np.testing.assert_allclose(
+        other.sequence_log_probs(ITEMS).log_probability, scorer.sequence_log_probs(ITEMS).log_probability, atol=1e-5
+    )
 
 
 def test_a_straddling_token_counts_and_special_ones_do_not(scorer):
@@ -72,14 +74,14 @@ def test_a_straddling_token_counts_and_special_ones_do_not(scorer):
     encoded = scorer.tokenizer(sentence, return_offsets_mapping=True)
     assert encoded["input_ids"][0] == scorer.tokenizer.bos_token_id
     last = encoded["offset_mapping"][-1]
-    assert scorer.score([(sentence, sentence[last[1] - 1 :])]).tokens[0] == 1
-    assert scorer.score([(sentence, sentence)]).tokens[0] == len(encoded["input_ids"]) - 1
-    assert scorer.score([(sentence, "")]).tokens[0] == 0
+    assert scorer.sequence_log_probs([(sentence, sentence[last[1] - 1 :])]).tokens[0] == 1
+    assert scorer.sequence_log_probs([(sentence, sentence)]).tokens[0] == len(encoded["input_ids"]) - 1
+    assert scorer.sequence_log_probs([(sentence, "")]).tokens[0] == 0
 
 
 def test_same_tokens_tie_to_the_bit(scorer):
     # The tokenizer normalises the ligature away.
-    scores = scorer.score([("The fish.", "The fish."), *ITEMS, ("The ﬁsh.", "The ﬁsh.")])
+    scores = scorer.sequence_log_probs([("The fish.", "The fish."), *ITEMS, ("The ﬁsh.", "The ﬁsh.")])
     assert scores.log_probability[0] == scores.log_probability[-1]
 
 
@@ -95,14 +97,14 @@ def test_surprisals(scorer):
 
 def test_mode_is_restored_and_nothing_has_a_gradient(scorer):
     scorer.model.train()
-    scorer.score(ITEMS[:1])
+    scorer.sequence_log_probs(ITEMS[:1])
     assert scorer.model.training
     scorer.model.eval()
     assert all(p.grad is None for p in scorer.model.parameters())
 
 
 def test_nothing_to_score(scorer):
-    assert scorer.score([]).log_probability.shape == (0,)
+    assert scorer.sequence_log_probs([]).log_probability.shape == (0,)
     assert scorer.surprisals([]) == []
 
 
@@ -124,7 +126,7 @@ def test_cut_fills_batches_without_losing_rows():
 
 
 def test_refuses_what_it_cannot_do(causal_model, tokenizer):
-    with pytest.raises(ValueError, match=r"evaluation.scorer.*did you mean causal"):
+    with pytest.raises(ValueError, match=r"evaluation.backend.*did you mean causal"):
         Scorer(causal_model, tokenizer, "casual")
     with pytest.raises(ValueError, match="fast tokenizer"):
         Scorer(causal_model, object())

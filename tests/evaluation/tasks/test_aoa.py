@@ -53,30 +53,32 @@ def test_items(tmp_path):
     file = tmp_path / "full_eval/aoa/cdi_childes.json"
     contexts = json.loads(file.read_text())
     file.write_text(json.dumps({"I": contexts["cat"], "never": contexts["cat"], **contexts}))
-    items = aoa.items(tmp_path)
+    items = aoa.TASK.items(tmp_path)
     assert len(items) == 10  # a word of one character has none
     assert {item.word: item.age for item in items}["never"] is None
     assert items[2] == aoa.Context("cat", "The two girls see the a", 0, pytest.approx(18.675601, abs=1e-6))
-    assert len({item.word for item in aoa.items(tmp_path, limit=2)}) == 2
+    assert len({item.word for item in aoa.TASK.items(tmp_path, limit=2)}) == 2
 
 
 @pytest.mark.parametrize("backend", ["causal", "mlm"])
 def test_raw_surprisals(tmp_path, causal_model, masked_model, tokenizer, backend):
     fixtures.aoa(tmp_path / "full_eval/aoa")
-    items = aoa.items(tmp_path)
+    items = aoa.TASK.items(tmp_path)
     scorer = Scorer(causal_model if backend == "causal" else masked_model, tokenizer, backend)
-    result = aoa.score(scorer, items)
+    result = aoa.TASK.score(scorer, items)
     lines = result.predictions["results"]
     assert (result.as_dict()["official"], result.n, len(lines)) == (None, 8, 8)
     text = "The two girls see the b ship"
     assert lines[5]["target_word"] == "ship"
-    assert lines[5]["surprisal"] == pytest.approx(-scorer.score([(text, " ship")]).log_probability[0], abs=1e-4)
+    assert lines[5]["surprisal"] == pytest.approx(
+        -scorer.sequence_log_probs([(text, " ship")]).log_probability[0], abs=1e-4
+    )
     assert all(count >= 1 for count in result.predictions["metadata"]["pieces"].values())
     json.dumps(result.as_dict(), allow_nan=False)
 
 
 def revisions(middles, human):
-    """Stored predictions of 19 revisions in which each word is learned around its middle."""
+    """StoredResult predictions of 19 revisions in which each word is learned around its middle."""
     stored = []
     for _, words in STEPS:
         lines = []

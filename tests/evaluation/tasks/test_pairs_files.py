@@ -7,7 +7,7 @@ import pytest
 
 from babylm import evaluate, revisions
 from babylm.config.evaluation import EvaluationConfig, PairsConfig
-from babylm.evaluation import suite
+from babylm.evaluation.task_registry import load_task
 from babylm.evaluation.tasks import _pairs_files
 
 GOOD, BAD = "The cat sees it.", "The cat see it."
@@ -36,7 +36,7 @@ def write(file, good="sentence_good", bad="sentence_bad", separator=None, end="\
 
 
 def items(path, limit=None, **settings):
-    return suite.task(str(path), EvaluationConfig(pairs=PairsConfig(**settings))).items(None, limit)
+    return load_task(str(path), EvaluationConfig(pairs=PairsConfig(**settings))).items(None, limit)
 
 
 @pytest.mark.parametrize(("good", "bad"), LAYOUTS)
@@ -160,7 +160,7 @@ def test_equal_sentences_are_ties_and_said(tmp_path, caplog, causal_model, token
     with caplog.at_level(logging.WARNING):
         found = items(file)
     assert f"{file}, line 1: both sentences are the same text" in caplog.text
-    result = suite.task(str(file)).score(Scorer(causal_model, tokenizer), found)
+    result = load_task(str(file)).score(Scorer(causal_model, tokenizer), found)
     assert (result.tie_aware, result.ties) == (0.5, 1)
 
 

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from babylm.evaluation.scoring.load_model import load_scorer
 from babylm.evaluation.scoring.scorer import Scorer
-from babylm.evaluation.suite import load_scorer
 from babylm.evaluation.tasks import reading
 from tests.evaluation import fixtures
 from tests.evaluation.test_parity import DATA
@@ -18,7 +18,7 @@ BACKENDS = [("gpt2-tiny", "causal"), ("bert-tiny", "mlm"), ("bert-tiny", "mntp")
 
 @pytest.fixture(scope="module")
 def words():
-    return reading.items(DATA / "evaluation_data")
+    return reading.TASK.items(DATA / "evaluation_data")
 
 
 def column(words, name):
@@ -50,7 +50,7 @@ def test_golden_regressions(words):
 def test_every_word_and_the_printed_scores(words, model, backend):
     folder = DATA / "parity/official" / model / backend / "reading"
     official = json.loads((folder / "predictions.json").read_text())["reading"]["predictions"]
-    result = reading.score(load_scorer(DATA / "parity" / model, backend), words)
+    result = reading.TASK.score(load_scorer(DATA / "parity" / model, backend), words)
     ours = result.predictions["reading"]["predictions"]
     for key in ("pred", "prev_pred"):
         np.testing.assert_allclose([o[key] for o in ours], [o[key] for o in official], atol=1e-4, equal_nan=True)
@@ -67,10 +67,12 @@ def test_every_word_and_the_printed_scores(words, model, backend):
 @pytest.mark.parametrize("backend", ["causal", "mlm", "mntp"])
 def test_offline(tmp_path, causal_model, masked_model, tokenizer, backend):
     fixtures.reading(tmp_path / "fast_eval/reading/reading_data.csv")
-    words = reading.items(tmp_path)
+    words = reading.TASK.items(tmp_path)
     assert words[0].previous_context is None
     assert any(word.context == "None" for word in words)
-    result = reading.score(Scorer(causal_model if backend == "causal" else masked_model, tokenizer, backend), words)
+    result = reading.TASK.score(
+        Scorer(causal_model if backend == "causal" else masked_model, tokenizer, backend), words
+    )
     json.dumps(result.as_dict(), allow_nan=False)
     lines = result.predictions["reading"]["predictions"]
     assert len(lines) == result.n == len(words)
@@ -101,8 +103,8 @@ def test_what_is_missing_is_said(tmp_path):
     (tmp_path / "reading").mkdir()
     (tmp_path / "reading/reading_data.csv").write_text("item,word\nThe,cat\n")
     with pytest.raises(ValueError, match=r"reading_data.csv: no columns prev_item, prev_word, Subtlex_log10"):
-        reading.items(tmp_path)
+        reading.TASK.items(tmp_path)
     fixtures.reading(tmp_path / "reading/reading_data.csv")
-    few = np.array([word.numbers for word in reading.items(tmp_path, limit=8)][:8])
+    few = np.array([word.numbers for word in reading.TASK.items(tmp_path, limit=8)][:8])
     with pytest.raises(ValueError, match="too few"):
         reading.predictive_power(few, np.zeros(8), np.zeros(8))

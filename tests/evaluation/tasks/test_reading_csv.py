@@ -19,6 +19,10 @@ OBJECTS = ("the birds near a lake.", "books.", "the house and the dogs.", "two s
 PER_NAT = 11.0
 
 
+def made(file):
+    return _reading_csv.task("times.csv", file)
+
+
 def text():
     """(sentence, its words)."""
     return [f"{s} {v} {o}".split() for s in SUBJECTS for v in VERBS for o in OBJECTS]
@@ -42,7 +46,7 @@ def known(tmp_path_factory, causal_model, tokenizer):
     places = [(number, k, words) for number, words in enumerate(text()) for k in range(len(words))]
     asked = [(" ".join(words[: k + 1]), " " * bool(k) + words[k]) for _, k, words in places]
     rows = []
-    for (number, k, words), nats in zip(places, -scorer.score(asked).log_probability, strict=True):
+    for (number, k, words), nats in zip(places, -scorer.sequence_log_probs(asked).log_probability, strict=True):
         frequency = generator.normal()
         plain = 200 + 9 * len(words[k]) - 12 * frequency + 3 * generator.normal()
         rows.append([number, k, words[k], frequency, plain + PER_NAT * nats, plain])
@@ -52,7 +56,7 @@ def known(tmp_path_factory, causal_model, tokenizer):
 
 def test_a_known_effect_is_found(known):
     scorer, file = known
-    task = _reading_csv.task(file)
+    task = made(file)
     rows = task.items(None, 5)
     wanted = settings(time=["RT", "without"], frequency="logfreq")
     result = task.score(scorer, rows, settings=wanted)
@@ -81,7 +85,7 @@ def test_a_known_effect_is_found(known):
 def test_surprisal_is_of_the_word_in_its_sentence(known):
     scorer, file = known
     sentence = text()[7]
-    result = _reading_csv.task(file).score(scorer, _reading_csv.items(file, None), settings=settings(time=["RT"]))
+    result = made(file).score(scorer, made(file).items(None), settings=settings(time=["RT"]))
     lines = result.predictions["reading_csv"]["predictions"]
     start = sum(map(len, text()[:7]))
     whole = scorer.surprisals([" ".join(sentence)])[0]
@@ -92,18 +96,16 @@ def test_surprisal_is_of_the_word_in_its_sentence(known):
 
 def test_readers_are_averaged_and_contexts_can_be_given(known, tmp_path):
     scorer, file = known
-    rows = [row.columns for row in _reading_csv.items(file, None)]
+    rows = [row.columns for row in made(file).items(None)]
     both = [[*row.values(), row["sentence"] + "x", float(row["RT"]) + shift] for row in rows for shift in (-5, 5)]
     two = write(tmp_path / "two.csv", [*rows[0], "group", "time"], both)
-    one = _reading_csv.task(file).score(scorer, _reading_csv.items(file, None), settings=settings(time=["RT"]))
-    mean = _reading_csv.task(two).score(
-        scorer, _reading_csv.items(two, None), settings=settings(sentence="group", position="place")
-    )
+    one = made(file).score(scorer, made(file).items(None), settings=settings(time=["RT"]))
+    mean = made(two).score(scorer, made(two).items(None), settings=settings(sentence="group", position="place"))
     assert mean.n == one.n
     assert mean.details["times"]["time"]["per_nat"] == pytest.approx(one.details["times"]["RT"]["per_nat"], rel=1e-6)
     given = [[*row.values(), "The cat"] for row in rows]
     three = write(tmp_path / "three.csv", [*rows[0], "before"], given)
-    frame = _reading_csv.words(_reading_csv.items(three, None), ReadingCsvConfig(time=["RT"], context="before"))
+    frame = _reading_csv.words(made(three).items(None), ReadingCsvConfig(time=["RT"], context="before"))
     assert set(frame["context"]) == {"The cat"}
 
 
@@ -127,15 +129,15 @@ def test_what_does_not_fit_is_said(known, tmp_path):
     scorer, _ = known
     few = write(tmp_path / "few.csv", ["sentence", "word", "time"], [["1", "the", "3"], ["1", "cat", "4"]])
     with pytest.raises(ValueError, match="too few to regress"):
-        _reading_csv.task(few).score(scorer, _reading_csv.items(few, None))
+        made(few).score(scorer, made(few).items(None))
     bad = write(tmp_path / "bad.csv", ["sentence", "word", "time"], [["1", "the", "fast"]])
     with pytest.raises(ValueError, match="column time"):
-        _reading_csv.task(bad).score(scorer, _reading_csv.items(bad, None))
+        made(bad).score(scorer, made(bad).items(None))
 
 
 @pytest.mark.skipif(not (DATA / "parity").is_dir(), reason="no reference data (BABYLM_SHARED_DATA)")
 def test_official_data_are_understood():
-    rows = _reading_csv.items(DATA / "evaluation_data/fast_eval/reading/reading_data.csv", None)
+    rows = made(DATA / "evaluation_data/fast_eval/reading/reading_data.csv").items(None)
     frame = _reading_csv.words(rows, ReadingCsvConfig(time=["RTfirstpass"], context="item", frequency="Subtlex_log10"))
     assert len(frame) == 1726
     assert (frame["context"] + " " + frame["word"]).iloc[0] in rows[0].columns["sentence"]

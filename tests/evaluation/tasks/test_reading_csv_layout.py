@@ -30,7 +30,7 @@ def table(tmp_path):
 
 def frame(file, **columns):
     settings = ReadingCsvConfig(**columns)
-    rows = _reading_csv.items(file, None, settings=EvaluationConfig(reading_csv=settings))
+    rows = _reading_csv.task("times.csv", file, EvaluationConfig(reading_csv=settings)).items(None)
     return _reading_csv.words(rows, settings)
 
 
@@ -205,13 +205,17 @@ def test_one_sentence_has_no_interval(causal_model, tokenizer, table):
     words = ("the dogs see a cat and two red birds near ships " * 4).split()[:40]
     rows = [(1, word, 100 + 7 * len(word) + (k * 17) % 23) for k, word in enumerate(words)]
     file = table(("sentence", "word", "time"), rows)
-    result = _reading_csv.task(file).score(Scorer(causal_model, tokenizer), _reading_csv.items(file, None))
+    result = _reading_csv.task("times.csv", file).score(
+        Scorer(causal_model, tokenizer), _reading_csv.task("times.csv", file).items(None)
+    )
     assert result.interval is None
     assert result.as_dict()["interval"] is None
     assert result.details["rows"] == result.n == 40
     constant = table(("sentence", "word", "time"), [(s, word, 5) for s, word, _ in rows], name="c.csv")
     with pytest.raises(ValueError, match="column time has one value in all"):
-        _reading_csv.task(constant).score(Scorer(causal_model, tokenizer), _reading_csv.items(constant, None))
+        _reading_csv.task("times.csv", constant).score(
+            Scorer(causal_model, tokenizer), _reading_csv.task("times.csv", constant).items(None)
+        )
 
 
 def test_a_repetition_in_words():

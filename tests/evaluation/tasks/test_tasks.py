@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from babylm import registry
-from babylm.evaluation import suite
-from babylm.evaluation.results.task_result import choose
+from babylm.evaluation.results.task_result import score_choices
 from babylm.evaluation.scoring.scorer import Scorer
+from babylm.evaluation.task_registry import load_task
 from babylm.evaluation.tasks import _data, _wug
 
 CHOICE = ["blimp", "supplement", "ewok", "entity_tracking", "comps", "global_piqa", "winoground", "vqa"]
@@ -21,13 +21,13 @@ def scorer(causal_model, tokenizer):
 
 
 def first(data, name, rules, which="full"):
-    return suite.task(name).items(data, suite=which, rules=rules)[0]
+    return load_task(name).items(data, suite=which, rules=rules)[0]
 
 
 @pytest.mark.parametrize("rules", [2025, 2026])
 @pytest.mark.parametrize("name", CHOICE)
 def test_score_is_that_of_the_stored_predictions(data, scorer, name, rules):
-    module = suite.task(name)
+    module = load_task(name)
     items = module.items(data, suite="full", rules=rules)
     result = module.score(scorer, items, rules=rules)
     right, numbers = {}, {}
@@ -41,7 +41,7 @@ def test_score_is_that_of_the_stored_predictions(data, scorer, name, rules):
         assert len(set(answers)) == len(answers)
     parts = [np.mean([np.mean(own) for own in uids.values()]) for uids in right.values()]
     assert result.official == pytest.approx(np.mean(parts))
-    assert 0 < module.CHANCE < 1
+    assert 0 < module.chance < 1
     assert result.interval[0] - 1e-9 <= result.tie_aware <= result.interval[1] + 1e-9
     json.dumps(result.as_dict(), allow_nan=False)
 
@@ -57,7 +57,7 @@ def test_ewok_contrasts(data):
 
 
 def test_entity_tracking_without_empty_boxes(data):
-    module = suite.task("entity_tracking")
+    module = load_task("entity_tracking")
     everything = module.items(data, suite="full", rules=2025)
     filtered = module.items(data, suite="full", rules=2026)
     assert (len(everything), len(filtered)) == (36, 18)
@@ -67,29 +67,33 @@ def test_entity_tracking_without_empty_boxes(data):
 
 
 def test_splits_weigh_the_same(data):
-    items = suite.task("entity_tracking").items(data, suite="full", rules=2025)
+    items = load_task("entity_tracking").items(data, suite="full", rules=2025)
     few = [item for item in items if item.split != "ambiref" or item.uid == "ambiref_0_ops"]
     scores = np.concatenate([[float(item.split == "ambiref"), 0.5, 0, 0, 0] for item in few])
-    result = choose(few, scores)
+    result = score_choices(few, scores)
     assert result.by_split == {"ambiref": 1.0, "move_contents": 0.0, "regular": 0.0}
     assert result.official == pytest.approx(1 / 3)
 
 
 def test_comps_names_and_answers(data):
-    items = suite.task("comps").items(data, rules=2025)
+    items = load_task("comps").items(data, rules=2025)
     assert {item.uid for item in items} == {"base", "wugs", "wugs_dist_before", "wugs_dist_in_between"}
     assert items[0].completions == ("sees the lake.",) * 2
     assert items[0].answers[1] == "A dog sees the lake."
 
 
 def test_global_piqa_goes_by_token(data, scorer):
-    module = suite.task("global_piqa")
+    module = load_task("global_piqa")
     items = module.items(data)
     texts = [pair for item in items for pair in zip(item.sentences, item.completions, strict=True)]
-    scores = scorer.score(texts)
-    expected = choose(items, scores.log_probability / scores.tokens)
+    scores = scorer.sequence_log_probs(texts)
+    expected = score_choices(items, scores.log_probability / scores.tokens)
     found = module.score(scorer, items, rules=2026)
-    assert found.chosen.tolist() == expected.chosen.tolist() != choose(items, scores.log_probability).chosen.tolist()
+    assert (
+        found.chosen.tolist()
+        == expected.chosen.tolist()
+        != score_choices(items, scores.log_probability).chosen.tolist()
+    )
     assert set(found.by_split) == {"parallel", "nonparallel"}
     assert found.official == pytest.approx(np.mean(list(found.by_split.values())))
     assert found.interval[0] < found.interval[1]  # items of one UID each are resampled together
@@ -98,11 +102,13 @@ def test_global_piqa_goes_by_token(data, scorer):
 @pytest.mark.parametrize("name", ["wug_adj", "wug_past"])
 def test_wug(data, scorer, name):
     scipy = pytest.importorskip("scipy.stats")
-    module = suite.task(name)
+    module = load_task(name)
     items = module.items(data)
     result = module.score(scorer, items, rules=2025)
     shares = [line["prob"] for line in result.predictions[name]["predictions"]]
-    sums = torch.tensor(scorer.score([(s, s) for item in items for s in item.sentences]).log_probability).view(-1, 2)
+    sums = torch.tensor(
+        scorer.sequence_log_probs([(s, s) for item in items for s in item.sentences]).log_probability
+    ).view(-1, 2)
     np.testing.assert_allclose(shares, sums.softmax(1)[:, 0], atol=1e-6)
     expected = scipy.spearmanr(shares, [item.human for item in items]).statistic
     assert result.official == pytest.approx(expected, abs=1e-12)
@@ -115,23 +121,26 @@ def test_spearman_shares_ranks():
 
 
 def test_ties_of_2026_are_drawn_and_stay():
-    items = suite.task("toy_pairs").items(None)
+    items = load_task("toy_pairs").items(None)
     zeros = np.zeros(2 * len(items))
-    drawn = choose(items, zeros, rules=2026)
+    drawn = score_choices(items, zeros, rules=2026)
     assert abs(drawn.official - 0.5) < 0.1
     assert drawn.tie_aware == 0.5
-    assert choose(items, zeros, rules=2026).chosen.tolist() == drawn.chosen.tolist()
+    assert score_choices(items, zeros, rules=2026).chosen.tolist() == drawn.chosen.tolist()
 
 
 def test_same_with_other_candidates_padding_the_table():
-    items = suite.task("toy_pairs").items(None, 2)
+    items = load_task("toy_pairs").items(None, 2)
     scores = np.random.default_rng(0).normal(size=2 * len(items))
-    assert choose(items, scores, rules=2026).chosen.tolist() == choose(items, scores, rules=2025).chosen.tolist()
+    assert (
+        score_choices(items, scores, rules=2026).chosen.tolist()
+        == score_choices(items, scores, rules=2025).chosen.tolist()
+    )
 
 
 @pytest.mark.parametrize("name", [n for n in registry.names("evaluation/tasks") if n != "toy_pairs"])
 def test_missing_data_is_one_line_that_names_the_folder(tmp_path, name):
     for which in ("fast", "full"):
         with pytest.raises(_data.MissingData, match=r"evaluation\.data: .*_eval/.*;") as error:
-            suite.task(name).items(tmp_path, suite=which)
+            load_task(name).items(tmp_path, suite=which)
         assert "\n" not in str(error.value)
