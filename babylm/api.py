@@ -27,6 +27,10 @@ from babylm.runs import Run
 if TYPE_CHECKING:
     pass
 
+if TYPE_CHECKING:
+    from babylm.evaluation.results.store import StoredResult
+    from babylm.submission.submit import Submission
+
 __all__ = ["Config", "Run", "add_plugins", "evaluate", "load_config", "prepare", "report", "submit", "train"]
 
 
@@ -86,6 +90,20 @@ def train(config: str | Path | Config, *overrides: str, log: Log | None = None, 
     return Run(pretrain(loaded, log))
 
 
+def evaluate(target: Run | str | Path, *, log: Log | None = None, **options: Any) -> list[StoredResult]:
+    """Score the revisions of a run, a model folder, or a model of the Hugging Face Hub; returns the stored results.
+
+    ``options`` are those of the command: ``suite="fast"``, ``tasks=["blimp"]``, ``rules=2025``, ``revisions=["main"]``,
+    ``backend="causal"``, ``data=...``, ``limit=...``, ``trust=True``; unknown ones are refused.
+
+    Raises:
+        ValueError: A wrong option, missing data, or a named task that the model cannot be scored on.
+    """
+    from babylm.evaluation import suite
+
+    return suite.evaluate(target.folder if isinstance(target, Run) else target, log=log, **options)
+
+
 def report(runs: Run | str | Path | Sequence[Run | str | Path], out: str | Path | None = None, **options: Any) -> Path:
     """Write the page of one run, several overlaid, or a folder of runs; returns its file.
 
@@ -96,6 +114,25 @@ def report(runs: Run | str | Path | Sequence[Run | str | Path], out: str | Path 
     given = [runs] if isinstance(runs, (Run, str, Path)) else list(runs)
     folders = [run.folder if isinstance(run, Run) else Path(run) for run in given]
     return write(folders, None if out is None else Path(out), **options)
+
+
+def submit(run: Run | str | Path, *, data: str | Path | None = None, **options: Any) -> Submission:
+    """Check a finished run and write its submission package; returns what was written.
+
+    ``options``: ``incomplete``, ``load``, ``trust``, ``reexport``, ``push_to_hub``, ``private`` (True or False) and
+    ``log``; every other one is a setting of the section ``submission``, or ``rules`` or ``backend``.
+
+    Raises:
+        babylm.submission.submit.NotReady: Something is missing; ``problems`` names each with the command for it.
+        ValueError: A setting cannot be published, or the folder holds no finished run.
+    """
+    from babylm.submission import settings
+    from babylm.submission.submit import submit as write
+
+    switches = ("incomplete", "load", "trust", "reexport", "push_to_hub", "private", "log")
+    chosen = {key: options.pop(key) for key in switches if key in options}
+    folder = run.folder if isinstance(run, Run) else Path(run)
+    return write(settings.open_run(folder, {key: _yaml(value) for key, value in options.items()}), data, **chosen)
 
 
 def _overrides(settings: dict[str, Any], prefix: str = "") -> list[str]:
