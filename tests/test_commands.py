@@ -19,13 +19,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from babylm import cli, config, evaluate, generate, prepare, report, submit, train
+from babylm import cli, config, evaluate, generate, prepare, registry, report, submit, train
 from babylm.cli import config_command
 from babylm.corpora import toy
 from tests import commands
 from tests.commands import ROOT, Command
 from tests.corpora.test_given_tokenizer import gpt2
 from tests.evaluation import fixtures
+from tests.test_docs import PAGES
 from tests.training import runs
 
 TINY = (
@@ -94,6 +95,13 @@ def scratch(tmp_path, tiny, data, monkeypatch):
     (tmp_path / "my" / "gpt2").mkdir()
     gpt2().save(str(tmp_path / "my" / "gpt2" / "tokenizer.json"))
     (tmp_path / "prompts.txt").write_text("the dog\na cat\n")
+    (tmp_path / "my" / "text").mkdir()
+    (tmp_path / "my" / "text" / "a.txt").write_text(runs.sentences())
+    for page in sorted(ROOT.glob("docs/*.md")):
+        for name, text in commands.page_files(page.read_text(encoding="utf-8")).items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text)
+    monkeypatch.setattr(registry, "_ADDED", {folder: {} for folder in registry.FOLDERS})
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -195,6 +203,8 @@ def check_job(command: Command, words: list[str], scratch: Path, tiny: Path) -> 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: f"{command.file}: {command.text}")
 def test_each_command(command, scratch, tiny, monkeypatch, capsys):
     words = command.words
+    if "--plugins" in words:
+        words = cli.add_plugins(words)
     if words[-1:] == ["<"] or "<" in words:
         at = words.index("<")
         monkeypatch.setattr("sys.stdin", open(words[at + 1], encoding="utf-8"))  # noqa: SIM115 (the command reads it)
@@ -246,9 +256,11 @@ def test_each_command(command, scratch, tiny, monkeypatch, capsys):
 
 
 MARKDOWN = [ROOT / "README.md", *sorted(ROOT.glob("*/*.md"))]
+"""Their pieces of Python stand alone; those of `tests/test_docs.py` are read one after the other."""
 PYTHON = [
     (path.name, code)
     for path in MARKDOWN
+    if path.name not in PAGES
     for kind, code in commands.code_blocks(path.read_text(encoding="utf-8"))
     if kind == "python"
 ]
