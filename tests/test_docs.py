@@ -58,7 +58,7 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page, folder, capsys):
         assert "print" not in piece or capsys.readouterr().out.strip(), piece
 
 
-@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *sorted(ROOT.glob("docs/*.md"))], ids=lambda page: page.stem)
 def test_links_between_pages_lead_somewhere(page):
     text = page.read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)#:]+)\)", text):
