@@ -1,4 +1,4 @@
-"""The pages of docs/: their Python runs from top to bottom, their links lead somewhere, importing the library is light."""
+"""The pages of docs/: their Python runs from top to bottom, links lead somewhere, importing the library is light."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def folder(tmp_path, monkeypatch):
     fixtures.write_all(tmp_path / "evaluation_data")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(registry, "_ADDED", {name: {} for name in registry.FOLDERS})
-    monkeypatch.setattr(load_check, "problems", lambda *given, **named: ([], []))  # fresh processes take most of the time
+    monkeypatch.setattr(load_check, "problems", lambda *given, **named: ([], []))  # it takes long
     monkeypatch.setattr(toy, "minimal_pairs", partial(toy.minimal_pairs, count=5))
     return tmp_path
 

@@ -19,8 +19,8 @@ from babylm.training.setup import MakeFeed, open_run
 def pretrain(config: Config, log: Log | None = None, make_feed: MakeFeed | None = None) -> Path:
     """Prepare the corpus if needed, train through the milestones, evaluate; returns the run's folder.
 
-    A finished run is not trained again, an interrupted one is continued. ``make_feed``: what is read instead of the
-    corpus by its plan.
+    A finished run is not trained again, an interrupted one is continued. ``make_feed``: makes a feed instead of the
+    corpus's plan.
 
     Raises:
         ValueError: Something in configuration, corpus or plan is wrong; nothing was started.
