@@ -15,6 +15,7 @@ from babylm.evaluation import task_registry
 PACKAGE = Path(__file__).parent.parent / "babylm"
 # Longest match wins. The commands are on top; floor 0 is imported by everybody.
 FLOORS = {
+    "api": 6,
     "prepare": 6, "train": 6, "evaluate": 6, "interact": 6, "__main__": 6, "generate": 6, "submit": 6, "report": 6,
     "training": 5, "interaction": 5, "submission": 5, "reporting": 5,
     "evaluation.suite": 4, "evaluation.catalogue": 4, "generation": 4, "evaluation.request": 4,
