@@ -32,11 +32,15 @@ def result(old: Mapping[str, Any]) -> dict[str, Any]:
     new = {BACKEND if key == OLD_BACKEND else key: value for key, value in old.items() if key != store.CHECKSUM}
     if "task" in new:
         new["task"] = TASKS.get(new["task"], new["task"])
-    if "items_sha256" in new:
-        new["by_part"] = {}
-        if new["task"] in OF_PARTS or task_registry.is_finetuned(new["task"]) or "reading_csv" in new:
-            new["by_uid"], new["by_part"] = {}, new.get("by_uid", {})
-    return new
+    if "items_sha256" not in new:
+        return new
+    of_parts = new["task"] in OF_PARTS or task_registry.is_finetuned(new["task"]) or "reading_csv" in new
+    ordered: dict[str, Any] = {}
+    for key, value in new.items():
+        ordered[key] = {} if key == "by_uid" and of_parts else value
+        if key == "by_uid":
+            ordered["by_part"] = value if of_parts else {}
+    return ordered
 
 
 def convert(folder: Path, changes: Changes) -> None:
@@ -106,6 +110,7 @@ def _rewrite(file: Path, old: Mapping[str, Any]) -> None:
     for source, copy in renamed:
         copy.unlink(missing_ok=True)  # of a conversion that was killed
         link_or_copy(source, copy)
+    files.remove_partial(target.parent, target.name)
     content = result(old)
     if store.CHECKSUM in old:  # the first versions wrote none
         content[store.CHECKSUM] = _checksum(content)

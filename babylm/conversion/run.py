@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from babylm import config as configuration
-from babylm import files, locks, run_folder, runs
+from babylm import files, run_folder, runs
 from babylm.config.older import old_keys
 from babylm.config.schema import Config
 from babylm.conversion import results, revision, settings
@@ -29,16 +29,13 @@ def convert(folder: Path, changes: Changes) -> None:
     """Bring a run's folder over, as far as it is not new already.
 
     Raises:
-        ValueError: the run is being trained.
+        ValueError: another process trains the run.
     """
-    lock = folder / run_folder.LOCK
-    if locks.is_held(lock):
-        raise ValueError(f"{folder}: a process is training this run; stop it, then convert")
     if not changes.dry_run:
+        if (folder / run_folder.LOCK).is_file():
+            run_folder.lock_run(folder)
         recover(folder)
         files.remove_partial(folder)
-        if lock.is_file():
-            run_folder.lock_run(folder)
     results.convert(folder / "evaluation", changes)
     results.convert_metrics(folder / "metrics.jsonl", changes)
     for path in sorted(folder.glob("*")):
