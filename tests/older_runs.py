@@ -45,7 +45,9 @@ def settings(new: dict) -> dict:
         else content
         for section, content in new.items()
     }
-    old["corpus"] |= old["corpus"].pop("toy")
+    toy = old["corpus"].pop("toy")
+    old["corpus"] |= {key: toy[key] for key in ("words", "seed")}
+    old.pop("interaction", None)
     old["model"] = model(new["model"])
     old["objective"] = UNUSED | {"whole_words": False} | old["objective"]
     old["phases"] = [

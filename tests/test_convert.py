@@ -67,7 +67,7 @@ def command(capsys, *words):
 def test_everything_is_as_this_version_writes_it(whole, old, capsys):
     before = content(old)
     code, said = command(capsys, old)
-    assert code == 0
+    assert code == 0, said
     assert "identity.json" in said
     new, expected = content(old), content(whole)
     assert new.keys() == expected.keys()

@@ -21,7 +21,7 @@ from babylm.conversion import results, revision, settings
 from babylm.conversion.changes import AREA, Changes, recover, recover_around
 
 OLD_GRAMMAR = "06234fc2b8e07517"
-"""`babylm.corpora.toy.version` before: a hash of the code, whose imports have changed since, but no word that it writes."""
+"""`babylm.corpora.toy.version` before: a hash of code whose imports have changed since, but no word that it writes."""
 STATES = ("last.ckpt", "previous.ckpt")
 NOT_SETTINGS = ("corpus fingerprint", "init_from", "earlier budgets")
 """Keys of ``identity.json`` that are no settings, or not the configuration's value."""
