@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from babylm import cli, config, convert, evaluate, generate, prepare, registry, report, submit, train
+from babylm import cli, config, convert, evaluate, generate, interact, prepare, registry, report, submit, train
 from babylm.cli import config_command
 from babylm.corpora import toy
 from tests import commands
@@ -139,6 +139,17 @@ def run_train_or_prepare(command: Command, words: list[str], scratch: Path) -> N
         assert (scratch / "made" / written.name / "main" / "manifest.json").exists()
 
 
+def run_interact(words: list[str], scratch: Path) -> None:
+    """As written, but with two rounds of few prompts, and from random weights: those of the tiny run do not fit."""
+    config.load(words[0], words[1:])
+    more = [f"checkpoints={scratch}/made", f"corpus.prepared={scratch}/prepared", "corpus.toy.words=2000"]
+    more += ["tokenizer.vocab_size=320", "interaction.rounds=2", "interaction.prompts=8"]
+    more += ["interaction.groups_per_step=4", "training.precision=fp32"]
+    words = [word for word in words if not word.startswith("init_from=")]
+    assert config_command(interact.__doc__, interact.main, changed(words, more)) == 0
+    assert list((scratch / "made").glob("*/ledger.json"))
+
+
 def run_evaluate(words: list[str], scratch: Path, capsys) -> None:
     if words[1] == "compare":
         more = [] if any(word.startswith("tasks=") for word in words) else ["tasks=toy_pairs"]
@@ -221,6 +232,8 @@ def test_each_command(command, scratch, tiny, monkeypatch, capsys):
             subprocess.run([sys.executable, *words[1:]], cwd=ROOT, check=True, capture_output=True)
         case ["python", "-m", "babylm.train" | "babylm.prepare", *_]:
             run_train_or_prepare(command, words[2:], scratch)
+        case ["python", "-m", "babylm.interact", *arguments]:
+            run_interact(arguments, scratch)
         case ["python", "-m", "babylm.evaluate" | "babylm.submit", *_] if any(n in " ".join(words) for n in NETWORK):
             run_up_to_the_network(words[2:], monkeypatch, capsys)
         case ["python", "-m", "babylm.evaluate", *_]:
