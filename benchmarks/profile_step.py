@@ -131,7 +131,7 @@ def measure(config: Any, steps: int, warm_up: int, profiled: int) -> dict[str, A
                 loop.should_stop = True
 
         def timed(self, module: Any, seconds: float) -> None:
-            plan = module.plan
+            plan = module.feed
             tokens = sum(plan.phase_of(s).rows * plan.phase_of(s).sequence_length for s in range(warm_up, last))
             done = float(plan.flops_at[last] - plan.flops_at[warm_up])
             self.found |= {"tokens_per_second": tokens / seconds, "step_ms": 1e3 * seconds / steps}
@@ -152,8 +152,8 @@ def measure(config: Any, steps: int, warm_up: int, profiled: int) -> dict[str, A
     assert setup is not None
     on_gpu = setup.device.type == "cuda"
     kinds = [torch.profiler.ProfilerActivity.CPU] + [torch.profiler.ProfilerActivity.CUDA] * on_gpu
-    if setup.plan.steps < last + profiled:
-        raise ValueError(f"the run has {setup.plan.steps} steps, {last + profiled} are asked for: --steps, budget")
+    if setup.feed.length < last + profiled:
+        raise ValueError(f"the run has {setup.feed.length} steps, {last + profiled} are asked for: --steps, budget")
     with tempfile.TemporaryDirectory() as folder:
         setup.folder = run_folder.RunFolder(Path(folder))
         module = trainer.build_module(setup)
