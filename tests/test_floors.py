@@ -31,7 +31,14 @@ FLOORS = {
     "cli": 0, "interrupts": 0, "redaction": 0, "publication": 0, "places": 0, "randomness": 0, "lazy": 0,
     "locks": 0, "metrics": 0, "tables": 0,
 }  # fmt: skip
-PLUGINS = ("objectives", "optimizers", "evaluation.tasks", "interaction.teachers", "interaction.environments", "studies")
+PLUGINS = (
+    "objectives",
+    "optimizers",
+    "evaluation.tasks",
+    "interaction.teachers",
+    "interaction.environments",
+    "studies",
+)
 FAMILIES = (
     "objectives",
     "optimizers",

@@ -96,6 +96,8 @@ class Record:
     """(item, measure, value): the condition's name may change without the piece being run again."""
     failed: str = ""
     """The reason, in one line."""
+    code_sha256: str = ""
+    """Of the study's file that measured it."""
 
     def of(self, piece: Piece) -> list[Measurement]:
         """The measurements, under the piece's condition and seed; NaN for a value that is not a number."""
@@ -136,9 +138,10 @@ class PieceStore:
             if file is None:
                 return None
             content = files.read_json(file, REMEDY)
-            files.check_keys(file, content, ("seconds", "failed", "measurements"), REMEDY)
+            files.check_keys(file, content, ("seconds", "failed", "code_sha256", "measurements"), REMEDY)
             rows = [(item, measure, value) for item, measure, value in content["measurements"]]
-            self._read[piece.key] = Record(content["seconds"], rows, content["failed"] or "")
+            record = Record(content["seconds"], rows, content["failed"] or "", content["code_sha256"])
+            self._read[piece.key] = record
         return self._read[piece.key]
 
     def put(self, piece: Piece, record: Record) -> None:
@@ -149,6 +152,7 @@ class PieceStore:
             "seed": piece.seed,
             "seconds": round(record.seconds, 2),
             "failed": record.failed or None,
+            "code_sha256": record.code_sha256,
             "measurements": files.nan_to_none(record.measurements),
         }
         files.write_json(self.folder / f"{piece.name}-{piece.key}.json", content)

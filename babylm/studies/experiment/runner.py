@@ -11,7 +11,6 @@ import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from babylm import cli, files, locks, places, registry
 from babylm import config as configuration
@@ -37,6 +36,7 @@ class Experiment:
     def __init__(self, settings: StudyConfig, log: Log | None = None) -> None:
         self.settings, self.log = settings, log or Log()
         self.study = load_plugin(settings.study)
+        self.code_sha256 = registry.code_sha256(FOLDER, settings.study)
         self.folder = places.given(settings.folder) / settings.name
         self.store = PieceStore(self.folder / "pieces")
         self.limit = TimeLimit(settings.time_limit)
@@ -103,10 +103,10 @@ class Experiment:
         try:
             rows = list(self.study.run(piece, self.settings))
             values = [(row.item, row.measure, row.value) for row in rows]
-            record = Record(time.monotonic() - begin, values)
+            record = Record(time.monotonic() - begin, values, code_sha256=self.code_sha256)
         except Exception as error:
             reason = cli.explain(error) or f"{type(error).__name__}: {first_line(error)}"
-            record = Record(time.monotonic() - begin, failed=" ".join(reason.split()))
+            record = Record(time.monotonic() - begin, (), " ".join(reason.split()), self.code_sha256)
             self.log.warn(f"{piece.condition.name}, seed {piece.seed} failed: {record.failed}")
             with open(self.folder / "failures.txt", "a", encoding="utf-8") as file:
                 file.write(f"# {piece.name}-{piece.key}\n{traceback.format_exc()}\n")
@@ -209,17 +209,18 @@ def _summarise(experiment: Experiment, pieces: Sequence[Piece]) -> None:
     """Write all files of the result and print the tables."""
     settings, store, log = experiment.settings, experiment.store, experiment.log
     measurements = _write_measurements(experiment, pieces)
-    failed: list[dict[str, Any]] = []
-    seconds = 0.0
-    for piece in pieces:
-        record = store.get(piece)
-        assert record is not None
-        seconds += record.seconds
-        if record.failed:
-            failed.append({"condition": piece.condition.name, "seed": piece.seed, "reason": record.failed})
+    records = [(piece, record) for piece in pieces if (record := store.get(piece)) is not None]
+    seconds = sum(record.seconds for _, record in records)
+    failed = [
+        {"condition": piece.condition.name, "seed": piece.seed, "reason": record.failed}
+        for piece, record in records
+        if record.failed
+    ]
     if failed and len(failed) == len(pieces):
         raise ValueError(f"every piece failed, the first: {failed[0]['reason']}; retry_failed=true runs them again")
     summary: Summary = experiment.study.summarise(measurements, settings)
+    if older := sum(record.code_sha256 != experiment.code_sha256 for _, record in records):
+        log.warn(f"{older} pieces were measured before the study's file was changed; if it matters, raise its VERSION")
     facts = {
         "study": settings.study,
         "settings": configuration.as_dict(settings),
