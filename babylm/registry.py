@@ -25,7 +25,15 @@ from pathlib import Path
 from types import ModuleType
 
 PACKAGE = Path(__file__).parent
-FOLDERS = ("objectives", "optimizers", "evaluation/tasks", "corpora/cleaners", "studies")
+FOLDERS = (
+    "objectives",
+    "optimizers",
+    "evaluation/tasks",
+    "corpora/cleaners",
+    "interaction/teachers",
+    "interaction/environments",
+    "studies",
+)
 """Where plug-ins are, in the package and under ``--plugins PATH``."""
 _ADDED: dict[str, dict[str, Path]] = {folder: {} for folder in FOLDERS}
 

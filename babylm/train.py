@@ -16,6 +16,7 @@ interrupted before the first step, or by a second Ctrl-C: the state saved last i
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from babylm import cli
 from babylm.config.schema import Config
@@ -34,8 +35,13 @@ def main(config: Config) -> int:
     log(f"babylm: starting {config.name} ...")
     from babylm.training.pretrain import pretrain  # after the first line: it imports torch
 
+    return exit_code(lambda: pretrain(config, log), config, log)
+
+
+def exit_code(run: Callable[[], object], config: Config, log: Log) -> int:
+    """Run something that trains; its exit code, with a line for each way to end early."""
     try:
-        pretrain(config, log)
+        run()
     except NonFiniteError as error:
         log(f"error: {error}; the last saved state is in {config.checkpoints}/{config.name}")
         return EXIT_NOT_FINITE

@@ -131,9 +131,9 @@ def measure(config: Any, steps: int, warm_up: int, profiled: int) -> dict[str, A
                 loop.should_stop = True
 
         def timed(self, module: Any, seconds: float) -> None:
-            plan = module.feed
-            tokens = sum(plan.phase_of(s).rows * plan.phase_of(s).sequence_length for s in range(warm_up, last))
-            done = float(plan.flops_at[last] - plan.flops_at[warm_up])
+            feed = module.feed
+            tokens = feed.tokens_after(last) - feed.tokens_after(warm_up)
+            done = feed.flops_after(last) - feed.flops_after(warm_up)
             self.found |= {"tokens_per_second": tokens / seconds, "step_ms": 1e3 * seconds / steps}
             self.found |= {"flops_per_second": done / seconds, "memory_gb": peak_memory(setup.device) / 1e9}
             if (peak := peak_flops(setup.device)) is not None:
@@ -152,7 +152,7 @@ def measure(config: Any, steps: int, warm_up: int, profiled: int) -> dict[str, A
     assert setup is not None
     on_gpu = setup.device.type == "cuda"
     kinds = [torch.profiler.ProfilerActivity.CPU] + [torch.profiler.ProfilerActivity.CUDA] * on_gpu
-    if setup.feed.length < last + profiled:
+    if setup.feed.length is not None and setup.feed.length < last + profiled:
         raise ValueError(f"the run has {setup.feed.length} steps, {last + profiled} are asked for: --steps, budget")
     with tempfile.TemporaryDirectory() as folder:
         setup.folder = run_folder.RunFolder(Path(folder))

@@ -90,14 +90,13 @@ def train_ours(given: argparse.Namespace, best: bool, objective: str = "hybrid")
     import numpy as np
     import torch
 
-    from babylm import console, hardware, objectives, run_folder
+    from babylm import console, hardware, objectives, registry, run_folder
     from babylm.batches import plan
     from babylm.batches.stream import TokenStream
-    from babylm.config.schema import Config, PhaseConfig
+    from babylm.config.schema import Config, ObjectiveConfig, PhaseConfig
     from babylm.models.configuration_babylm import BabyLMConfig
     from babylm.models.flops import training_flops_per_token
-    from babylm.models.modeling_babylm import BabyLMForCausalLM
-    from babylm.training.attention_backend import score_choices
+    from babylm.training.attention_backend import choose
     from babylm.training.callbacks.base import StepCallback
     from babylm.training.setup import TrainingSetup
     from babylm.training.trainer import build_module, build_trainer, fit
@@ -114,37 +113,44 @@ def train_ours(given: argparse.Namespace, best: bool, objective: str = "hybrid")
         tokens = generator.integers(FIRST, given.vocabulary, int(offsets[-1])).astype(np.uint16)
         words = generator.integers(0, 2, int(offsets[-1])).astype(np.uint8)
 
-    class Bench(TrainingSetup):
-        special = objectives.SpecialTokens(BOS, PAD, MASK, given.vocabulary, FIRST)  # type: ignore[assignment]
-
-        def network(self) -> BabyLMForCausalLM:
-            network = BabyLMForCausalLM(shape)
-            network.set_attention(self.attention)
-            return network
-
     class Watch(StepCallback):
         def after_step(self, *_: Any) -> None:
             turns.after_step()
 
     turns = Turns(given)
     config = Config(track="free", phases=[PhaseConfig(1.0, given.length, given.tokens)])
-    config.objective.name = objective
+    config.objective = registry.settings("objectives", objective, ObjectiveConfig)(name=objective)
     config.training.compile, config.training.accumulate_grad_batches = best, given.accumulate
     config.training.revisions = config.evaluation.when = config.evaluation.held_out_loss_when = "none"
     config.budget.epochs = 50
     device = torch.device(given.device)
+    special = objectives.SpecialTokens(BOS, PAD, MASK, given.vocabulary, FIRST)
     planned = plan.build(
-        config, TokenStream(Corpus(), bos=BOS, pad=PAD, seed=1), lambda n: training_flops_per_token(shape, n)
+        TokenStream(Corpus(), bos=BOS, pad=PAD, seed=1),
+        phases=config.phases,
+        budget=config.budget,
+        track=config.track,
+        flops_per_token=lambda length: training_flops_per_token(shape, length),
     )
     arithmetic, _ = hardware.choose_precision("auto", device)
     dtype = torch.bfloat16 if arithmetic == "bf16" else torch.float32
-    attention, why = score_choices(shape, device, dtype, length=given.length)
+    attention, why = choose(shape, device, dtype, length=given.length)
     print(f"note {arithmetic}, attention {attention}: {why}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         quiet = console.Log(quiet=True)
-        setup = Bench(
-            config, None, planned, run_folder.RunFolder(Path(folder)), quiet, device, arithmetic, attention, None
-        )  # type: ignore[arg-type]
+        setup = TrainingSetup(
+            config=config,
+            corpus=None,  # type: ignore[arg-type]
+            special=special,
+            shape=shape,
+            objective=objectives.build(config.objective, special),
+            feed=planned,
+            folder=run_folder.RunFolder(Path(folder)),
+            log=quiet,
+            device=device,
+            precision=arithmetic,
+            attention=attention,
+        )
         module = build_module(setup)
         trainer, _ = build_trainer(setup, module)
         trainer.callbacks.append(Watch())

@@ -15,10 +15,11 @@ from babylm.evaluation import task_registry
 PACKAGE = Path(__file__).parent.parent / "babylm"
 # Longest match wins. The commands are on top; floor 0 is imported by everybody.
 FLOORS = {
+    "api": 7,
     "prepare": 7, "train": 7, "evaluate": 7, "interact": 7, "__main__": 7, "generate": 7, "submit": 7, "report": 7,
-    "study": 7, "api": 7,
+    "study": 7,
     "studies": 6,
-    "training": 5, "interaction": 5, "submission": 5, "reporting": 5,
+    "training": 5, "interaction": 5.5, "submission": 5, "reporting": 5,
     "evaluation.suite": 4, "evaluation.catalogue": 4, "generation": 4, "evaluation.request": 4,
     "evaluation.score_model": 4, "evaluation.task_registry": 4, "evaluation.model_paths": 4,
     "evaluation.results.averages": 4, "evaluation.results.comparison": 4,
@@ -52,7 +53,7 @@ FAMILIES = (
     "evaluation.tasks",
     "studies",
 )
-APART = ("training", "interaction", "submission", "reporting")
+APART = ("training", "submission", "reporting")
 """Rooms of one floor that do not know each other, not even in a function."""
 HEAVY = {"torch", "lightning", "transformers", "datasets"}
 

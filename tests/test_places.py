@@ -76,9 +76,7 @@ def test_home_is_a_tilde_in_every_path(here):
     assert configuration.load("~/configs/smoke.yaml").name == "mine"
     (here / "pairs.csv").write_text("good,bad\na,b\n")
     assert task_path("~/pairs.csv") == here / "pairs.csv"
-    asked = evaluate.request(
-        *_scored(here),
-    )
+    asked = evaluate.request_of(*_scored(here))
     assert asked.data == here / "data"
     assert asked.models == [here / "checkpoints" / "smoke" / "main"]
     assert places.given("~nobody-of-this-name/x").parts[0] == "~nobody-of-this-name"

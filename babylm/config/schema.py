@@ -15,6 +15,7 @@ from babylm.config.evaluation import EvaluationConfig
 from babylm.config.evaluation import GlueConfig as GlueConfig
 from babylm.config.evaluation import ReadingCsvConfig as ReadingCsvConfig
 from babylm.config.fields import number, plugin_section
+from babylm.config.interaction import InteractionConfig
 from babylm.config.learning import AveragingConfig as AveragingConfig
 from babylm.config.learning import ObjectiveConfig as ObjectiveConfig
 from babylm.config.learning import OptimizerConfig as OptimizerConfig
@@ -29,14 +30,17 @@ class ToyConfig:
     """Words to write (the last story may pass it by a few)."""
     seed: int = number(0, "[0, 9e15]")
     """Seed of the text."""
+    errors: float = number(0.0, "[0, 1]")
+    """``microlanguage``: share of the sentences that have an error."""
 
 
 @dataclass
 class CorpusConfig:
     """The training text and the held-out text beside it."""
 
-    source: Literal["files", "hub", "toy"] = "files"
-    """``files``: local text; ``hub``: the same, downloaded when empty; ``toy``: the bundled grammar."""
+    source: Literal["files", "hub", "toy", "microlanguage"] = "files"
+    """``files``: local text; ``hub``: the same, downloaded when empty; ``toy``: the bundled grammar; ``microlanguage``:
+    single sentences of a language whose grammar is exact, for interactions."""
     path: str = "corpora/strict_small"
     """Folder of the ``*.train`` files, or else of ``*.txt`` files, packed (``.gz``) or not, with all folders below it;
     or one file. Relative to the working directory; ``~`` is your home."""
@@ -47,7 +51,7 @@ class CorpusConfig:
     test: str | None = None
     """Held-out file, or folder of files, for the final loss by source."""
     toy: ToyConfig = field(default_factory=ToyConfig)
-    """``toy``: how much it writes."""
+    """``toy`` and ``microlanguage``: how much is written."""
     cleaning: list[str] = field(default_factory=list)
     """Names of cleaning functions applied in this order; none for official corpora. Those for CHAT transcripts,
     subtitles and Gutenberg's frames (``babylm/corpora/formats.py``) come first, then ``babylm/corpora/cleaning.py``."""
@@ -270,5 +274,6 @@ class Config:
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    interaction: InteractionConfig = field(default_factory=InteractionConfig)
     logging: LoggingConfig = field(default_factory=LoggingConfig)
     submission: SubmissionConfig = field(default_factory=SubmissionConfig)

@@ -14,7 +14,7 @@ from typing import Any
 
 from babylm import places
 from babylm.config.schema import CorpusConfig
-from babylm.corpora import textfiles
+from babylm.corpora import microlanguage, textfiles
 from babylm.corpora.documents import Document, split_lines
 
 OFFICIAL_FILES = ("bnc_spoken", "childes", "gutenberg", "open_subtitles", "simple_wiki", "switchboard")
@@ -52,6 +52,8 @@ def read(config: CorpusConfig) -> Source:
     """The source a config asks for; ``ValueError`` says which files to put where when there are none."""
     if config.document_words < 1:
         raise ValueError(f"corpus.document_words: {config.document_words} is not a positive number of words")
+    if config.source == "microlanguage":
+        return _microlanguage(config)
     if config.source == "toy":
         return _toy(config)
     folder = places.given(config.path)
@@ -117,6 +119,24 @@ def _toy(config: CorpusConfig) -> Source:
             whole = ((line, False) for line in document.text.split("\n"))
             for text, goes_on in split_lines(lines(whole) if lines else whole, config.document_words):
                 yield Document(document.source, text, goes_on)
+
+    return Source((), identity, stream)
+
+
+def _microlanguage(config: CorpusConfig) -> Source:
+    """Sentences of the micro-language, a document each."""
+    settings = config.toy
+    identity = {
+        "microlanguage": microlanguage.VERSION,
+        "words": settings.words,
+        "seed": settings.seed,
+        "errors": settings.errors,
+    }
+
+    def stream(lines: LineFilter | None) -> Iterator[Document]:
+        for text in microlanguage.write(settings.words, settings.seed, settings.errors):
+            for line, _ in lines(iter([(text, False)])) if lines else [(text, False)]:
+                yield Document("microlanguage", line)
 
     return Source((), identity, stream)
 

@@ -1,102 +1,13 @@
-"""Causal and masked rows in one batch, at any ratio: GPT-BERT's objective without splitting devices between modes.
-
-Which rows are causal is a fixed, evenly spread pattern over the run's row numbers (rows come in random order already),
-so the ratio is exact over any stretch and a batch's number of causal rows is known without asking the device.
-"""
+"""Causal and masked rows in one batch: GPT-BERT's objective (arXiv 2410.24159) without splitting devices by mode."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from fractions import Fraction
-from typing import TYPE_CHECKING
+from babylm.objectives._modes import Hybrid, HybridSettings
+from babylm.objectives._types import SpecialTokens
 
-from babylm.batches.feed import TokenBatch
-from babylm.config.fields import number
-from babylm.lazy import torch
-from babylm.objectives import _masking
-from babylm.objectives._masking import MaskingSettings
-from babylm.objectives._modes import both_modes
-from babylm.objectives._types import MaskedBatch, Objective, SpecialTokens
-
-if TYPE_CHECKING:
-    from torch import Tensor
+Settings = HybridSettings
 
 
-@dataclass
-class Settings(MaskingSettings):
-    """Settings of the objective ``hybrid``."""
-
-    causal_ratio: float = number(0.5, "[0, 1]")
-    """Share of rows that are causal; the others are masked."""
-
-    @property
-    def backend(self) -> str:
-        """The model is scored causally, which every task can do."""
-        return "causal"
-
-    def head_fraction(self, progress: float) -> float:
-        """All positions of causal rows, the masked ones of the others."""
-        return self.causal_ratio + (1 - self.causal_ratio) * self.mask_rate_at(progress)
-
-    def describe(self) -> str:
-        """The objective in words."""
-        return f"hybrid ({100 * self.causal_ratio:.0f} % causal, else masked, {self.masked_prediction})"
-
-
-class Hybrid(Objective):
-    """Row i is causal if floor((i + 1) * ratio) > floor(i * ratio); the others are masked."""
-
-    uniforms_per_token = _masking.UNIFORMS_PER_TOKEN
-    config: Settings
-
-    def __init__(self, config: Settings, special: SpecialTokens) -> None:
-        super().__init__(config, special)
-        # An exact ratio in integers: no rounding at row 10^7, and the same on host and device.
-        self.ratio = Fraction(config.causal_ratio).limit_denominator(10_000)
-
-    def corrupt(self, batch: TokenBatch, uniforms: Tensor, progress: float) -> MaskedBatch:
-        """See `Objective.corrupt`. The targets of the causal rows come first, then those of the masked ones."""
-        rows, length = batch.shape
-        up, down = self.ratio.numerator, self.ratio.denominator
-        # On the host, which must know the rows of each mode; only their indices go to the device, without waiting.
-        row_number = torch.arange(batch.first_row, batch.first_row + rows)
-        is_causal = (row_number + 1) * up // down > row_number * up // down
-        n_causal = (batch.first_row + rows) * up // down - batch.first_row * up // down
-        order = torch.argsort(~is_causal, stable=True).to(batch.tokens.device, non_blocking=True)
-        causal_rows, masked_rows = order[:n_causal], order[n_causal:]
-
-        next_tokens = _masking.causal(batch.tokens[causal_rows], batch.document_ids[causal_rows], self.special)
-        corrupted, hidden_tokens = _masking.masked(
-            batch.tokens[masked_rows],
-            batch.document_ids[masked_rows],
-            batch.words[masked_rows],
-            uniforms[masked_rows],
-            self.config.mask_rate_at(progress),
-            self.config,
-            self.special,
-        )
-        # Positions in a row become flat ones, into rows * length.
-        positions = [
-            (rows_of_mode[:, None] * length + targets.positions).flatten()
-            for rows_of_mode, targets in ((causal_rows, next_tokens), (masked_rows, hidden_tokens))
-        ]
-        weights = torch.cat([next_tokens.weights.flatten(), hidden_tokens.weights.flatten()])
-        return MaskedBatch(
-            tokens=batch.tokens.index_copy(0, masked_rows, corrupted),
-            document_ids=batch.document_ids,
-            bidirectional=~is_causal,
-            target_positions=torch.cat(positions),
-            targets=torch.cat([next_tokens.targets.flatten(), hidden_tokens.targets.flatten()]),
-            weights=weights,
-            masked=torch.arange(len(weights), device=weights.device) >= next_tokens.positions.numel(),
-        )
-
-    def validation_modes(self) -> Mapping[str, Objective]:
-        """Causal and masked prediction, each over all rows."""
-        return both_modes(self.config, self.special)
-
-
-def build(settings: Settings, special: SpecialTokens) -> Hybrid:
+def build(settings: HybridSettings, special: SpecialTokens) -> Hybrid:
     """The objective; ``objective.causal_ratio`` is the share of causal rows."""
     return Hybrid(settings, special)

@@ -11,16 +11,22 @@ from babylm.config.schema import Config
 from babylm.training import checkpoint, extension
 from babylm.training.initial_weights import InitialWeights
 
-NOT_IDENTITY = ("submission", "checkpoints", "name", "training", "evaluation", "logging")
+NOT_IDENTITY = ("submission", "interaction", "checkpoints", "name", "training", "evaluation", "logging")
 """Sections that do not change what is learnt (but for training.precision, .attention and .deterministic)."""
 CORPUS_PATHS = ("path", "prepared", "dev", "test", "hub_dataset")
 """Where text is, is not what it says: the fingerprint stands for the training text."""
 
 
-def identity(config: Config, fingerprint: str, initial_sha256: str | None = None) -> dict[str, Any]:
-    """What must be equal for a run to be continued, as flat keys."""
+def identity(
+    config: Config, fingerprint: str, initial_sha256: str | None = None, interaction: bool = False
+) -> dict[str, Any]:
+    """What must be equal for a run to be continued, as flat keys; of an interaction its section too."""
     sections = configuration.as_dict(config)
-    parts = {key: value for key, value in sections.items() if key not in NOT_IDENTITY}
+    parts = {
+        key: value
+        for key, value in sections.items()
+        if key not in NOT_IDENTITY or (interaction and key == "interaction")
+    }
     parts["corpus"] = {k: v for k, v in parts["corpus"].items() if k not in CORPUS_PATHS}
     parts["training"] = {k: sections["training"][k] for k in ("precision", "attention", "deterministic")}
     flat = {}

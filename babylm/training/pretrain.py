@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from babylm import places
@@ -13,14 +14,20 @@ from babylm.corpora.build import prepare
 from babylm.run_folder import RunFolder
 from babylm.training import finalize, trainer
 from babylm.training.errors import RunStopped
-from babylm.training.setup import MakeFeed, open_run
+from babylm.training.module import Pretraining
+from babylm.training.setup import MakeFeed, TrainingSetup, open_run
 
 
-def pretrain(config: Config, log: Log | None = None, make_feed: MakeFeed | None = None) -> Path:
+def pretrain(
+    config: Config,
+    log: Log | None = None,
+    make_feed: MakeFeed | None = None,
+    prepared: Callable[[TrainingSetup, Pretraining], None] = lambda setup, module: None,
+) -> Path:
     """Prepare the corpus if needed, train through the milestones, evaluate; returns the run's folder.
 
     A finished run is not trained again, an interrupted one is continued. ``make_feed``: what is read instead of the
-    corpus by its plan.
+    corpus by its plan. ``prepared`` is called with all parts before the first step.
 
     Raises:
         ValueError: Something in configuration, corpus or plan is wrong; nothing was started.
@@ -43,6 +50,7 @@ def pretrain(config: Config, log: Log | None = None, make_feed: MakeFeed | None 
         log(f"one batch of each phase works; the run takes about {duration(seconds)} here{apart}")
     if config.training.dry_run:
         return folder.path
+    prepared(setup, module)
     begin = time.perf_counter()
     loop, checkpointing = trainer.build_trainer(setup, module)
     if setup.saved is not None:

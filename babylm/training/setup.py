@@ -144,7 +144,8 @@ def open_run(
     objective = objectives.build(config.objective, special)
     stream = TokenStream(corpus, bos=special.bos, pad=special.pad, seed=config.seed)
     initial = _initial_weights(config, corpus, shape) if config.init_from is not None else None
-    same = opening.identity(config, corpus.fingerprint, initial.sha256 if initial is not None else None)
+    sha256 = initial.sha256 if initial is not None else None
+    same = opening.identity(config, corpus.fingerprint, sha256, interaction=make_feed is not None)
     earlier = extension.earlier_budgets(folder, same)
     per_token = flops_per_token(shape, config.objective.head_fraction(0.5))  # it is linear, so this is its mean
     feed: Feed

@@ -287,14 +287,14 @@ def test_predictions_of_other_items_are_named(mini, data, change, count):
 
 def test_the_library_call_raises_ordinary_exceptions(mini, capsys):
     """Without a word on the terminal; `NotReady` has the problems with their remedies."""
-    result = submitting.submit(settings.open_run(mini, {"scorer": "causal"}), load=False)
+    result = submitting.submit(settings.open_run(mini, {"backend": "causal"}), load=False)
     assert result.package.archive.is_file()
     assert (result.missing, result.branches[-1].name, result.pushed) == ([], "main", False)
     (mini / "evaluation/main/comps.full.2026.causal.json").unlink()
     with pytest.raises(submitting.NotReady, match=r"1 thing\(s\) to do before .*; incomplete=true") as refused:
-        submitting.submit(settings.open_run(mini, {"scorer": "causal"}), load=False)
+        submitting.submit(settings.open_run(mini, {"backend": "causal"}), load=False)
     assert "tasks=comps" in refused.value.problems[0].remedy
-    result = submitting.submit(settings.open_run(mini, {"scorer": "causal"}), load=False, incomplete=True)
+    result = submitting.submit(settings.open_run(mini, {"backend": "causal"}), load=False, incomplete=True)
     assert "comps" in result.missing[0]
     shutil.rmtree(mini / "main")
     with pytest.raises(ValueError, match="not finished"):

@@ -56,8 +56,8 @@ def test_every_word_and_the_printed_scores(words, model, backend):
         np.testing.assert_allclose([o[key] for o in ours], [o[key] for o in official], atol=1e-4, equal_nan=True)
     assert [o["id"] for o in ours] == [o["id"] for o in official]
     eyes, paced = (float(line.rsplit(": ", 1)[1]) for line in (folder / "report.txt").read_text().splitlines())
-    assert round(100 * result.by_uid["eye_tracking"].official, 2) == eyes
-    assert round(100 * result.by_uid["self_paced"].official, 2) == paced
+    assert round(100 * result.by_part["eye_tracking"].official, 2) == eyes
+    assert round(100 * result.by_part["self_paced"].official, 2) == paced
     assert result.official == pytest.approx((result.details["eye_tracking"] + result.details["self_paced"]) / 2)
     low, high = result.interval
     assert low < result.official + 0.01

@@ -1,0 +1,41 @@
+"""Settings of an interaction: who answers, what is said, and how much is learnt from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from babylm.config.fields import number
+
+
+@dataclass
+class InteractionConfig:
+    """Rounds of acting, feedback and learning; read by ``python -m babylm.interact`` alone."""
+
+    rounds: int = number(4, "[1, 1e6]")
+    """Rounds; fewer if the word budget ends before."""
+    environment: str = "microlanguage"
+    """Where prompts come from: a plug-in of ``babylm/interaction/environments``."""
+    teacher: str = "grammar"
+    """Who answers: a plug-in of ``babylm/interaction/teachers``."""
+    feedback: Literal["correction", "score", "random", "none"] = "correction"
+    """``correction``: the teacher writes the completion anew; ``score``: it gives a number; the controls are ``random``
+    (scores by chance) and ``none`` (the student imitates its own completions)."""
+    prompts: int = number(64, "[1, 1e7]")
+    """Prompts per round."""
+    samples: int = number(2, "[1, 1024]")
+    """Completions per prompt."""
+    max_new_tokens: int = number(16, "[1, 4096]")
+    """Longest completion, in tokens."""
+    temperature: float = number(1.0, "(0, 100]")
+    """Of the student's sampling."""
+    top_p: float = number(1.0, "(0, 1]")
+    """Only the likeliest tokens that have this probability together."""
+    epochs: int = number(1, "[1, 1000]")
+    """Passes over the sequences of a round."""
+    groups_per_step: int = number(16, "[1, 1e6]")
+    """Prompts whose sequences make one step."""
+    corpus_steps: int = number(1, "[0, 1000]")
+    """Steps of corpus text, in the shape of the first phase, after each step of sequences: they keep the language."""
+    test_prompts: int = number(64, "[0, 1e6]")
+    """Prompts, never trained on, that are scored before the first round and after each."""

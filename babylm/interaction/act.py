@@ -1,0 +1,176 @@
+"""One round of acting: the student completes prompts, the teacher answers, and each turn is recorded."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from tokenizers import Tokenizer
+
+from babylm.config.interaction import InteractionConfig
+from babylm.interaction import rollouts
+from babylm.interaction.environments import Environment
+from babylm.interaction.episodes import Turn
+from babylm.interaction.rollouts import Completion
+from babylm.interaction.teachers import Teacher
+from babylm.randomness import Purpose, derive_seed
+
+ROWS = 64
+"""Completions that are sampled at once."""
+TEST = 0
+"""Round number of the prompts that are scored and never learnt from."""
+
+
+class Actor:
+    """Student, reference, teacher and environment of a run."""
+
+    def __init__(
+        self,
+        student: torch.nn.Module,
+        reference: torch.nn.Module,
+        tokenizer: Tokenizer,
+        special: Mapping[str, int],
+        teacher: Teacher,
+        environment: Environment,
+        settings: InteractionConfig,
+        seed: int,
+    ) -> None:
+        self.student, self.reference = student, reference.eval()
+        self.tokenizer, self.special = tokenizer, special
+        self.teacher, self.environment, self.settings, self.seed = teacher, environment, settings, seed
+        stop, entries = environment.stop, range(tokenizer.get_vocab_size())
+        stops = [token for token in entries if stop and tokenizer.decode([token]).endswith(stop)]
+        self.ends = {special["eos"], *stops}
+        """Tokens that end a completion."""
+
+    def act(self, round_number: int, limit_reached: Callable[[], str | None]) -> list[Turn]:
+        """The turns of a round, the student's and, with corrections, the teacher's."""
+        prompts = self.environment.prompts(
+            derive_seed(self.seed, Purpose.EPISODES, round_number), self.settings.prompts
+        )
+        turns = self._completions(round_number, prompts, self.settings.samples)
+        self._answer(round_number, turns)
+        by_reference = self._log_probs(self.reference, turns)
+        for turn, completion in zip(turns, by_reference, strict=True):
+            turn.meta["reference_logp"] = completion.logp
+        return turns
+
+    def test(self) -> dict[str, float]:
+        """Mean gold quality and mean teacher's score of completions of prompts that are never learnt from."""
+        if not self.settings.test_prompts:
+            return {}
+        prompts = self.environment.prompts(derive_seed(self.seed, Purpose.EPISODES, TEST), self.settings.test_prompts)
+        turns = self._completions(TEST, prompts, 1)
+        texts = [turn.text for turn in turns]
+        results = {"words": sum(len(text.split()) for text in texts) / len(texts)}
+        gold = self.environment.gold(prompts, texts)
+        if gold is not None:
+            results["gold"] = sum(gold) / len(gold)
+        return results
+
+    def _completions(self, round_number: int, prompts: Sequence[str], samples: int) -> list[Turn]:
+        encoded = [self.tokenizer.encode(prompt, add_special_tokens=False).ids for prompt in prompts]
+        bos, pad = self.special["bos"], self.special["pad"]
+        jobs = [(episode, sample) for episode in range(len(prompts)) for sample in range(samples)]
+        turns = []
+        training = self.student.training
+        self.student.eval()
+        try:
+            for first in range(0, len(jobs), ROWS):
+                part = jobs[first : first + ROWS]
+                completions = rollouts.sample(
+                    self.student,
+                    [[bos, *encoded[episode]] for episode, _ in part],
+                    max_new_tokens=self.settings.max_new_tokens,
+                    ends=self.ends,
+                    pad=pad,
+                    seeds=[derive_seed(self.seed, Purpose.SAMPLING, round_number, *job) for job in part],
+                    temperature=self.settings.temperature,
+                    top_p=self.settings.top_p,
+                )
+                for (episode, sample), completion in zip(part, completions, strict=True):
+                    turns.append(
+                        Turn(
+                            round=round_number,
+                            episode=episode,
+                            sample=sample,
+                            speaker="student",
+                            prompt=prompts[episode],
+                            text=self._text(completion.ids),
+                            prompt_ids=[bos, *encoded[episode]],
+                            ids=completion.ids,
+                            logp=completion.logp,
+                            entropy=completion.entropy,
+                        )
+                    )
+        finally:
+            self.student.train(training)
+        return turns
+
+    def _answer(self, round_number: int, turns: list[Turn]) -> None:
+        """Rewards for the student's turns, and the teacher's corrections after them."""
+        prompts, texts = [turn.prompt for turn in turns], [turn.text for turn in turns]
+        seed = derive_seed(self.seed, Purpose.TEACHER, round_number)
+        gold = self.environment.gold(prompts, texts)
+        for index, turn in enumerate(turns):
+            turn.feedback = self.settings.feedback
+            turn.gold = None if gold is None else gold[index]
+        if self.settings.feedback == "none":
+            for turn in turns:
+                turn.reward = 1.0
+        elif self.settings.feedback == "random":
+            generator = random.Random(seed)
+            for turn in turns:
+                turn.reward = float(generator.random() < 0.5)
+        elif self.settings.feedback == "score":
+            for turn, score in zip(turns, self.teacher.score(prompts, texts, seed), strict=True):
+                turn.reward = float(score)
+        else:
+            turns += self._corrections(turns, self.teacher.correct(prompts, texts, seed))
+
+    def _corrections(self, turns: Sequence[Turn], corrected: Sequence[str]) -> list[Turn]:
+        """The teacher's turns: none for a completion that it leaves as it is, which is then a good one."""
+        made = []
+        for turn, text in zip(turns, corrected, strict=True):
+            if text.split() == turn.text.split():
+                turn.reward = 1.0
+                continue
+            turn.reward = 0.0
+            ids = self.tokenizer.encode(text, add_special_tokens=False).ids
+            made.append(
+                Turn(
+                    round=turn.round,
+                    episode=turn.episode,
+                    sample=turn.sample,
+                    speaker="teacher",
+                    prompt=turn.prompt,
+                    text=text,
+                    prompt_ids=turn.prompt_ids,
+                    ids=ids if ids[-1] in self.ends else [*ids, self.special["eos"]],
+                    logp=[],
+                    entropy=[],
+                    reward=1.0,
+                    feedback="correction",
+                )
+            )
+        for turn, completion in zip(made, self._log_probs(self.student, made), strict=True):
+            turn.logp, turn.entropy = completion.logp, completion.entropy
+        return made
+
+    def _log_probs(self, model: torch.nn.Module, turns: Sequence[Turn]) -> list[Completion]:
+        training = model.training
+        model.eval()
+        try:
+            pairs = [(turn.prompt_ids, turn.ids) for turn in turns]
+            pad = self.special["pad"]
+            return [
+                completion
+                for first in range(0, len(pairs), ROWS)
+                for completion in rollouts.log_probs(model, pairs[first : first + ROWS], pad)
+            ]
+        finally:
+            model.train(training)
+
+    def _text(self, ids: Sequence[int]) -> str:
+        return str(self.tokenizer.decode([token for token in ids if token != self.special["eos"]])).strip()

@@ -1,0 +1,18 @@
+"""Environments: where an episode begins and what counts in it. One plug-in per file with ``build(config, text)``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from babylm import registry
+from babylm.config.interaction import InteractionConfig
+from babylm.interaction.environments._types import Environment
+
+__all__ = ["Environment", "build"]
+
+
+def build(config: InteractionConfig, texts: Callable[[], Sequence[str]]) -> Environment:
+    """The environment that ``interaction.environment`` names; ``texts``: the training documents, read if needed."""
+    environment = registry.load("interaction/environments", config.environment).build(config, texts)
+    assert isinstance(environment, Environment)
+    return environment

@@ -1,0 +1,81 @@
+"""Learn from a teacher as configured: the library call behind ``python -m babylm.interact`` and `babylm.api`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from babylm import files, places
+from babylm.config.schema import Config
+from babylm.console import Log
+from babylm.corpora import sources, tokenizer
+from babylm.interaction import environments, teachers
+from babylm.interaction.act import Actor
+from babylm.interaction.rounds import Rounds
+from babylm.tables import text_table
+from babylm.training.module import Pretraining
+from babylm.training.pretrain import pretrain
+from babylm.training.setup import TrainingSetup
+
+
+def interact(config: Config, log: Log | None = None) -> Path:
+    """Run the rounds of ``config.interaction``, or continue them; returns the run's folder.
+
+    The result is a run like any other: revisions at milestones of exposure, ``metrics.jsonl``, ``main``; beside them
+    ``rounds/`` (every turn), ``rounds/results.json`` (the student before the first round and after each) and
+    ``ledger.json``. Errors are those of `babylm.training.pretrain.pretrain`.
+    """
+    log = log or Log()
+    check(config)
+    folder = places.given(config.checkpoints) / config.name
+    teacher = teachers.build(config.interaction)
+
+    def texts() -> list[str]:
+        return [document.text for document in sources.read(config.corpus).documents()]
+
+    environment = environments.build(config.interaction, texts)
+    feeds: list[Rounds] = []
+
+    def make_feed(stream: Any, flops_per_token: Any) -> Rounds:
+        feeds.append(Rounds(config, stream, flops_per_token, folder))
+        return feeds[-1]
+
+    def prepared(setup: TrainingSetup, module: Pretraining) -> None:
+        tokens = tokenizer.load(setup.corpus.tokenizer_folder)
+        special = tokenizer.special_ids(setup.corpus.tokenizer_folder)
+        parts = teacher, environment, config.interaction, config.seed
+        student = Actor(module.network, setup.network(), tokens, special, *parts)
+        feeds[-1].bind(student, log)
+
+    made = pretrain(config, log, make_feed, prepared)
+    if feeds and (folder / "main" / files.MANIFEST).is_file() and feeds[-1].round:
+        feeds[-1].finish()
+        _show(folder, log)
+    return made
+
+
+def check(config: Config) -> None:
+    """Raise ValueError for settings that an interaction cannot have."""
+    if config.training.devices > 1:
+        raise ValueError("training.devices: an interaction runs on one device")
+    if config.averaging.name != "none":
+        raise ValueError("averaging.name: an interaction acts with the weights that learn; use averaging.name=none")
+    if config.interaction.groups_per_step % config.training.accumulate_grad_batches:
+        raise ValueError("interaction.groups_per_step: must be a multiple of training.accumulate_grad_batches")
+    longest = config.interaction.max_new_tokens + 8
+    if longest > config.model.max_position_embeddings:
+        raise ValueError("interaction.max_new_tokens: longer than model.max_position_embeddings leaves room for")
+
+
+def _show(folder: Path, log: Log) -> None:
+    """The student by round, and the ledger."""
+    results = files.read_json(folder / "rounds" / "results.json")["rounds"]
+    names = list(dict.fromkeys(name for result in results for name in result))
+    rows = [[_shown(result.get(name)) for name in names] for result in results]
+    log("prompts that are never learnt from\n" + text_table(names, rows))
+    ledger = files.read_json(folder / "ledger.json")
+    log("words\n" + text_table(("", "words"), [(name, f"{value:,}") for name, value in ledger.items()]))
+
+
+def _shown(value: Any) -> str:
+    return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else f"{value:,}"

@@ -1,0 +1,48 @@
+"""Groups of turns as rows of a `TokenBatch`, one sequence per row, with what learners need of each token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from babylm.batches.feed import TokenBatch
+from babylm.interaction.episodes import Turn
+
+MULTIPLE = 8
+"""Rows are as long as a multiple of this, so that few lengths occur."""
+
+
+def sequence_rows(groups: Sequence[Sequence[Turn]], *, pad: int, step: int, divisor: float) -> TokenBatch:
+    """One row per turn: prompt, completion, pads (`babylm.objectives._sequences` has an example).
+
+    A turn that fills up its group (the same turn twice in a row) has no sequence: it is read and not learnt from.
+    """
+    turns = [(number, turn) for number, group in enumerate(groups) for turn in group]
+    longest = max(len(turn.prompt_ids) + len(turn.ids) for _, turn in turns)
+    length = -(-longest // MULTIPLE) * MULTIPLE
+    shape = (len(turns), length)
+    tokens = torch.full(shape, pad, dtype=torch.int64)
+    documents = torch.ones(shape, dtype=torch.int32)
+    sequence_ids, group_ids = torch.full(shape, -1), torch.full(shape, -1)
+    reward, behaviour, reference = (torch.zeros(shape) for _ in range(3))
+    previous: Turn | None = None
+    for row, (group, turn) in enumerate(turns):
+        begin, end = len(turn.prompt_ids), len(turn.prompt_ids) + len(turn.ids)
+        tokens[row, :end] = torch.tensor([*turn.prompt_ids, *turn.ids])
+        documents[row, :end] = 0
+        if turn is not previous:
+            sequence_ids[row, begin:end], group_ids[row, begin:end] = row, group
+            reward[row, begin:end] = turn.reward
+            behaviour[row, begin:end] = torch.tensor(turn.logp)
+            reference[row, begin:end] = torch.tensor(turn.meta["reference_logp"])
+        previous = turn
+    extra = {
+        "sequence_ids": sequence_ids,
+        "group_ids": group_ids,
+        "reward": reward,
+        "behaviour_logp": behaviour,
+        "reference_logp": reference,
+    }
+    words = torch.zeros(shape, dtype=torch.uint8)
+    return TokenBatch(tokens, documents, words, step=step, step_rows=len(turns), divisor=divisor, extra=extra)

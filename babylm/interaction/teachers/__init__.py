@@ -1,0 +1,18 @@
+"""Teachers: who answers the student. One plug-in per file, each with ``build(config) -> Teacher``.
+
+A teacher offers what it can: `Teacher.correct` writes a completion anew, `Teacher.score` gives one number per
+completion. It never hands over probabilities of tokens: the rules forbid it for external models.
+"""
+
+from babylm import registry
+from babylm.config.interaction import InteractionConfig
+from babylm.interaction.teachers._types import Teacher
+
+__all__ = ["Teacher", "build"]
+
+
+def build(config: InteractionConfig) -> Teacher:
+    """The teacher that ``interaction.teacher`` names; ValueError with the nearest names if there is none."""
+    teacher = registry.load("interaction/teachers", config.teacher).build(config)
+    assert isinstance(teacher, Teacher)
+    return teacher

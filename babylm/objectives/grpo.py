@@ -1,0 +1,63 @@
+"""Group-relative policy optimisation (arXiv 2402.03300; without division by the deviation: Dr. GRPO, 2503.20783)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from babylm.config.fields import number
+from babylm.lazy import torch
+from babylm.objectives._sequences import SequenceObjective, Sequences, SequenceSettings
+from babylm.objectives._types import SpecialTokens
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass
+class Settings(SequenceSettings):
+    """Settings of the objective ``grpo``."""
+
+    scale_rewards: bool = True
+    """Divide advantages by the standard deviation of the group's rewards."""
+    epsilon: float = number(0.2, "(0, 1]")
+    """Largest change of the probability ratio that is rewarded."""
+    beta: float = number(0.0, "[0, 1e4]")
+    """Weight of the KL divergence to the reference (estimator k3, per token in the mean)."""
+    length_normalized: bool = True
+    """Mean log-ratios per token instead of sums."""
+
+
+class GRPO(SequenceObjective):
+    """Advantages within groups of samples of one prompt; ratios of whole sequences (as GSPO)."""
+
+    config: Settings
+    learner_metrics = ("reward", "clipped")
+
+    def sequence_loss(self, sequences: Sequences) -> tuple[Tensor, dict[str, Tensor]]:
+        """Clipped surrogate per sequence + beta * k3, by log-ratios of sequences."""
+        advantage = group_advantage(sequences, self.config.scale_rewards)
+        length = sequences.length if self.config.length_normalized else torch.ones_like(sequences.length)
+        ratio = ((sequences.logp - sequences.behaviour_logp) / length).exp()
+        clipped = ratio.clamp(1 - self.config.epsilon, 1 + self.config.epsilon)
+        value = -torch.minimum(ratio * advantage, clipped * advantage)
+        if self.config.beta:
+            log_ratio = (sequences.reference_logp - sequences.logp) / length
+            value = value + self.config.beta * (log_ratio.exp() - log_ratio - 1)
+        return value, {"reward": sequences.reward, "clipped": (ratio != clipped).float()}
+
+
+def group_advantage(sequences: Sequences, scale: bool) -> Tensor:
+    """(S,) reward minus the mean of the group, over the deviation of the group if ``scale``."""
+    same = (sequences.group[:, None] == sequences.group[None, :]).float()
+    count = same.sum(1)
+    advantage = sequences.reward - (same @ sequences.reward) / count
+    if not scale:
+        return advantage
+    deviation = ((same @ advantage.square()) / (count - 1).clamp(min=1)).sqrt()
+    return torch.where(deviation > 0, advantage / (deviation + 1e-4), torch.zeros_like(advantage))
+
+
+def build(settings: Settings, special: SpecialTokens) -> GRPO:
+    """The objective."""
+    return GRPO(settings, special)

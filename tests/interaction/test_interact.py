@@ -1,0 +1,237 @@
+"""Rounds of an interaction: every word in the ledger, nothing learnt twice, the same seed gives the same weights."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+
+import pytest
+import torch
+
+from babylm import config as configuration
+from babylm import interact as command
+from babylm import report
+from babylm.corpora import microlanguage
+from babylm.interaction import episodes, rollouts
+from babylm.interaction.environments.microlanguage import MicroLanguage
+from babylm.interaction.interact import interact
+from babylm.interaction.ledger import Ledger
+from babylm.interaction.rounds import Rounds
+from babylm.interaction.teachers.grammar import Grammarian
+from babylm.models.configuration_babylm import BabyLMConfig
+from babylm.models.modeling_babylm import BabyLMForCausalLM
+from babylm.runs import Run
+from babylm.tracks import TRACKS
+from babylm.training.errors import RunStopped
+from tests.training.test_resume import stop_at
+
+YAML = """
+name: i
+track: free
+milestones: [200, 500]
+corpus: {source: microlanguage, toy: {words: 3000, errors: 0.5}}
+tokenizer: {vocab_size: 400}
+model: {preset: smoke, hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 2, intermediate_size: 48,
+        max_position_embeddings: 64, dropout: 0.1}
+objective: {name: grpo}
+optimizer: {lr: 0.003}
+schedule: {name: constant, warmup: 0.0}
+phases: [{sequence_length: 32, tokens_per_step: 128}]
+training: {precision: fp32, attention: sdpa, log_every: 2}
+evaluation: {tasks: []}
+interaction: {feedback: score, rounds: 2, prompts: 8, samples: 3, groups_per_step: 4, test_prompts: 4,
+              max_new_tokens: 8}
+"""
+
+
+def make(folder, *overrides):
+    folder.mkdir(exist_ok=True)
+    (folder / "i.yaml").write_text(YAML)
+    words = [f"corpus.prepared={folder}/prepared", f"checkpoints={folder}/checkpoints", *overrides]
+    return configuration.load(folder / "i.yaml", words)
+
+
+def weights(folder):
+    return json.loads((folder / "main" / "babylm.json").read_text())["weights_sha256"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    return interact(make(folder))
+
+
+def test_the_ledger_is_that_of_a_count_by_hand(whole):
+    run, ledger = Run(whole), json.loads((whole / "ledger.json").read_text())
+    turns = [turn for number in (1, 2) for turn in episodes.read(whole / "rounds" / f"round_{number:04d}.jsonl")]
+    said = sum(len(turn.text.split()) for turn in turns)
+    prompts = {(turn.round, turn.episode): turn.prompt for turn in turns}
+    assert ledger["generated"] == said
+    assert ledger["teacher_shown"] == sum(len(prompt.split()) for prompt in prompts.values())
+    assert ledger["rewards"] == len(turns) == 2 * 8 * 3
+    assert ledger["episodes_read"] == sum(len(f"{turn.prompt} {turn.text}".split()) for turn in turns)
+    assert ledger["teacher_input"] == ledger["episodes_read"], "the teacher judges each sequence once"
+    assert ledger["read"] == ledger["corpus_read"] + ledger["episodes_read"] + said == run.plan["words"]
+    assert run.plan["steps"] == 2 * 2 * 2, "two steps of sequences per round, each followed by one of text"
+    assert run.revisions == ["chck_200", "chck_500", "main"]
+    names = {m["name"]: m["words"] for m in run.plan["milestones"]}
+    assert names["chck_200"] >= 200
+
+
+def test_results_are_kept_by_round_and_the_run_is_reported(whole, capsys):
+    results = json.loads((whole / "rounds" / "results.json").read_text())["rounds"]
+    assert [result["round"] for result in results] == [0, 1, 2]
+    assert all(0 <= result["gold"] <= 1 for result in results)
+    assert report._command([str(whole)]) == 0
+    assert Run(whole).ledger["from_teachers"] > 0
+
+
+@pytest.mark.parametrize("step", [1, 3, 5])
+def test_an_interrupted_interaction_ends_at_the_same_weights(whole, tmp_path, monkeypatch, step):
+    made = make(tmp_path)
+    with monkeypatch.context() as patch:
+        stop_at(patch, step, signal.SIGTERM)
+        with pytest.raises(RunStopped):
+            interact(made)
+    before = [file.read_bytes() for file in sorted((tmp_path / "checkpoints/i/rounds").glob("round_*"))]
+    asked = []
+    correct = Grammarian.score
+    monkeypatch.setattr(Grammarian, "score", lambda self, *given: asked.append(1) or correct(self, *given))
+    folder = interact(made)
+    assert weights(folder) == weights(whole)
+    assert len(asked) == 2 - len(before), "no round is asked for twice"
+    assert (folder / "ledger.json").read_text() == (whole / "ledger.json").read_text()
+
+
+def test_recorded_replies_reproduce_the_run_without_a_teacher(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(Grammarian, "score", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(Rounds, "round_file", lambda self, number: whole / "rounds" / f"round_{number:04d}.jsonl")
+    assert weights(interact(make(tmp_path))) == weights(whole)
+
+
+def test_no_learner_reads_gold(whole, tmp_path, monkeypatch):
+    gold = MicroLanguage.gold
+    monkeypatch.setattr(MicroLanguage, "gold", lambda self, *given: [1 - value for value in gold(self, *given)])
+    assert weights(interact(make(tmp_path))) == weights(whole)
+
+
+def test_it_stops_at_the_budget_in_the_middle_of_a_round(tmp_path):
+    run = Run(interact(make(tmp_path, "budget.words=500", "interaction.rounds=50")))
+    assert 500 <= run.plan["words"] < 500 + 150
+    assert run.plan["steps"] % 4, "not at the end of a round"
+
+
+@pytest.mark.parametrize(
+    ("changes", "limit"),
+    [
+        ({"corpus_read": 99_999_999, "generated": 1}, "exposure"),
+        ({"teacher_shown": 9_000_000}, "unique"),
+        ({"generated": 10**7}, "generated"),
+    ],
+)
+def test_each_limit_of_a_track_ends_it(changes, limit):
+    ledger = Ledger(corpus=1_000_000)
+    assert ledger.exceeded(TRACKS["strict-small"]) is None
+    for name, value in changes.items():
+        setattr(ledger, name, value)
+    assert limit in ledger.exceeded(TRACKS["strict-small"])
+    assert ledger.exceeded(TRACKS["free"]) is None
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("averaging={name: ema}", "averaging.name: an interaction acts with the weights that learn"),
+        ("training={accumulate_grad_batches: 2} interaction.groups_per_step=3", "groups_per_step: must be a multiple"),
+        ("interaction.teacher=gramar", "did you mean grammar"),
+        ("interaction.environment=micro", "did you mean microlanguage"),
+        ("interaction.max_new_tokens=60", "longer than model.max_position_embeddings"),
+    ],
+)
+def test_mistakes_are_told_before_anything_begins(tmp_path, override, message):
+    with pytest.raises(ValueError, match=message):
+        interact(make(tmp_path, *override.rsplit(" ", 1) if override.startswith("training") else [override]))
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_corrections_pair_each_completion_with_a_grammatical_one(tmp_path, capsys):
+    words = [str(tmp_path / "i.yaml"), "interaction.feedback=correction", "objective={name: simpo, lm_weight: 0.2}"]
+    make(tmp_path)
+    places = [f"corpus.prepared={tmp_path}/prepared", f"checkpoints={tmp_path}/checkpoints"]
+    from babylm import cli
+
+    assert cli.config_command("", command.main, [*words, *places, "interaction.rounds=1"]) == 0
+    assert "teacher_shown" in capsys.readouterr().out
+    turns = episodes.read(tmp_path / "checkpoints/i/rounds/round_0001.jsonl")
+    teachers = [turn for turn in turns if turn.speaker == "teacher"]
+    assert teachers
+    assert all(microlanguage.is_grammatical(f"{turn.prompt} {turn.text}") for turn in teachers)
+    assert all(len(turn.logp) == len(turn.ids) == len(turn.meta["reference_logp"]) for turn in turns)
+
+
+# The micro-language
+
+
+def test_sentences_are_grammatical_errors_are_not_and_repairs_are():
+    generator = random.Random(0)
+    for _ in range(500):
+        text = microlanguage.sentence(generator)
+        assert microlanguage.is_grammatical(text), text
+        wrong = microlanguage.corrupted(text, generator)
+        assert not microlanguage.is_grammatical(wrong), wrong
+        count = generator.randint(1, 4)
+        prompt, rest = " ".join(text.split()[:count]), " ".join(wrong.split()[count:])
+        repaired = microlanguage.repaired(prompt, rest, generator)
+        assert microlanguage.is_grammatical(f"{prompt} {repaired}"), (prompt, rest, repaired)
+    assert microlanguage.repaired("the dog", "sees a cat .", generator) == "sees a cat ."
+
+
+# Sampling
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
+    ids = {"bos_token_id": 0, "pad_token_id": 2, "mask_token_id": 3, "eos_token_id": 1}
+    return BabyLMForCausalLM(BabyLMConfig(vocab_size=60, initializer="scaled", **shape, **ids)).eval()
+
+
+PROMPTS = [[0, 5, 9], [0, 7], [0, 11, 12, 13, 14, 15], [0, 20, 21]]
+
+
+def draw(model, prompts, seeds, **settings):
+    return rollouts.sample(model, prompts, max_new_tokens=10, ends={1}, pad=2, seeds=seeds, **settings)
+
+
+def test_a_row_is_the_same_alone_and_in_a_batch(model):
+    together = draw(model, PROMPTS, [1, 2, 3, 4])
+    for prompt, seed, completion in zip(PROMPTS, [1, 2, 3, 4], together, strict=True):
+        (alone,) = draw(model, [prompt], [seed])
+        assert alone.ids == completion.ids
+        assert alone.logp == pytest.approx(completion.logp, abs=1e-4)
+    assert len({tuple(c.ids) for c in draw(model, [PROMPTS[0]] * 8, range(8))}) > 4
+
+
+def test_log_probabilities_are_those_of_the_model(model):
+    completions = draw(model, PROMPTS, [5, 6, 7, 8], temperature=0.7, top_p=0.9)
+    again = rollouts.log_probs(model, [(p, c.ids) for p, c in zip(PROMPTS, completions, strict=True)], pad=2)
+    for completion, expected in zip(completions, again, strict=True):
+        assert completion.logp == pytest.approx(expected.logp, abs=1e-4)
+        assert completion.entropy == pytest.approx(expected.entropy, abs=1e-4)
+
+
+def test_cold_samples_are_transformers_greedy_ones(model):
+    for prompt, completion in zip(PROMPTS, draw(model, PROMPTS, [1] * 4, temperature=1e-6), strict=True):
+        ids, settings = torch.tensor([prompt]), {"eos_token_id": 1, "pad_token_id": 2, "do_sample": False}
+        made = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=10, **settings)
+        assert completion.ids == made[0, len(prompt) :].tolist()
+
+
+def test_frequencies_are_those_of_the_softmax(model):
+    first = [c.ids[0] for c in draw(model, [[0, 5]] * 3000, range(3000), top_p=1.0)]
+    with torch.no_grad():
+        expected = model(input_ids=torch.tensor([[0, 5]])).logits[0, -1].softmax(-1)
+    counts = torch.bincount(torch.tensor(first), minlength=60) / 3000
+    assert (counts - expected).abs().max() < 0.03
