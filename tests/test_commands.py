@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from babylm import cli, config, evaluate, generate, prepare, report, study, submit, train
+from babylm import cli, config, evaluate, generate, prepare, registry, report, study, submit, train
 from babylm.cli import config_command
 from babylm.config import studies as study_config
 from babylm.corpora import toy
@@ -27,6 +27,7 @@ from tests import commands
 from tests.commands import ROOT, Command
 from tests.corpora.test_given_tokenizer import gpt2
 from tests.evaluation import fixtures
+from tests.studies import planted
 from tests.training import runs
 
 TINY = (
@@ -92,6 +93,7 @@ def scratch(tmp_path, tiny, data, monkeypatch):
     pairs = [("ok", "star"), *((f"the dog sees {n}", f"the dog see {n}") for n in ("it", "a cat", "me"))]
     for name, separator in (("pairs.csv", ","), ("pairs.tsv", "\t")):
         (tmp_path / "my" / name).write_text("".join(separator.join(pair) + "\n" for pair in pairs))
+    planted.write(tmp_path / "my")
     (tmp_path / "my" / "gpt2").mkdir()
     gpt2().save(str(tmp_path / "my" / "gpt2" / "tokenizer.json"))
     (tmp_path / "prompts.txt").write_text("the dog\na cat\n")
@@ -197,6 +199,7 @@ def check_job(command: Command, words: list[str], scratch: Path, tiny: Path) -> 
         assert evaluate._command([*given, "limit=2", "part=0/2"]) == 0
     else:
         assert module == "babylm.study"
+        registry.add("my/plugins")
         study_config.load_study(given[0], [word for word in given[1:] if "=" in word and word != "key=value"])
 
 
@@ -233,6 +236,7 @@ def test_each_command(command, scratch, tiny, monkeypatch, capsys):
             assert submit._command([*arguments, "load=false"]) == 0
             assert "equal" in capsys.readouterr().out
         case ["python", "-m", "babylm.study", *arguments]:
+            planted.forget_plugins(monkeypatch)
             plan_study(arguments, scratch, capsys)
         case ["python", "-m", "babylm.generate", *arguments]:
             if not any("chat" in word or not re.match(r"\w+=|checkpoints/", word) for word in arguments) and (
@@ -243,6 +247,7 @@ def test_each_command(command, scratch, tiny, monkeypatch, capsys):
         case ["python", script, *_] if script.startswith("benchmarks/"):
             check_benchmark(command.text, script)
         case ["sbatch", *arguments]:
+            planted.forget_plugins(monkeypatch)
             check_job(command, arguments, scratch, tiny)
         case ["make", *targets]:
             subprocess.run(["make", "--dry-run", *targets], cwd=ROOT, check=True, capture_output=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 
 from babylm import study
 from babylm.studies.experiment import Measurements
@@ -44,6 +45,13 @@ def test_the_planted_effect_is_found_and_the_null_is_not(tmp_path, plugins, caps
     tables = {name: (folder / name).read_bytes() for name in ("measurements.csv", "differences.csv", "summary.md")}
     assert command(tmp_path, plugins, "name=again") == 0
     assert tables == {name: (tmp_path / "again" / name).read_bytes() for name in tables}, "same seeds, same table"
+
+
+def test_without_matplotlib_there_is_everything_but_the_figure(tmp_path, plugins, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert command(tmp_path, plugins, "seeds=[1]") == 0
+    assert "no figure is drawn: it needs matplotlib: pip install 'babylm[report]'" in capsys.readouterr().out
+    assert json.loads((tmp_path / "planted" / "summary.json").read_text())["figure"] is None
 
 
 def test_another_setting_is_another_piece_and_another_name_of_the_folder_is_not(tmp_path, plugins):
