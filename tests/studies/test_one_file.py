@@ -6,7 +6,8 @@ import csv
 import json
 import sys
 
-from babylm import study
+from babylm import api, study
+from babylm.console import Log
 from babylm.studies.experiment import Measurements
 from tests.studies.planted import plugins
 
@@ -45,6 +46,12 @@ def test_the_planted_effect_is_found_and_the_null_is_not(tmp_path, plugins, caps
     tables = {name: (folder / name).read_bytes() for name in ("measurements.csv", "differences.csv", "summary.md")}
     assert command(tmp_path, plugins, "name=again") == 0
     assert tables == {name: (tmp_path / "again" / name).read_bytes() for name in tables}, "same seeds, same table"
+
+
+def test_the_library_runs_it_too(tmp_path, plugins):
+    api.add_plugins(plugins)
+    folder = api.study(tmp_path / "planted.yaml", folder=tmp_path, seeds=[4], log=Log(quiet=True))
+    assert json.loads((folder / "summary.json").read_text())["seeds"] == [4]
 
 
 def test_without_matplotlib_there_is_everything_but_the_figure(tmp_path, plugins, monkeypatch, capsys):
