@@ -14,8 +14,13 @@ def seconds_of(piece: Piece, pieces: Sequence[Piece], store: PieceStore) -> floa
     """Estimated seconds of a piece; None if nothing was declared and none of its kind is done.
 
     The declared cost times the median of measured / declared over the pieces of its kind that are done; without a
-    declared cost, the median of what those took.
+    declared cost, the median of what those took. Always somewhat more than an attempt that was stopped.
     """
+    estimate, stopped = _from_others(piece, pieces, store), 1.1 * store.seconds_stopped(piece)
+    return max(estimate or 0.0, stopped) if stopped else estimate
+
+
+def _from_others(piece: Piece, pieces: Sequence[Piece], store: PieceStore) -> float | None:
     declared = piece.condition.seconds
     ratios = []
     for other in pieces:

@@ -166,6 +166,18 @@ class PieceStore:
                 file.unlink()
                 del self._read[piece.key]
 
+    def put_stopped(self, piece: Piece, seconds: float) -> None:
+        """Store that a piece was stopped after so many seconds: it takes longer than that."""
+        files.write_json(self._stopped_file(piece), {"seconds": round(max(seconds, self.seconds_stopped(piece)), 2)})
+
+    def seconds_stopped(self, piece: Piece) -> float:
+        """Seconds of its longest attempt that was stopped; 0 if there is none."""
+        content = files.read_typed(self._stopped_file(piece), {"seconds": (int, float)}, REMEDY)
+        return float(content.get("seconds", 0.0))
+
+    def _stopped_file(self, piece: Piece) -> Path:
+        return self.folder / "stopped" / f"{piece.key}.json"
+
     def _file(self, piece: Piece) -> Path | None:
         return next(self.folder.glob(f"*-{piece.key}.json"), None)
 

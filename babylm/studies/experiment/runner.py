@@ -92,10 +92,10 @@ class Experiment:
         return self.pieces(expected(self.settings))
 
     def run(self, piece: Piece) -> Record:
-        """Measure one piece and store the record; an error is the reason why it failed, with its traceback in the log.
+        """Measure one piece and store the record; an error is the reason why it failed.
 
         Raises:
-            TimeUp: The limit came first; nothing is stored.
+            TimeUp: The limit came first; only how long the attempt was is stored.
         """
         self.log(f"== {piece.condition.name}, seed {piece.seed}")
         listen()  # the piece before may have taken the signal over
@@ -104,6 +104,10 @@ class Experiment:
             rows = list(self.study.run(piece, self.settings))
             values = [(row.item, row.measure, row.value) for row in rows]
             record = Record(time.monotonic() - begin, values, code_sha256=self.code_sha256)
+        except TimeUp:
+            if not piece.condition.resumable:
+                self.store.put_stopped(piece, time.monotonic() - begin)
+            raise
         except Exception as error:
             reason = cli.explain(error) or f"{type(error).__name__}: {first_line(error)}"
             record = Record(time.monotonic() - begin, (), " ".join(reason.split()), self.code_sha256)
@@ -128,7 +132,7 @@ def run_study(settings: StudyConfig, log: Log | None = None) -> Path:
     With ``dry_run`` the plan is printed and nothing is run. With ``part`` there is no summary until all parts are done.
 
     Raises:
-        ValueError: A wrong setting, or every piece failed.
+        ValueError: A wrong setting, every piece failed, or no piece that is left can ever fit the time limit.
         StudyStopped: The time limit or SIGUSR1 came first; the same call continues.
     """
     experiment = Experiment(settings, log)
@@ -189,6 +193,11 @@ def _run_all(experiment: Experiment, begin: float) -> list[Piece] | None:
             experiment.run(piece)
         if too_long:
             _name_unbegun(too_long, log)
+            if all((estimates.seconds_of(piece, pieces, store) or 0) > experiment.limit.usable for piece in too_long):
+                raise ValueError(
+                    f"time_limit={settings.time_limit:g}: too short for any piece that is left "
+                    f"({too_long[0].name} takes more than that): raise it"
+                )
             raise TimeUp
         log(f"{len(mine)} pieces done after {duration(time.monotonic() - begin)}")
 

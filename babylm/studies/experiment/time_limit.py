@@ -29,7 +29,9 @@ class TimeLimit:
     """The moment by which a process must have stopped; without ``seconds`` there is none."""
 
     def __init__(self, seconds: float | None = None) -> None:
-        self._end = None if seconds is None else time.monotonic() + seconds - min(MARGIN, seconds / 4)
+        self.usable = float("inf") if seconds is None else seconds - min(MARGIN, seconds / 4)
+        """Seconds from the start to the moment at which to stop; infinite without a limit."""
+        self._end = time.monotonic() + self.usable
 
     @property
     def seconds_left(self) -> float:
@@ -38,7 +40,7 @@ class TimeLimit:
         >>> TimeLimit().seconds_left, 70 < TimeLimit(100).seconds_left <= 75
         (inf, True)
         """
-        return float("inf") if self._end is None else self._end - time.monotonic()
+        return self._end - time.monotonic()
 
     @contextmanager
     def watch(self) -> Iterator[None]:
@@ -49,7 +51,7 @@ class TimeLimit:
         handlers = {number: signal.getsignal(number) for number in (signal.SIGUSR1, signal.SIGALRM)}
         listen()
         signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGUSR1))
-        if self._end is not None:
+        if self.usable < float("inf"):
             signal.setitimer(signal.ITIMER_REAL, max(0.1, self.seconds_left), AGAIN)
         try:
             yield

@@ -139,16 +139,28 @@ def test_later_conditions_depend_on_what_was_measured(tmp_path, toy):
 
 
 def test_pieces_that_do_not_fit_the_time_are_named_and_not_begun(tmp_path, toy, capsys):
-    long = Condition("long", {"x": 3}, seconds=1000)
-    module = toy(long, Condition("short", {"x": 4}, seconds=1), Condition("resumes", {"x": 5}, None, 1000, "r", True))
-    with pytest.raises(StudyStopped, match="4 of 6 known pieces are done"):
-        run_study(settings_for(tmp_path, time_limit=60.0))
-    assert {name for name, _ in module.log} == {"short", "resumes"}, "what resumes is begun in whatever time is left"
+    first = Condition("first", {"slow": 1.0}, [1], 1, "first")
+    long = Condition("long", {"x": 3}, seconds=29.5)
+    module = toy(
+        first, long, Condition("short", {"x": 4}, None, 1), Condition("resumes", {"x": 5}, None, 1000, "r", True)
+    )
+    with pytest.raises(StudyStopped, match="5 of 7 known pieces are done"):
+        run_study(settings_for(tmp_path, time_limit=40.0))  # of which 30 are usable
+    assert {name for name, _ in module.log} == {"first", "short", "resumes"}, "what resumes is begun in any time"
     assert "too short: long (seed 1), long (seed 2)" in capsys.readouterr().out
-    assert len((tmp_path / "toy" / "measurements.csv").read_text().splitlines()) == 5
+    assert len((tmp_path / "toy" / "measurements.csv").read_text().splitlines()) == 6
     module.log.clear()
-    run_study(settings_for(tmp_path))
+    run_study(settings_for(tmp_path, time_limit=1000.0))
     assert {name for name, _ in module.log} == {"long"}
+
+
+def test_a_piece_that_can_never_fit_is_an_error_and_not_repeated_for_ever(tmp_path, toy):
+    toy(A, Condition("endless", {"slow": 60.0}, [1]))
+    limit = settings_for(tmp_path, time_limit=1.0)
+    with pytest.raises(StudyStopped, match="2 of 3"):
+        run_study(limit)  # of unknown length, so it is begun, and stopped
+    with pytest.raises(ValueError, match=r"time_limit=1: too short for any piece that is left \(endless-s1 takes more"):
+        run_study(limit)
 
 
 def test_the_limit_stops_inside_a_piece(tmp_path, toy):
