@@ -6,6 +6,7 @@
     python -m babylm.generate FOLDER    let a model continue texts, or chat
     python -m babylm.report FOLDER      one page to look at
     python -m babylm.submit FOLDER      check everything, then write the submission
+    python -m babylm.convert FOLDER     bring a run or revision of an older version over
 
 Each with --help; CONFIG is a file of configs/, FOLDER a run's checkpoints/NAME. README.md goes through all of them.
 """
@@ -19,7 +20,7 @@ from babylm import cli
 
 
 def _run(words: list[str]) -> int:
-    steps = ("prepare", "train", "evaluate", "generate", "report", "submit")
+    steps = ("prepare", "train", "evaluate", "generate", "report", "submit", "convert")
     if words[0] in steps:
         raise ValueError(f"a command is one word with its package: python -m babylm.{' '.join(words)}")
     raise ValueError(f"{words[0]}: no such command; there are python -m babylm.{{{','.join(steps)}}}")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from babylm import environment, files, locks
+from babylm.config import older
 
 LEADER_SECONDS = 600.0
 
@@ -159,6 +160,8 @@ class RunFolder:
         if stored.exists():
             old = files.read_json(stored, "choose another name=..., or remove the folder to start anew")
             differing = [key for key in sorted(old.keys() | identity.keys()) if old.get(key) != identity.get(key)]
+            if differing and (hint := older.hint(self.path, old)):
+                raise ValueError(hint)
             if differing:
                 changes = "; ".join(f"{key} was {old.get(key)!r}, now {identity.get(key)!r}" for key in differing[:5])
                 raise ValueError(

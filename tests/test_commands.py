@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from babylm import cli, config, evaluate, generate, prepare, registry, report, study, submit, train
+from babylm import cli, config, convert, evaluate, generate, prepare, registry, report, study, submit, train
 from babylm.cli import config_command
 from babylm.config import studies as study_config
 from babylm.corpora import toy
@@ -230,6 +230,10 @@ def test_each_command(command, scratch, tiny, monkeypatch, capsys):
                 shutil.copytree(tiny, scratch / "checkpoints" / "tiny", dirs_exist_ok=True)
             assert report._command(arguments) == 0
             assert any((scratch / word / "report.html").is_file() for word in arguments) or "out=" in " ".join(words)
+        case ["python", "-m", "babylm.convert", *arguments]:
+            if "checkpoints" in arguments:
+                shutil.copytree(tiny, scratch / "checkpoints" / "tiny", dirs_exist_ok=True)
+            assert convert._command(arguments) == 0
         case ["python", "-m", "babylm.submit", *arguments]:
             if scored := [word for word in arguments if word.startswith(("rules=", "backend="))]:
                 assert evaluate._command([arguments[0], *scored]) == 0

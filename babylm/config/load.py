@@ -23,7 +23,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 
 from babylm import files, places, redaction, registry
-from babylm.config import presets
+from babylm.config import older, presets
 from babylm.config.checks import ConfigError, check, check_evaluation, check_lists, shown
 from babylm.config.fields import check_numbers, children, plugin_settings
 from babylm.config.schema import Config, EvaluationConfig
@@ -54,7 +54,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
             OmegaConf.update(merged, key, value)
         config = OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
-        raise ConfigError(explain_error(error)) from None
+        raise ConfigError(older.hint_of_file(places.given(path)) or explain_error(error)) from None
     except (TypeError, ValueError) as error:  # a list where keys belong, an unknown preset
         raise ConfigError(f"{path}: {error}" if isinstance(error, TypeError) else str(error)) from None
     assert isinstance(config, Config)

@@ -47,7 +47,7 @@ def prepare(
         sources.check_held_out(corpus, source)
     for note in source.notes:
         report(f"warning: {note}")
-    parts = _parts(corpus, tokenizer, source)
+    parts = fingerprint_parts(corpus, tokenizer, source)
     fingerprint = files.sha256_json(parts)[:16]
     folder = places.given(corpus.prepared) / fingerprint
     damage = ""
@@ -81,7 +81,7 @@ def _check_roles(tokenizer: TokenizerConfig) -> None:
                 )
 
 
-def _parts(corpus: CorpusConfig, tokenizer: TokenizerConfig, source: Source) -> dict[str, Any]:
+def fingerprint_parts(corpus: CorpusConfig, tokenizer: TokenizerConfig, source: Source) -> dict[str, Any]:
     """Everything the prepared bytes depend on."""
     settings: dict[str, Any] = {
         "vocabulary": tokenizer.vocab_size,

@@ -126,6 +126,8 @@ def verify(file: Path) -> dict[str, Any]:
 
 def _check(file: Path, content: Mapping[str, Any]) -> None:
     """`files.DamagedFile` if the content of a result does not have the types that readers assume."""
+    if "scorer" in content and "backend" not in content:
+        raise files.DamagedFile(f"{file}: of an older version: python -m babylm.convert FOLDER brings it over")
     for key, types in TYPES.items():
         if not isinstance(content.get(key), types) or isinstance(content.get(key), bool):
             raise files.DamagedFile(f"{file}: {key} is {content.get(key, 'missing')!r}; {AGAIN}")

@@ -193,7 +193,11 @@ def _run_all(experiment: Experiment, begin: float) -> list[Piece] | None:
             experiment.run(piece)
         if too_long:
             _name_unbegun(too_long, log)
-            if all((estimates.seconds_of(piece, pieces, store) or 0) > experiment.limit.usable for piece in too_long):
+            usable = experiment.limit.usable
+            if all(
+                not piece.condition.resumable and (estimates.seconds_of(piece, pieces, store) or 0) > usable
+                for piece in too_long
+            ):
                 raise ValueError(
                     f"time_limit={settings.time_limit:g}: too short for any piece that is left "
                     f"({too_long[0].name} takes more than that): raise it"

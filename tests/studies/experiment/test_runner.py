@@ -157,6 +157,12 @@ def test_pieces_that_do_not_fit_the_time_are_named_and_not_begun(tmp_path, toy, 
 def test_a_piece_that_can_never_fit_is_an_error_and_not_repeated_for_ever(tmp_path, toy):
     toy(A, Condition("endless", {"slow": 60.0}, [1]))
     limit = settings_for(tmp_path, time_limit=1.0)
+    resumable = Condition("resumes", {"slow": 60.0, "x": 1}, [1], 1000.0, resumable=True)
+    toy(A, resumable)
+    for _ in range(2):
+        with pytest.raises(StudyStopped, match="2 of 3"):
+            run_study(limit)  # a resumable piece comes nearer to its end each time
+    toy(A, Condition("endless", {"slow": 60.0}, [1]))
     with pytest.raises(StudyStopped, match="2 of 3"):
         run_study(limit)  # of unknown length, so it is begun, and stopped
     with pytest.raises(ValueError, match=r"time_limit=1: too short for any piece that is left \(endless-s1 takes more"):
