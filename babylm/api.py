@@ -31,7 +31,18 @@ if TYPE_CHECKING:
     from babylm.evaluation.results.store import StoredResult
     from babylm.submission.submit import Submission
 
-__all__ = ["Config", "Run", "add_plugins", "evaluate", "load_config", "prepare", "report", "submit", "train"]
+__all__ = [
+    "Config",
+    "Run",
+    "add_plugins",
+    "evaluate",
+    "interact",
+    "load_config",
+    "prepare",
+    "report",
+    "submit",
+    "train",
+]
 
 
 def add_plugins(path: str | Path) -> list[str]:
@@ -88,6 +99,17 @@ def train(config: str | Path | Config, *overrides: str, log: Log | None = None, 
     from babylm.training.pretrain import pretrain
 
     return Run(pretrain(loaded, log))
+
+
+def interact(config: str | Path | Config, *overrides: str, log: Log | None = None, **settings: Any) -> Run:
+    """Let a student learn from a teacher in rounds, or continue where an earlier call stopped; returns its run.
+
+    The arguments and exceptions are those of `train`; ``config.interaction`` says who answers and how much.
+    """
+    loaded = load_config(config, *overrides, **settings)
+    from babylm.interaction.interact import interact as begin
+
+    return Run(begin(loaded, log))
 
 
 def evaluate(target: Run | str | Path, *, log: Log | None = None, **options: Any) -> list[StoredResult]:

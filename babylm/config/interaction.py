@@ -18,6 +18,8 @@ class InteractionConfig:
     """Where prompts come from: a plug-in of ``babylm/interaction/environments``."""
     teacher: str = "grammar"
     """Who answers: a plug-in of ``babylm/interaction/teachers``."""
+    teacher_model: str | None = None
+    """``model``: folder of the model that teaches, a revision of ours or any causal Hugging Face model."""
     feedback: Literal["correction", "score", "random", "none"] = "correction"
     """``correction``: the teacher writes the completion anew; ``score``: it gives a number; the controls are ``random``
     (scores by chance) and ``none`` (the student imitates its own completions)."""

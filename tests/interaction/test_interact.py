@@ -13,7 +13,7 @@ from babylm import config as configuration
 from babylm import interact as command
 from babylm import report
 from babylm.corpora import microlanguage
-from babylm.interaction import episodes, rollouts
+from babylm.interaction import episodes, rollouts, teachers
 from babylm.interaction.environments.microlanguage import MicroLanguage
 from babylm.interaction.interact import interact
 from babylm.interaction.ledger import Ledger
@@ -168,6 +168,33 @@ def test_corrections_pair_each_completion_with_a_grammatical_one(tmp_path, capsy
     assert teachers
     assert all(microlanguage.is_grammatical(f"{turn.prompt} {turn.text}") for turn in teachers)
     assert all(len(turn.logp) == len(turn.ids) == len(turn.meta["reference_logp"]) for turn in turns)
+
+
+def test_a_model_teaches_by_scores_and_continuations(whole, tmp_path):
+    made = make(tmp_path, "interaction.teacher=model", f"interaction.teacher_model={whole}", "interaction.rounds=1")
+    folder = interact(made)
+    turns = episodes.read(folder / "rounds/round_0001.jsonl")
+    assert all(turn.reward < 0 for turn in turns), "mean log-probabilities"
+    teacher = teachers.build(made.interaction)
+    prompts = ["the dog", "two cats"]
+    tokenizer, pairs = teacher.generator.tokenizer, []
+    for prompt, text in zip(prompts, ["sees a ball .", "find the ball ."], strict=True):
+        before, ids = tokenizer(prompt)["input_ids"], tokenizer(f"{prompt} {text}")["input_ids"]
+        assert ids[: len(before)] == before
+        pairs.append((before, ids[len(before) :]))
+    expected = [sum(c.logp) / len(c.logp) for c in rollouts.log_probs(teacher.generator.model, pairs, pad=2)]
+    assert teacher.score(prompts, ["sees a ball .", "find the ball ."], 0) == pytest.approx(expected, abs=1e-4)
+    assert teacher.score(["the dog"], [" "], 0) == [-100.0]
+    corrected = teacher.correct(prompts, ["a b c", ""], 1)
+    assert corrected == teacher.correct(prompts, ["a b c", ""], 1) != teacher.correct(prompts, ["a b c", ""], 2)
+    assert [len(text.split()) <= count for text, count in zip(corrected, (3, 1), strict=True)] == [True, True]
+
+
+@pytest.mark.parametrize(("path", "message"), [(None, "name the folder of the model"), ("nothing", "no folder")])
+def test_a_teacher_that_is_not_there_is_told_first(tmp_path, path, message):
+    overrides = [] if path is None else [f"interaction.teacher_model={tmp_path / path}"]
+    with pytest.raises(ValueError, match=f"interaction.teacher_model: .*{message}"):
+        interact(make(tmp_path, "interaction.teacher=model", *overrides))
 
 
 # The micro-language
