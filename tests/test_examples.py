@@ -7,6 +7,7 @@ import pytest
 
 MODULES = (
     *("console", "files", "metrics", "run_folder", "runs", "tables", "corpora.documents"),
+    *("config.older", "conversion.settings", "conversion.results"),
     *(f"reporting.{name}" for name in ("blocks", "charts", "overview", "page", "runs_table", "samples")),
 )
 
