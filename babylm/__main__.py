@@ -1,7 +1,7 @@
-"""Small-scale pretraining, a command a step:
+"""Small-scale pretraining, one command per step:
 
     python -m babylm.prepare CONFIG     read, count and encode the text (training does it too)
-    python -m babylm.train CONFIG       plan, train, save each revision; repeat it to go on
+    python -m babylm.train CONFIG       plan, train, save each revision; repeat it to continue
     python -m babylm.evaluate FOLDER    score a run, a model folder or a model of the Hub
     python -m babylm.generate FOLDER    let a model continue texts, or chat
     python -m babylm.report FOLDER      one page to look at

@@ -1,4 +1,4 @@
-"""What all commands share: help, exit codes, and every expected error as one line.
+"""Shared by all commands: help, exit codes, and every expected error as one line.
 
 A command is ``python -m babylm.X``; its module's docstring is its help. ``ValueError`` is the user's mistake (exit
 code 2), as is a file that cannot be read or written, a full disk, too little memory or a package that is not there.
@@ -22,7 +22,7 @@ from babylm.interrupts import EXIT_INTERRUPTED, MESSAGE
 EXIT_CONFIG = 2
 """Exit code of a wrong command line, configuration, plan or file."""
 EXIT_UNREAD = 141
-"""What a shell reports of a program that SIGPIPE ended."""
+"""Exit code that a shell reports for a program ended by SIGPIPE."""
 
 EXTRAS = {
     "scipy": "eval", "statsmodels": "eval", "pandas": "eval", "sklearn": "eval", "matplotlib": "report",
@@ -128,7 +128,7 @@ def leave(code: int) -> NoReturn:
 
 
 def explain(error: Exception) -> str | None:
-    """One line for an error that the user can mend; ``None`` for one that is ours."""
+    """One line for an error that the user can correct; None for a bug of ours."""
     if isinstance(error, UnicodeError):  # a ValueError too, but what Python says of it names no file
         return None
     if isinstance(error, ValueError):

@@ -1,4 +1,4 @@
-"""What a run ran on: code revision, versions of packages, machine; recorded without importing torch."""
+"""Environment of a run: code revision, versions of packages, machine; recorded without importing torch."""
 
 from __future__ import annotations
 

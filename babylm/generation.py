@@ -88,16 +88,16 @@ class Generator:
 
     def _ids(self, prompt: str, sampling: Sampling) -> list[int]:
         ids = self._encode(prompt)
-        shown = repr(prompt if len(prompt) < 40 else prompt[:37] + "...")
+        quoted = repr(prompt if len(prompt) < 40 else prompt[:37] + "...")
         if self.longest is not None and len(ids) + 1 > self.longest:
             raise ValueError(
-                f"the prompt {shown} has {len(ids):,} tokens, and the model reads {self.longest:,}: shorten it by at "
+                f"the prompt {quoted} has {len(ids):,} tokens, and the model reads {self.longest:,}: shorten it by at "
                 f"least {len(ids) + 1 - self.longest:,}"
             )
         entries = self.model.get_input_embeddings().num_embeddings
         if max(ids) >= entries:
             raise ValueError(
-                f"the prompt {shown} holds token {max(ids)}, and the model has {entries:,}: the tokenizer in the "
+                f"the prompt {quoted} holds token {max(ids)}, and the model has {entries:,}: the tokenizer in the "
                 "folder belongs to another model"
             )
         return ids
@@ -189,7 +189,7 @@ class _Sample(LogitsProcessor):
 def load(folder: Path, device: str = "auto", trust: bool = False) -> Generator:
     """The model of a folder: a revision of ours, with this package's code, or any causal Hugging Face model.
 
-    ``device``: ``auto`` (a GPU where there is one), ``cpu`` or ``cuda``; ``trust``: run the code that a foreign model
+    ``device``: ``auto`` (a GPU if there is one), ``cpu`` or ``cuda``; ``trust``: run the code that a foreign model
     brings. ``ValueError`` for a damaged revision, a model that cannot generate, and a GPU that is not there.
     """
     from transformers.utils import logging
@@ -252,7 +252,7 @@ def _load(loader: Any, folder: Path, described: dict[str, Any], trust: bool) -> 
 
 @torch.no_grad()
 def _check_causal(model: Any, folder: Path) -> None:
-    """``ValueError`` when what is predicted for a token depends on the tokens after it (an encoder that loads)."""
+    """Raise ValueError if the prediction for a token depends on later tokens (an encoder that loads)."""
     entries = model.get_input_embeddings().num_embeddings
     ids = torch.arange(4)[None] % entries
     other = ids.clone()

@@ -4,7 +4,6 @@
 
     python -m babylm.interact configs/interaction.yaml                         the micro-language, in a minute or two
     python -m babylm.interact configs/interaction.yaml name=r interaction.feedback=random   a control
-    python -m babylm.interact configs/interaction.yaml name=r interaction.feedback=random   a control
 
 The objective is the learner (supervised, dpo, simpo, orpo, kto, rrhf, reinforce, grpo). interaction.* says who answers
 and how much. Repeating the command continues the run where it stopped; a reply is never asked for twice. Results are in

@@ -1,4 +1,4 @@
-"""Prepare the text of a run: read, count words, train the tokenizer, encode, pack; training does it too where needed.
+"""Prepare the text of a run: read, count words, train the tokenizer, encode, pack; training does it too if needed.
 
     python -m babylm.prepare CONFIG [key=value ...]
 
@@ -6,9 +6,9 @@
     python -m babylm.prepare configs/strict_small.yaml tokenizer.vocab_size=8192
     python -m babylm.prepare configs/laptop.yaml corpus.path=my/transcripts corpus.cleaning=[strip_chat]
 
-What is there already is checked byte by byte, and rebuilt when damaged. Prints the datasheet, how the tokenizer fits
-the text, and the folder, which is named after everything its content depends on. Which files are read, the cleaning
-functions, and a tokenizer of your own: corpora/README.md.
+A corpus that is packed already is checked byte by byte, and rebuilt if damaged. Prints the datasheet, how the tokenizer
+fits the text, and the folder, which is named after everything its content depends on. Which files are read, the
+cleaning functions, and a tokenizer of your own: corpora/README.md.
 
 Exit codes: 0 done; 1 an unexpected error; 2 wrong configuration or corpus.
 """
@@ -23,20 +23,20 @@ from babylm.tables import text_table
 
 
 def main(config: Config) -> int:
-    """Prepare the corpus of a configuration and print what it is made of."""
+    """Prepare the corpus of a configuration and print its datasheet."""
     from babylm.corpora.build import prepare
 
     log = console.Log()
-    shards = prepare(config.corpus, config.tokenizer, log)
-    sheet = files.read_json(shards.folder / "datasheet.json")
+    corpus = prepare(config.corpus, config.tokenizer, log)
+    sheet = files.read_json(corpus.folder / "datasheet.json")
     log()
-    log(_datasheet(sheet, shards.manifest))
+    log(_datasheet(sheet, corpus.manifest))
     if config.corpus.cleaning:
-        log(f"  words before cleaning: {shards.manifest['raw_words']:,}; after: {shards.word_count:,}")
+        log(f"  words before cleaning: {corpus.manifest['raw_words']:,}; after: {corpus.word_count:,}")
     log()
-    log(_tokenizer(shards.manifest["tokenizer"]["quality"]))
+    log(_tokenizer(corpus.manifest["tokenizer"]["quality"]))
     log()
-    log(f"prepared: {shards.folder}")
+    log(f"prepared: {corpus.folder}")
     return 0
 
 
@@ -66,7 +66,7 @@ def _datasheet(sheet: dict[str, Any], manifest: dict[str, Any]) -> str:
 
 def _tokenizer(quality: dict[str, Any]) -> str:
     return (
-        f"  tokenizer: {quality['vocabulary']:,} entries, {quality['tokens_per_word']:.3f} tokens a word, "
+        f"  tokenizer: {quality['vocabulary']:,} entries, {quality['tokens_per_word']:.3f} tokens per word, "
         f"{quality['unused_entries']:,} unused and {quality['rare_entries']:,} rare (below 20) entries, "
         f"{quality['single_byte_share']:.2%} single letters"
     )

@@ -1,4 +1,4 @@
-"""What is published under a name: licence, repository, languages; and that no secret goes with it.
+"""Checks of what is published: licence, repository, languages, and that no secret is among it.
 
 Checked before long work, since the Hub takes a wrong licence or language without a word.
 """
@@ -45,7 +45,7 @@ HEXADECIMAL = re.compile(r"(?<![\w/@])(?<!commit )(?<!sha )[0-9a-f]{40}(?!\w)")
 
 
 def check(submission: SubmissionConfig) -> None:
-    """``ValueError`` that names the setting ``submission.*`` which cannot be published as it is."""
+    """Raise ValueError, naming the setting ``submission.*``, if one cannot be published as it is."""
     registry.check(submission.license, LICENSES, "submission.license")
     if submission.repo is not None:
         check_repo(submission.repo)
@@ -62,7 +62,7 @@ def check(submission: SubmissionConfig) -> None:
 
 
 def check_repo(repo: str, key: str = "submission.repo") -> None:
-    """``ValueError`` for what is no name of a repository on the Hub."""
+    """Raise ValueError if ``repo`` is no name of a repository on the Hub."""
     parts = repo.split("/")
     if len(parts) != 2 or not all(PART.fullmatch(part) for part in parts):
         hint = ", not an address" if "://" in repo or repo.startswith("huggingface.co") else ""
@@ -81,7 +81,7 @@ def language_code(language: str) -> str:
 
 
 def check_text(where: str, text: str) -> None:
-    """``ValueError`` when a text that will be published seems to hold a secret; it is not repeated."""
+    """Raise ValueError, without repeating it, if a text that will be published seems to hold a secret."""
     kind = redaction.secret_kind(text)
     if kind is not None:
         raise ValueError(f"{where}: looks as if it holds {kind}, and would be published: take it out")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 
 class Purpose(IntEnum):
-    """What a seed of `derive_seed` is for. A number is never used again for something else."""
+    """Purpose of a seed (`derive_seed`). A number is never reused for another purpose."""
 
     MASKS = 1
     """The uniforms of an objective, by step."""
@@ -33,7 +33,7 @@ class Purpose(IntEnum):
 
 
 class Order(IntEnum):
-    """What a `permutation` orders."""
+    """Objects that a `permutation` orders."""
 
     DOCUMENTS = 1
     """The documents of an epoch."""

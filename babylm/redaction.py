@@ -1,4 +1,4 @@
-"""Secrets: recognised by their form, so that none reaches a stored or published file."""
+"""Secrets are recognised by their form, so that none reaches a stored or published file."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ PATTERNS = {
     "a JSON web token": r"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*",
     "a password in a URL": r"[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/@]+@",
 }
-"""What it is -> regular expression. A hash of 40 hexadecimal digits is none: commits have that form too."""
+"""Kind of secret -> regular expression. A hash of 40 hexadecimal digits is not among them: commits look the same."""
 
 _ANY = re.compile("|".join(f"(?:{pattern})" for pattern in PATTERNS.values()))
 
 
 def secret_kind(text: str) -> str | None:
-    """What kind of secret ``text`` seems to hold; ``None`` if it holds none.
+    """The kind of secret that ``text`` seems to hold; None if it holds none.
 
     >>> secret_kind("hf_abcdefghijklmnopqrstuvwx")
     'a Hugging Face token'

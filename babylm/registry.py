@@ -57,8 +57,8 @@ def add(path: str | Path) -> list[str]:
     if not files:
         raise ValueError(f"--plugins: {path} has no *.py file in {', '.join(f'{name}/' for name in FOLDERS)}")
     for folder, file in files:
-        known = _ADDED[folder].get(file.stem)
-        if known is not None and known.resolve() == file.resolve():
+        earlier = _ADDED[folder].get(file.stem)
+        if earlier is not None and earlier.resolve() == file.resolve():
             continue
         if file.stem in names(folder):
             raise ValueError(f"--plugins: {file}: {folder} has a plug-in {file.stem} already; rename the file")
@@ -79,13 +79,13 @@ def _installed(folder: str) -> dict[str, str]:
 
 
 def check(value: str, choices: Iterable[str], key: str) -> str:
-    """``value`` if it is one of ``choices``; else a ``ValueError`` with the key, the nearest and all choices."""
-    known = sorted(choices)
-    if value in known:
+    """``value`` if it is one of ``choices``; else ``ValueError`` with the key, the nearest choices, and all of them."""
+    names = sorted(choices)
+    if value in names:
         return value
-    nearest = difflib.get_close_matches(str(value), known, n=2, cutoff=0.5)
+    nearest = difflib.get_close_matches(str(value), names, n=2, cutoff=0.5)
     hint = f"; did you mean {' or '.join(nearest)}?" if nearest else ""
-    raise ValueError(f"{key}: unknown value {value!r}{hint} (one of: {', '.join(known)})")
+    raise ValueError(f"{key}: unknown value {value!r}{hint} (one of: {', '.join(names)})")
 
 
 def options(
@@ -94,11 +94,15 @@ def options(
     sections: tuple[str, ...] = (),
     synonyms: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """``key=value`` words by key, each one of ``keys`` or beginning with one of ``sections``; else a ``ValueError``.
+    """``key=value`` words by key; each key is one of ``keys`` or begins with one of ``sections``.
 
-    ``synonyms``: what other tools call an option -> what we call it, for the error.
+    ``synonyms``: name of an option in other tools -> its name here, for the error.
 
-    A key that comes twice is refused: which of its values is meant?
+    >>> options(["rules=2025", "glue.epochs=3"], ["rules"], ("glue.",))
+    {'rules': '2025', 'glue.epochs': '3'}
+
+    Raises:
+        ValueError: A word is not ``key=value``, its key is unknown, or it is given twice.
     """
     given: dict[str, str] = {}
     for word in words:
@@ -133,10 +137,10 @@ def settings(folder: str, name: str, base: type) -> type:
     """
     if folder == "optimizers" and (PACKAGE / folder / f"{name}.py").exists():
         return base
-    found = getattr(load(folder, name), "Settings", base)
-    if not (isinstance(found, type) and issubclass(found, base)):
+    settings_type = getattr(load(folder, name), "Settings", base)
+    if not (isinstance(settings_type, type) and issubclass(settings_type, base)):
         raise ValueError(f"{folder}/{name}: Settings must be a dataclass that inherits from {base.__name__}")
-    return found
+    return settings_type
 
 
 def code_sha256(folder: str, name: str) -> str:

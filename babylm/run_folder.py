@@ -62,7 +62,7 @@ class RunState:
 
 
 def last_words(log: Path) -> str:
-    """What the last attempt wrote to ``log.txt`` about its end; empty if it wrote nothing about it."""
+    """The line of ``log.txt`` in which the last attempt says why it ended; empty if there is none."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
     for line in reversed(lines):
         if line.startswith("# "):  # the head of the attempt
@@ -177,11 +177,9 @@ class RunFolder:
     def _make(self, path: Path, config_yaml: str, identity: dict[str, Any], choices: dict[str, str]) -> None:
         if self.path.exists() and any(self.path.iterdir()):
             raise ValueError(f"{self.path} is not empty and holds no run: choose another name=..., or remove it")
-        # Whole or not at all: a start killed here must not leave what the next one takes for somebody else's.
+        # Whole or not at all: a start killed here must not leave a folder that the next one takes for another run's.
         with files.atomic_folder(path, replace=False) as work:
             files.write_text(work / "config.yaml", config_yaml)
             files.write_json(work / "environment.json", {**environment.record(), **choices})
             files.write_json(work / self.identity.name, identity)
-            lock_run(
-                work
-            )  # the lock goes with the folder to its name: there is no moment at which another could take it
+            lock_run(work)  # the lock is renamed with the folder: at no moment could another process take it

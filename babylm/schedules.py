@@ -1,7 +1,7 @@
 """Learning rate and momentum as pure functions of the step.
 
 Nothing here has state, so a resumed run needs only its step number. Steps count from 0; the rate of a step is the
-shape's value at the middle of the step, so neither the first nor the last step is wasted on a rate of zero.
+shape's value at the middle of the step, so neither the first nor the last step has a rate of zero.
 """
 
 from __future__ import annotations
@@ -15,14 +15,18 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 MOMENTUM_START = 0.85
-"""Where the momentum of Muon begins (modded-nanogpt's value)."""
+"""Momentum of Muon at step 0 (modded-nanogpt's value)."""
 
 
 def shape(config: ScheduleConfig, progress: float) -> float:
-    """The learning-rate factor at ``progress`` (0 to 1): continuous, 0 at the start when there is a warm-up.
+    """The learning-rate factor at ``progress`` (0 to 1): continuous, 0 at the start if there is a warm-up.
 
-    All shapes rise linearly over the share ``warmup``. Then ``trapezoid`` holds 1 and falls linearly over the last
-    share ``cooldown``; ``linear`` and ``cosine`` fall over all the rest; each ends at ``final``.
+    All shapes rise linearly over the share ``warmup``. Then ``trapezoid`` stays at 1 and falls linearly over the last
+    share ``cooldown``; ``linear`` and ``cosine`` fall over the rest; each ends at ``final_lr_factor``.
+
+    >>> config = ScheduleConfig(name="trapezoid", warmup=0.1, cooldown=0.5)
+    >>> [shape(config, progress) for progress in (0, 0.05, 0.1, 0.5, 0.75, 1)]
+    [0.0, 0.5, 1.0, 1.0, 0.5, 0.0]
     """
     progress = min(max(progress, 0.0), 1.0)
     rise = min(1.0, progress / config.warmup) if config.warmup > 0 else 1.0
@@ -39,7 +43,11 @@ def shape(config: ScheduleConfig, progress: float) -> float:
 
 
 def momentum(config: OptimizerConfig, step: int) -> float:
-    """Muon's momentum at ``step``: linear from 0.85 to ``momentum`` over ``momentum_warmup`` steps."""
+    """Muon's momentum at ``step``: linear from 0.85 to ``momentum`` over ``momentum_warmup`` steps.
+
+    >>> [round(momentum(OptimizerConfig(momentum=0.95, momentum_warmup=100), step), 3) for step in (0, 50, 200)]
+    [0.85, 0.9, 0.95]
+    """
     start = min(MOMENTUM_START, config.momentum)
     done = min(1.0, step / config.momentum_warmup) if config.momentum_warmup > 0 else 1.0
     return start + (config.momentum - start) * done

@@ -15,12 +15,12 @@ MILLION = 1_000_000
 
 @dataclass(frozen=True)
 class Track:
-    """What a track allows and requires; word counts are whitespace words."""
+    """Limits and required checkpoints of a track; word counts are whitespace words."""
 
     unique_words: int | None
-    """Distinct training words allowed (``None``: no limit)."""
+    """Words that the training text may have; None for no limit."""
     exposure_words: int | None
-    """Words that may be processed in total, repetitions counted (``None``: no limit)."""
+    """Words that may be read in total, repetitions counted; None for no limit."""
     milestones: tuple[int, ...]
     """Total words processed at each required checkpoint, ascending."""
 

@@ -1,7 +1,8 @@
 """Averages of the weights over training: exponential, or uniform over the last part.
 
 When the average is updated, and with which weight, is a pure function of the step; only the averages are state. The
-exponential average is corrected for its start (its first value is the weights themselves), so early ones are usable.
+exponential average is corrected for its start (as Adam's are): its first value is the weights themselves, so it can be
+used from the first update on.
 """
 
 from __future__ import annotations
@@ -17,10 +18,15 @@ from babylm.config.schema import AveragingConfig
 
 
 def count(config: AveragingConfig, step: int, steps: int) -> int:
-    """Updates made after ``step`` (from 0) of ``steps`` is done: every ``every`` steps, the last step among them."""
+    """Number of updates made once ``step`` (from 0) of ``steps`` is done; the last step is always an update.
+
+    >>> tail = AveragingConfig(name="tail", tail=0.5, every=2)
+    >>> [count(tail, step, 10) for step in range(10)]
+    [0, 0, 0, 0, 0, 1, 1, 2, 2, 3]
+    """
     start = 0
     if config.name == "tail":
-        # No tail is shorter than one step; the guard keeps a share like 0.2 of 10 from becoming 2.0000001 steps.
+        # At least one step. The 1e-9 is for rounding: 0.29 of 100 steps is 28.999999999999996.
         start = steps - max(1, math.floor(config.tail * steps + 1e-9))
     if config.name == "none" or step < start:
         return 0
@@ -28,18 +34,23 @@ def count(config: AveragingConfig, step: int, steps: int) -> int:
 
 
 def weight(config: AveragingConfig, step: int, steps: int) -> float:
-    """Weight of the weights after ``step`` in the average: 0 where no update is due."""
+    """Weight of the new weights in the average's update after ``step``; 0 if no update is due.
+
+    >>> tail = AveragingConfig(name="tail", tail=0.5, every=2)
+    >>> [weight(tail, step, 10) for step in (4, 5, 6, 7)]
+    [0.0, 1.0, 0.0, 0.5]
+    """
     number = count(config, step, steps)
     if number == 0 or number == count(config, step - 1, steps):
         return 0.0
     if config.name == "tail":
         return 1.0 / number
-    kept = config.decay**config.every
-    return (1.0 - kept) / (1.0 - kept**number)
+    decay = config.decay**config.every
+    return (1.0 - decay) / (1.0 - decay**number)
 
 
 class WeightAverage:
-    """The running average of some parameters, in their dtype and on their device."""
+    """The running average of named parameters, each in its dtype and on its device."""
 
     def __init__(self, config: AveragingConfig, named_parameters: Iterable[tuple[str, Tensor]], steps: int) -> None:
         self.config, self.steps = config, steps
@@ -50,7 +61,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """To be called after every optimizer step, with its number (from 0)."""
+        """Call after every optimizer step, with its number (from 0)."""
         share = weight(self.config, step, self.steps)
         if share == 0.0:
             return
@@ -60,23 +71,26 @@ class WeightAverage:
             torch._foreach_lerp_(self.values, [p.detach() for p in self.parameters], share)
 
     def averaged_state(self) -> dict[str, Tensor] | None:
-        """Name -> average, or ``None`` before the first update. Not a copy."""
+        """Name -> average (not a copy); None before the first update."""
         return dict(zip(self.names, self.values, strict=True)) if self.values else None
 
     @contextmanager
     def swap(self) -> Iterator[bool]:
-        """The model holds the average inside the block, and its own weights, to the bit, after it; tells whether so."""
+        """Put the average into the model for a block, and its weights back afterwards, to the bit.
+
+        Yields whether there is an average yet.
+        """
         if not self.values:
             yield False
             return
-        own = [p.detach().clone() for p in self.parameters]
+        live = [p.detach().clone() for p in self.parameters]
         with torch.no_grad():
             torch._foreach_copy_(self.parameters, self.values)
         try:
             yield True
         finally:
             with torch.no_grad():
-                torch._foreach_copy_(self.parameters, own)
+                torch._foreach_copy_(self.parameters, live)
 
     def state_dict(self) -> dict[str, Tensor]:
         """The averages by name; empty before the first update."""
@@ -84,7 +98,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take back what `state_dict` gave; ``ValueError`` where names or shapes are of another model."""
+        """Load the averages of a `state_dict`; ``ValueError`` if names or shapes are of another model."""
         if not state:
             self.values = []
             return

@@ -67,7 +67,7 @@ class Command:
 
 def collect() -> list[Command]:
     """All commands, each once (the first place counts: the README comes first)."""
-    paths = [ROOT / "README.md", *sorted(ROOT.glob("*/*.md"))]
+    paths = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("*/*.md"))]
     paths += [*sorted(ROOT.glob("configs/**/*.yaml")), *sorted(ROOT.glob("slurm/*")), ROOT / "Makefile"]
     paths += [*sorted(ROOT.glob("babylm/**/*.py")), *sorted(ROOT.glob("benchmarks/*.py"))]
     unique: dict[str, Command] = {}
@@ -103,6 +103,15 @@ def read(path: Path) -> list[str]:
 def code_blocks(markdown: str) -> list[tuple[str, str]]:
     """(language, code) of each block of a Markdown text."""
     return re.findall(r"```(\w*)\n(.*?)```", markdown, flags=re.DOTALL)
+
+
+def page_files(markdown: str) -> dict[str, str]:
+    """Path -> text of the blocks that are whole files: their first line is a comment with the path."""
+    files = {}
+    for _, code in code_blocks(markdown):
+        if named := re.match(r"# ([\w/-]+\.(?:py|yaml))\n", code):
+            files[named[1]] = code
+    return files
 
 
 def _joined(text: str) -> list[str]:

@@ -19,7 +19,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from babylm import cli, config, convert, evaluate, generate, prepare, registry, report, study, submit, train
+from babylm import (
+    cli,
+    config,
+    convert,
+    evaluate,
+    generate,
+    interact,
+    prepare,
+    registry,
+    report,
+    study,
+    submit,
+    train,
+)
 from babylm.cli import config_command
 from babylm.config import studies as study_config
 from babylm.corpora import toy
@@ -28,6 +41,7 @@ from tests.commands import ROOT, Command
 from tests.corpora.test_given_tokenizer import gpt2
 from tests.evaluation import fixtures
 from tests.studies import planted
+from tests.test_docs import PAGES
 from tests.training import runs
 
 TINY = (
@@ -97,6 +111,13 @@ def scratch(tmp_path, tiny, data, monkeypatch):
     (tmp_path / "my" / "gpt2").mkdir()
     gpt2().save(str(tmp_path / "my" / "gpt2" / "tokenizer.json"))
     (tmp_path / "prompts.txt").write_text("the dog\na cat\n")
+    (tmp_path / "my" / "text").mkdir()
+    (tmp_path / "my" / "text" / "a.txt").write_text(runs.sentences())
+    for page in sorted(ROOT.glob("docs/*.md")):
+        for name, text in commands.page_files(page.read_text(encoding="utf-8")).items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text)
+    monkeypatch.setattr(registry, "_ADDED", {folder: {} for folder in registry.FOLDERS})
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -124,13 +145,25 @@ def run_train_or_prepare(command: Command, words: list[str], scratch: Path) -> N
     module = {"babylm.train": train, "babylm.prepare": prepare}[words[0]]
     written = config.load(words[1], words[2:])  # as written
     more = [f"checkpoints={scratch}/made", f"corpus.prepared={scratch}/prepared", *TINY]
-    if command.file != "README.md" and module is train:
+    to_the_end = command.file == "README.md" or command.file.startswith("docs/")
+    if module is train and not to_the_end:
         more.append("training.dry_run=true")
     if not Path(written.corpus.path).exists():
         more.append("corpus.path=corpora/strict_small")
     assert config_command(module.__doc__, module.main, changed(words[1:], more)) == 0
-    if module is train and command.file == "README.md" and not written.training.dry_run:
+    if module is train and to_the_end and not written.training.dry_run:
         assert (scratch / "made" / written.name / "main" / "manifest.json").exists()
+
+
+def run_interact(words: list[str], scratch: Path) -> None:
+    """As written, but with two rounds of few prompts, and from random weights: those of the tiny run do not fit."""
+    config.load(words[0], words[1:])
+    more = [f"checkpoints={scratch}/made", f"corpus.prepared={scratch}/prepared", "corpus.toy.words=2000"]
+    more += ["tokenizer.vocab_size=320", "interaction.rounds=2", "interaction.prompts=8"]
+    more += ["interaction.groups_per_step=4", "training.precision=fp32"]
+    words = [word for word in words if not word.startswith("init_from=")]
+    assert config_command(interact.__doc__, interact.main, changed(words, more)) == 0
+    assert list((scratch / "made").glob("*/ledger.json"))
 
 
 def run_evaluate(words: list[str], scratch: Path, capsys) -> None:
@@ -206,6 +239,8 @@ def check_job(command: Command, words: list[str], scratch: Path, tiny: Path) -> 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: f"{command.file}: {command.text}")
 def test_each_command(command, scratch, tiny, monkeypatch, capsys):
     words = command.words
+    if "--plugins" in words:
+        words = cli.add_plugins(words)
     if words[-1:] == ["<"] or "<" in words:
         at = words.index("<")
         monkeypatch.setattr("sys.stdin", open(words[at + 1], encoding="utf-8"))  # noqa: SIM115 (the command reads it)
@@ -221,6 +256,8 @@ def test_each_command(command, scratch, tiny, monkeypatch, capsys):
             subprocess.run([sys.executable, *words[1:]], cwd=ROOT, check=True, capture_output=True)
         case ["python", "-m", "babylm.train" | "babylm.prepare", *_]:
             run_train_or_prepare(command, words[2:], scratch)
+        case ["python", "-m", "babylm.interact", *arguments]:
+            run_interact(arguments, scratch)
         case ["python", "-m", "babylm.evaluate" | "babylm.submit", *_] if any(n in " ".join(words) for n in NETWORK):
             run_up_to_the_network(words[2:], monkeypatch, capsys)
         case ["python", "-m", "babylm.evaluate", *_]:
@@ -265,9 +302,11 @@ def test_each_command(command, scratch, tiny, monkeypatch, capsys):
 
 
 MARKDOWN = [ROOT / "README.md", *sorted(ROOT.glob("*/*.md"))]
+"""Their pieces of Python stand alone; those of `tests/test_docs.py` are read one after the other."""
 PYTHON = [
     (path.name, code)
     for path in MARKDOWN
+    if path.name not in PAGES
     for kind, code in commands.code_blocks(path.read_text(encoding="utf-8"))
     if kind == "python"
 ]

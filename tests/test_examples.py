@@ -8,6 +8,14 @@ import pytest
 MODULES = (
     *("console", "files", "metrics", "run_folder", "runs", "tables", "corpora.documents"),
     *("config.older", "conversion.settings", "conversion.results"),
+    *(
+        "training.nonfinite",
+        "optimizers.muon",
+        "optimizers._newton_schulz",
+        "schedules",
+        "weight_averaging",
+        "registry",
+    ),
     *(f"reporting.{name}" for name in ("blocks", "charts", "overview", "page", "runs_table", "samples")),
 )
 

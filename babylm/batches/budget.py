@@ -11,7 +11,7 @@ from babylm.config.schema import BudgetConfig, PhaseConfig
 from babylm.tracks import TRACKS
 
 MAX_WORDS = 10**10
-"""Ten times the largest budget of a track: a plan of more is a slip, and would not fit into memory."""
+"""Ten times the largest budget of a track: a larger plan is a mistake, and would not fit into memory."""
 
 
 def words_of(

@@ -1,7 +1,7 @@
-"""The corpus on the device: a step's rows are gathered there, and only the rows' places in the stream cross the bus.
+"""The corpus on the device: a step's rows are gathered there, and only their start positions are copied to it.
 
-Equal, row by row, to what :meth:`babylm.batches.stream.Stream.rows` makes on the host; nothing here waits for the
-device. Tokens are held as int32 and word ends as uint8, 5 bytes a token: 80 MB for 10M words.
+Equal, row by row, to :meth:`babylm.batches.stream.TokenStream.rows` on the host; nothing here waits for the device.
+Tokens are int32 and word ends uint8, 5 bytes per token: 80 MB for 10M words.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from babylm.batches.feed import TokenBatch
 from babylm.batches.stream import TokenStream
 
 SHARE = 0.1
-"""Share of the device's memory that the corpus may take where ``training.corpus_on_device`` is ``auto``."""
+"""Share of the device's memory that the corpus may take if ``training.corpus_on_device`` is ``auto``."""
 
 
 def fits_on_device(setting: str | bool, device: torch.device, tokens: int) -> tuple[bool, str]:
@@ -32,7 +32,7 @@ def fits_on_device(setting: str | bool, device: torch.device, tokens: int) -> tu
 
 
 class DeviceStream:
-    """The stream's tokens on ``device``; ``rows`` is the counterpart of ``Stream.rows`` there."""
+    """The stream's tokens on ``device``; ``rows`` is the counterpart of ``TokenStream.rows``."""
 
     def __init__(self, stream: TokenStream, device: torch.device) -> None:
         self.stream, self.device = stream, device
@@ -45,25 +45,26 @@ class DeviceStream:
         """The rows of ``length`` tokens at ``starts``, on the device; positions from ``end`` on are pads."""
         stream, epoch = self.stream, self.stream.epoch_length
         first, last = int(starts.min()) // epoch, (int(starts.max()) + length - 2) // epoch
-        document_starts, first_tokens = self._window(first, last)
-        begin = self._to_device(starts)[:, None]
-        positions = begin + torch.arange(length - 1, device=self.device)
-        at = torch.searchsorted(document_starts, positions, right=True) - 1
-        inside = positions - document_starts[at]
+        document_starts, first_tokens = self._window(first, last)  # (documents of these epochs,) each
+        begin = self._to_device(starts)[:, None]  # (rows, 1)
+        positions = begin + torch.arange(length - 1, device=self.device)  # (rows, length - 1), as are all below
+        rank = torch.searchsorted(document_starts, positions, right=True) - 1  # which document
+        inside = positions - document_starts[rank]  # 0 is its BOS, i its token i - 1
         ordinary = (inside > 0) & (positions < end)
-        source = torch.where(ordinary, first_tokens[at] + inside - 1, 0)
+        source = torch.where(ordinary, first_tokens[rank] + inside - 1, 0)
         tokens = torch.where(ordinary, self.tokens[source].long(), stream.bos)
         tokens = torch.where(positions < end, tokens, stream.pad)
         words = torch.where(ordinary, self.words[source], 0)
-        # Pads are a document of their own, which begins at the end of the stream.
+        # Pads are one document, which begins at ``end``, or at the row's start if that is later.
         begins = ((inside == 0) & (positions < end)) | (positions == begin.clamp(min=end))
         begins &= begin < end
-        before = torch.where(begin < end, stream.bos, stream.pad)
+        before = torch.where(begin < end, stream.bos, stream.pad)  # (rows, 1): the BOS in front
+        # (rows, length): the number of documents that have begun by then.
         documents = torch.nn.functional.pad(begins, (1, 0)).cumsum(1, dtype=torch.int32)
         return TokenBatch(torch.cat([before, tokens], 1), documents, torch.nn.functional.pad(words, (1, 0)))
 
     def _window_of(self, first: int, last: int) -> tuple[Tensor, Tensor]:
-        """Of the documents of some epochs in reading order: where each starts in the stream, and its first token."""
+        """(documents,) start in the stream and (documents,) first token of some epochs' documents, in reading order."""
         starts, tokens = [], []
         for epoch in range(first, last + 1):
             order = self.stream.order(epoch)

@@ -1,6 +1,6 @@
-"""What training reads: a `Feed` gives step after step a `TokenBatch` and says how many words have been read.
+"""The interface of what training reads: a `Feed` gives a `TokenBatch` per step and counts the words read.
 
-The plan of a corpus is a feed of known length; rounds of an interaction are one whose length shows only at its end.
+The plan of a corpus is a feed of known length; the length of an interaction's rounds is known only at the end.
 Everything that training does around the loop (schedules, milestones, checkpoints, logs, FLOPs) asks the feed.
 """
 
@@ -51,9 +51,9 @@ class TokenBatch:
     step_rows: int = 0
     """Rows of the whole step, over all ranks and accumulated batches; by default these."""
     divisor: float = 0.0
-    """What sums over the step are divided by; by default its predicted positions, ``step_rows * (length - 1)``."""
+    """Divisor of sums over the step; by default its predicted positions, ``step_rows * (length - 1)``."""
     extra: dict[str, Tensor] = field(default_factory=dict)
-    """What an objective needs beside tokens (sequence ids, advantages, images): name -> (rows, ...)."""
+    """Further inputs of an objective (sequence ids, advantages, images): name -> (rows, ...)."""
 
     def __post_init__(self) -> None:
         rows, length = self.tokens.shape
@@ -70,7 +70,7 @@ class TokenBatch:
         return rows, length
 
     def __getitem__(self, rows: slice) -> TokenBatch:
-        """Some of the rows; numbers of the step are kept."""
+        """Some of the rows; the numbers of the step stay the same."""
         return self._map(lambda tensor: tensor[rows])
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> TokenBatch:
@@ -91,7 +91,7 @@ class TokenBatch:
 
 
 class Feed(Protocol):
-    """Batches by step, and what has been read after each. Steps count from 0; "after step n" means n steps are done."""
+    """Batches by step, and counts of what was read. Steps count from 0; "after n steps" means that n are done."""
 
     @property
     def length(self) -> int | None:
@@ -116,16 +116,16 @@ class Feed(Protocol):
         """Passes over the corpus after ``step`` steps."""
 
     def progress(self, step: float) -> float:
-        """What schedules and mask rates follow: 0 at the start, 1 at the end."""
+        """Progress that schedules and mask rates follow: 0 at the start, 1 at the end."""
 
     def due(self, step: int) -> Sequence[Milestone]:
         """Milestones reached by the last of ``step`` steps."""
 
     def describe_step(self, step: int) -> str:
-        """What the step reads, to name it in an error."""
+        """The documents that the step reads, for an error message."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What must be saved to continue; empty for a plan, which is a pure function of the step."""
+        """State to save for a continuation; empty for a plan, which is a pure function of the step."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a saved state."""

@@ -1,6 +1,6 @@
 """The loader: item i is a batch of a step of the feed, so it has no state and a resumed run starts anywhere.
 
-If the corpus is held on the device, the loader gives the positions of the rows alone, and they are gathered there.
+If the corpus is on the device, the loader gives only the positions of the rows, and the rows are gathered there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ length is never asked for a batch before the step before it is done, which a fee
 
 
 class RowStarts(NamedTuple):
-    """What becomes a `TokenBatch` when its rows are gathered on the device."""
+    """Positions of rows, from which the device gathers a `TokenBatch`."""
 
     starts: NDArray[np.int64]
     """(rows,) positions in the stream."""
@@ -84,7 +84,7 @@ class FeedData(L.LightningDataModule):
         self.workers, self.device_stream = workers, device_stream
 
     def train_dataloader(self) -> DataLoader[TokenBatch | RowStarts]:
-        """In order, of a given length, unbatched: an item is a batch already."""
+        """The loader: in order, unbatched (an item is a batch already)."""
         assert self.trainer is not None
         dataset = FeedDataset(
             self.feed,
@@ -118,5 +118,5 @@ class FeedData(L.LightningDataModule):
 
 
 def _unchanged(item: Any) -> Any:
-    """Positions stay a numpy array, which nothing moves to the device before its time."""
+    """The item as it is: as a numpy array, positions are not moved to the device too early."""
     return item

@@ -1,12 +1,12 @@
 """The plan of a run: which words at which step, in which shape, and where each milestone falls.
 
 A pure function of configuration and prepared corpus. Resuming, counting words, stopping at the budget and placing
-milestones therefore need no saved state but the number of the step; and a plan that breaks the rules of its track is
-refused before the first step, with the sum shown.
+milestones therefore need no saved state but the step number; and a plan that breaks the rules of its track is refused
+before the first step, with the sum.
 
-A phase reads a stretch of the stream (:mod:`babylm.batches.stream`) in rows of one length. Within each epoch of a phase
-the rows are shuffled once more, so that the rows of a long document are spread over many steps. The last row ends
-exactly at the last word of the budget; what is left of the last step is padding.
+A phase reads a contiguous part of the stream (:mod:`babylm.batches.stream`) in rows of one length. Within each epoch of
+a phase the rows are shuffled too, so that the rows of a long document are spread over many steps. The last row ends
+exactly at the last word of the budget; the rest of the last step is padding.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from babylm.tracks import TRACKS, milestone_name
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of steps with one shape."""
+    """Consecutive steps with one shape."""
 
     index: int
     sequence_length: int
@@ -40,9 +40,9 @@ class Phase:
     start: int
     """Position in the stream of its first row."""
     end: int
-    """Position in the stream after which it reads nothing: the last word of its budget."""
+    """Position in the stream at which the phase ends; positions from here on are padding."""
     row_count: int
-    """Rows that hold text; the last step may have fewer than ``rows``."""
+    """Rows with text; the last step may have fewer than ``rows``."""
     first_row: int
     """Rows of all earlier phases, padding included."""
 
@@ -50,7 +50,7 @@ class Phase:
 class Plan:
     """The `Feed` of a corpus, made by `build`.
 
-    ``milestones``: the word counts at which revisions are due; ``earlier``: budgets of a run that was made longer.
+    ``milestones``: word counts at which revisions are due; ``earlier``: earlier budgets of a run made longer.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Plan:
         budgets = [*earlier, words]
         self.phases = _phases(phases, stream.position_after(budgets[0]))
         self.schedule_steps = self.phases[-1].first_step + self.phases[-1].steps
-        """Steps over which schedules are spread: all, but of a run made longer those of its first budget."""
+        """Steps over which schedules are spread: all steps; in a run made longer, those of its first budget."""
         for longer in budgets[1:]:
             self.phases.append(_continued(self.phases[-1], stream.position_after(longer)))
         self.steps = self.phases[-1].first_step + self.phases[-1].steps
@@ -82,7 +82,7 @@ class Plan:
         """(steps + 1,) training FLOPs after each number of steps, by the model's formula."""
         self.milestones = self._milestones([nominal for nominal in milestones if nominal <= words])
         self.unreached = tuple(milestone_name(nominal) for nominal in milestones if nominal > words)
-        """Revisions due only after the budget's last word: they will not exist."""
+        """Names of milestones after the budget's last word: they will not be written."""
 
     @property
     def length(self) -> int:
@@ -132,7 +132,7 @@ class Plan:
         return float(self.words_at[step] / self.stream.epoch_words)
 
     def progress(self, step: float) -> float:
-        """What schedules follow: 0 at the start, 1 at the end of the schedule and after it."""
+        """Progress that schedules follow: 0 at the start, 1 at the end of the schedule and after it."""
         return min(1.0, step / self.schedule_steps)
 
     def due(self, step: int) -> Sequence[Milestone]:
@@ -143,8 +143,8 @@ class Plan:
         """The documents that step ``step`` reads, to name them in an error."""
         starts, phase = self.row_starts(step)[0], self.phase_of(step)
         documents = self.stream.documents_in(starts[starts < phase.end], phase.sequence_length)
-        shown = ", ".join(map(str, documents[:8])) + (", ..." if len(documents) > 8 else "")
-        return f"documents {shown} of the prepared corpus"
+        numbers = ", ".join(map(str, documents[:8])) + (", ..." if len(documents) > 8 else "")
+        return f"documents {numbers} of the prepared corpus"
 
     def state_dict(self) -> dict[str, Any]:
         """Empty: a plan is a pure function of the step."""
@@ -168,9 +168,9 @@ class Plan:
         return largest
 
     def row_starts(self, step: int, first: int = 0, count: int | None = None) -> tuple[NDArray[np.int64], int]:
-        """Positions in the stream of rows ``first`` to ``first + count`` of step ``step``, and the first one's number.
+        """(count,) positions in the stream of rows ``first`` to ``first + count`` of a step; number of the first row.
 
-        All rows of the step by default. Rows are numbered over the whole run. Rows past the last one with text are
+        All rows of the step by default. Rows are numbered over the whole run. Rows after the last one with text are
         padding and are not shuffled.
         """
         phase = self.phase_of(step)
@@ -185,7 +185,15 @@ class Plan:
         return phase.start + stream_rows * (phase.sequence_length - 1), phase.first_row + begin
 
     def _epoch_first_rows(self, phase: Phase) -> NDArray[np.int64]:
-        """First row of each epoch the phase reads of, and its end: a row belongs to the epoch in which it begins."""
+        """(epochs + 1,) first row of each epoch in the phase, and the phase's end.
+
+        A row belongs to the epoch in which it begins. A phase of 5 rows from position 0, each of 2 positions after its
+        BOS, in epochs of 5 positions:
+
+            row        0    1    2    3    4
+            positions  0 1  2 3  4 5  6 7  8 9
+            epoch      0    0    0    1    1       -> [0, 3, 5]
+        """
         width, length = phase.sequence_length - 1, self.stream.epoch_length
         last = phase.start + (phase.row_count - 1) * width
         epochs = np.arange(phase.start // length + 1, last // length + 1, dtype=np.int64)
@@ -251,11 +259,11 @@ def build(
     Args:
         stream: The token stream of the prepared corpus.
         phases: Shapes of the steps.
-        budget: What ends the run, the smallest one given; if none is, the track's budget of words.
+        budget: The run ends at the smallest budget given; if none is, at the track's budget of words.
         track: A name of `babylm.tracks.TRACKS`, whose limits hold.
         flops_per_token: Sequence length -> training FLOPs of one position.
         milestones: Word counts of the revisions; if empty, the track's list.
-        earlier: Budgets in words, ascending, that a run made longer had before: what it read by then stays as it was.
+        earlier: Earlier budgets of a run made longer, in words, ascending; the steps up to them stay the same.
 
     Raises:
         ValueError: With the sum, for a plan over the track's budget, a corpus over its limit, or no budget at all.
@@ -293,7 +301,7 @@ def _phases(sections: Sequence[PhaseConfig], end: int) -> list[Phase]:
 
 
 def _continued(last: Phase, end: int) -> Phase:
-    """One more phase in the last one's shape, from where that one ended up to ``end``."""
+    """One more phase with the shape of ``last``, from its end to ``end``."""
     row_count = -(-(end - last.end) // (last.sequence_length - 1))
     return Phase(
         index=last.index + 1,

@@ -1,9 +1,9 @@
 """The token stream of a run: documents in a fresh order each epoch, cut into rows of one length.
 
-Everything is a pure function of (prepared corpus, seed, position), so a batch can be asked for by its number and
+Everything is a pure function of (prepared corpus, seed, position), so a batch can be made from its number alone and
 nothing has to be saved. In steps:
 
-1. An epoch puts the corpus's documents in an order of its own (a permutation by seed and epoch), a BOS before each.
+1. Each epoch reads the corpus's documents in another order (a permutation by seed and epoch), a BOS before each.
 2. Epochs follow each other without a gap; *positions* count the tokens and BOS marks of this endless stream from 0.
 3. A *row* is a BOS and the next ``length - 1`` positions, so each token is a target exactly once per epoch and no tail
    is dropped. A document that a row's end cuts continues in the next row as another document.
@@ -26,7 +26,7 @@ from babylm.randomness import Order, permutation
 
 
 class Corpus(Protocol):
-    """What packing needs of a prepared corpus (`babylm.corpora.packed_corpus.Shards` or text encoded in memory)."""
+    """The arrays that packing needs: `babylm.corpora.packed_corpus.PackedCorpus`, or text encoded in memory."""
 
     @property
     def tokens(self) -> NDArray[Any]:
@@ -53,7 +53,7 @@ class EpochOrder(NamedTuple):
 
 
 class _Located(NamedTuple):
-    """Where some positions lie in one epoch."""
+    """The documents of some positions of one epoch."""
 
     epoch: int
     selected: NDArray[np.bool_]

@@ -77,21 +77,21 @@ def _check_run(config: Config) -> None:
     _require(config.milestones == sorted(set(config.milestones)), "milestones", "must be ascending word counts")
     if config.milestones and config.track != "free":
         raise ConfigError(f"milestones: track {config.track} has its own list; choose track=free to set them")
-    known = [tracks.milestone_name(words) for words in config.milestones or tracks.TRACKS[config.track].milestones]
+    names = [tracks.milestone_name(words) for words in config.milestones or tracks.TRACKS[config.track].milestones]
     for name in config.evaluation.milestones:
-        registry.check(name, known, "evaluation.milestones")
+        registry.check(name, names, "evaluation.milestones")
     if config.evaluation.milestones and config.evaluation.when != "milestones":
-        raise ConfigError("evaluation.milestones: they are asked only with evaluation.when=milestones")
+        raise ConfigError("evaluation.milestones: used only with evaluation.when=milestones; set that too")
     _require(
         config.corpus.source != "hub" or config.corpus.hub_dataset is not None,
         "corpus.hub_dataset",
         "must name a data set when corpus.source=hub",
     )
-    for key, asked, package in (
+    for key, enabled, package in (
         ("logging.tensorboard", config.logging.tensorboard, "tensorboard"),
         ("logging.wandb", config.logging.wandb, "wandb"),
     ):
-        installed = not asked or importlib.util.find_spec(package) is not None
+        installed = not enabled or importlib.util.find_spec(package) is not None
         _require(installed, key, f"the package {package} is not installed: pip install 'babylm[track]'")
 
 
@@ -155,11 +155,11 @@ def _check_phases(config: Config) -> None:
 
 
 def check_evaluation(evaluation: EvaluationConfig, prefix: str = "evaluation.") -> None:
-    """``ValueError`` for tasks and fine-tuning that cannot be; ``prefix``: what the keys begin with in messages."""
-    known = ["glue", *registry.names("evaluation/tasks")]
+    """Raise ValueError for wrong tasks or fine-tuning settings; ``prefix``: put before the keys in messages."""
+    choices = ["glue", *registry.names("evaluation/tasks")]
     for name in evaluation.tasks:
         if not (_is_path(name) or (name and places.given(name).is_dir())):
-            registry.check(name, known, f"{prefix}tasks")
+            registry.check(name, choices, f"{prefix}tasks")
     glue = evaluation.glue
     for key in ("time", "sentence"):
         columns = getattr(evaluation.reading_csv, key)
@@ -174,7 +174,7 @@ def _is_path(task: str) -> bool:
 
 
 def check_paths(config: Config) -> None:
-    """Refuse tasks whose folder or file is not there: to a run that begins only, as a report outlives its data."""
+    """Refuse tasks whose folder or file is missing. Only for runs that begin: a report is made after data is gone."""
     for task in config.evaluation.tasks:
         task_path(task)
 

@@ -10,7 +10,7 @@ from babylm.config.fields import number
 
 @dataclass
 class ObjectiveConfig:
-    """What is predicted. An objective adds settings of its own in its file (``babylm/objectives/<name>.py``).
+    """Which tokens are predicted. An objective adds settings in its file (``babylm/objectives/<name>.py``).
 
     The methods are facts about the objective that need no torch; an objective overrides those that differ.
     """
@@ -18,7 +18,7 @@ class ObjectiveConfig:
     name: str = "hybrid"
     """``causal``, ``masked`` or ``hybrid`` (a plug-in of ``babylm/objectives``)."""
     z_loss: float = number(1e-4, "[0, 100]")
-    """Weight of the squared log-normaliser; 0 for none."""
+    """Weight of the squared log-normaliser in the loss; 0: without it."""
 
     @property
     def prediction_mode(self) -> str:
@@ -83,14 +83,14 @@ class ScheduleConfig:
     warmup: float = number(0.016, "[0, 1]")
     """Share of all steps over which the rate rises from zero."""
     cooldown: float = number(0.5, "[0, 1]")
-    """``trapezoid``: share of all steps over which it falls to ``final``."""
+    """``trapezoid``: share of all steps over which it falls to ``final_lr_factor``."""
     final_lr_factor: float = number(0.0, "[0, 1]")
     """Factor at the end."""
 
 
 @dataclass
 class AveragingConfig:
-    """Averages of the weights; revisions hold the average when there is one."""
+    """Averages of the weights; revisions hold the average if there is one."""
 
     name: Literal["none", "ema", "tail"] = "none"
     """Exponential moving average, or the mean over the last share of the run."""

@@ -198,7 +198,7 @@ def _check_size(node: Any) -> None:
 
     def size(part: Any) -> int:
         if id(part) not in sizes:
-            sizes[id(part)] = MOST_NODES + 1  # an alias to what it lies in has no end
+            sizes[id(part)] = MOST_NODES + 1  # an alias of a parent has no end
             values = getattr(part, "value", ())
             inner = values if isinstance(values, list) else []
             flat = [item for entry in inner for item in (entry if isinstance(entry, tuple) else (entry,))]
@@ -264,7 +264,7 @@ def parse_override(word: str, section: type) -> tuple[str, Any]:
             )
         value = OmegaConf.create({"value": OmegaConf.create(f"value: {text}")}).value.value
     except MissingMandatoryValue:
-        raise ConfigError(f"{key}: ??? stands for a value that is missing; give one") from None
+        raise ConfigError(f"{key}: ??? marks a missing value; give one") from None
     except InterpolationResolutionError as error:
         raise ConfigError(f"{key}: {str(error).splitlines()[0]}") from None
     except (yaml.YAMLError, OmegaConfBaseException, RecursionError) as error:

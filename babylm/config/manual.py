@@ -16,7 +16,7 @@ COLUMN = 38
 
 
 def describe(section: type, prefix: str = "") -> str:
-    """Every setting of a section and of those in it, a line or a few each.
+    """Every setting of a section and of its sections, each in one or a few lines.
 
     >>> from babylm.config.schema import AveragingConfig
     >>> print(describe(AveragingConfig, "averaging."))  # doctest: +ELLIPSIS

@@ -42,8 +42,8 @@ class CorpusConfig:
     """``files``: local text; ``hub``: the same, downloaded when empty; ``toy``: the bundled grammar; ``microlanguage``:
     single sentences of a language whose grammar is exact, for interactions."""
     path: str = "corpora/strict_small"
-    """Folder of the ``*.train`` files, or else of ``*.txt`` files, packed (``.gz``) or not, with all folders below it;
-    or one file. Relative to the working directory; ``~`` is your home."""
+    """Folder of ``*.train`` files, or else of ``*.txt`` files, packed (``.gz``) or not, with all folders below it; or
+    one file. Relative to the working directory; ``~`` is your home."""
     hub_dataset: str | None = None
     """Dataset for ``hub``: an official name (``2026-strict-small``; ``babylm/corpora/hub.py``) or ``owner/name``."""
     dev: str | None = None
@@ -53,12 +53,12 @@ class CorpusConfig:
     toy: ToyConfig = field(default_factory=ToyConfig)
     """``toy`` and ``microlanguage``: how much is written."""
     cleaning: list[str] = field(default_factory=list)
-    """Names of cleaning functions applied in this order; none for official corpora. Those for CHAT transcripts,
+    """Names of cleaning functions, applied in this order; empty for official corpora. Those for CHAT transcripts,
     subtitles and Gutenberg's frames (``babylm/corpora/formats.py``) come first, then ``babylm/corpora/cleaning.py``."""
     document_words: int = number(1000, "[8, 1e9]")
-    """Longer documents are cut, at line ends where there are any, into documents of at most this many words."""
+    """Longer documents are cut, at line ends if there are any, into documents of at most this many words."""
     prepared: str = "corpora/prepared"
-    """Folder that receives the packed corpus, one sub-folder a fingerprint."""
+    """Folder of packed corpora, one sub-folder per fingerprint."""
 
 
 @dataclass
@@ -75,7 +75,7 @@ class TokenizerConfig:
     """Use this ``tokenizer.json`` (of any kind, or its folder) instead of training one (its training text counts
     against the budget)."""
     bos: str | None = None
-    """With ``path``: its token in front of each document, when that is not ``<s>``. A name that it lacks is added."""
+    """With ``path``: its token in front of each document, if that is not ``<s>``. A name that it lacks is added."""
     eos: str | None = None
     """The same for ``</s>``."""
     pad: str | None = None
@@ -146,19 +146,19 @@ class ModelConfig:
 
 @dataclass
 class PhaseConfig:
-    """A stretch of training with one shape."""
+    """A part of training with one shape."""
 
     until: float = number(1.0, "(0, 1]")
     """Ends when this share of the run's tokens has been read; the last phase has 1."""
     sequence_length: int = number(128, "[8, 1e6]")
-    """Tokens a row, the BOS in front included."""
+    """Tokens per row, the BOS in front included."""
     tokens_per_step: int = number(16_384, "[8, 2147483648]")
-    """Tokens a step, over all ranks and accumulated batches: a multiple of the sequence length."""
+    """Tokens per step, over all ranks and accumulated batches: a multiple of the sequence length."""
 
 
 @dataclass
 class BudgetConfig:
-    """How much is read; the smallest one given ends the run. All empty: the track's word budget."""
+    """How much is read; the run ends at the smallest budget given. All null: the track's word budget."""
 
     words: int | None = number(None, "[1, 1e10]")
     """Words, repetitions counted."""
@@ -170,32 +170,32 @@ class BudgetConfig:
 
 @dataclass
 class TrainingConfig:
-    """How the loop runs; none of it changes what is learnt, up to rounding."""
+    """How the loop runs; nothing here changes what is learnt, up to rounding."""
 
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
-    """``auto``: an NVIDIA GPU where torch sees one, else the CPU. Apple's GPUs (mps) are not supported."""
+    """``auto``: an NVIDIA GPU if torch sees one, else the CPU. Apple's GPUs (mps) are not supported."""
     devices: int = number(1, "[1, 4096]")
     """Devices that share each step (DDP)."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """``auto``: bf16 on hardware that multiplies bf16 matrices, else fp32."""
     accumulate_grad_batches: int = number(1, "[1, 65536]")
-    """Batches a step is cut into, to save memory."""
+    """Batches that a step is cut into, to save memory."""
     attention: Literal["auto", "eager", "sdpa", "flex", "varlen", "flash"] = "auto"
     """Attention backend of ``babylm/models/attention.py``; ``auto``: a rule of the kind of host
     (``babylm/training/attention_backend.py``)."""
     compile: bool = False
     """Compile the model's blocks and the loss with torch.compile, for training alone."""
     compile_cache: str = "checkpoints/.compiled"
-    """Folder that keeps what was compiled for the next start, unless ``TORCHINDUCTOR_CACHE_DIR`` names one."""
+    """Cache folder of compiled code, unless ``TORCHINDUCTOR_CACHE_DIR`` names one."""
     corpus_on_device: Literal["auto", True, False] = "auto"
-    """Hold the whole corpus on the device and gather rows there. ``auto``: on a GPU, where it fits a tenth of its
+    """Hold the whole corpus on the device and gather rows there. ``auto``: on a GPU, if it fits into a tenth of its
     memory."""
     workers: int = number(0, "[0, 1024]")
     """Loader processes."""
     threads: int | None = number(None, "[1, 1024]")
-    """CPU threads for torch; none: torch's own choice."""
+    """CPU threads for torch; null: torch's choice."""
     log_every: int | None = number(None, "[1, 1e9]")
-    """Steps between two lines of the log, beside the first step's; null: at most 50, and thirty lines or more."""
+    """Steps between two lines of the log, after the first step's; null: at most 50, and at least thirty lines."""
     checkpoint_minutes: float = number(10.0, "(0, inf]")
     """Minutes between two writes of ``last.ckpt``."""
     revisions: Literal["all", "none"] = "all"
@@ -218,12 +218,12 @@ class LoggingConfig:
 
 @dataclass
 class SubmissionConfig:
-    """What the model card and the submission form say beyond what the run records."""
+    """Text of the model card and the submission form that the run does not record."""
 
     repo: str | None = None
     """Hub repository, ``owner/name``."""
     license: str = "mit"
-    """Of the weights: an identifier of the Hub's list (``mit``, ``apache-2.0``, ``cc-by-4.0``, ``other``, ...)."""
+    """Licence of the weights, from the Hub's list (``mit``, ``apache-2.0``, ``cc-by-4.0``, ``other``, ...)."""
     description: str = ""
     """A paragraph about the model; empty: written from the run."""
     tags: list[str] = field(default_factory=list)
@@ -255,7 +255,7 @@ class Config:
     rules: Literal[2025, 2026] = number(2026, "[2025, 2026]")
     """Year of the rules."""
     seed: int = number(1, "[0, 9e15]")
-    """Of weights, order, masks and dropout."""
+    """Seed of weights, order, masks and dropout."""
     init_from: str | None = None
     """Weights to start from instead of random ones: a revision, a finished run, or a file of the same names and shapes.
     What they have read counts towards a track's budget."""

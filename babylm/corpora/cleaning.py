@@ -1,9 +1,9 @@
-"""Named cleaning functions, applied in the order of ``corpus.cleaning``: text in and text out, a document each.
+"""Named cleaning functions, applied in the order of ``corpus.cleaning``: each takes a document's text and returns one.
 
 Those of :mod:`babylm.corpora.formats` come first: they read a source's lines, before documents are cut.
 
-None is applied to the official corpora unless asked for. What the model reads, and so what its word budget counts, is
-the cleaned text; the manifest holds the words before cleaning beside it.
+None is applied unless ``corpus.cleaning`` names it. The model reads the cleaned text, and its words are counted for the
+budget; the manifest holds the number of words before cleaning, too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from babylm.corpora import formats
 from babylm.corpora.documents import is_heading
 
 _SPEAKER = re.compile(r"^(?:\*[A-Z0-9]{2,4}|[A-Z]|[A-Z][A-Z0-9_ ]{0,20}):[ \t]+", re.MULTILINE)
-# No match begins within a run of blanks: each of its places would look at the whole rest, quadratic time in all.
+# No match begins inside a run of blanks: each position would scan the whole rest, in quadratic time.
 _BRACKETS = re.compile(r"(?<![ \t])[ \t]*\[[^\[\]\n]*\]|\[[^\[\]\n]*\]")
 _UNINTELLIGIBLE = re.compile(r"(?<!\S)(?:xxx|yyy|www)(?=[\s.,!?;:]|$)[ \t]*")
 _EMPHASIS = re.compile(r"(?<!\w)_(\S(?:[^_\n]*\S)?)_(?!\w)")
@@ -45,8 +45,8 @@ def strip_headings(text: str) -> str:
     if "= = " not in text:
         return text
     *lines, last = text.split("\n")
-    kept = [f"{line}\n" for line in lines if not is_heading(line.rstrip(" \t"))]
-    return "".join(kept) + ("" if is_heading(last.rstrip(" \t")) else last)
+    text_lines = [f"{line}\n" for line in lines if not is_heading(line.rstrip(" \t"))]
+    return "".join(text_lines) + ("" if is_heading(last.rstrip(" \t")) else last)
 
 
 def drop_annotations(text: str) -> str:
@@ -65,7 +65,7 @@ def normalize_quotes(text: str) -> str:
 
 
 def normalize_dashes(text: str) -> str:
-    """Write long dashes and runs of hyphens as a spaced ``--``, a word of its own; the arrow ``-->`` stays."""
+    """Write long dashes and runs of hyphens as a spaced ``--``, which is one word; the arrow ``-->`` stays."""
     return _DASHES.sub(" -- ", text)
 
 
@@ -82,7 +82,7 @@ def drop_special_tokens(text: str) -> str:
 
 
 def special_tokens(text: str) -> list[str]:
-    """The special tokens that ``text`` spells out, as often as it does."""
+    """The special tokens that ``text`` spells out, repetitions included."""
     return _SPECIAL.findall(text) if "<" in text or "[" in text else []
 
 
@@ -129,7 +129,7 @@ def plugin_files(chosen: Iterable[str]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Cleaning:
-    """The named functions as one: those of lines, then those of text."""
+    """The named functions as one function: those of lines, then those of text."""
 
     of_lines: tuple[Callable[[Iterable[str]], Iterator[str]], ...]
     of_text: tuple[Callable[[str], str], ...]
@@ -158,9 +158,9 @@ class Cleaning:
 
 def _whole(lines: Iterable[tuple[str, bool]]) -> Iterator[str]:
     fragments = []
-    for fragment, goes_on in lines:
+    for fragment, continues in lines:
         fragments.append(fragment)
-        if not goes_on:
+        if not continues:
             yield "".join(fragments)
             fragments = []
 

@@ -1,7 +1,7 @@
-"""What a corpus is made of, by source: counts, types, lengths, duplicates, checksums; as JSON and as markdown.
+"""Composition of a corpus by source: counts, types, lengths, duplicates, checksums; as JSON and as Markdown.
 
-Figures are of the raw text, before cleaning, as it streams by; only special tokens that are spelt out are counted
-behind it. A line that was cut into several documents counts as the one line it is.
+Figures are of the raw text, before cleaning, counted while it streams; only special tokens that are spelt out are
+counted after cleaning. A line that was cut into several documents counts as one line.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class _Counts:
         self.words = self.characters = self.unspaced = 0
         self.marks: Counter[str] = Counter()
         self.types: set[str] = set()
-        self.lines = array("Q")  # a 64-bit digest a line
+        self.lines = array("Q")  # a 64-bit digest per line
         self.line_words = array("I")
         self.document_words = array("I")
         self._begun: tuple[Any, int] | None = None
         """Digest and words of a line whose end is still to come."""
 
-    def add(self, text: str, goes_on: bool = False) -> None:
-        """Count one document; with ``goes_on`` it is a piece of a line, and the next one goes on with that line."""
+    def add(self, text: str, continues: bool = False) -> None:
+        """Count one document; with ``continues`` it is a piece of a line, which the next document continues."""
         words = text.split()
         self.words += len(words)
         self.characters += len(text)
@@ -63,7 +63,7 @@ class _Counts:
                 (begun, before), self._begun = self._begun, None
                 begun.update(b" " + line.strip().encode())
                 digest, in_line = begun, before + in_line
-            if goes_on:
+            if continues:
                 self._begun = digest, in_line
             else:
                 self.line_words.append(in_line)
@@ -101,7 +101,7 @@ class Datasheet:
     def watch(self, documents: Iterable[Document]) -> Iterator[Document]:
         """Pass documents through, counting them."""
         for document in documents:
-            self._counts.setdefault(document.source, _Counts()).add(document.text, document.goes_on)
+            self._counts.setdefault(document.source, _Counts()).add(document.text, document.continues)
             yield document
 
     def cleaned(self, text: str) -> str:

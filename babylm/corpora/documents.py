@@ -20,8 +20,8 @@ class Document:
 
     source: str
     text: str
-    goes_on: bool = False
-    """Whether it is a piece of one line that the source's next document goes on with."""
+    continues: bool = False
+    """Whether it is a piece of one line, which the source's next document continues."""
 
 
 def split_documents(lines: Iterable[str], limit: int) -> Iterator[str]:
@@ -38,11 +38,11 @@ def split_lines(lines: Iterable[tuple[str, bool]], limit: int) -> Iterator[tuple
     words = 0
     heading_only = False
     begun = ""  # a line of which only fragments have come, of at most `limit` words
-    for fragment, goes_on in lines:
+    for fragment, continues in lines:
         line = begun + fragment if begun else fragment
         begun = ""
         in_line = len(line.split())
-        if goes_on and in_line <= limit:
+        if continues and in_line <= limit:
             begun = line
             continue
         heading = line.startswith("= ") and is_heading(line.rstrip())
@@ -56,7 +56,7 @@ def split_lines(lines: Iterable[tuple[str, bool]], limit: int) -> Iterator[tuple
             *pieces, line = _cut(line, limit)
             yield from ((piece.rstrip(), True) for piece in pieces)
             in_line = len(line.split())
-        if goes_on:
+        if continues:
             begun = line
             continue
         heading_only = heading and not block

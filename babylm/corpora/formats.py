@@ -147,11 +147,11 @@ def strip_gutenberg(lines: Iterable[str]) -> Iterator[str]:
             else:
                 outside.append(line)
                 if len(outside) > _FRAME_LINES:
-                    for kept in outside:
-                        yield from _without_end(kept)
+                    for outside_line in outside:
+                        yield from _without_end(outside_line)
                     outside, behind = None, False
             continue
-        for _ in range(5):  # a long title goes on in the next lines
+        for _ in range(5):  # a long title continues in the next lines
             if line.rstrip().endswith("***"):
                 break
             line = next(lines, "***")
@@ -161,16 +161,16 @@ def strip_gutenberg(lines: Iterable[str]) -> Iterator[str]:
         else:
             outside, behind = [], True
     if outside is not None and not behind:
-        for kept in outside:
-            yield from _without_end(kept)
+        for outside_line in outside:
+            yield from _without_end(outside_line)
 
 
 def _without_end(line: str) -> Iterator[str]:
     if _GUTENBERG_CREDIT.match(line):
         return
-    kept = _GUTENBERG_END.sub("", line)
-    if kept == line or kept.strip():
-        yield kept if kept == line else kept.rstrip()
+    before_end = _GUTENBERG_END.sub("", line)
+    if before_end == line or before_end.strip():
+        yield before_end if before_end == line else before_end.rstrip()
 
 
 CLEANERS: dict[str, Callable[[Iterable[str]], Iterator[str]]] = {

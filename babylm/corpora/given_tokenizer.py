@@ -67,7 +67,7 @@ def read(config: TokenizerConfig, report: Callable[[str], None]) -> tuple[Tokeni
 
 
 def fingerprint_parts(config: TokenizerConfig) -> dict[str, object]:
-    """What the prepared tokens depend on when ``tokenizer.path`` is set."""
+    """The settings that the prepared tokens depend on, if ``tokenizer.path`` is set."""
     named = {role: token for role in tokenization.ROLES if (token := getattr(config, role)) is not None}
     parts: dict[str, object] = {"sha256": files.sha256_json(_load(config)[0].to_str())}
     return {**parts, "special_tokens": named} if named else parts
@@ -96,7 +96,7 @@ def _lacking(tokenizer: Tokenizer, roles: dict[str, str], named: dict[str, str],
             others = special - {token} if token != tokenization.ROLES[role] else ()
             near = difflib.get_close_matches(token, others, n=1, cutoff=0.8)
             problems += [f"tokenizer.{role}={token} is no entry of it; did you mean {near[0]}?"] if near else []
-        elif role != "unk":  # a byte-level vocabulary needs none, and the others carry their own
+        elif role != "unk":  # a byte-level vocabulary needs none, and others bring one
             problems.append(f"it has no {role} token {token}")
     return problems
 
@@ -107,8 +107,8 @@ def _template_problems(tokenizer: Tokenizer, bos: str) -> list[str]:
     front, behind = whole[:at], whole[at + len(plain) :]
     problems = []
     if front != [tokenizer.token_to_id(bos)]:
-        shown = " ".join(str(tokenizer.id_to_token(i)) for i in front) or "nothing"
-        problems.append(f"it puts {shown} in front of a text, not {bos}")
+        prefix = " ".join(str(tokenizer.id_to_token(i)) for i in front) or "nothing"
+        problems.append(f"it puts {prefix} in front of a text, not {bos}")
     if behind:
         problems.append(f"it puts {' '.join(str(tokenizer.id_to_token(i)) for i in behind)} behind a text")
     return problems
@@ -133,7 +133,7 @@ def _as_yaml(token: str) -> str:
 
 
 def _register(tokenizer: Tokenizer, roles: dict[str, str], special: set[str], report: Callable[[str], None]) -> None:
-    """Make every token that plays a role a special one; those that are no entry yet are added behind the others."""
+    """Make every token with a role a special token; those that are no entry yet are added at the vocabulary's end."""
     new = [token for token in dict.fromkeys(roles.values()) if token not in special]
     added = [token for token in new if tokenizer.token_to_id(token) is None]
     tokenizer.add_special_tokens(

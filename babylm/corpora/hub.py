@@ -68,7 +68,7 @@ def _fetch(repository: str, folder: Path) -> None:
 
 
 def _write_rows(repository: str, folder: Path) -> None:
-    """The ``text`` rows of the training split as one file; a row that spans lines is a document of its own."""
+    """The ``text`` rows of the training split as one file; a row that spans lines is one document."""
     import datasets
 
     rows: Any = datasets.load_dataset(repository, split="train", streaming=True)

@@ -1,6 +1,6 @@
 """Where text comes from, behind one interface: local ``*.train`` files, the Hub, or the bundled toy grammar.
 
-A source streams documents: no corpus is ever held in memory. The official files have no document marks of their own,
+A source streams documents: no corpus is ever held in memory. The official files have no document marks,
 so a document is a block between blank lines, a wiki heading opens a new one, and what is longer than
 ``document_words`` is cut at line ends. Words are never lost, doubled or joined by any of it.
 """
@@ -18,9 +18,9 @@ from babylm.corpora import microlanguage, textfiles
 from babylm.corpora.documents import Document, split_lines
 
 OFFICIAL_FILES = ("bnc_spoken", "childes", "gutenberg", "open_subtitles", "simple_wiki", "switchboard")
-_KEPT_WORDS = 1_000_000
+_CACHED_WORDS = 1_000_000
 LineFilter = Callable[[Iterator[tuple[str, bool]]], Iterator[tuple[str, bool]]]
-"""Lines in, lines out, each with whether it goes on (`textfiles.read_lines`)."""
+"""Takes and returns lines, each with whether it continues (`textfiles.read_lines`)."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Source:
 
 
 def read(config: CorpusConfig) -> Source:
-    """The source a config asks for; ``ValueError`` says which files to put where when there are none."""
+    """The configured source; if it has no files, ``ValueError`` says which to put where."""
     if config.document_words < 1:
         raise ValueError(f"corpus.document_words: {config.document_words} is not a positive number of words")
     if config.source == "microlanguage":
@@ -104,21 +104,21 @@ def _toy(config: CorpusConfig) -> Source:
     if config.toy.words < 1:
         raise ValueError(f"corpus.toy.words: {config.toy.words} is not a positive number of words")
     identity = {"toy": toy.version(), "words": config.toy.words, "seed": config.toy.seed}
-    kept: list[Document] = []
+    written: list[Document] = []
 
     def write() -> Iterator[Document]:
-        if config.toy.words > _KEPT_WORDS:
+        if config.toy.words > _CACHED_WORDS:
             yield from toy.write(config.toy.words, config.toy.seed)
             return
-        if not kept:  # read twice, by the tokenizer's training and by the encoding: writing it is the slow part
-            kept.extend(toy.write(config.toy.words, config.toy.seed))
-        yield from kept
+        if not written:  # read twice, by the tokenizer's training and by the encoding: writing it is the slow part
+            written.extend(toy.write(config.toy.words, config.toy.seed))
+        yield from written
 
     def stream(lines: LineFilter | None) -> Iterator[Document]:
         for document in write():
             whole = ((line, False) for line in document.text.split("\n"))
-            for text, goes_on in split_lines(lines(whole) if lines else whole, config.document_words):
-                yield Document(document.source, text, goes_on)
+            for text, continues in split_lines(lines(whole) if lines else whole, config.document_words):
+                yield Document(document.source, text, continues)
 
     return Source((), identity, stream)
 
@@ -148,8 +148,8 @@ def _from_files(listing: textfiles.Listing, document_words: int) -> Source:
     def stream(lines: LineFilter | None) -> Iterator[Document]:
         for file in files:
             whole = textfiles.read_lines(file.path)
-            for text, goes_on in split_lines(lines(whole) if lines else whole, document_words):
-                yield Document(file.name, text, goes_on)
+            for text, continues in split_lines(lines(whole) if lines else whole, document_words):
+                yield Document(file.name, text, continues)
 
     notes = [*listing.notes, *(f"{file.path} is empty" for file in files if file.bytes == 0)]
     first: dict[str, SourceFile] = {}

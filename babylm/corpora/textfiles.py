@@ -1,8 +1,8 @@
-"""Which files of a folder are text, and their bytes as lines: what is not read is named, what cannot be read refused.
+"""The text files of a folder, and their bytes as lines; files that are not read are named, unreadable ones refused.
 
-A corpus is one file, or a folder with everything below it. Where there is any ``*.train`` file, such files are the
-corpus; else the plain text files are. Hidden files are left out; folders named after held-out text are too, and said
-to be. Each file is a source, named by its path below the folder, without the ending.
+A corpus is one file, or a folder with everything below it. If there is any ``*.train`` file, such files are the corpus;
+else the plain text files are. Hidden files are left out; so are folders named after held-out text, with a note. Each
+file is a source, named by its path below the folder, without the ending.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class NoText(ValueError):
 
 @dataclass(frozen=True)
 class Listing:
-    """The files of a corpus by source name, sorted, and what a person should know of the others."""
+    """The files of a corpus by source name, sorted, and notes about the others."""
 
     files: dict[str, Path]
     notes: tuple[str, ...] = ()
@@ -91,15 +91,15 @@ def _find_in_folder(folder: Path, key: str, held_out: bool, without: set[Path]) 
     left = [file for file in files if file not in set(chosen)]
     if train and not held_out:  # the other files of a track's folder are no surprise, unless they are text too
         notes = [note for note in notes if "held-out" not in note]
-        reasons = [("as only *.train files are where there are any", plain)]
+        reasons = [("as only *.train files are read if there are any", plain)]
     else:
         reasons = [
             ("by its name it is held-out text (corpus.dev, corpus.test)", plain),
             ("not plain text by its ending", [file for file in left if file not in plain]),
         ]
     for why, some in reasons:
-        if shown := [file for file in some if file in left]:
-            notes.append(f"not read, {why}: {_few(shown, folder)}")
+        if unread := [file for file in some if file in left]:
+            notes.append(f"not read, {why}: {_few(unread, folder)}")
     named: dict[str, Path] = {}
     for file in sorted(chosen):
         _check_name(file, key)
@@ -121,8 +121,8 @@ def _check_name(path: Path, key: str) -> None:
     try:
         str(path).encode()
     except UnicodeEncodeError:
-        shown = str(path).encode(errors="surrogateescape").decode(errors="replace")
-        raise ValueError(f"{key}: the name of {shown} is not UTF-8; rename it") from None
+        readable = str(path).encode(errors="surrogateescape").decode(errors="replace")
+        raise ValueError(f"{key}: the name of {readable} is not UTF-8; rename it") from None
 
 
 def _real(path: Path) -> Path:
@@ -138,7 +138,7 @@ def _walk(folder: Path, key: str, held_out: bool, without: set[Path], notes: lis
 
     seen = {_real(folder)}
     for root, folders, names in os.walk(folder, followlinks=True, onerror=fail):
-        kept = []
+        visible = []
         for name in sorted(folders):
             inner = Path(root, name)
             if name.startswith(".") or _real(inner) in without:
@@ -149,8 +149,8 @@ def _walk(folder: Path, key: str, held_out: bool, without: set[Path], notes: lis
                 notes.append(f"{inner} is not read: by its name it holds held-out text (corpus.dev, corpus.test)")
             else:
                 seen.add(_real(inner))
-                kept.append(name)
-        folders[:] = kept
+                visible.append(name)
+        folders[:] = visible
         for name in sorted(names):
             file = Path(root, name)
             if not name.startswith(".") and _real(file) not in without:
@@ -158,7 +158,7 @@ def _walk(folder: Path, key: str, held_out: bool, without: set[Path], notes: lis
 
 
 def _irregular(path: Path) -> str:
-    """Why a path cannot be read as a file, as the end of a sentence; empty when it can."""
+    """Why a path cannot be read as a file, as the end of a sentence; empty if it can."""
     if path.is_symlink() and not path.exists():
         return f"is a link to {path.readlink()}, which is not there"
     if path.is_file():
@@ -181,7 +181,7 @@ def _is_held_out(name: str) -> bool:
 
 
 def _other_form(name: str) -> str:
-    """What a file holds by its ending, when that is not plain text."""
+    """The form that a file's ending says, if that is not plain text; else empty."""
     return NOT_TEXT.get(Path(name.lower().removesuffix(".gz")).suffix, "")
 
 
@@ -203,8 +203,8 @@ def _kinds(files: list[Path], notes: list[str] | None = None) -> str:
 
 
 def _few(files: list[Path], folder: Path) -> str:
-    shown = [str(file.relative_to(folder)) for file in files[:5]]
-    return ", ".join(shown) + (", ..." if len(files) > 5 else "")
+    names = [str(file.relative_to(folder)) for file in files[:5]]
+    return ", ".join(names) + (", ..." if len(files) > 5 else "")
 
 
 def digest(path: Path) -> tuple[int, str]:
@@ -217,9 +217,9 @@ def digest(path: Path) -> tuple[int, str]:
 
 
 def read_lines(path: Path) -> Iterator[tuple[str, bool]]:
-    """The lines of a UTF-8 file without their ends (``\\n``, ``\\r\\n`` or ``\\r``), each with whether it goes on.
+    """The lines of a UTF-8 file without their ends (``\\n``, ``\\r\\n`` or ``\\r``), each with whether it continues.
 
-    A line longer than `BLOCK_BYTES` comes in fragments, cut behind white space; all but its last one go on. A leading
+    A line longer than `BLOCK_BYTES` comes in fragments, cut after white space; all but its last one continue. A leading
     byte-order mark is dropped. Other marks between lines (form feeds, U+2028) are white space inside a line, as for
     ``str.split``. ``ValueError`` with the byte offset for what is not UTF-8 or no plain text.
     """

@@ -3,7 +3,7 @@
 Unusual: the space before a word is put there by the *normaliser*, which lives in ``tokenizer.json``. So "cup" alone,
 after a newline and in "the cup" is one and the same piece, whatever a loading class does to the options of ByteLevel
 (some reset ``add_prefix_space``), and scores of bare words (reading times) are right. Decoded text therefore begins
-with a space. A tab is read as a space: in transcripts it stands between speaker and utterance.
+with a space. A tab is read as a space: in transcripts it separates speaker and utterance.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def save(tokenizer: Tokenizer, folder: Path, roles: Mapping[str, str] = ROLES) -
 
 
 def load(path: str | Path) -> Tokenizer:
-    """Read a ``tokenizer.json``, or the one of a folder; ``ValueError`` when there is none or it is unreadable."""
+    """Read a ``tokenizer.json``, or that of a folder; ``ValueError`` if there is none or it is unreadable."""
     path = places.given(path)
     file = path / "tokenizer.json" if path.is_dir() else path
     if not file.is_file():
@@ -151,7 +151,7 @@ def size(tokenizer: Tokenizer) -> int:
 
 
 def special_ids(folder: Path) -> dict[str, int]:
-    """Token ids by role (``bos``, ``eos``, ``pad``, ``mask`` and, where there is one, ``unk``) of a saved folder."""
+    """Token ids by role (``bos``, ``eos``, ``pad``, ``mask`` and, if there is one, ``unk``) of a saved folder."""
     tokenizer = load(folder)
     config = files.read_json(Path(folder) / "tokenizer_config.json")
     ids = {role: tokenizer.token_to_id(str(config.get(f"{role}_token"))) for role in ROLES}
@@ -167,7 +167,7 @@ def ordinary_ids(tokenizer: Tokenizer) -> tuple[int, int]:
 
 
 def quality(tokenizer: Tokenizer, texts: Sequence[str]) -> dict[str, float | int]:
-    """How well the vocabulary fits ``texts``: tokens a word, share of words kept whole, unused entries, single-byte
+    """How well the vocabulary fits ``texts``: tokens per word, share of words kept whole, unused entries, single-byte
     share.
     """
     import numpy as np

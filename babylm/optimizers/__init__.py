@@ -1,6 +1,6 @@
-"""Optimizers: one plug-in a file, each with ``build(config, named_parameters)`` that gives one torch optimizer.
+"""Optimizers, one plug-in per file: ``build(config, named_parameters)`` returns one torch optimizer.
 
-Every parameter group carries ``base_lr``; the learning rate of a step is set from it by `babylm.schedules.apply`.
+Every parameter group has ``base_lr``; `babylm.schedules.apply` sets a step's learning rate from it.
 """
 
 from collections.abc import Iterable
@@ -15,5 +15,5 @@ __all__ = ["build"]
 
 
 def build(config: OptimizerConfig, named_parameters: Iterable[tuple[str, Parameter]]) -> Optimizer:
-    """The optimizer ``config.name`` over all parameters that want a gradient; unknown names answer with the nearest."""
+    """The optimizer ``config.name`` over all parameters; ValueError with the nearest names if it is unknown."""
     return registry.load("optimizers", config.name).build(config, named_parameters)

@@ -1,4 +1,4 @@
-"""Adam with decoupled decay for parameter groups of another optimizer: torch's own kernels on state of our keeping."""
+"""Adam with decoupled decay for some groups of another optimizer: torch's kernels on that optimizer's state."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ from torch.optim.adamw import adamw
 
 @torch.no_grad()
 def step(group: dict[str, Any], state: Callable[[Tensor], dict[str, Tensor]]) -> None:
-    """One step of AdamW on ``group`` (``lr``, ``betas``, ``eps``, ``weight_decay``); ``state`` finds a parameter's."""
+    """One step of AdamW on ``group`` (``lr``, ``betas``, ``eps``, ``weight_decay``).
+
+    ``state``: parameter -> its state in the other optimizer, filled here at the first step.
+    """
     parameters = [p for p in group["params"] if p.grad is not None]
     if not parameters:
         return
     states = [state(p) for p in parameters]
-    for parameter, own in zip(parameters, states, strict=True):
-        if not own:
-            own["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
-            own["exp_avg"] = torch.zeros_like(parameter)
-            own["exp_avg_sq"] = torch.zeros_like(parameter)
+    for parameter, parameter_state in zip(parameters, states, strict=True):
+        if not parameter_state:
+            parameter_state["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
+            parameter_state["exp_avg"] = torch.zeros_like(parameter)
+            parameter_state["exp_avg_sq"] = torch.zeros_like(parameter)
     adamw(
         parameters,
         [p.grad for p in parameters],

@@ -18,33 +18,39 @@ POLAR_EXPRESS = (
 )
 QUINTIC = ((3.4445, -4.7750, 2.0315),)
 SAFETY = 1.02
-"""The first polynomial diverges above 1: room for the rounding of bf16."""
+"""Margin for the rounding of bf16: the first polynomial diverges for singular values above 1."""
 
 
 def orthogonalize(
     matrices: Tensor, steps: int = 5, coefficients: tuple[tuple[float, float, float], ...] = POLAR_EXPRESS
 ) -> Tensor:
-    """Roughly the nearest orthogonal matrix to each of ``matrices`` (batch, rows, columns).
+    """Approximately the nearest orthogonal matrix to each of ``matrices`` (batch, rows, columns).
 
-    Singular values come out near 1 (within .7 to 1.2 after 5 steps, unless they are below about 1e-3 of the matrix's
-    norm); the result has the dtype of `dtype_for`. The last coefficients are repeated where ``steps`` asks for more.
+    The singular values of the result are near 1 (within .7 to 1.2 after 5 steps, unless they are below about 1e-3 of
+    the matrix's norm); its dtype is that of `dtype_for`. If ``steps`` is larger than the number of coefficients, the
+    last ones are repeated.
+
+    >>> matrix = torch.diag(torch.tensor([3.0, 1.0, 0.5]))[None]
+    >>> singular_values = torch.linalg.svdvals(orthogonalize(matrix).float())
+    >>> bool((singular_values > 0.7).all() and (singular_values < 1.2).all())
+    True
     """
     assert matrices.ndim == 3, matrices.shape
-    standing = matrices.shape[1] > matrices.shape[2]
+    tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.to(dtype_for(matrices.device))
-    norm = torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True, dtype=torch.float32)
+    norm = torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True, dtype=torch.float32)  # (batch, 1, 1)
     x = x / (norm * SAFETY + 1e-30).to(x.dtype)
     for step in range(steps):
         a, b, c = coefficients[min(step, len(coefficients) - 1)]
-        # The smaller of the two products of x with itself does.
-        gram = x.mT @ x if standing else x @ x.mT
+        # a x + b (x xᵀ) x + c (x xᵀ)² x; of x xᵀ and xᵀ x the smaller one is formed: (batch, short, short).
+        gram = x.mT @ x if tall else x @ x.mT
         polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
-        x = torch.baddbmm(x, x, polynomial, beta=a) if standing else torch.baddbmm(x, polynomial, x, beta=a)
+        x = torch.baddbmm(x, x, polynomial, beta=a) if tall else torch.baddbmm(x, polynomial, x, beta=a)
     return x
 
 
 def dtype_for(device: torch.device) -> torch.dtype:
-    """bf16 where its matrix product is the fast one: GPUs, and CPUs with AMX. By capability, so equal on every rank."""
+    """bf16 if its matrix product is the fast one (GPUs, CPUs with AMX), else fp32; the same on every rank."""
     if device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_amx_tile_supported()):
         return torch.bfloat16
     return torch.float32

@@ -1,4 +1,4 @@
-"""Which parameter is treated how: matrices of the body, other tables, gains and biases.
+"""Parameters by their treatment in an optimizer: matrices of the body, other tables, gains and biases.
 
 Decided by shape and name: two-dimensional parameters whose name has none of `TABLES` are matrices of the body.
 """
@@ -13,7 +13,7 @@ from torch.nn import Parameter
 TABLES = ("embedding", "embed_", "lm_head", "head.", "classifier", "score", "relative", "position", "lambda", "average")
 """Parts of a name that mark lookup tables, output layers and tables of scalars, whatever their shape."""
 SMALLEST_SIDE = 32
-"""A narrower matrix is a list of vectors (a gate a head, weights over layers): orthogonalising it makes no sense."""
+"""A narrower matrix is a list of vectors (a gate per head, weights over layers): orthogonalising it makes no sense."""
 
 
 class ParameterParts(NamedTuple):
@@ -27,7 +27,7 @@ class ParameterParts(NamedTuple):
 
 
 def split(named_parameters: Iterable[tuple[str, Parameter]]) -> ParameterParts:
-    """Sort parameters into `Parts`; those without gradient are left out, and a shared one counts once."""
+    """Sort parameters into `ParameterParts`; those without gradient are left out, and a shared one counts once."""
     parts, seen = ParameterParts([], [], []), set()
     for name, parameter in named_parameters:
         if not parameter.requires_grad or id(parameter) in seen:
@@ -43,7 +43,7 @@ def split(named_parameters: Iterable[tuple[str, Parameter]]) -> ParameterParts:
 
 
 def group(parameters: list[Parameter], lr: float, weight_decay: float, **settings: Any) -> list[dict[str, Any]]:
-    """A parameter group with its ``base_lr``, in a list that is empty when there are no parameters."""
+    """A list of one parameter group with its ``base_lr``; empty if there are no parameters."""
     if not parameters:
         return []
     return [{"params": parameters, "lr": lr, "base_lr": lr, "weight_decay": weight_decay, **settings}]

@@ -25,7 +25,7 @@ class Lamb(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """One update; parameters without gradient are left alone. Returns what ``closure`` gives."""
+        """One update of the parameters that have gradients; returns the value of ``closure``, None without one."""
         loss = None
         if closure is not None:
             with torch.enable_grad():

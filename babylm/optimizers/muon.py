@@ -1,10 +1,10 @@
 """Muon for the matrices of the body and Adam for everything else, in one optimizer.
 
 Muon (Jordan et al., 2024) replaces the momentum of a matrix by the nearest orthogonal matrix; matrices of equal shape
-are orthogonalised in one batch. With ``normalized`` the update's neurons are brought to one length
-(NorMuon, arXiv 2510.05491), along the longer side, where orthogonality alone leaves their lengths free. With
-``cautious`` a weight is decayed only where the update does not pull the other way. Every rank does the same work on the
-same gradients, so nothing depends on the number of ranks.
+are orthogonalised in one batch. With ``normalized`` the neurons of the update are scaled to equal length (NorMuon,
+arXiv 2510.05491), along the longer side, where orthogonality does not determine the lengths. With ``cautious`` a
+weight is decayed only if the update does not have the opposite sign. Every rank does the same work on the same
+gradients, so nothing depends on the number of ranks.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Muon(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """One update; parameters without gradient are left alone. Returns what ``closure`` gives."""
+        """One update of the parameters that have gradients; returns the value of ``closure``, None without one."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -53,7 +53,7 @@ class Muon(Optimizer):
         return loss
 
     def _step_bucket(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
-        """Step matrices of one shape, which are orthogonalised as one batch."""
+        """Step n matrices of one shape (rows, columns), which are orthogonalised as one batch."""
         rows, columns = parameters[0].shape
         states = [self.state[p] for p in parameters]
         for parameter, state in zip(parameters, states, strict=True):
@@ -65,17 +65,19 @@ class Muon(Optimizer):
         momenta = [s["momentum_buffer"] for s in states]
         torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
         nesterov = torch._foreach_lerp(gradients, momenta, group["momentum"])
-        directions = orthogonalize(torch.stack(nesterov), group["newton_schulz_steps"])
+        directions = orthogonalize(torch.stack(nesterov), group["newton_schulz_steps"])  # (n, rows, columns)
 
-        # Unit gain whatever the shape: a map to more dimensions than it comes from may be longer.
+        # An orthogonal map to more dimensions shrinks root mean squares by sqrt(columns / rows): undo that.
         scale = torch.full((1, 1, 1), max(1.0, rows / columns) ** 0.5, device=directions.device)
         if group["normalized"]:
             scale = scale * _equal_lengths(directions, [s["mean_square"] for s in states], group["beta2"])
         updates = list((directions * scale).unbind())
         decay = group["lr"] * group["weight_decay"]
         if decay and group["cautious"]:
+            # Per weight: 0 if update and weight have opposite signs, else 1. As sign(u w) in {-1, 0, 1}, plus 1, at
+            # most 1: without booleans, which would have to be converted.
             agree = torch._foreach_mul(updates, parameters)
-            torch._foreach_sign_(agree)  # 1, 0 or -1, then 1 where they agree or either is 0, else 0
+            torch._foreach_sign_(agree)
             torch._foreach_add_(agree, 1.0)
             torch._foreach_clamp_max_(agree, 1.0)
             torch._foreach_addcmul_(parameters, parameters, agree, value=-decay)
@@ -85,7 +87,7 @@ class Muon(Optimizer):
 
 
 def _buckets(parameters: list[Tensor]) -> Iterator[list[Tensor]]:
-    """Parameters that have a gradient, by shape; on a CPU in pieces that stay in its cache."""
+    """Parameters with gradients, grouped by shape; on a CPU in groups that fit into its cache."""
     by_shape = defaultdict(list)
     for parameter in parameters:
         if parameter.grad is not None:
@@ -96,18 +98,27 @@ def _buckets(parameters: list[Tensor]) -> Iterator[list[Tensor]]:
 
 
 def _equal_lengths(directions: Tensor, mean_squares: list[Tensor], beta2: float) -> Tensor:
-    """Factors that divide each neuron by its running root mean square (updated here) and keep each matrix's norm.
+    """Factors that divide each neuron by its running root mean square (updated here) and preserve each matrix's norm.
 
-    Neurons are rows of standing and square matrices, columns of lying ones: along the shorter side an orthogonal
-    matrix has unit vectors already. ``directions`` (n, rows, columns); the factors broadcast to it.
+    Neurons are the rows of a tall or square matrix, the columns of a wide one: along the shorter side an orthogonal
+    matrix has unit vectors already. ``directions``: (n, rows, columns), to which the factors broadcast.
+
+    Two rows of length 1 and 2 are scaled to one length, with the norm of the matrix as before:
+
+    >>> matrix = torch.tensor([[[1.0, 0.0], [0.0, 2.0]]])
+    >>> scaled = matrix * _equal_lengths(matrix, [torch.zeros(2)], beta2=0.9)
+    >>> scaled, bool(torch.isclose(scaled.norm(), matrix.norm()))
+    (tensor([[[1.5811, 0.0000],
+             [0.0000, 1.5811]]]), True)
     """
-    short = 2 if directions.shape[1] >= directions.shape[2] else 1
-    lengths = torch.linalg.vector_norm(directions, dim=short, dtype=torch.float32)
+    short = 2 if directions.shape[1] >= directions.shape[2] else 1  # the dimension over which a neuron extends
+    lengths = torch.linalg.vector_norm(directions, dim=short, dtype=torch.float32)  # (n, neurons), as are those below
     squares = lengths.square() / directions.shape[short]
     torch._foreach_lerp_(mean_squares, list(squares.unbind()), 1 - beta2)
     running = torch.stack(mean_squares).clamp(min=1e-30)
-    kept = squares.sum(1, keepdim=True) / (squares / running).sum(1, keepdim=True).clamp(min=1e-30)
-    return (kept / running).sqrt().unsqueeze(short)
+    # (n, 1): the factor that gives each matrix its squared norm back after the division.
+    norm_ratio = squares.sum(1, keepdim=True) / (squares / running).sum(1, keepdim=True).clamp(min=1e-30)
+    return (norm_ratio / running).sqrt().unsqueeze(short)
 
 
 def build(config: OptimizerConfig, named_parameters: Iterable[tuple[str, Parameter]]) -> Optimizer:
@@ -123,7 +134,7 @@ def build(config: OptimizerConfig, named_parameters: Iterable[tuple[str, Paramet
         beta2=config.betas[1],
         newton_schulz_steps=config.newton_schulz_steps,
     )
-    # `fused` tells torch's load_state_dict to put the step counts where the parameters are.
+    # `fused` tells torch's load_state_dict to put the step counts on the parameters' device.
     adam = {"betas": tuple(config.betas), "eps": config.eps, "fused": True}
     groups += _param_groups.group(parts.tables, config.adam_lr, config.adam_weight_decay, **adam)
     groups += _param_groups.group(parts.vectors, config.adam_lr, 0.0, **adam)

@@ -1,6 +1,6 @@
-"""Which attention backend to train with: a rule of host kind, dtype and row length, and each candidate is tried once.
+"""The attention backend to train with: a rule of host kind, dtype and row length; each candidate is tried once.
 
-Not by timing: the fastest of two close kernels changes with the load of the machine, and with it the model.
+Not by timing: which of two close kernels is faster changes with the machine's load, and with it the model would.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Measured on one H200 (128 x 128 tokens, compiled): ``sdpa`` 25.5 ms per step, ``
 
 
 class Choice(NamedTuple):
-    """A backend and one line that says why it was taken."""
+    """A backend, and why it was chosen, in one line."""
 
     name: str
     reason: str
@@ -39,25 +39,27 @@ def preferred(device: torch.device, dtype: torch.dtype, length: int, dense: bool
 
 
 def choose(
-    config: BabyLMConfig, device: torch.device, dtype: torch.dtype, wanted: str = "auto", *, length: int = 128
+    config: BabyLMConfig, device: torch.device, dtype: torch.dtype, requested: str = "auto", *, length: int = 128
 ) -> Choice:
     """The backend to use for packed rows of ``length`` tokens, and why.
 
-    The first of `preferred` that runs forward and backward on a tiny problem. A ``wanted`` backend is taken if it
-    runs; ``ValueError`` with the cause if it does not.
+    By default the first of `preferred` that runs forward and backward on a tiny problem.
+
+    Raises:
+        ValueError: The ``requested`` backend is unknown or does not run here, with the cause.
     """
     dense = config.position == "relative" or config.attention_dropout > 0
-    if wanted != "auto":
-        if wanted not in BACKENDS:
-            raise ValueError(f"training.attention: unknown backend {wanted!r} (one of: auto, {', '.join(BACKENDS)})")
-        if dense and wanted not in ("eager", "sdpa"):
+    if requested != "auto":
+        if requested not in BACKENDS:
+            raise ValueError(f"training.attention: unknown backend {requested!r} (one of: auto, {', '.join(BACKENDS)})")
+        if dense and requested not in ("eager", "sdpa"):
             raise ValueError(
-                f"training.attention={wanted} cannot do a relative bias or attention dropout; use sdpa or eager"
+                f"training.attention={requested} cannot do a relative bias or attention dropout; use sdpa or eager"
             )
-        problem = probe(wanted, device, dtype, config.head_dim)
+        problem = probe(requested, device, dtype, config.head_dim)
         if problem:
-            raise ValueError(f"training.attention={wanted} does not run here: {problem}; use auto")
-        return Choice(wanted, "as asked for, and it runs here")
+            raise ValueError(f"training.attention={requested} does not run here: {problem}; use auto")
+        return Choice(requested, "as configured, and it runs here")
     candidates = preferred(device, dtype, length, dense)
     failed = ""
     for name in candidates:
@@ -70,7 +72,7 @@ def choose(
 
 
 def probe(name: str, device: torch.device, dtype: torch.dtype, head_dim: int) -> str:
-    """Why the backend does not run here, forward and backward; empty if it does."""
+    """Why the backend does not run forward and backward here; empty if it does."""
     if name == "flash" and kernels.flash_attn_varlen_func is None:
         return "the package flash-attn is not installed"
     try:

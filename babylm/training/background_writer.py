@@ -1,4 +1,4 @@
-"""Work that need not hold up the loop: one thread, one job at a time, and errors that come back to the loop."""
+"""Work beside the training loop: one thread, one job at a time; errors are raised in the loop."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 
 class BackgroundWriter:
-    """Runs one job beside the loop; a second one waits for the first, so at most one copy of the weights is alive."""
+    """Runs one job beside the loop; the next one waits for it, so at most one copy of the weights is in memory."""
 
     def __init__(self) -> None:
         self._pool: ThreadPoolExecutor | None = None
@@ -15,16 +15,16 @@ class BackgroundWriter:
         self._then: Callable[[], None] | None = None
 
     def start(self, job: Callable[[], None], then: Callable[[], None]) -> None:
-        """Run ``job`` in the thread, once the one before has ended; ``then`` runs in the caller's when it is collected.
+        """Run ``job`` in the thread after the previous job; ``then`` runs in the caller's thread on `collect`.
 
-        Raises the error of the job before.
+        Raises the error of the previous job.
         """
         self.collect(wait=True)
         self._pool = self._pool or ThreadPoolExecutor(1, thread_name_prefix="babylm-save")
         self._job, self._then = self._pool.submit(job), then
 
     def collect(self, wait: bool = False) -> None:
-        """Raise the error of a job that has ended; ``wait`` for one that has not."""
+        """Raise the error of a job that has ended; with ``wait``, wait for the end first."""
         if self._job is None or not (wait or self._job.done()):
             return
         job, then, self._job, self._then = self._job, self._then, None, None

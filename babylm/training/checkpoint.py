@@ -1,9 +1,9 @@
-"""The resumable state of a run, ``last.ckpt`` and ``previous.ckpt``: weights, optimizer, average, number of the step.
+"""The resumable state of a run, ``last.ckpt`` and ``previous.ckpt``: weights, optimizer, average, step number.
 
 Tensors and plain data only, read with ``weights_only``: a file from a stranger cannot run code. The new file is
-complete on the disk before it takes the name, and the one before it is kept, so a kill at any moment leaves a state
-to go on from. Behind torch's own bytes stand a mark and their SHA-256 (torch looks for the end of its archive and
-passes over what follows): one flipped byte is noticed, where torch alone would go on with another model.
+complete on the disk before it is renamed to ``last.ckpt``, and its predecessor is kept, so a kill at any moment leaves
+a state to continue from. A mark and the SHA-256 of torch's bytes are appended to them (torch ignores what follows its
+archive): one flipped byte is noticed, where torch alone would continue with another model.
 """
 
 from __future__ import annotations
@@ -24,11 +24,15 @@ from babylm import files
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 FORMAT = 2
 MARK = b"babylm state sha256\n"
-"""Stands before the 32 bytes of the checksum, which end the file."""
+"""Precedes the 32 bytes of the checksum at the file's end."""
 
 
 def save(folder: Path, state: dict[str, Any]) -> None:
-    """Write ``last.ckpt``; the one there was becomes ``previous.ckpt``. ``OSError`` that names it on a full disk."""
+    """Write ``last.ckpt``; the existing one becomes ``previous.ckpt``.
+
+    Raises:
+        OSError: The disk is full or refuses; it names the file.
+    """
     last = folder / LAST
     staged = folder / f".{LAST}.new{files.PARTIAL}"
     hashed: _HashingWriter | None = None
@@ -48,13 +52,15 @@ def save(folder: Path, state: dict[str, Any]) -> None:
 
 
 def load(folder: Path, warn: Any = print) -> dict[str, Any] | None:
-    """The newest state that can be read; ``None`` when there is none at all.
+    """The newest state that can be read; None if there is no file.
 
-    A damaged ``last.ckpt`` is passed over, with a warning, for its predecessor. ``ValueError`` when files are there but
-    none can be read.
+    If ``last.ckpt`` is damaged, its predecessor is read, with a warning.
+
+    Raises:
+        ValueError: There are files, and none can be read.
     """
-    found = [folder / name for name in (LAST, PREVIOUS) if (folder / name).exists()]
-    for path in found:
+    paths = [folder / name for name in (LAST, PREVIOUS) if (folder / name).exists()]
+    for path in paths:
         try:
             _check_sum(path)
             state = torch.load(path, map_location="cpu", weights_only=True)
@@ -66,32 +72,32 @@ def load(folder: Path, warn: Any = print) -> dict[str, Any] | None:
             warn(f"{path} is not a state of this version; it is passed over")
             continue
         return state
-    if found:
+    if paths:
         raise ValueError(
-            f"{folder}: no readable state in {', '.join(p.name for p in found)}; remove them to start anew"
+            f"{folder}: no readable state in {', '.join(p.name for p in paths)}; remove them to start anew"
         )
     return None
 
 
 class _HashingWriter:
-    """A file for ``torch.save``, which writes from front to back, that keeps the SHA-256 of what was written."""
+    """A file for ``torch.save`` (which writes from front to back) that hashes what is written."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file, self.sha256 = file, hashlib.sha256()
         self.error: OSError | None = None
-        """What the disk said, when it refused to take more."""
+        """The error of the first failed write."""
 
     def write(self, data: bytes) -> int:
         self.sha256.update(data)
-        with self._kept():
+        with self._record_error():
             return self.file.write(data)
 
     def flush(self) -> None:
-        with self._kept():
+        with self._record_error():
             self.file.flush()
 
     @contextmanager
-    def _kept(self) -> Iterator[None]:
+    def _record_error(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
@@ -100,7 +106,7 @@ class _HashingWriter:
 
 
 def _check_sum(path: Path) -> None:
-    """``ValueError`` when the bytes are not those whose checksum ends the file."""
+    """Raise ValueError if the checksum at the file's end is not that of its bytes."""
     trailer = len(MARK) + hashlib.sha256().digest_size
     size = path.stat().st_size - trailer
     sha256 = hashlib.sha256()

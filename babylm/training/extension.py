@@ -1,8 +1,8 @@
-"""A run made longer: the same command with a larger budget goes on after the old budget's last word.
+"""A run made longer: the same command with a larger budget continues after the old budget's last word.
 
-What was read and learnt by then stays as it was planned; what follows is read in the last phase's shape, and every
-schedule keeps the value that it ended with. So it is not the run that the larger budget would have given from the
-start, and it is allowed only where the schedule ended with a rate above zero.
+The steps already made stay as planned; the new ones have the last phase's shape, and every schedule keeps its final
+value. So it is not the run that the larger budget would have given from the start, and it is allowed only if the
+schedule ended with a rate above zero.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from babylm.config.schema import Config
 from babylm.run_folder import RunFolder
 
 EARLIER = "earlier budgets"
-"""Key of ``identity.json``: words of the budgets that the run had before, ascending."""
+"""Key of ``identity.json``: earlier budgets of the run in words, ascending."""
 
 
 def earlier_budgets(folder: RunFolder, identity: dict[str, Any]) -> list[int]:
-    """The budgets, in words, that the run in ``folder`` had before the one of ``identity``; empty for a new run.
+    """The budgets, in words, that the run in ``folder`` had before that of ``identity``; empty for a new run.
 
-    The budget it has now is among them when ``identity`` differs from the stored one in nothing but a budget.
+    The present budget is included if ``identity`` differs from the stored identity in the budget alone.
     """
     if not folder.known:
         return []
@@ -36,7 +36,7 @@ def earlier_budgets(folder: RunFolder, identity: dict[str, Any]) -> list[int]:
 
 
 def check(config: Config, earlier: list[int], words: int) -> None:
-    """``ValueError`` when a run of ``earlier`` budgets cannot go on to ``words`` words, with what to do instead."""
+    """Raise ValueError, with what to do instead, if a run of ``earlier`` budgets cannot continue to ``words`` words."""
     if not earlier:
         return
     reasons = []
@@ -46,14 +46,14 @@ def check(config: Config, earlier: list[int], words: int) -> None:
         reasons.append("averaging.name=tail has averaged the end of the run")
     if reasons:
         raise ValueError(
-            f"budget: the run cannot go on to {words:,} words: {' and '.join(reasons)}. Start another run from its "
+            f"budget: the run cannot continue to {words:,} words: {' and '.join(reasons)}. Start another run from its "
             f"weights (name=... init_from={config.checkpoints}/{config.name}/main), or plan it with a schedule that "
             "does not end at zero (schedule.name=constant, or schedule.final_lr_factor above 0)"
         )
 
 
 def describe(earlier: list[int], words: int) -> str:
-    """What a person is told before a run goes on with a larger budget."""
+    """The line logged before a run continues with a larger budget."""
     return (
         f"made longer: from {earlier[-1]:,} to {words:,} words, with the learning rate and mask rate that the schedule "
         "ended with. By the rules this is one run: all its words count, as does the choice to make it longer if it was "

@@ -15,7 +15,8 @@ from babylm.training.setup import TrainingSetup
 
 def finalize(setup: TrainingSetup, module: Pretraining, loop: L.Trainer) -> None:
     """Measure, print, and write ``main`` last: its presence says that the run is finished."""
-    known = next((callback.final for callback in loop.callbacks if isinstance(callback, Evaluation)), {})  # type: ignore[attr-defined]
+    callbacks: list[L.Callback] = loop.callbacks  # type: ignore[attr-defined]
+    last_results = next((callback.final for callback in callbacks if isinstance(callback, Evaluation)), {})
     network = setup.network_with(module.weights())
     facts: dict[str, Any] = {
         "milestone": "main",
@@ -28,10 +29,11 @@ def finalize(setup: TrainingSetup, module: Pretraining, loop: L.Trainer) -> None
         files.write_json(setup.folder.path / "evaluation" / "test_loss.json", losses)
         names = list(losses["all"])
         rows = [(source, *(f"{values[name]:.4f}" for name in names)) for source, values in losses.items()]
-        setup.log("loss on the test text, nats a target (causal_word: a word)\n" + text_table(("source", *names), rows))
-    wanted = setup.config.evaluation
-    if wanted.tasks and wanted.when != "none":
-        trained, untrained = known or score(setup, network), score(setup, setup.network())
+        table = text_table(("source", *names), rows)
+        setup.log(f"loss on the test text, nats per target (causal_word: per word)\n{table}")
+    settings = setup.config.evaluation
+    if settings.tasks and settings.when != "none":
+        trained, untrained = last_results or score(setup, network), score(setup, setup.network())
         rows = [
             (name, f"{100 * untrained[name].official:.1f}", f"{100 * trained[name].official:.1f}", trained[name].n)
             for name in trained

@@ -1,4 +1,4 @@
-"""The loss on held-out text, by the objective's own modes and by source: the signal that choices are made on."""
+"""The loss on held-out text, by the objective's validation modes and by source: what recipes are chosen by."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from babylm.objectives import Objective
 from babylm.randomness import Purpose, derive_seed
 
 ROWS = 32
-"""Rows whose masks are drawn together: another number would be other masks, and another loss."""
+"""Rows whose masks are drawn together: another number would give other masks, and another loss."""
 BATCH_TOKENS = {"cuda": 32_768}
-"""Tokens that are read at once, in whole groups of `ROWS`, so that a GPU does not wait for its launches. A CPU is as
-fast with one group."""
+"""Device type -> tokens per forward, in whole groups of `ROWS`, so that a GPU is not limited by kernel launches. A CPU
+is as fast with one group."""
 
 
 class HeldOutText:
-    """Held-out documents, packed once in their order; ``loss`` is a deterministic function of the weights."""
+    """Held-out documents, packed once in their order; their ``loss`` is a deterministic function of the weights."""
 
     def __init__(self, name: str, encoded: Any, *, bos: int, pad: int, sequence_length: int) -> None:
         self.name, self.sources = name, list(encoded.source_names)
@@ -37,9 +37,9 @@ class HeldOutText:
     def loss(
         self, network: torch.nn.Module, modes: Mapping[str, Objective], device: torch.device, tokens: int | None = None
     ) -> dict[str, dict[str, float]]:
-        """Source (and ``all``) -> ``<mode>`` in nats a target, and for the causal mode ``causal_word`` in nats a word.
+        """Losses by source, and of ``all``: ``<mode>`` in nats per target, and ``causal_word`` in nats per word.
 
-        ``tokens``: read about this many, in evenly spaced rows of each source; all of them by default.
+        ``tokens``: about how many to read, in evenly spaced rows of each source; None for all.
         """
         every = 1 if tokens is None else max(1, round(self.tokens / tokens))
         training = network.training
@@ -91,20 +91,22 @@ class HeldOutText:
             corrupted = objective.corrupt(batch, torch.cat(uniforms), 1.0)
             sums += objective.loss(network, corrupted).metrics[mode]
             progress.update(len(batch))
-        # Brought to the host once: looking at each batch's sum would let the device run dry.
+        # Copied to the host once: reading each batch's sum would make the device wait for the host.
         values = torch.stack([value.double() for value in sums]).tolist() if sums else []
         return sum(values[::2], 0.0), sum(values[1::2], 0.0)
 
 
 def _only(encoded: Any, source: int) -> Any:
-    """The documents of one source, as a corpus of their own."""
+    """The documents of one source, as a corpus."""
     offsets = np.asarray(encoded.offsets)
-    mine = np.flatnonzero(np.asarray(encoded.document_sources) == source)
-    spans = [np.arange(offsets[i], offsets[i + 1]) for i in mine]
-    at = np.concatenate(spans) if spans else np.zeros(0, dtype=np.int64)
+    documents = np.flatnonzero(np.asarray(encoded.document_sources) == source)
+    spans = [np.arange(offsets[i], offsets[i + 1]) for i in documents]
+    token_indices = np.concatenate(spans) if spans else np.zeros(0, dtype=np.int64)
     lengths = np.array([len(span) for span in spans], dtype=np.int64)
     return _Part(
-        np.asarray(encoded.tokens)[at], np.asarray(encoded.words)[at], np.concatenate(([0], np.cumsum(lengths)))
+        np.asarray(encoded.tokens)[token_indices],
+        np.asarray(encoded.words)[token_indices],
+        np.concatenate(([0], np.cumsum(lengths))),
     )
 
 

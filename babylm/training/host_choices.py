@@ -1,4 +1,4 @@
-"""What a run decides by its host: device, precision and attention backend; kept with the run, so that it keeps them."""
+"""Device, precision and attention backend of a run, chosen by its host and stored, so that a resumed run keeps them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def keep_recorded_choices(
 def _choose_attention(
     requested: str, device: torch.device, shape: BabyLMConfig, dtype: str, length: int
 ) -> tuple[str, str]:
-    return attention_backend.choose(shape, device, _torch_dtype(dtype), wanted=requested, length=length)
+    return attention_backend.choose(shape, device, _torch_dtype(dtype), requested=requested, length=length)
 
 
 def _torch_dtype(precision: str) -> torch.dtype:

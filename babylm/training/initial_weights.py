@@ -27,27 +27,27 @@ class InitialWeights:
     path: Path
     sha256: str
     words: int | None
-    """Words that they have read, where their folder says so."""
+    """Words that they have read; None if their folder does not say."""
     state: dict[str, Tensor]
     """By parameter name, float32 on the CPU."""
     foreign_code: str = ""
-    """What code their folder has that is not this package's; it is not run."""
+    """Code in their folder that is not this package's, described; it is not run. Empty if there is none."""
 
     def facts(self) -> dict[str, Any]:
-        """What a revision records of them."""
+        """What a revision records about its initial weights."""
         return {"path": str(self.path), "sha256": self.sha256, "words": self.words}
 
 
 def weights_file(path: str) -> Path:
-    """The file of weights that ``init_from`` names; ``ValueError`` when there is none."""
-    place = places.given(path)
-    for folder in (place, place / "main"):
+    """The file of weights that ``init_from`` names; ``ValueError`` if there is none."""
+    source = places.given(path)
+    for folder in (source, source / "main"):
         for name in (revisions.WEIGHTS, "pytorch_model.bin"):
             if (folder / name).is_file():
                 return folder / name
-    if place.is_file() and place.suffix in (".safetensors", *PICKLES):
-        return place
-    if place.is_dir():
+    if source.is_file() and source.suffix in (".safetensors", *PICKLES):
+        return source
+    if source.is_dir():
         raise ValueError(
             f"init_from={path}: no weights there; name a revision (a folder with {revisions.WEIGHTS}), a finished run, "
             "or a file"
@@ -91,7 +91,7 @@ def load(path: str, model: BabyLMForCausalLM, vocabulary: dict[str, int]) -> Ini
 
 
 def describe(weights: InitialWeights, challenge: bool) -> str:
-    """What a person is told about them before the first step."""
+    """The line about initial weights that the plan shows."""
     line = f"starts from {weights.path}"
     if weights.words is not None:
         line += f", which has read {weights.words:,} words"
@@ -124,12 +124,12 @@ def _check_tokenizer(path: str, folder: Path, vocabulary: dict[str, int]) -> Non
     if theirs != vocabulary:
         raise ValueError(
             f"init_from={path}: its tokenizer is another ({len(theirs):,} entries; the run's has {len(vocabulary):,}), "
-            f"so its embeddings would stand for other tokens; tokenizer.path={file} takes it over"
+            f"so its embeddings belong to other tokens; tokenizer.path={file} takes it over"
         )
 
 
 def _differing(folder: Path, model: BabyLMForCausalLM) -> str:
-    """The settings that differ, where the folder's config is one of ours."""
+    """The settings that differ, if the folder's config is one of ours; else empty."""
     try:
         theirs = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

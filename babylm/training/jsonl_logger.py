@@ -1,4 +1,4 @@
-"""``metrics.jsonl``: one JSON object a line with ``step`` and ``words``; always written, beside any other logger."""
+"""``metrics.jsonl``: one JSON object per line with ``step`` and ``words``; always written, beside any other logger."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from babylm import files
 
 
 class JsonlLogger(Logger):
-    """A Lightning logger that appends to a file; a resumed run first drops what lies past its step."""
+    """A Lightning logger that appends to a file; a resumed run first drops the lines after its step."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class JsonlLogger(Logger):
 
     @property
     def version(self) -> str:
-        """There is one."""
+        """Empty: there is one version."""
         return ""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -41,9 +41,9 @@ class JsonlLogger(Logger):
     def cut(self, step: int, warn: Callable[[str], None] = print) -> None:
         """Keep the lines of the first ``step`` steps: the others will be written again.
 
-        A damaged line is left out, with a warning: a curve with a gap is no reason not to go on training.
+        A damaged line is left out with a warning: a gap in a curve is no reason to stop training.
         """
-        kept, texts = [], self.path.read_bytes().split(b"\n")
+        lines, texts = [], self.path.read_bytes().split(b"\n")
         for number, text in enumerate(texts, 1):
             try:
                 line = json.loads(text) if text.strip() else None
@@ -52,8 +52,8 @@ class JsonlLogger(Logger):
                     warn(f"{self.path}: line {number} is damaged and left out")
                 continue
             if isinstance(line, dict) and isinstance(line.get("step"), int) and line["step"] <= step:
-                kept.append(line)
-        files.write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
+                lines.append(line)
+        files.write_text(self.path, "".join(json.dumps(line) + "\n" for line in lines))
 
 
 def _plain(value: Any) -> Any:

@@ -47,14 +47,14 @@ class Pretraining(L.LightningModule):
         self.guard: NonFiniteGuard | None = None
         self._guarded_from = 0
         self.sums: dict[str, list[Tensor]] = {}
-        """Loss parts since they were last taken: name -> [sum, count], on the device."""
+        """Loss parts since the last `pop_metrics`: name -> [sum, count], on the device."""
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """One optimizer over all parameters, as ``optimizer`` configures it."""
         return optimizers.build(self.optimizer_config, self.network.named_parameters())
 
     def training_step(self, batch: TokenBatch, batch_idx: int = 0) -> Tensor:
-        """The part of the step's loss that this batch holds, scaled so that Lightning's averages make sums of it."""
+        """This batch's part of the step's loss, scaled so that Lightning's averages over batches and ranks are sums."""
         loss = self.batch_loss(batch)
         self._add("loss", loss.total.detach(), loss.weight.detach())
         for name, (total, count) in loss.metrics.items():
@@ -62,9 +62,10 @@ class Pretraining(L.LightningModule):
         return loss.total * (self.trainer.accumulate_grad_batches * self.trainer.world_size / batch.divisor)
 
     def batch_loss(self, batch: TokenBatch) -> Loss:
-        """The loss of a batch, a sum; the random numbers are those of (seed, step, rows of the batch)."""
+        """The loss of a batch, a sum; its random numbers depend on seed, step and the batch's rows alone."""
         device, (rows, length) = batch.tokens.device, batch.shape
-        # All rows of the step are drawn, and each rank and accumulated batch takes its own: cutting changes nothing.
+        # (step rows, uniforms, length): drawn for all rows of the step, of which each rank and accumulated batch
+        # takes its slice. So the numbers do not depend on how the step is cut.
         generator = torch.Generator(device).manual_seed(derive_seed(self.seed, Purpose.MASKS, batch.step))
         uniforms = self.objective.draw_uniforms(batch.step_rows, length, generator)
         uniforms = uniforms[batch.offset : batch.offset + rows]
@@ -80,7 +81,7 @@ class Pretraining(L.LightningModule):
             self.sums[name] = [total.double(), count.double()]
 
     def pop_metrics(self) -> dict[str, tuple[float, float]]:
-        """Loss parts since the last call, over all ranks; empties them. `NonFiniteError` when a step was not good."""
+        """Loss parts since the last call, over all ranks; empties them. `NonFiniteError` after a bad step."""
         self.check_finite()
         names = sorted(self.sums)
         if not names:
@@ -94,7 +95,7 @@ class Pretraining(L.LightningModule):
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
     ) -> None:
-        """Clip to ``optimizer.max_grad_norm``; stop before the step when loss or gradient is not finite (on a CPU)."""
+        """Clip to ``optimizer.max_grad_norm``; on a CPU, stop before the step if the norm is not finite."""
         clip = self.optimizer_config.max_grad_norm or float("inf")
         self.grad_norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), clip)
         if self.guard is None:
@@ -104,10 +105,10 @@ class Pretraining(L.LightningModule):
             self._raise_nonfinite(self.completed)
 
     def check_finite(self) -> None:
-        """Raise `NonFiniteError` when a step since the start was not good; waits for the device."""
-        good = self.guard.bad_step() if self.guard is not None else None
-        if good is not None:
-            self._raise_nonfinite(self._guarded_from + good)
+        """Raise `NonFiniteError` if a step since the start was bad; waits for the device."""
+        good_steps = self.guard.bad_step() if self.guard is not None else None
+        if good_steps is not None:
+            self._raise_nonfinite(self._guarded_from + good_steps)
 
     def _raise_nonfinite(self, step: int) -> None:
         raise NonFiniteError(
@@ -134,9 +135,10 @@ class Pretraining(L.LightningModule):
             self.average.update(self.completed - 1)
 
     def weights(self) -> dict[str, Tensor]:
-        """The weights a revision holds: the average where there is one, else the live ones.
+        """The weights of a revision, by name: the average if there is one, else the live ones.
 
-        `NonFiniteError` when a step was not good.
+        Raises:
+            NonFiniteError: A step was bad.
         """
         self.check_finite()
         state = dict(self.network.state_dict())

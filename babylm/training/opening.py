@@ -14,7 +14,7 @@ from babylm.training.initial_weights import InitialWeights
 NOT_IDENTITY = ("submission", "interaction", "checkpoints", "name", "training", "evaluation", "logging")
 """Sections that do not change what is learnt (but for training.precision, .attention and .deterministic)."""
 CORPUS_PATHS = ("path", "prepared", "dev", "test", "hub_dataset")
-"""Where text is, is not what it says: the fingerprint stands for the training text."""
+"""Where text is found does not change what is learnt: the fingerprint identifies the training text."""
 
 
 def identity(
@@ -70,7 +70,7 @@ def open_folder(
     choices: dict[str, str] | None,
     log: console.Log,
 ) -> bool:
-    """Make the run's folder, or check that it holds this run; returns whether it did.
+    """Make the run's folder, or check that it holds this run; returns whether it existed.
 
     ``same``: the identity; ``earlier``: budgets before this one, of a run made longer to ``words``; ``choices``: what a
     new run decided by its host.
@@ -79,9 +79,9 @@ def open_folder(
         assert words is not None
         log(extension.describe(earlier, words))
         folder.extend(configuration.dump(config), same)
-    known = folder.open(configuration.dump(config), same, choices)
+    existed = folder.open(configuration.dump(config), same, choices)
     log.attach(folder.log)
-    return known
+    return existed
 
 
 def load_state(config: Config, folder: run_folder.RunFolder, feed: Feed, log: console.Log) -> dict[str, Any] | None:

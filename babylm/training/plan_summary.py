@@ -1,4 +1,4 @@
-"""The plan as a person reads it before the first step, and the disk that the run will need."""
+"""The plan as it is printed before the first step, and the disk space that the run will need."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def disk_needed(config: Config, shape: BabyLMConfig, feed: Feed) -> int:
 
 
 def describe(config: Config, feed: Feed, parameters: int, needed: int, free: int) -> str:
-    """The plan as a person reads it; of a feed of unknown length, what is known."""
+    """The plan in lines; for a feed of unknown length, what is known."""
     lines = [
         f"plan   {config.name}: track {config.track} ({config.rules} rules), {parameters:,} parameters, "
         f"seed {config.seed}",
@@ -34,7 +34,7 @@ def describe(config: Config, feed: Feed, parameters: int, needed: int, free: int
 
 
 def _of_plan(config: Config, plan: Plan) -> list[str]:
-    """Words, phases and revisions, a line or a table each."""
+    """Lines of words and phases, and a table of revisions."""
     corpus_words = plan.stream.epoch_words
     lines = [
         f"       {corpus_words:,} words x {plan.epochs:.4g} epochs = {plan.words:,} words "

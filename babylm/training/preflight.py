@@ -1,4 +1,4 @@
-"""What a run reads only after its training, looked at before it: a wrong path is told in a second, not after a day."""
+"""Checks, before training, of what is read only after it: a wrong path is reported in a second, not after a day."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from babylm.evaluation.task_registry import expand, load_task
 
 
 def check(config: Config) -> None:
-    """``ValueError`` when a task that will be scored lacks its data or its device; `prepare` looks at held-out text."""
-    wanted = config.evaluation
-    if wanted.when == "none" or not wanted.tasks:
+    """Raise ValueError if a task that will be scored lacks its data or its device. Held-out text: `prepare`."""
+    settings = config.evaluation
+    if settings.when == "none" or not settings.tasks:
         return
-    device.choose(wanted.device)
-    for name in expand(wanted.tasks):
-        load_task(name, wanted).items(places.given(wanted.data), 1, suite="fast", rules=config.rules)
+    device.choose(settings.device)
+    for name in expand(settings.tasks):
+        load_task(name, settings).items(places.given(settings.data), 1, suite="fast", rules=config.rules)

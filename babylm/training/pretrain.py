@@ -26,8 +26,8 @@ def pretrain(
 ) -> Path:
     """Prepare the corpus if needed, train through the milestones, evaluate; returns the run's folder.
 
-    A finished run is not trained again, an interrupted one is continued. ``make_feed``: what is read instead of the
-    corpus by its plan. ``prepared`` is called with all parts before the first step.
+    A finished run is not trained again, an interrupted one is continued. ``make_feed``: makes a feed instead of the
+    corpus's plan. ``prepared``: called with all parts before the first step.
 
     Raises:
         ValueError: Something in configuration, corpus or plan is wrong; nothing was started.

@@ -1,4 +1,4 @@
-"""What a run is made of: tokenizer ids, model, objective, feed and hardware choices, each from its section."""
+"""The parts of a run, each built from its section: tokenizer ids, model, objective, feed, hardware choices."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class TrainingSetup:
     initial: InitialWeights | None = None
 
     def network(self) -> BabyLMForCausalLM:
-        """A new network with the weights that this run starts from: a function of seed and configuration."""
+        """A new network with the run's initial weights: a function of seed and configuration."""
         torch.manual_seed(derive_seed(self.config.seed, Purpose.WEIGHTS))
         network = BabyLMForCausalLM(self.shape)
         if self.initial is not None:
@@ -65,7 +65,7 @@ class TrainingSetup:
         return network
 
     def network_with(self, weights: dict[str, Tensor]) -> BabyLMForCausalLM:
-        """Another network with a copy of ``weights``, to be measured; it takes no random numbers to make."""
+        """Another network with a copy of ``weights``, to measure; no random numbers are drawn."""
         network = copy.deepcopy(self.skeleton).to_empty(device=self.device)
         network.load_state_dict(weights)
         network.set_attention(self.attention)
@@ -87,7 +87,7 @@ class TrainingSetup:
 
     @cached_property
     def skeleton(self) -> BabyLMForCausalLM:
-        """The network's shape without numbers: what names and checks the weights of a revision."""
+        """The network on the meta device, by which the weights of a revision are named and checked."""
         with torch.device("meta"):  # takes no memory and no random numbers from the run
             return BabyLMForCausalLM(self.shape)
 
@@ -131,8 +131,8 @@ def open_run(
 ) -> TrainingSetup | None:
     """Build the parts of a run, print its plan, and open its folder; None if the run is finished already.
 
-    What can be refused (a plan, a precision, a text or task that is missing) is refused before a folder is made: its
-    name would be taken by a run that cannot be. ``make_feed``: what is read instead of the corpus by its plan.
+    Whatever can be refused (a plan, a precision, missing text or task data) is refused before a folder is made, as
+    its name would be taken by a run that cannot start. ``make_feed``: makes a feed instead of the corpus's plan.
     """
     _set_up_torch(config)
     folder = run_folder.RunFolder(places.given(config.checkpoints) / config.name)
@@ -188,14 +188,14 @@ def open_run(
     else:
         opening.check_disk(folder, needed)
         recorded = choices.as_dict() if choices is not None else None
-        known = opening.open_folder(config, folder, same, earlier, words, recorded, log)
-        if known and finished:
+        existed = opening.open_folder(config, folder, same, earlier, words, recorded, log)
+        if existed and finished:
             log(f"{folder.path} is finished: nothing to do (choose another name=... for another run)")
             return None
         log(summary)
-        saved = opening.load_state(config, folder, feed, log) if known else None
+        saved = opening.load_state(config, folder, feed, log) if existed else None
         files.write_json(folder.path / "plan.json", feed.as_dict())
-        if known:
+        if existed:
             recorded = {**folder.environment(), **(saved or {})}
             choices = host_choices.keep_recorded_choices(config.training, device, shape, length, recorded, log)
     if choices is None:

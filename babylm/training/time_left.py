@@ -1,7 +1,7 @@
-"""How long a run still takes: training at its recent speed, and the pauses (saving, measuring) still to come.
+"""Remaining time of a run: training at its recent speed, plus the pauses (saving, measuring) still to come.
 
-Milestones lie close together at the start of a run and far apart at its end, so their cost is counted apart from that
-of training: a mean over everything so far would be wrong by as much as they cost.
+Milestones are frequent at the start of a run and rare at its end, so their cost is counted apart from training: a mean
+over everything so far would be wrong by as much as they cost.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 WINDOW = 20
-"""Log lines over which the speed is taken: a run on a shared machine changes its speed."""
+"""Log lines over which the speed is measured: on a shared machine it changes."""
 
 
 class TimeLeft:
     """Remaining seconds of a run.
 
     ``flops_after``: training FLOPs after a number of steps; ``steps``: length of the run, None if it is not known;
-    ``pauses``: kind -> steps after which it comes.
+    ``pauses``: kind -> steps that it follows.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class TimeLeft:
 
     @contextmanager
     def pause(self, kind: str) -> Iterator[None]:
-        """Time something that is not training; what comes inside another pause belongs to the outer one."""
+        """Time something that is not training; an inner pause counts as part of the outer one."""
         begin, before = self.clock(), self._paused
         try:
             yield
@@ -54,7 +54,7 @@ class TimeLeft:
         self._marks.append((step, self.clock() - self._paused))
 
     def seconds(self, step: int) -> float | None:
-        """Seconds from ``step`` to the end; 0 as long as no step is done, None if the end is not known."""
+        """Seconds from ``step`` to the end; 0 before the first step is done, None if the end is not known."""
         if self.steps is None:
             return None
         (first, begin), (last, end) = self._marks[0], self._marks[-1]

@@ -53,7 +53,7 @@ def build_module(setup: TrainingSetup) -> Pretraining:
 
 
 def keep_compiled(folder: str) -> None:
-    """Let torch keep what it compiles (triton's kernels too) in ``folder``, unless the user has named another."""
+    """Cache what torch compiles (triton's kernels too) in ``folder``, unless the user has named another."""
     # Importing lightning has already set the variable to torch's default, a folder that a reboot empties.
     default = default_cache_dir()
     if os.environ.get("TORCHINDUCTOR_CACHE_DIR", default) == default:
@@ -74,7 +74,7 @@ def build_trainer(setup: TrainingSetup, module: Pretraining) -> tuple[L.Trainer,
     config, saved, feed = setup.config, setup.saved, setup.feed
     left = TimeLeft(feed.flops_after, feed.length, _pauses(setup))
     monitor = ThroughputMonitor(log_interval(config.training.log_every, feed.length), left, setup.log)
-    # The skeleton is made here: a thread writes the revisions.
+    # The skeleton is made now, in the main thread: another thread writes the revisions.
     assert config.training.revisions == "none" or setup.skeleton is not None
     revisions = Milestones(setup.folder.path, setup.save_revision, setup.log, left.pause)
     checkpointing = Checkpointing(
@@ -85,8 +85,8 @@ def build_trainer(setup: TrainingSetup, module: Pretraining) -> tuple[L.Trainer,
         pause=left.pause,
     )
     callbacks: list[L.Callback] = [Restore(saved)] if saved is not None else []
-    # In this order: a state is not saved before the line of its step is in metrics.jsonl (a resumed run would not write
-    # it again), and the revision of a step that comes after its state is made up for when the run goes on.
+    # In this order: a checkpoint is not written before its step's line is in metrics.jsonl (a resumed run would not
+    # write it again); a revision follows its step's checkpoint, and if a kill comes between, resuming writes it.
     callbacks += [monitor, checkpointing]
     if config.training.revisions == "all":
         callbacks.append(revisions)
@@ -116,7 +116,7 @@ def build_trainer(setup: TrainingSetup, module: Pretraining) -> tuple[L.Trainer,
 
 
 def _pauses(setup: TrainingSetup) -> dict[str, set[int]]:
-    """Kind of pause -> steps after which it comes, as far as they are known; for the time that is left."""
+    """Kind of pause -> steps that it follows, as far as they are known; for the remaining time."""
     feed = setup.feed
     if feed.length is None:
         return {"state": set(), "revision": set(), "tasks": set(), "loss": set()}
@@ -133,24 +133,24 @@ def _pauses(setup: TrainingSetup) -> dict[str, set[int]]:
 
 
 def loggers(setup: TrainingSetup) -> list[Any]:
-    """``metrics.jsonl`` always; TensorBoard and W&B when asked for."""
-    wanted = setup.config.logging
+    """The loggers: ``metrics.jsonl`` always, TensorBoard and W&B if configured."""
+    settings = setup.config.logging
     lines = JsonlLogger(setup.folder.metrics)
     # Also without a state: a run killed before its first one has lines of steps that come again.
     if run_folder.global_rank() == 0 and setup.folder.metrics.exists():
         lines.cut(setup.saved["step"] if setup.saved is not None else 0, setup.log.warn)
     result: list[Any] = [lines]
-    if wanted.tensorboard:
+    if settings.tensorboard:
         result.append(TensorBoardLogger(setup.folder.path, name="tensorboard", version=""))
-    if wanted.wandb is not None:
-        result.append(WandbLogger(project=wanted.wandb, name=setup.config.name, save_dir=setup.folder.path))
+    if settings.wandb is not None:
+        result.append(WandbLogger(project=settings.wandb, name=setup.config.name, save_dir=setup.folder.path))
     return result
 
 
 def fit(loop: L.Trainer, setup: TrainingSetup, module: Pretraining) -> None:
-    """Run the steps that are left; with none left (a kill after the last one), put the saved weights back.
+    """Run the remaining steps. If none remain (a kill came after the last one), load the saved weights.
 
-    Lightning would call no callback then, so a revision of the last step that the kill has prevented is written here.
+    Lightning calls no callback in that case, so a revision of the last step that is missing is written here.
     """
     first = setup.saved["step"] if setup.saved is not None else 0
     if setup.saved is not None and setup.feed.is_over(first):
@@ -177,9 +177,9 @@ def fit(loop: L.Trainer, setup: TrainingSetup, module: Pretraining) -> None:
 
 
 def dry_run(setup: TrainingSetup, module: Pretraining) -> float:
-    """Seconds the whole run would take: one batch of each phase forward and backward, timed after a first one.
+    """Seconds that the whole run would take, from one batch of each phase forward and backward, timed the second time.
 
-    Out-of-memory and compile errors show here, in the first minute. Weights and random numbers are as before.
+    Out-of-memory and compile errors appear here, in the first minute. Weights and random numbers stay unchanged.
     """
     assert isinstance(setup.feed, Plan)
     seconds = 0.0
@@ -190,7 +190,7 @@ def dry_run(setup: TrainingSetup, module: Pretraining) -> float:
         batch = setup.feed.batch(phase.first_step, 0, parts).to(setup.device)
         for _ in range(2):
             begin = time.perf_counter()
-            # As Lightning does it, since the compiler looks at each of these.
+            # Autocast as Lightning does it: the compiler specialises on each of these settings.
             bf16 = setup.precision == "bf16"
             with torch.autocast(setup.device.type, torch.bfloat16, enabled=bf16, cache_enabled=False):
                 loss = module.batch_loss(batch)

@@ -81,7 +81,7 @@ def test_every_config_loads_and_survives_a_round_trip(root, tmp_path):
         ("name=''", "name: '' must be of letters"),
         ("name=-x", "name: '-x' must be of letters.* no - in front"),
         (f"name={'x' * 97}", "must be of letters.* at most 96"),
-        ("name=???", r"^name: \?\?\? stands for a value that is missing; give one$"),
+        ("name=???", r"^name: \?\?\? marks a missing value; give one$"),
         ("name=${x}", "^name: Interpolation key 'x' not found$"),
         ("phases.0.tokens_per_step=100", r"phases\[0\].tokens_per_step: 100 must be a multiple of sequence_length=128"),
         ("phases=[{until: 0.5}]", "until must ascend and end with 1"),

@@ -283,7 +283,7 @@ def test_the_command_prints_what_was_prepared(corpus, capsys):
     assert command.main(Config(corpus=corpus, tokenizer=SMALL)) == 0
     printed = capsys.readouterr().out
     assert "dialogue" in printed
-    assert "tokens a word" in printed
+    assert "tokens per word" in printed
     assert printed.strip().splitlines()[-1].startswith(f"prepared: {corpus.prepared}")
 
 

@@ -156,17 +156,17 @@ def test_on_a_gpu_long_rows_leave_the_dense_mask():
 
 
 def test_explicit_choice_is_taken():
-    assert choose(config(), torch.device("cpu"), torch.float32, wanted="eager").name == "eager"
+    assert choose(config(), torch.device("cpu"), torch.float32, requested="eager").name == "eager"
 
 
 def test_choice_refuses_what_cannot_run():
     cpu = torch.device("cpu")
     with pytest.raises(ValueError, match=r"training\.attention.*one of: auto"):
-        choose(config(), cpu, torch.float32, wanted="fast")
+        choose(config(), cpu, torch.float32, requested="fast")
     with pytest.raises(ValueError, match=r"training\.attention=varlen does not run here"):
-        choose(config(), cpu, torch.float32, wanted="varlen")
+        choose(config(), cpu, torch.float32, requested="varlen")
     with pytest.raises(ValueError, match="relative bias"):
-        choose(config(position="relative"), cpu, torch.float32, wanted="flex")
+        choose(config(position="relative"), cpu, torch.float32, requested="flex")
 
 
 def test_a_kernel_that_imports_and_fails_is_passed_over(monkeypatch):

@@ -1,1 +1,1 @@
-"""The periphery of a run, one concern a file; none of them changes what is learnt."""
+"""Callbacks: saving, measuring, logging. One concern per file; none changes what is learnt."""

@@ -1,4 +1,4 @@
-"""Keep ``last.ckpt``: by time, at milestones, at the end, and when SIGTERM, SIGINT, SIGUSR1 or SIGHUP asks to stop.
+"""Write ``last.ckpt``: by time, at milestones, at the end, and after SIGTERM, SIGINT, SIGUSR1 or SIGHUP.
 
 A signal only sets a flag; the state is saved at the next step boundary and the run stops with its own exit code. No
 state is ever written inside a signal handler.
@@ -26,9 +26,13 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
 class Checkpointing(StepCallback):
     """Saves the state of a run; after a signal ``stopped_by`` holds its name.
 
-    ``extra`` is plain data stored beside the state (identity of the run, choices made at its start); ``flush`` waits
-    for what is being written beside the loop: a state must not be newer than a revision that is not there yet;
-    ``pause`` times what is not training (`babylm.training.time_left`).
+    Args:
+        folder: The run's folder.
+        minutes: Time between two writes.
+        extra: Plain data stored with the state, such as choices made at the run's start.
+        clock: Seconds.
+        flush: Waits for revisions that a thread is writing: a state must not be newer than a missing revision.
+        pause: Times what is not training (`babylm.training.time_left`).
     """
 
     def __init__(
@@ -44,31 +48,32 @@ class Checkpointing(StepCallback):
         self.folder, self.minutes, self.extra, self.clock = folder, minutes, extra, clock
         self.flush, self.pause = flush, pause
         self.stopped_by: str | None = None
-        self._asked: str | None = None
+        self._signal: str | None = None
+        """Name of the first signal received."""
         self._saved_at = clock()
         self._handlers: dict[int, Any] = {}
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Take the signals over from Lightning, whose own handler would stop in the middle of a step."""
+        """Handle the signals here: Lightning's handler would stop in the middle of a step."""
         self._saved_at = self.clock()
         for number in SIGNALS:
             if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
                 continue  # nohup: a closed terminal shall not stop the run
-            self._handlers[number] = signal.signal(number, self._ask)
+            self._handlers[number] = signal.signal(number, self._on_signal)
 
-    def _ask(self, number: int, frame: Any) -> None:
-        if self._asked is not None and number == signal.SIGINT:
+    def _on_signal(self, number: int, frame: Any) -> None:
+        if self._signal is not None and number == signal.SIGINT:
             raise InterruptedNow
-        self._asked = signal.Signals(number).name
+        self._signal = signal.Signals(number).name
 
     def release(self) -> None:
-        """Give the signals back."""
+        """Restore the handlers of before."""
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._handlers = {}
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """A signal that comes after the loop has its ordinary effect."""
+        """Signals after the loop have their ordinary effect."""
         self.release()
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
@@ -76,21 +81,21 @@ class Checkpointing(StepCallback):
         self.release()
 
     def after_step(self, trainer: L.Trainer, module: Pretraining, step: int) -> None:
-        """Save when it is time, at a milestone, or when asked to stop."""
-        asked = self._asked
+        """Save if it is time, at a milestone, and after a signal."""
+        received = self._signal
         late = self.clock() - self._saved_at >= self.minutes * 60
         if trainer.world_size > 1:  # all ranks must agree, and only the first one's clock counts
             late = trainer.strategy.broadcast(late)
-            asked = asked or (
-                "a signal" if trainer.strategy.reduce_boolean_decision(asked is not None, all=False) else None
+            received = received or (
+                "a signal" if trainer.strategy.reduce_boolean_decision(received is not None, all=False) else None
             )
         if module.feed.due(step) or module.feed.is_over(step):
             with self.pause("state"):
                 self.save(trainer, module)
-        elif asked is not None or late:
+        elif received is not None or late:
             self.save(trainer, module)
-        if asked is not None:
-            self.stopped_by = asked
+        if received is not None:
+            self.stopped_by = received
             trainer.should_stop = True
 
     def save(self, trainer: L.Trainer, module: Pretraining) -> None:
@@ -103,7 +108,7 @@ class Checkpointing(StepCallback):
 
 
 def snapshot(trainer: L.Trainer, module: Pretraining) -> dict[str, Any]:
-    """What must be restored to go on exactly: tensors and plain data. `NonFiniteError` when a step was not good."""
+    """The state that an exact continuation needs, tensors and plain data; `NonFiniteError` after a bad step."""
     module.check_finite()
     average = module.average.state_dict() if module.average is not None else None
     optimizer = trainer.optimizers[0].state_dict()
@@ -117,7 +122,7 @@ def snapshot(trainer: L.Trainer, module: Pretraining) -> dict[str, Any]:
 
 
 class Restore(L.Callback):
-    """Put a saved state into module and optimizer once Lightning has made them."""
+    """Loads a saved state into module and optimizer, once Lightning has made them."""
 
     def __init__(self, saved: dict[str, Any]) -> None:
         self.saved = saved
@@ -130,7 +135,7 @@ class Restore(L.Callback):
 
 
 def restore(module: Pretraining, saved: dict[str, Any]) -> None:
-    """Weights, average, feed and step of a saved state; the optimizer's part is Lightning's to place."""
+    """Load weights, average, feed and step of a saved state; the optimizer is loaded by `Restore`."""
     module.network.load_state_dict(saved["network"])
     if module.average is not None:
         module.average.load_state_dict(saved["average"])

@@ -1,7 +1,7 @@
 """Evaluation inside training: held-out loss and tasks at milestones and at the end, on a copy of the weights.
 
 The weights that are scored are those that a revision would hold. Training is not disturbed: the copy is another
-network, every step makes its random numbers anew, and the meters leave the time out.
+network, every step draws its random numbers anew, and the throughput excludes the time.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ class Evaluation(StepCallback):
         self.dev = held_out(setup, "dev")
         self.seconds = 0.0
         self.final: dict[str, Any] = {}
-        """Results by task of the last step, once there."""
+        """Results by task after the last step; empty before."""
 
     @classmethod
     def build(cls, setup: TrainingSetup, meters: ThroughputMonitor | None) -> Evaluation | None:
-        """The callback, or ``None`` when nothing is to be measured inside training."""
+        """The callback; None if nothing is measured inside training."""
         evaluation = setup.config.evaluation
         tasks = evaluation.when != "none" and bool(evaluation.tasks)
         loss = evaluation.held_out_loss_when != "none" and setup.config.corpus.dev is not None
         return cls(setup, meters) if tasks or loss else None
 
     def after_step(self, trainer: L.Trainer, module: Pretraining, step: int) -> None:
-        """Score, log, and tell the meters how long it took. The other ranks wait."""
+        """Score and log; the time is excluded from the throughput. Other ranks wait."""
         tasks, loss = scores_tasks(self._setup, step), measures_loss(self._setup, step)
         if not (tasks or loss):
             return
@@ -74,9 +74,9 @@ class Evaluation(StepCallback):
             values |= {f"task/{task}": result.official for task, result in results.items()}
             if module.feed.is_over(step):
                 self.final = results
-        shown = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+        line = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
         seconds = time.perf_counter() - begin
-        self._setup.log(f"measured at {module.feed.words_after(step):,} words: {shown}  ({duration(seconds)})")
+        self._setup.log(f"measured at {module.feed.words_after(step):,} words: {line}  ({duration(seconds)})")
         return {**values, "evaluation_seconds": seconds}
 
 
@@ -106,25 +106,25 @@ def loss(
 
 
 def score(setup: TrainingSetup, network: Any) -> dict[str, Any]:
-    """Results by task of a network in memory, at most ``evaluation.limit`` items a file of the fast suite's data."""
+    """Results by task of a network in memory, at most ``evaluation.limit`` items per file of the fast suite."""
     from babylm.evaluation import suite
 
-    wanted = setup.config.evaluation
-    backend = wanted.backend if wanted.backend != "auto" else setup.config.objective.backend
+    settings = setup.config.evaluation
+    backend = settings.backend if settings.backend != "auto" else setup.config.objective.backend
     return suite.run(
         network,
         setup.corpus.tokenizer_folder,
-        wanted.tasks,
+        settings.tasks,
         backend=backend,
-        data=wanted.data,
-        limit=wanted.limit,
+        data=settings.data,
+        limit=settings.limit,
         rules=setup.config.rules,
-        settings=wanted,
+        settings=settings,
     )
 
 
 def held_out(setup: TrainingSetup, which: str) -> HeldOutText | None:
-    """The ``dev`` or ``test`` text of the configuration, encoded and packed; ``None`` when there is none."""
+    """The ``dev`` or ``test`` text of the configuration, encoded and packed; None if it has none."""
     path = getattr(setup.config.corpus, which)
     if path is None:
         return None

@@ -1,8 +1,8 @@
 """Write a revision, a complete Hugging Face folder, at each milestone. Nothing here or elsewhere deletes one.
 
-The weights are copied to the host at the step's end; a thread writes them while training goes on. The saved state of
-a later step waits for it (`Milestones.flush`): so whatever is killed and whenever, the state that a run goes on from
-is never past a revision that is missing.
+The weights are copied to the host at the step's end, and a thread writes them while training continues. The checkpoint
+of a later step waits for it (`Milestones.flush`): whatever is killed and whenever, the checkpoint that a run continues
+from is never newer than a missing revision.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Milestones(StepCallback):
         self.writer = BackgroundWriter()
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """A kill may have fallen between the state and the revision of one step."""
+        """Write the revision of the resumed step: a kill may have come after its checkpoint and before it."""
         assert isinstance(pl_module, Pretraining)
         if pl_module.completed:
             self.after_step(trainer, pl_module, pl_module.completed)
@@ -53,7 +53,7 @@ class Milestones(StepCallback):
         if trainer.is_global_zero and missing:
             with self.pause("revision"):
                 weights = {name: value.detach().to("cpu", copy=True) for name, value in module.weights().items()}
-            self.writer.start(lambda: self._write(missing, weights, step), lambda: self._told(missing, step))
+            self.writer.start(lambda: self._write(missing, weights, step), lambda: self._report(missing, step))
         if module.feed.due(step):
             trainer.strategy.barrier()
 
@@ -61,7 +61,7 @@ class Milestones(StepCallback):
         """Write now what is missing of the step that ``module`` is at: a kill fell after the last state of a run."""
         missing = self._missing(module, module.completed)
         self._write(missing, module.weights(), module.completed)
-        self._told(missing, module.completed)
+        self._report(missing, module.completed)
 
     def _missing(self, module: Pretraining, step: int) -> list[Milestone]:
         return [m for m in module.feed.due(step) if not (self.folder / m.name / "manifest.json").exists()]
@@ -74,12 +74,12 @@ class Milestones(StepCallback):
                 {"milestone": milestone.name, "words": milestone.words, "step": step},
             )
 
-    def _told(self, milestones: list[Milestone], step: int) -> None:
+    def _report(self, milestones: list[Milestone], step: int) -> None:
         for milestone in milestones:
             self.tell(f"saved {milestone.name}: {milestone.words:,} words, step {step:,}")
 
     def flush(self) -> None:
-        """Wait until what was begun is on the disk; raises its error."""
+        """Wait until the revision being written is on the disk; raises its error."""
         self.writer.collect(wait=True)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -87,7 +87,7 @@ class Milestones(StepCallback):
         self.writer.close()
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        """Let it end; its own error is told, and the one that stopped the run is raised."""
+        """Let the writer end; its error is reported, and the one that stopped the run is raised."""
         try:
             self.writer.close()
         except Exception as error:

@@ -34,7 +34,7 @@ class Progress(StepCallback):
             return
         try:
             self.bar.update(step - self.bar.n)
-        except (OSError, ValueError):  # the terminal is gone, the run goes on
+        except (OSError, ValueError):  # the terminal is gone, the run continues
             self.bar.disable, self.bar = True, None
             drop_output()
 

@@ -1,7 +1,7 @@
 """The line of the log and the numbers behind it: losses, rate, speed, FLOPs spent, MFU, memory, energy.
 
-MFU is against our own table of dense bf16 peaks: vendors' (and Lightning's) figures for some GPUs are those of sparse
-matrices, twice as high. A GPU that is not in the table has no MFU rather than a guessed one.
+MFU (model FLOPs utilisation) is relative to a table of dense bf16 peaks kept here: for some GPUs the figures of vendors
+and of Lightning are those of sparse matrices, twice as high. A GPU that is not in the table has no MFU.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DENSE_BF16_PEAK = {
 
 
 def peak_flops(device: torch.device) -> float | None:
-    """The dense bf16 peak of a GPU, ``None`` for CPUs and unknown GPUs."""
+    """The dense bf16 peak of a GPU in FLOP/s; None for CPUs and unknown GPUs."""
     if device.type != "cuda":
         return None
     name = torch.cuda.get_device_name(device)
@@ -52,7 +52,7 @@ def log_interval(configured: int | None, steps: int | None) -> int:
 
 
 class ThroughputMonitor(StepCallback):
-    """After the first step and every ``every`` steps: one line to the log, one record to the loggers."""
+    """Writes one line to the log and one record to the loggers, after the first step and every ``every`` steps."""
 
     def __init__(self, every: int, left: TimeLeft, log: Callable[[str], None]) -> None:
         self.every, self.left, self.log_line = every, left, log
@@ -72,11 +72,11 @@ class ThroughputMonitor(StepCallback):
         self._step, self._time = step, time.perf_counter()
 
     def exclude_pause(self, paused: float) -> None:
-        """Leave out the time since ``paused``."""
+        """Exclude the time since ``paused`` from the throughput."""
         self._time += time.perf_counter() - paused
 
     def after_step(self, trainer: L.Trainer, module: Pretraining, step: int) -> None:
-        """Take the sums after the first step, at the interval's end and at the last step."""
+        """Log after the first step, at the interval's end and after the last step."""
         if step % self.every and step != 1 and not module.feed.is_over(step):
             return
         sums = module.pop_metrics()  # also waits for the device
@@ -118,20 +118,20 @@ class ThroughputMonitor(StepCallback):
             )
         of = f"{step}/{module.feed.length}" if module.feed.length is not None else str(step)
         left = self.left.seconds(step)
-        losses = "".join(f"{_shown(values, name):>9}" for name in self._parts)
+        losses = "".join(f"{_format(values, name):>9}" for name in self._parts)
         self.log_line(
-            f"{of:>13} {count(values['words']):>8} {values['epoch']:6.2f} {_shown(values, 'loss'):>8}{losses} "
+            f"{of:>13} {count(values['words']):>8} {values['epoch']:6.2f} {_format(values, 'loss'):>8}{losses} "
             f"{values['lr']:9.2e} {count(values['tokens_per_second']):>9} {'-' if left is None else duration(left):>7}"
         )
 
 
-def _shown(values: dict[str, Any], name: str) -> str:
-    """A loss, or ``-``: an interval as short as one step of few words may have no target of a kind, or none at all."""
+def _format(values: dict[str, Any], name: str) -> str:
+    """A loss, or ``-``: a short interval may have no target of a kind."""
     return f"{values[name]:.4f}" if name in values else "-"
 
 
 def peak_memory(device: torch.device) -> float:
-    """Peak bytes so far: allocated on the GPU, else resident in this process."""
+    """Peak bytes so far: allocated on the GPU, or resident in this process on a CPU."""
     if device.type == "cuda":
         return float(torch.cuda.max_memory_allocated(device))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -139,7 +139,7 @@ def peak_memory(device: torch.device) -> float:
 
 
 class EnergyMeter:
-    """GPU energy since its making, by NVML's counter: the card alone, not the machine. Absent where NVML is."""
+    """Energy of the GPU (not of the machine) since this was made, by NVML's counter, if NVML is installed."""
 
     def __init__(self, device: torch.device) -> None:
         self._handle: Any = None
@@ -157,7 +157,7 @@ class EnergyMeter:
                 self._handle = handle
 
     def joules(self) -> float | None:
-        """Joules so far, ``None`` where there is no counter."""
+        """Joules so far; None without a counter."""
         if self._handle is None:
             return None
         with suppress(self._nvml.NVMLError):
