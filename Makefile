@@ -18,7 +18,7 @@ CUDA := cuda-bindings cuda-pathfinder cuda-toolkit triton $(addprefix nvidia-,cu
 UV := UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/uv/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--upgrade --generate-hashes --no-annotate
 
-.PHONY: env smoke test newest lint format lock clean
+.PHONY: env smoke study test newest lint format lock clean
 
 env: $(VENV)/.ready
 
@@ -39,6 +39,10 @@ smoke: env
 	@$(BIN)/python -m babylm.train configs/smoke.yaml
 	@$(BIN)/python -m babylm.evaluate checkpoints/smoke
 	@$(BIN)/python -m babylm.submit checkpoints/smoke
+
+# The smallest study; its last line says where the table and the figure are.
+study: env
+	@$(BIN)/python -m babylm.study configs/studies/recipe_search.yaml scale=smoke name=recipe_search_smoke seeds=[1]
 
 test: env
 	@$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -37,6 +37,7 @@ __all__ = [
     "load_config",
     "prepare",
     "report",
+    "study",
     "submit",
     "train",
 ]
@@ -107,6 +108,21 @@ def interact(config: str | Path | Config, *overrides: str, log: Log | None = Non
     from babylm.interaction.interact import interact as begin
 
     return Run(begin(loaded, log))
+
+
+def study(config: str | Path, *overrides: str, log: Log | None = None, **settings: Any) -> Path:
+    """Run what is left of a study's pieces; returns the experiment's folder, with ``summary.json`` after the last one.
+
+    The arguments are those of `train`; the configuration is that of `python -m babylm.study`.
+
+    Raises:
+        ValueError: A wrong setting, or every piece failed.
+        babylm.studies.experiment.StudyStopped: The time limit came first; the same call continues.
+    """
+    from babylm.config.studies import load_study
+    from babylm.studies.experiment import run_study
+
+    return run_study(load_study(config, [*overrides, *_overrides(settings)]), log)
 
 
 def evaluate(target: Run | str | Path, *, log: Log | None = None, **options: Any) -> list[StoredResult]:

@@ -95,13 +95,7 @@ def config_command(doc: str | None, run: Callable[[Config], int | None], argv: S
     def load_and_run(words: list[str]) -> int | None:
         from babylm import config, publication
 
-        if "=" in words[0] or words[0].startswith("-"):
-            raise ValueError(
-                f"{words[0]!r}: the configuration's file comes first, then changes to it (optimizer.lr=0.01)"
-            )
-        keys = [word.partition("=")[0] for word in words[1:]]
-        if repeated := [key for key in dict.fromkeys(keys) if keys.count(key) > 1]:
-            raise ValueError(f"{repeated[0]}: given twice; keep one")
+        check_config_words(words)
         loaded = config.load(words[0], words[1:])
         config.check_paths(loaded)
         publication.check(loaded.submission)
@@ -113,6 +107,18 @@ def config_command(doc: str | None, run: Callable[[Config], int | None], argv: S
         return "Settings, with their defaults:\n\n" + manual.describe(Config)
 
     return command(doc, load_and_run, argv, settings)
+
+
+def check_config_words(words: Sequence[str], example: str = "optimizer.lr=0.01") -> None:
+    """`ValueError` unless ``words`` are a configuration's file, then overrides of which no key comes twice.
+
+    >>> check_config_words(["configs/smoke.yaml", "seed=2"])
+    """
+    if "=" in words[0] or words[0].startswith("-"):
+        raise ValueError(f"{words[0]!r}: the configuration's file comes first, then changes to it ({example})")
+    keys = [word.partition("=")[0] for word in words[1:]]
+    if repeated := [key for key in dict.fromkeys(keys) if keys.count(key) > 1]:
+        raise ValueError(f"{repeated[0]}: given twice; keep one")
 
 
 def leave(code: int) -> NoReturn:

@@ -7,7 +7,8 @@ the package, in two ways, never by a key of a configuration (a stranger's config
 * ``--plugins PATH`` of every command: a folder laid out as the package is (``PATH/objectives/mine.py``,
   ``PATH/evaluation/tasks/mine.py``), or one file in such a folder;
 * an installed package with an entry point in the group ``babylm.objectives``, ``babylm.optimizers``,
-  ``babylm.evaluation.tasks`` or ``babylm.corpora.cleaners``, whose name is the plug-in's and whose value is its module.
+  ``babylm.evaluation.tasks``, ``babylm.corpora.cleaners`` or ``babylm.studies``, whose name is the plug-in's and whose
+  value is its module.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ FOLDERS = (
     "corpora/cleaners",
     "interaction/teachers",
     "interaction/environments",
+    "studies",
 )
 """Where plug-ins are, in the package and under ``--plugins PATH``."""
 _ADDED: dict[str, dict[str, Path]] = {folder: {} for folder in FOLDERS}

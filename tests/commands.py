@@ -33,6 +33,7 @@ _COMMAND = re.compile(r"(?:python3? (?:-m babylm|benchmarks/)|make \w|sbatch )")
 STANDING_FOR = {
     "babylm.X": "babylm.train",
     "CONFIG": "configs/smoke.yaml",
+    "STUDY": "configs/studies/recipe_search.yaml",
     "FOLDER": "checkpoints/smoke",
     "checkpoints/RUN": "checkpoints/smoke",
     "checkpoints/RUN2": "checkpoints/s2",

@@ -19,13 +19,28 @@ from pathlib import Path
 import pytest
 import torch
 
-from babylm import cli, config, convert, evaluate, generate, interact, prepare, registry, report, submit, train
+from babylm import (
+    cli,
+    config,
+    convert,
+    evaluate,
+    generate,
+    interact,
+    prepare,
+    registry,
+    report,
+    study,
+    submit,
+    train,
+)
 from babylm.cli import config_command
+from babylm.config import studies as study_config
 from babylm.corpora import toy
 from tests import commands
 from tests.commands import ROOT, Command
 from tests.corpora.test_given_tokenizer import gpt2
 from tests.evaluation import fixtures
+from tests.studies import planted
 from tests.test_docs import PAGES
 from tests.training import runs
 
@@ -92,6 +107,7 @@ def scratch(tmp_path, tiny, data, monkeypatch):
     pairs = [("ok", "star"), *((f"the dog sees {n}", f"the dog see {n}") for n in ("it", "a cat", "me"))]
     for name, separator in (("pairs.csv", ","), ("pairs.tsv", "\t")):
         (tmp_path / "my" / name).write_text("".join(separator.join(pair) + "\n" for pair in pairs))
+    planted.write(tmp_path / "my")
     (tmp_path / "my" / "gpt2").mkdir()
     gpt2().save(str(tmp_path / "my" / "gpt2" / "tokenizer.json"))
     (tmp_path / "prompts.txt").write_text("the dog\na cat\n")
@@ -186,6 +202,12 @@ def run_up_to_the_network(words: list[str], monkeypatch, capsys) -> None:
     assert "unknown value" not in said
 
 
+def plan_study(words: list[str], scratch: Path, capsys) -> None:
+    """Its pieces are listed; tests/studies runs them."""
+    assert study._command(changed(words, ["dry_run=true", f"folder={scratch}"])) == 0
+    assert re.search(r"\d+ pieces, \d+ to do", capsys.readouterr().out)
+
+
 def check_benchmark(text: str, script: str) -> None:
     """The script is there and has these options, the optional ones too."""
     code = (ROOT / script).read_text(encoding="utf-8")
@@ -201,15 +223,17 @@ def check_job(command: Command, words: list[str], scratch: Path, tiny: Path) -> 
     if not script.endswith(".sbatch"):
         return  # options alone, with the rest left out
     subprocess.run(["bash", "-n", ROOT / script], check=True)
-    (module,) = re.findall(r"run_and_requeue (babylm\.\w+)|(benchmarks/\w+\.py)", (ROOT / script).read_text())[-1:]
-    if module[0] == "babylm.train":
+    module = re.findall(r"(?:run_and_requeue|-m) (babylm\.\w+)", (ROOT / script).read_text())[-1]
+    if module == "babylm.train":
         config.load(given[0], [word for word in given[1:] if "=" in word])
         assert all((scratch / word).exists() for word in given if word.endswith(".txt"))
-    elif module[0] == "babylm.evaluate":
+    elif module == "babylm.evaluate":
         given = [word for word in given if word not in ("key=value",)]
         assert evaluate._command([*given, "limit=2", "part=0/2"]) == 0
     else:
-        check_benchmark(command.text, module[1])
+        assert module == "babylm.study"
+        registry.add("my/plugins")
+        study_config.load_study(given[0], [word for word in given[1:] if "=" in word and word != "key=value"])
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: f"{command.file}: {command.text}")
@@ -252,6 +276,9 @@ def test_each_command(command, scratch, tiny, monkeypatch, capsys):
                 assert evaluate._command([arguments[0], *scored]) == 0
             assert submit._command([*arguments, "load=false"]) == 0
             assert "equal" in capsys.readouterr().out
+        case ["python", "-m", "babylm.study", *arguments]:
+            planted.forget_plugins(monkeypatch)
+            plan_study(arguments, scratch, capsys)
         case ["python", "-m", "babylm.generate", *arguments]:
             if not any("chat" in word or not re.match(r"\w+=|checkpoints/", word) for word in arguments) and (
                 "<" not in command.words
@@ -261,6 +288,7 @@ def test_each_command(command, scratch, tiny, monkeypatch, capsys):
         case ["python", script, *_] if script.startswith("benchmarks/"):
             check_benchmark(command.text, script)
         case ["sbatch", *arguments]:
+            planted.forget_plugins(monkeypatch)
             check_job(command, arguments, scratch, tiny)
         case ["make", *targets]:
             subprocess.run(["make", "--dry-run", *targets], cwd=ROOT, check=True, capture_output=True)
@@ -293,7 +321,7 @@ def test_each_piece_of_python(name, code, scratch, tiny, capsys):
 
 def test_commands_are_collected_from_everywhere():
     files = {command.file for command in COMMANDS}
-    assert {"README.md", "slurm/README.md", "babylm/evaluate.py", "benchmarks/campaign.py"} <= files
+    assert {"README.md", "slurm/README.md", "babylm/evaluate.py", "babylm/study.py"} <= files
     assert any(file.startswith("configs/ablations/") for file in files)
     assert any(file.startswith("slurm/") and file.endswith(".sbatch") for file in files)
     assert len(COMMANDS) > 50

@@ -7,6 +7,7 @@ import pytest
 
 MODULES = (
     *("console", "files", "metrics", "run_folder", "runs", "tables", "corpora.documents"),
+    *("config.older", "conversion.settings", "conversion.results"),
     *(
         "training.nonfinite",
         "optimizers.muon",

@@ -123,12 +123,21 @@ def test_every_line_of_the_shipped_sweep_is_a_valid_run(root):
 
 
 @pytest.mark.parametrize(("code", "requeued"), [(75, True), (0, False), (2, False)])
-def test_the_campaign_is_requeued_while_work_is_left(cluster, root, code, requeued):
+def test_a_study_is_requeued_while_work_is_left(cluster, root, code, requeued):
     environment, log = cluster
     trainer = log.parent / "python"
     trainer.write_text(f'#!/usr/bin/env bash\necho "$@" >> {log}\nexit {code}\n')
-    done = subprocess.run(["bash", "slurm/campaign.sbatch", "seed=2"], cwd=root, env=environment, check=False)
+    command = ["bash", "slurm/study.sbatch", "configs/studies/recipe_search.yaml"]
+    done = subprocess.run(command, cwd=root, env=environment, check=False)
     assert done.returncode == (0 if requeued else code)
     lines = log.read_text().splitlines()
-    assert lines[0] == "benchmarks/campaign.py --time-limit 3300 seed=2"
+    assert lines[0] == "-m babylm.study configs/studies/recipe_search.yaml time_limit=3300"
     assert lines[1:] == (["scontrol requeue 77"] if requeued else [])
+
+
+def test_a_study_as_an_array_shares_out_its_pieces(cluster, root):
+    environment, log = cluster
+    array = {"SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_COUNT": "4", "SLURM_ARRAY_JOB_ID": "70"}
+    environment |= {**array, "SLURM_ARRAY_TASK_ID": "2"}
+    subprocess.run(["bash", "slurm/study.sbatch", "S.yaml"], cwd=root, env=environment, check=True)
+    assert log.read_text().splitlines() == ["-m babylm.study S.yaml time_limit=3300 part=1/4"]

@@ -39,7 +39,7 @@ REFERENCE = re.compile(r"\$\{[\w.\[\]-]+\}")
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """The checked configuration of a file and ``key=value`` overrides; ``ConfigError`` for anything wrong in them."""
-    changes = [_parse(word, Config) for word in overrides]
+    changes = [parse_override(word, Config) for word in overrides]
     try:
         layers = _file_layers(places.given(path))
         given = OmegaConf.merge(*layers)
@@ -54,7 +54,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
             OmegaConf.update(merged, key, value)
         config = OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
-        raise ConfigError(older.hint_of_file(places.given(path)) or _explain(error)) from None
+        raise ConfigError(older.hint_of_file(places.given(path)) or explain_error(error)) from None
     except (TypeError, ValueError) as error:  # a list where keys belong, an unknown preset
         raise ConfigError(f"{path}: {error}" if isinstance(error, TypeError) else str(error)) from None
     assert isinstance(config, Config)
@@ -98,7 +98,7 @@ def change(section: T, words: Sequence[str]) -> T:
     """A section after ``key=value`` words (``glue.epochs=3`` of the evaluation's); ``ConfigError`` as in `load`."""
     changed = OmegaConf.structured(section)
     try:
-        for key, value in (_parse(word, type(section)) for word in words):
+        for key, value in (parse_override(word, type(section)) for word in words):
             OmegaConf.update(changed, key, value)
         result = OmegaConf.to_object(changed)
         check_lists(result)
@@ -106,14 +106,14 @@ def change(section: T, words: Sequence[str]) -> T:
             check_numbers(result, "evaluation.")
             check_evaluation(result, "")
     except OmegaConfBaseException as error:
-        raise ConfigError(_explain(error, type(section))) from None
+        raise ConfigError(explain_error(error, type(section))) from None
     except ValueError as error:
         raise ConfigError(str(error)) from None
     assert isinstance(result, type(section))
     return result
 
 
-def dump(config: Config) -> str:
+def dump(config: Any) -> str:
     """The whole configuration as YAML; loading it gives the same configuration."""
     return OmegaConf.to_yaml(OmegaConf.structured(config))
 
@@ -135,7 +135,7 @@ def known_keys(section: Any, prefix: str = "") -> list[str]:
 
 
 def _file_layers(path: Path) -> list[DictConfig]:
-    layer = _read(path)
+    layer = read_layer(path)
     base = layer.pop("base", None)
     if base is None:
         return [layer]
@@ -144,7 +144,7 @@ def _file_layers(path: Path) -> list[DictConfig]:
     if base_path.suffix not in (".yaml", ".yml"):
         raise ConfigError(f"{path}: base: {base} is not a configuration (*.yaml)")
     try:
-        base_layer = _read(base_path)
+        base_layer = read_layer(base_path)
     except ValueError:
         if not base_path.is_file():
             raise
@@ -157,14 +157,18 @@ def _file_layers(path: Path) -> list[DictConfig]:
     return [base_layer, layer]
 
 
-def _read(path: Path) -> DictConfig:
-    """The checked layer of one file; `DamagedFile` (a ``ValueError``) or `ConfigError` when it is no configuration."""
+def read_layer(path: Path, section: type = Config) -> DictConfig:
+    """The checked keys and values of one file; single values are lists where ``section`` has lists.
+
+    Raises:
+        ValueError: It is no configuration (`DamagedFile`, `ConfigError`).
+    """
     if not path.is_file():
         if path.is_dir():
             hint = f"; {path} is a folder: name the file in it"
         else:
             named = path if path.suffix else path.with_name(f"{path.name}.yaml")
-            hint = places.nearest(named, ("configs",), "*.yaml")
+            hint = places.nearest(named, ("configs", "configs/studies"), "*.yaml")
         raise ConfigError(f"no configuration file {path}{hint}")
     if path.stat().st_size > MOST_BYTES:
         raise files.DamagedFile(f"{path}: {path.stat().st_size:,} bytes are too many for a configuration")
@@ -185,7 +189,7 @@ def _read(path: Path) -> DictConfig:
     assert isinstance(content, dict)
     for key, value in _strings(content):
         _check_text(key, value)
-    return OmegaConf.create(_with_lists(content, Config))
+    return OmegaConf.create(with_lists(content, section))
 
 
 def _check_size(node: Any) -> None:
@@ -233,21 +237,21 @@ def _check_text(key: str, text: str) -> None:
         )
 
 
-def _with_lists(content: Any, section: Any) -> Any:
+def with_lists(content: Any, section: Any) -> Any:
     """``content`` with a single value as a list where the setting is a list: ``tasks: blimp`` means ``[blimp]``."""
     if get_origin(section) is list:
         entry = get_args(section)[0]
         if isinstance(content, list):
-            return [_with_lists(value, entry) for value in content]
+            return [with_lists(value, entry) for value in content]
         single = isinstance(content, (dict, int, float)) or (isinstance(content, str) and "${" not in content)
-        return [_with_lists(content, entry)] if single else content
+        return [with_lists(content, entry)] if single else content
     hints = children(section)
     if hints and isinstance(content, dict):
-        return {key: _with_lists(value, hints.get(key)) for key, value in content.items()}
+        return {key: with_lists(value, hints.get(key)) for key, value in content.items()}
     return content
 
 
-def _parse(word: str, section: type) -> tuple[str, Any]:
+def parse_override(word: str, section: type) -> tuple[str, Any]:
     """``optimizer.lr=1e-3`` -> key and value, the value read as YAML; ``tasks=a,b`` -> a list where one belongs."""
     key, equals, text = word.partition("=")
     if not equals or not key or key.startswith("-"):
@@ -269,7 +273,7 @@ def _parse(word: str, section: type) -> tuple[str, Any]:
     if get_origin(setting) is list and isinstance(value, str) and "," in value and "${" not in value:
         value = [yaml.safe_load(part) for part in value.split(",")]
     plain = OmegaConf.to_container(value) if isinstance(value, (DictConfig, ListConfig)) else value
-    return key, _with_lists(plain, setting)
+    return key, with_lists(plain, setting)
 
 
 def _is_whole(text: str) -> bool:
@@ -293,7 +297,7 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _explain(error: OmegaConfBaseException, section: type = Config) -> str:
+def explain_error(error: OmegaConfBaseException, section: type = Config) -> str:
     """One line: the key path, what is wrong, and the nearest key."""
     reason = str(error.msg or error).split("\n")[0]
     key = str(error.full_key or error.key or "")

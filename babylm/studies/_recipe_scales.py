@@ -1,0 +1,95 @@
+"""What a recipe search is made of: questions, values, runs, and how they are scored; for one GPU and in miniature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BOTH, CAUSAL = ("causal", "masked"), ("causal",)
+
+
+@dataclass(frozen=True)
+class Question:
+    """One setting with the values that are tried."""
+
+    title: str
+    key: str
+    values: tuple[str, ...]
+    """The first is the recipe's."""
+    modes: tuple[str, ...] = BOTH
+    """Modes whose held-out loss decides."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Overrides of each stage's runs, and the options of `babylm.evaluate` as they are written on a command line."""
+
+    config: str
+    common: tuple[str, ...]
+    """Of all runs."""
+    compare: tuple[str, ...]
+    """Of the runs that are compared."""
+    questions: tuple[Question, ...]
+    """Asked in this order, each from the best answers so far."""
+    final: tuple[str, ...]
+    """Of the winner's runs."""
+    speed: dict[str, tuple[str, ...]]
+    """Shape -> overrides of its speed measurement."""
+    compiled: tuple[str, ...]
+    """Values of ``training.compile`` whose speed is measured."""
+    speed_options: tuple[str, ...]
+    """Of ``benchmarks/profile_step.py``."""
+    fast: tuple[str, ...]
+    """Scores a run that is compared, and each revision of a final one."""
+    full: tuple[tuple[str, ...], ...]
+    """Score a final run."""
+
+
+GPU = Scale(
+    config="configs/strict_small.yaml",
+    common=("corpus.dev=corpora/strict_small/dev", "training.log_every=100"),
+    compare=("budget.epochs=1", "training.revisions=none", "evaluation.held_out_loss_when=end"),
+    questions=(
+        Question("weight decay", "optimizer.weight_decay", ("0.4", "0.1", "0.8", "1.2")),
+        Question("share of causal rows", "objective.causal_ratio", ("0.5", "0.75")),
+        Question("position", "model.position", ("rotary", "relative")),
+        Question("width", "model.preset", ("medium", "small", "base")),
+        Question("learning rate", "optimizer.lr", ("0.02", "0.01", "0.03")),
+        # Hiding whole words makes the masked loss harder by itself: it cannot be compared.
+        Question("whole words", "objective.whole_words", ("false", "true"), CAUSAL),
+    ),
+    final=(),
+    speed={
+        "12x512, 16k tokens per step": (),
+        "12x512, 32k tokens per step": ("phases=[{sequence_length: 128, tokens_per_step: 32768}]",),
+        "12x768, 16k tokens per step": ("model.preset=base",),
+    },
+    compiled=("false", "true"),
+    speed_options=("--steps", "100", "--warm-up", "10", "--profiled", "5"),
+    fast=("suite=fast",),
+    full=(
+        *(("suite=full", "revisions=main", f"rules={rules}") for rules in (2025, 2026)),
+        *(("suite=full", "tasks=aoa", f"rules={rules}") for rules in (2025, 2026)),
+    ),
+)
+SMOKE = Scale(
+    config="configs/smoke.yaml",
+    common=(
+        *("corpus.toy.words=12000", "tokenizer.vocab_size=600", "training.precision=fp32", "training.attention=eager"),
+        *("phases=[{sequence_length: 64, tokens_per_step: 1024}]", "evaluation.tasks=[]", "model.num_hidden_layers=2"),
+    ),
+    compare=(
+        *("budget.words=4000", "training.revisions=none", "evaluation.held_out_loss_when=end", "milestones=[4000]"),
+    ),
+    questions=(
+        Question("weight decay", "optimizer.weight_decay", ("0.1", "0.4")),
+        Question("width", "model.intermediate_size", ("344", "256")),
+        Question("whole words", "objective.whole_words", ("false", "true"), CAUSAL),
+    ),
+    final=("budget.words=8000", "milestones=[4000, 8000]"),
+    speed={"2x128, 1k tokens per step": ("budget.words=8000",)},
+    compiled=("false",),
+    speed_options=("--steps", "2", "--warm-up", "1", "--profiled", "1"),
+    fast=("tasks=toy_pairs", "limit=5"),
+    full=(("tasks=toy_pairs", "suite=full", "revisions=main", "limit=10"),),
+)
+SCALES = {"gpu": GPU, "smoke": SMOKE}

@@ -1,0 +1,24 @@
+"""An experiment: pieces that run once and are kept, within a time limit, and what they measured.
+
+Loads no torch on import.
+"""
+
+from babylm.studies.experiment.figures import draw_means
+from babylm.studies.experiment.measurements import Measurement, Measurements
+from babylm.studies.experiment.pieces import Condition, Piece
+from babylm.studies.experiment.runner import Experiment, StudyStopped, run_study
+from babylm.studies.experiment.summary import Summary
+from babylm.studies.experiment.time_limit import TimeUp
+
+__all__ = [
+    "Condition",
+    "Experiment",
+    "Measurement",
+    "Measurements",
+    "Piece",
+    "StudyStopped",
+    "Summary",
+    "TimeUp",
+    "draw_means",
+    "run_study",
+]

@@ -1,0 +1,253 @@
+"""Run what is left of an experiment, in order, within the time; then summarise.
+
+The state of an experiment is its folder of pieces: which conditions there are follows from the study's settings and
+from what earlier pieces measured, so a killed experiment continues by the same command.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import ModuleType
+
+from babylm import cli, files, locks, places, registry
+from babylm import config as configuration
+from babylm.config.studies import FOLDER, StudyConfig, part_of
+from babylm.console import Log, duration, first_line
+from babylm.studies.experiment import estimates
+from babylm.studies.experiment.measurements import Measurements
+from babylm.studies.experiment.pieces import Condition, Piece, PieceStore, Record, piece_key
+from babylm.studies.experiment.summary import JSON, Summary
+from babylm.studies.experiment.time_limit import TimeLimit, TimeUp, listen
+
+REQUIRED = ("Settings", "conditions", "run", "summarise")
+SHOWN_NAMES = 5
+
+
+class StudyStopped(Exception):
+    """The time was over before all pieces had run; the same call continues."""
+
+
+class Experiment:
+    """A study with its settings, its folder and the records of its pieces."""
+
+    def __init__(self, settings: StudyConfig, log: Log | None = None) -> None:
+        self.settings, self.log = settings, log or Log()
+        self.study = load_plugin(settings.study)
+        self.code_sha256 = registry.code_sha256(FOLDER, settings.study)
+        self.folder = places.given(settings.folder) / settings.name
+        self.store = PieceStore(self.folder / "pieces")
+        self.limit = TimeLimit(settings.time_limit)
+
+    def pieces(self, conditions: Iterable[Condition]) -> list[Piece]:
+        """A piece per condition and seed, each once.
+
+        Raises:
+            ValueError: Two conditions differ in their name alone, or have one name and different settings.
+        """
+        by_key: dict[str, Piece] = {}
+        by_name: dict[str, Condition] = {}
+        version = getattr(self.study, "VERSION", 1)
+        for condition in conditions:
+            if by_name.setdefault(condition.name, condition).settings != condition.settings:
+                raise ValueError(
+                    f"{self.settings.study}: two conditions of different settings are called {condition.name}"
+                )
+            for seed in self.settings.seeds if condition.seeds is None else condition.seeds:
+                key = piece_key(self.settings.study, version, self.settings, condition, seed)
+                piece = by_key.setdefault(key, Piece(condition, seed, key, self.folder, self.log, self.limit))
+                if piece.condition.name != condition.name:
+                    raise ValueError(
+                        f"{self.settings.study}: the conditions {piece.condition.name} and {condition.name} have the "
+                        "same settings: what differs between them belongs there"
+                    )
+        return list(by_key.values())
+
+    def measurements(self, pieces: Iterable[Piece]) -> Measurements:
+        """What all pieces that are done have measured."""
+        records = [(piece, record) for piece in pieces if (record := self.store.get(piece)) is not None]
+        failed = {(piece.condition.name, piece.seed): record.failed for piece, record in records if record.failed}
+        return Measurements((row for piece, record in records for row in record.of(piece)), failed)
+
+    def known_pieces(self) -> tuple[list[Piece], bool]:
+        """The pieces that are known from what has been measured so far, and whether there are no others."""
+        conditions: list[Condition] = list(self.study.conditions(self.settings))
+        further = getattr(self.study, "next_conditions", None)
+        while True:
+            pieces = self.pieces(conditions)
+            if any(self.store.get(piece) is None for piece in pieces):
+                return pieces, further is None
+            more = list(further(self.measurements(pieces), self.settings)) if further else []
+            if not more:
+                return pieces, True
+            conditions += more
+            if len(self.pieces(conditions)) == len(pieces):
+                raise ValueError(f"{self.settings.study}: next_conditions returns conditions that are all done already")
+
+    def expected_pieces(self) -> list[Piece]:
+        """All pieces that may come, for an estimate."""
+        expected = getattr(self.study, "expected_conditions", self.study.conditions)
+        return self.pieces(expected(self.settings))
+
+    def run(self, piece: Piece) -> Record:
+        """Measure one piece and store the record; an error is the reason why it failed.
+
+        Raises:
+            TimeUp: The limit came first; only how long the attempt was is stored.
+        """
+        self.log(f"== {piece.condition.name}, seed {piece.seed}")
+        listen()  # the piece before may have taken the signal over
+        begin = time.monotonic()
+        try:
+            rows = list(self.study.run(piece, self.settings))
+            values = [(row.item, row.measure, row.value) for row in rows]
+            record = Record(time.monotonic() - begin, values, code_sha256=self.code_sha256)
+        except TimeUp:
+            if not piece.condition.resumable:
+                self.store.put_stopped(piece, time.monotonic() - begin)
+            raise
+        except Exception as error:
+            reason = cli.explain(error) or f"{type(error).__name__}: {first_line(error)}"
+            record = Record(time.monotonic() - begin, (), " ".join(reason.split()), self.code_sha256)
+            self.log.warn(f"{piece.condition.name}, seed {piece.seed} failed: {record.failed}")
+            with open(self.folder / "failures.txt", "a", encoding="utf-8") as file:
+                file.write(f"# {piece.name}-{piece.key}\n{traceback.format_exc()}\n")
+        self.store.put(piece, record)
+        return record
+
+
+def load_plugin(name: str) -> ModuleType:
+    """The file of a study; ValueError if it lacks one of the names that every study has."""
+    study = registry.load(FOLDER, name)
+    if missing := [needed for needed in REQUIRED if not hasattr(study, needed)]:
+        raise ValueError(f"{FOLDER}/{name}: the file of a study must hold {', '.join(missing)} (see babylm/studies)")
+    return study
+
+
+def run_study(settings: StudyConfig, log: Log | None = None) -> Path:
+    """Run what is left of an experiment and write its summary; returns its folder.
+
+    With ``dry_run`` the plan is printed and nothing is run. With ``part`` there is no summary until all parts are done.
+
+    Raises:
+        ValueError: A wrong setting, every piece failed, or no piece that is left can ever fit the time limit.
+        StudyStopped: The time limit or SIGUSR1 came first; the same call continues.
+    """
+    experiment = Experiment(settings, log)
+    log = experiment.log
+    if settings.dry_run:
+        log(estimates.plan(experiment.expected_pieces(), experiment.store))
+        return experiment.folder
+    files.check_writable(experiment.folder)
+    files.write_text(experiment.folder / "config.yaml", configuration.dump(settings))
+    if not settings.part:  # parts are several commands on one folder
+        try:
+            locks.keep(experiment.folder / ".lock")
+        except locks.Locked:
+            raise ValueError(
+                f"{experiment.folder}: another command runs this experiment; or split it by part="
+            ) from None
+    begin = time.monotonic()
+    try:
+        with experiment.limit.watch():
+            pieces = _run_all(experiment, begin)
+            if pieces is not None:
+                _summarise(experiment, pieces)
+    except TimeUp:
+        pieces, _ = experiment.known_pieces()
+        _write_measurements(experiment, pieces)
+        done = sum(experiment.store.get(piece) is not None for piece in pieces)
+        raise StudyStopped(
+            f"time is up: {done} of {len(pieces)} known pieces are done, in {experiment.folder}; repeat the command"
+        ) from None
+    return experiment.folder
+
+
+def _run_all(experiment: Experiment, begin: float) -> list[Piece] | None:
+    """Run this part's pieces, round after round; all pieces of the experiment, None if those of other parts are left.
+
+    Raises:
+        TimeUp: The limit came, or no piece that is left fits before it.
+    """
+    settings, store, log = experiment.settings, experiment.store, experiment.log
+    if settings.retry_failed:
+        store.drop_failed(experiment.known_pieces()[0])
+    while True:
+        pieces, is_complete = experiment.known_pieces()
+        mine = [piece for piece in pieces[part_of(settings.part)] if store.get(piece) is None]
+        if not mine:
+            others = sum(store.get(piece) is None for piece in pieces)
+            if not others and is_complete:
+                return pieces
+            log(f"part {settings.part} is done; {others} pieces of other parts are left: repeat it later without part=")
+            return None
+        too_long: list[Piece] = []
+        for piece in mine:
+            seconds = estimates.seconds_of(piece, pieces, store)
+            left = experiment.limit.seconds_left
+            if left <= 0 or (not piece.condition.resumable and seconds is not None and seconds > left):
+                too_long.append(piece)
+                continue
+            experiment.run(piece)
+        if too_long:
+            _name_unbegun(too_long, log)
+            usable = experiment.limit.usable
+            if all(
+                not piece.condition.resumable and (estimates.seconds_of(piece, pieces, store) or 0) > usable
+                for piece in too_long
+            ):
+                raise ValueError(
+                    f"time_limit={settings.time_limit:g}: too short for any piece that is left "
+                    f"({too_long[0].name} takes more than that): raise it"
+                )
+            raise TimeUp
+        log(f"{len(mine)} pieces done after {duration(time.monotonic() - begin)}")
+
+
+def _name_unbegun(pieces: Sequence[Piece], log: Log) -> None:
+    names = [f"{piece.condition.name} (seed {piece.seed})" for piece in pieces]
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    log(f"not begun, as the time that is left is too short: {', '.join(names[:SHOWN_NAMES])}{more}")
+
+
+def _write_measurements(experiment: Experiment, pieces: Sequence[Piece]) -> Measurements:
+    measurements = experiment.measurements(pieces)
+    files.write_text(experiment.folder / "measurements.csv", measurements.csv())
+    return measurements
+
+
+def _summarise(experiment: Experiment, pieces: Sequence[Piece]) -> None:
+    """Write all files of the result and print the tables."""
+    settings, store, log = experiment.settings, experiment.store, experiment.log
+    measurements = _write_measurements(experiment, pieces)
+    records = [(piece, record) for piece in pieces if (record := store.get(piece)) is not None]
+    seconds = sum(record.seconds for _, record in records)
+    failed = [
+        {"condition": piece.condition.name, "seed": piece.seed, "reason": record.failed}
+        for piece, record in records
+        if record.failed
+    ]
+    if failed and len(failed) == len(pieces):
+        raise ValueError(f"every piece failed, the first: {failed[0]['reason']}; retry_failed=true runs them again")
+    summary: Summary = experiment.study.summarise(measurements, settings)
+    if older := sum(record.code_sha256 != experiment.code_sha256 for _, record in records):
+        log.warn(f"{older} pieces were measured before the study's file was changed; if it matters, raise its VERSION")
+    facts = {
+        "study": settings.study,
+        "settings": configuration.as_dict(settings),
+        "conditions": list(dict.fromkeys(piece.condition.name for piece in pieces)),
+        "seeds": sorted({piece.seed for piece in pieces}),
+        "pieces": len(pieces),
+        "failed": failed,
+        "seconds": round(seconds, 1),
+        "measurements": "measurements.csv",
+    }
+    summary.write(experiment.folder, facts, log)
+    log(f"\n{summary.text()}\n")
+    for failure in failed:
+        log.warn(f"{failure['condition']}, seed {failure['seed']} failed: {failure['reason']}")
+    if failed:
+        log(f"{len(failed)} of {len(pieces)} pieces failed (see failures.txt); retry_failed=true runs them again")
+    log(f"{len(pieces)} pieces, {duration(seconds)} in all; tables, figure and {JSON} are in {experiment.folder}")
