@@ -9,11 +9,11 @@ from functools import partial
 
 import pytest
 
-from babylm import registry
 from babylm.corpora import toy
 from babylm.submission import load_check
 from tests.commands import ROOT, code_blocks, page_files
 from tests.evaluation import fixtures
+from tests.studies import planted
 
 PAGES = ("library.md", "own_objective_or_task.md")
 """Pages whose pieces of Python are one script."""
@@ -53,7 +53,7 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "configs" / "interaction.yaml").write_text(TINY_INTERACTION)
     fixtures.write_all(tmp_path / "evaluation_data")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(registry, "_ADDED", {name: {} for name in registry.FOLDERS})
+    planted.forget_plugins(monkeypatch)
     monkeypatch.setattr(load_check, "problems", lambda *given, **named: ([], []))  # it takes long
     monkeypatch.setattr(toy, "minimal_pairs", partial(toy.minimal_pairs, count=5))
     return tmp_path
