@@ -277,7 +277,6 @@ def test_each_command(command, scratch, tiny, monkeypatch, capsys):
             assert submit._command([*arguments, "load=false"]) == 0
             assert "equal" in capsys.readouterr().out
         case ["python", "-m", "babylm.study", *arguments]:
-            planted.forget_plugins(monkeypatch)
             plan_study(arguments, scratch, capsys)
         case ["python", "-m", "babylm.generate", *arguments]:
             if not any("chat" in word or not re.match(r"\w+=|checkpoints/", word) for word in arguments) and (
@@ -288,7 +287,6 @@ def test_each_command(command, scratch, tiny, monkeypatch, capsys):
         case ["python", script, *_] if script.startswith("benchmarks/"):
             check_benchmark(command.text, script)
         case ["sbatch", *arguments]:
-            planted.forget_plugins(monkeypatch)
             check_job(command, arguments, scratch, tiny)
         case ["make", *targets]:
             subprocess.run(["make", "--dry-run", *targets], cwd=ROOT, check=True, capture_output=True)
