@@ -9,7 +9,7 @@
 
 Settings are keyword arguments: ``train("configs/smoke.yaml", optimizer={"lr": 0.01})`` or, as on the command line,
 ``train("configs/smoke.yaml", "optimizer.lr=0.01")``. Errors are ordinary exceptions: ValueError for what the user can
-mend, with what to do. Importing this module loads neither torch nor lightning.
+correct, with what to do. Importing this module loads neither torch nor lightning.
 """
 
 from __future__ import annotations
@@ -23,9 +23,6 @@ from babylm import publication, registry
 from babylm.config.schema import Config
 from babylm.console import Log
 from babylm.runs import Run
-
-if TYPE_CHECKING:
-    pass
 
 if TYPE_CHECKING:
     from babylm.evaluation.results.store import StoredResult

@@ -102,7 +102,7 @@ def _naming(path: Path, *temporary: object) -> Iterator[None]:
 
 
 def remove_partial(parent: Path, name: str = "") -> None:
-    """Remove what killed writers left in ``parent`` (of ``name`` alone, when given)."""
+    """Remove the leftovers of killed writers in ``parent``; with ``name``, those of that name alone."""
     for leftover in parent.glob(f".*{PARTIAL}"):
         if name and leftover.name.removesuffix(PARTIAL).rpartition(".")[0] != f".{name}":
             continue
@@ -136,7 +136,7 @@ def sha256_json(value: Any) -> str:
 
 
 class DamagedFile(ValueError):
-    """A file cannot be read as what it should be; the message names the file and the remedy."""
+    """A file's content is not what it should be; the message names the file and the remedy."""
 
 
 AS_UTF8 = "save it as UTF-8 (from Latin-1, for example: iconv -f latin1 -t utf-8 OLD > NEW)"
@@ -144,9 +144,9 @@ FROM_UTF16 = "save it as UTF-8 (iconv -f utf-16 -t utf-8 OLD > NEW; in Excel: CS
 
 
 def read_text(path: Path, remedy: str = "") -> str:
-    """The text of a UTF-8 file (a byte order mark is left out); `DamagedFile` when it cannot be read.
+    """The text of a UTF-8 file (a byte order mark is left out); `DamagedFile` if it cannot be read.
 
-    Without a ``remedy`` of the caller's, another encoding is answered with the command that converts.
+    Without a ``remedy``, the error for another encoding names the command that converts.
     """
     try:
         return Path(path).read_text(encoding="utf-8-sig")
@@ -249,7 +249,7 @@ class _TwoValues(ValueError):
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; a key with two values is an error, of which json would silently take the last."""
+    """A JSON object; a key with two values is an error (the library would silently take the last)."""
     value = dict(pairs)
     if len(value) < len(pairs):
         keys = [key for key, _ in pairs]

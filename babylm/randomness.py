@@ -1,8 +1,8 @@
 """All seeds of a run, each derived from (run seed, purpose, ...): two purposes never share a stream of numbers.
 
 A seed is a pure function of its parts, so nothing about random numbers has to be saved: a resumed run derives the same
-ones. `derive_seed` seeds torch's generators; `permutation` orders documents and rows by hashes of its own, since numpy
-does not promise that its generators keep their streams.
+ones. `derive_seed` seeds torch's generators; `permutation` orders documents and rows by hashes computed here,
+since numpy does not promise that its generators keep their streams.
 """
 
 from __future__ import annotations

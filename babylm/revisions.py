@@ -109,7 +109,7 @@ def replace_code(folder: Path) -> None:
 
 
 def _complete(work: Path, model: BabyLMForCausalLM, tokenizer_folder: Path) -> None:
-    """Write what a revision holds beside weights and facts; the manifest comes last."""
+    """Write the files of a revision other than weights and facts; the manifest comes last."""
     files.write_json(work / CONFIG, _config(model))
     shutil.copymode(work / CONFIG, work / WEIGHTS)  # safetensors gives no one else the right to read
     for name, file in code_files().items():
@@ -124,7 +124,7 @@ def _complete(work: Path, model: BabyLMForCausalLM, tokenizer_folder: Path) -> N
 
 
 def load(folder: Path) -> tuple[BabyLMForCausalLM, Any]:
-    """The model, in evaluation mode, and its tokenizer; ``ValueError`` when the revision is damaged."""
+    """The model, in evaluation mode, and its tokenizer; ``ValueError`` if the revision is damaged."""
     from safetensors.torch import load_file
     from transformers import PreTrainedTokenizerFast  # the auto class would ask whether to trust the remote code
 
@@ -206,7 +206,7 @@ def _config(model: BabyLMForCausalLM) -> dict[str, Any]:
 def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
     """``{name: {"bytes": size, "sha256": hash}}`` of every file; `files.DamagedFile` for anything else.
 
-    Names are those of files inside the folder: a manifest that names another place is refused.
+    A manifest that names a path outside the folder is refused.
     """
     file = Path(folder) / files.MANIFEST
     entries = files.read_json(file, RESTORE).get("files")
@@ -254,7 +254,7 @@ def check_whole(folder: Path) -> None:
 
 
 def find_private_files(folder: Path) -> list[str]:
-    """What must not be uploaded with a revision, one line each: links, folders, dot-files and everything unknown."""
+    """Files that must not be uploaded with a revision, one line each: links, folders, dot-files, unknown files."""
     folder = Path(folder)
     if folder.is_symlink():
         return [f"{folder} is a link: put the folder itself there"]
@@ -279,7 +279,7 @@ def find_private_files(folder: Path) -> list[str]:
 
 
 def find_foreign_code(folder: Path, complete: bool = True) -> list[str]:
-    """What of a folder's code is not this package's: names of files, or of settings that make other code run.
+    """Code in a folder that is not this package's: names of files, or of settings that make other code run.
 
     Empty only if everything that ``trust_remote_code=True`` would run is, byte for byte, what is installed here.
     ``complete=False``: code that is absent is not foreign (``save_pretrained`` writes weights and settings alone).
@@ -307,9 +307,9 @@ def find_foreign_code(folder: Path, complete: bool = True) -> list[str]:
 
 
 def brings_code(folder: Path, described: Mapping[str, Any]) -> str:
-    """What code a folder of our ``model_type`` has that is not this package's, in one phrase; empty when there is none.
+    """A phrase about code that a folder of our ``model_type`` has and this package has not; empty if there is none.
 
-    ``described``: its config.json. Weights that fit our classes do not say that they were trained with our code.
+    ``described``: its config.json. Weights that fit our classes need not have been trained with our code.
     """
     if described.get("model_type") != MODEL_TYPE or not (foreign := find_foreign_code(folder, complete=False)):
         return ""
@@ -328,7 +328,7 @@ def _python(folder: Path) -> list[Path]:
 
 
 def _is_plain(name: str) -> bool:
-    """Whether a name is one of a visible file in the folder itself."""
+    """Whether a name is that of a visible file directly in the folder."""
     return bool(name) and not name.startswith(".") and not re.search(r"[/\\\0]", name)
 
 

@@ -29,7 +29,20 @@ budget: {words: 900}
 training: {precision: fp32, attention: sdpa, log_every: 4}
 evaluation: {when: none, held_out_loss_when: none, tasks: [toy_pairs]}
 """
-"""What stands in for configs/smoke.yaml."""
+"""Replaces configs/smoke.yaml."""
+TINY_INTERACTION = """
+name: interaction
+track: free
+corpus: {source: microlanguage, toy: {words: 2000, errors: 0.5}}
+tokenizer: {vocab_size: 320}
+model: {preset: smoke, hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 2, intermediate_size: 48}
+objective: {name: grpo}
+schedule: {name: constant, warmup: 0.0}
+phases: [{sequence_length: 32, tokens_per_step: 1024}]
+training: {precision: fp32}
+interaction: {feedback: score, rounds: 1, prompts: 8, samples: 2, groups_per_step: 4}
+"""
+"""Replaces configs/interaction.yaml."""
 
 
 @pytest.fixture
@@ -37,6 +50,7 @@ def folder(tmp_path, monkeypatch):
     """The working directory of a page: a tiny configs/smoke.yaml, made-up evaluation data, no plug-ins yet."""
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "smoke.yaml").write_text(TINY)
+    (tmp_path / "configs" / "interaction.yaml").write_text(TINY_INTERACTION)
     fixtures.write_all(tmp_path / "evaluation_data")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(registry, "_ADDED", {name: {} for name in registry.FOLDERS})

@@ -16,7 +16,7 @@ class ObjectiveConfig:
     """
 
     name: str = "hybrid"
-    """``causal``, ``masked`` or ``hybrid`` (a plug-in of ``babylm/objectives``)."""
+    """A plug-in of ``babylm/objectives``: ``hybrid``, ``causal``, ``masked``, ..."""
     z_loss: float = number(1e-4, "[0, 100]")
     """Weight of the squared log-normaliser in the loss; 0: without it."""
 
@@ -44,7 +44,7 @@ class ObjectiveConfig:
 
 @dataclass
 class OptimizerConfig:
-    """Matrices of the body by ``name``; embeddings, head, gains and biases by Adam when ``name`` is ``muon``."""
+    """Matrices of the body by ``name``; embeddings, head, gains and biases by Adam if ``name`` is ``muon``."""
 
     name: str = "muon"
     """``muon``, ``adamw`` or ``lamb`` (a plug-in of ``babylm/optimizers``)."""
@@ -53,9 +53,9 @@ class OptimizerConfig:
     weight_decay: float = number(0.1, "[0, 100]")
     """Decoupled and multiplied by the learning rate; never on gains and biases."""
     cautious_weight_decay: bool = True
-    """``muon``: decay only where update and weight agree in sign."""
+    """``muon``: decay a weight only if the update has its sign."""
     normuon: bool = True
-    """``muon``: rows of the update brought to one norm (NorMuon)."""
+    """``muon``: scale the rows of the update to one norm (NorMuon)."""
     momentum: float = number(0.95, "[0, 1)")
     """``muon``: Nesterov momentum."""
     momentum_warmup: int = number(300, "[0, 1e9]")
@@ -63,7 +63,7 @@ class OptimizerConfig:
     newton_schulz_steps: int = number(5, "[1, 20]")
     """``muon``: iterations of the orthogonalisation."""
     betas: list[float] = number([0.9, 0.95], "[0, 1)")
-    """Of Adam (``adamw``, ``lamb``, and the Adam part of ``muon``)."""
+    """Betas of Adam (``adamw``, ``lamb``, and the Adam part of ``muon``)."""
     eps: float = number(1e-10, "(0, 1]")
     """Added to Adam's denominator."""
     adam_lr: float = number(0.006, "(0, 100]")
@@ -71,7 +71,7 @@ class OptimizerConfig:
     adam_weight_decay: float = number(0.0, "[0, 100]")
     """``muon``: weight decay of the Adam part."""
     max_grad_norm: float = number(2.0, "[0, 1e9]")
-    """Largest global gradient norm; 0 for no clipping."""
+    """Largest global gradient norm; 0: no clipping."""
 
 
 @dataclass

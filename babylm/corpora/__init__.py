@@ -1,1 +1,1 @@
-"""Text: sources, the rules' word count, cleaning, datasheet, tokenizer and packed shards. No torch in here."""
+"""Text: sources, the rules' word count, cleaning, datasheet, tokenizer, packed corpus. Nothing here imports torch."""

@@ -1,8 +1,7 @@
-"""Raw text to prepared shards: read, train the tokenizer, encode, describe, pack. Opens what is there when it is
-complete.
+"""Build a packed corpus from raw text: read, train the tokenizer, encode, describe, pack; or open a complete one.
 
-The folder's name is a fingerprint of everything its bytes depend on, so nothing is ever reused because "it exists".
-Two processes that prepare the same corpus at once take turns, and the second one opens what the first one wrote.
+The folder's name is a fingerprint of everything its bytes depend on, so a folder is never reused only because it
+exists. Of two processes that prepare the same corpus at once, the second waits and opens the first one's result.
 """
 
 from __future__ import annotations
@@ -82,7 +81,7 @@ def _check_roles(tokenizer: TokenizerConfig) -> None:
 
 
 def fingerprint_parts(corpus: CorpusConfig, tokenizer: TokenizerConfig, source: Source) -> dict[str, Any]:
-    """Everything the prepared bytes depend on."""
+    """Everything that the packed bytes depend on, for the fingerprint."""
     settings: dict[str, Any] = {
         "vocabulary": tokenizer.vocab_size,
         "normalization": tokenizer.normalization,
@@ -144,8 +143,8 @@ def _build(
 
 
 def _cleaned(source: Source, clean: cleaning.Cleaning, sheet: datasheet.Datasheet) -> Iterator[Document]:
-    """The documents that are encoded; the datasheet sees the raw ones."""
-    if clean.of_lines:  # then documents are cut elsewhere: the raw ones are read on their own
+    """The cleaned documents, to be encoded; the datasheet counts the raw ones."""
+    if clean.of_lines:  # then documents are cut elsewhere: the raw ones are read separately
         for _ in sheet.watch(source.documents()):
             pass
         documents = source.documents(clean.lines)
@@ -167,7 +166,7 @@ def _tokenizer(
 
 @contextmanager
 def _writable(folder: Path, damage: Callable[[], str]) -> Iterator[None]:
-    """Errors of writing below ``folder`` as a ``ValueError`` with the way out; ``damage``: why it must be written."""
+    """Raise errors of writing below ``folder`` as ValueError with a remedy; ``damage``: why it must be rebuilt."""
     try:
         yield
     except OSError as error:
@@ -185,7 +184,7 @@ def _writable(folder: Path, damage: Callable[[], str]) -> Iterator[None]:
 
 @contextmanager
 def _lock(folder: Path, report: Report) -> Iterator[None]:
-    """Hold the lock of a prepared folder; a file system without locks is used without (the rename still is atomic).
+    """Hold the lock of a packed folder; without locks in the file system, no lock (the rename is atomic anyway).
 
     So is a place that cannot be written to if the folder exists: it is only read.
     """

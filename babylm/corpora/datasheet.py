@@ -42,7 +42,7 @@ class _Counts:
         self.line_words = array("I")
         self.document_words = array("I")
         self._begun: tuple[Any, int] | None = None
-        """Digest and words of a line whose end is still to come."""
+        """Digest and words of a line whose end has not been read yet."""
 
     def add(self, text: str, continues: bool = False) -> None:
         """Count one document; with ``continues`` it is a piece of a line, which the next document continues."""
@@ -91,7 +91,7 @@ class _Counts:
 
 
 class Datasheet:
-    """Counts documents on their way from the source to the tokenizer."""
+    """Counts documents while they stream from the source to the tokenizer."""
 
     def __init__(self, files: Iterable[SourceFile] = ()) -> None:
         self._files = {file.name: file for file in files}
@@ -136,10 +136,10 @@ class Datasheet:
 
 
 def warnings(sheet: dict[str, Any], cleaners: Iterable[str]) -> list[str]:
-    """What a person should know before training on this text, one line each; ``cleaners``: those that are applied.
+    """Warnings before training on this text, one line each; ``cleaners``: the cleaning functions that are applied.
 
-    Text that white space hardly divides into words, text in a format that a cleaner knows and is not asked for, and
-    special tokens that are spelt out. Datasheets of earlier versions lack some figures and give fewer lines.
+    They concern text that white space hardly divides into words, text in a format whose cleaning function is not
+    applied, and special tokens that are spelt out. Datasheets of earlier versions lack some figures.
     """
     lines = []
     applied = set(cleaners)

@@ -1,9 +1,8 @@
 """Documents to token arrays, with the number of rule words that end in each token.
 
 The fast way is a table by vocabulary entry: a word ends where the next token begins with white space. It is checked
-document by document against ``len(text.split())``; where the two differ (Unicode normalisation may add or drop white
-space) character offsets decide. So the sum over a document is exact always. No BOS is written here: packing puts it
-in.
+document by document against ``len(text.split())``; if the two differ (Unicode normalisation may add or drop white
+space), character offsets decide. So the sum over a document is always exact. No BOS is written here: packing adds it.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _WHITE_SPACE = "".join(chr(256 + byte) for byte in (9, 10, 11, 12, 13, 28, 29, 3
 
 @dataclass(frozen=True)
 class Encoded:
-    """Documents in memory, laid out as in :class:`babylm.corpora.packed_corpus.Shards`."""
+    """Documents in memory, laid out as in :class:`babylm.corpora.packed_corpus.PackedCorpus`."""
 
     tokens: NDArray[Any]
     """``(tokens,)`` uint16 or uint32: the documents one after the other, without BOS."""

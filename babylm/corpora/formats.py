@@ -135,7 +135,7 @@ def _caption(line: str) -> Iterator[str]:
 
 
 def strip_gutenberg(lines: Iterable[str]) -> Iterator[str]:
-    """Books of Project Gutenberg without the frame around them: what is before START OF and behind END OF."""
+    """Books of Project Gutenberg without the frame around them, the text before START OF and after END OF."""
     outside: list[str] | None = []  # lines that belong to a frame if a mark follows; None within a book
     behind = False  # behind an END: then the end of the file closes the frame too
     lines = iter(lines)

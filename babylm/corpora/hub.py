@@ -1,7 +1,7 @@
 """Corpora from the Hugging Face Hub, written as ``*.train`` files into a folder; used once, when the folder is empty.
 
-The 2026 corpora are repositories of text files, which are taken as they are. A repository without such files is read
-through ``datasets`` and its ``text`` rows become one file. What is downloaded is complete or absent.
+The 2026 corpora are repositories of text files, which are downloaded unchanged. A repository without such files is read
+through ``datasets``, and its ``text`` rows become one file. A download is complete or absent.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The packed corpus on disk: ``corpora/prepared/<fingerprint>/``, memory-mapped and never half there.
+"""The packed corpus on disk: ``corpora/prepared/<fingerprint>/``, memory-mapped, complete or absent.
 
 ``tokens.bin`` holds the documents one after the other (no BOS), ``words.bin`` how many rule words end in each token,
-``offsets.bin`` where documents begin, ``document_sources.bin`` where each comes from; beside them the tokenizer and
+``offsets.bin`` where documents begin, ``document_sources.bin`` the source of each; beside them are the tokenizer and
 the datasheet. ``manifest.json`` is written last and holds counts, sizes and checksums. All of it is checked at every
 opening: 100M words (0.5 GB) take 0.4 s of a core.
 """
@@ -33,9 +33,7 @@ _DTYPES = ("uint8", "uint16", "uint32", "int64")
 
 @dataclass(frozen=True)
 class PackedCorpus:
-    """A prepared corpus, opened. Arrays are read-only memory maps with the layout of
-    :class:`babylm.corpora.encoding.Encoded`.
-    """
+    """An opened packed corpus; its arrays are read-only memory maps, as in `babylm.corpora.encoding.Encoded`."""
 
     folder: Path
     manifest: dict[str, Any]
@@ -81,9 +79,10 @@ class PackedCorpus:
 
     @classmethod
     def open(cls, folder: str | Path) -> PackedCorpus:
-        """Open a prepared folder after a look at every byte of it.
+        """Open a packed folder, after checking every byte of it.
 
-        `DamagedFile`, a ``ValueError``, names the damaged or missing file and how to rebuild it.
+        Raises:
+            files.DamagedFile: A file is missing or damaged; the message names it and how to rebuild it.
         """
         folder = Path(folder)
         manifest = _read_manifest(folder)
@@ -113,8 +112,7 @@ def write(
     names: Iterable[str] = (),
     forbidden: Iterable[int] = (),
 ) -> tuple[dict[str, Any], NDArray[np.int64]]:
-    """Encode a stream of documents into the four array files of ``folder``; :func:`finish` then makes it a prepared
-    corpus.
+    """Encode a stream of documents into the four array files of ``folder``; `finish` then makes it a packed corpus.
 
     ``ValueError`` when no word is left, and when text becomes one of the ``forbidden`` token ids (a user's tokenizer
     may read a spelt-out ``<s>`` as the token, whatever it is asked). ``names`` fixes the order of sources that are

@@ -167,9 +167,7 @@ def ordinary_ids(tokenizer: Tokenizer) -> tuple[int, int]:
 
 
 def quality(tokenizer: Tokenizer, texts: Sequence[str]) -> dict[str, float | int]:
-    """How well the vocabulary fits ``texts``: tokens per word, share of words kept whole, unused entries, single-byte
-    share.
-    """
+    """Fit of the vocabulary to ``texts``: tokens per word, shares of whole words and single bytes, unused entries."""
     import numpy as np
 
     words = sum(len(text.split()) for text in texts)
@@ -182,8 +180,8 @@ def quality(tokenizer: Tokenizer, texts: Sequence[str]) -> dict[str, float | int
 def describe(tokenizer: Tokenizer, counts: Any, words: int) -> dict[str, float | int]:
     """:func:`quality` from the number of occurrences of each entry, an array of the vocabulary's length.
 
-    ``single_byte_share`` is of pieces that are one letter or one byte of a longer character: what the vocabulary could
-    not spell in larger parts. Punctuation, digits and white space are left aside.
+    ``single_byte_share`` is the share of pieces that are one letter, or one byte of a longer character: text that the
+    vocabulary could not spell in larger parts. Punctuation, digits and white space are not counted.
     """
     tokens = int(counts.sum())
     special = {i for i, token in tokenizer.get_added_tokens_decoder().items() if token.special}
