@@ -126,6 +126,57 @@ def flops_per_token(shape: BabyLMConfig, head_fraction: float) -> Callable[[int]
     return lambda length: flops.training_flops_per_token(shape, length, head_fraction)
 
 
+@dataclass
+class Parts:
+    """What a run is built from, before its folder is opened."""
+
+    special: SpecialTokens
+    shape: BabyLMConfig
+    objective: Objective
+    feed: Feed
+    initial: InitialWeights | None
+    identity: dict[str, Any]
+    """What must be equal for a run to be continued."""
+    earlier: list[int]
+    """Budgets, in words, that the run had before it was made longer."""
+
+    @property
+    def words(self) -> int | None:
+        """Words of the whole run; None if its length is not known."""
+        return self.feed.words_after(self.feed.length) if self.feed.length is not None else None
+
+
+def build_parts(
+    config: Config, corpus: PackedCorpus, folder: run_folder.RunFolder, make_feed: MakeFeed | None = None
+) -> Parts:
+    """Tokenizer ids, model shape, objective, initial weights and feed, each from its section."""
+    special = special_tokens(corpus)
+    shape = model_config(config.model, config.objective.prediction_mode, corpus)
+    objective = objectives.build(config.objective, special)
+    stream = TokenStream(corpus, bos=special.bos, pad=special.pad, seed=config.seed)
+    initial = _initial_weights(config, corpus, shape) if config.init_from is not None else None
+    sha256 = initial.sha256 if initial is not None else None
+    identity = opening.identity(config, corpus.fingerprint, sha256, interaction=make_feed is not None)
+    earlier = extension.earlier_budgets(folder, identity)
+    if earlier:
+        identity[extension.EARLIER] = earlier
+    per_token = flops_per_token(shape, config.objective.head_fraction(0.5))  # it is linear, so this is its mean
+    feed = (
+        make_feed(stream, per_token)
+        if make_feed is not None
+        else plan.build(
+            stream,
+            phases=config.phases,
+            budget=config.budget,
+            track=config.track,
+            flops_per_token=per_token,
+            milestones=config.milestones,
+            earlier=earlier,
+        )
+    )
+    return Parts(special, shape, objective, feed, initial, identity, earlier)
+
+
 def open_run(
     config: Config, corpus: PackedCorpus, log: console.Log, make_feed: MakeFeed | None = None
 ) -> TrainingSetup | None:
@@ -137,86 +188,70 @@ def open_run(
     _set_up_torch(config)
     folder = run_folder.RunFolder(places.given(config.checkpoints) / config.name)
     device = host_choices.pick_device(config.training.accelerator)
-
-    # The parts, each from its section.
-    special = special_tokens(corpus)
-    shape = model_config(config.model, config.objective.prediction_mode, corpus)
-    objective = objectives.build(config.objective, special)
-    stream = TokenStream(corpus, bos=special.bos, pad=special.pad, seed=config.seed)
-    initial = _initial_weights(config, corpus, shape) if config.init_from is not None else None
-    sha256 = initial.sha256 if initial is not None else None
-    same = opening.identity(config, corpus.fingerprint, sha256, interaction=make_feed is not None)
-    earlier = extension.earlier_budgets(folder, same)
-    per_token = flops_per_token(shape, config.objective.head_fraction(0.5))  # it is linear, so this is its mean
-    feed: Feed
-    if make_feed is not None:
-        feed = make_feed(stream, per_token)
-    else:
-        feed = plan.build(
-            stream,
-            phases=config.phases,
-            budget=config.budget,
-            track=config.track,
-            flops_per_token=per_token,
-            milestones=config.milestones,
-            earlier=earlier,
-        )
-
-    # Whatever can be refused.
-    words = feed.words_after(feed.length) if feed.length is not None else None
-    if words is not None:
-        extension.check(config, earlier, words)
-        opening.check_words_before(config.track, initial, words)
-    elif config.averaging.name == "tail":
-        raise ValueError("averaging.name=tail: the length of this run is not known beforehand; use ema or none")
-    if earlier:
-        same[extension.EARLIER] = earlier
-    needed = max(0, plan_summary.disk_needed(config, shape, feed) - files.used_bytes(folder.path))
-    finished = folder.finished and (words is None or revisions.facts(folder.main)["words"] == words)
-    if not finished:
-        preflight.check(config)
+    parts = build_parts(config, corpus, folder, make_feed)
     length = config.phases[0].sequence_length
-    choices = None if folder.known else host_choices.choose_for_host(config.training, device, shape, length)
-    summary = plan_summary.describe(config, feed, flops.parameter_count(shape), needed, files.free_bytes(folder.path))
-    if initial is not None:
-        summary += f"\n       {describe_initial(initial, challenge=config.track != 'free')}"
-
-    # The folder.
+    finished = _refuse(config, parts, folder)
+    choices = None
+    if not folder.known:
+        choices = host_choices.choose_for_host(config.training, device, parts.shape, length)
+    needed = max(0, plan_summary.disk_needed(config, parts.shape, parts.feed) - files.used_bytes(folder.path))
+    summary = _summary(config, parts, folder, needed)
     saved = None
     if config.training.dry_run:
         log(summary)
     else:
         opening.check_disk(folder, needed)
         recorded = choices.as_dict() if choices is not None else None
-        existed = opening.open_folder(config, folder, same, earlier, words, recorded, log)
+        existed = opening.open_folder(config, folder, parts.identity, parts.earlier, parts.words, recorded, log)
         if existed and finished:
             log(f"{folder.path} is finished: nothing to do (choose another name=... for another run)")
             return None
         log(summary)
-        saved = opening.load_state(config, folder, feed, log) if existed else None
-        files.write_json(folder.path / "plan.json", feed.as_dict())
+        saved = opening.load_state(config, folder, parts.feed, log) if existed else None
+        files.write_json(folder.path / "plan.json", parts.feed.as_dict())
         if existed:
             recorded = {**folder.environment(), **(saved or {})}
-            choices = host_choices.keep_recorded_choices(config.training, device, shape, length, recorded, log)
-    if choices is None:
-        choices = host_choices.choose_for_host(config.training, device, shape, length)
+            choices = host_choices.keep_recorded_choices(config.training, device, parts.shape, length, recorded, log)
+    choices = choices or host_choices.choose_for_host(config.training, device, parts.shape, length)
     log(f"precision {choices.precision}: {choices.why_precision}")
     log(f"attention {choices.attention}: {choices.why_attention}")
     return TrainingSetup(
-        config,
-        corpus,
-        special,
-        shape,
-        objective,
-        feed,
-        folder,
-        log,
-        device,
-        choices.precision,
-        choices.attention,
-        saved,
-        initial,
+        config=config,
+        corpus=corpus,
+        special=parts.special,
+        shape=parts.shape,
+        objective=parts.objective,
+        feed=parts.feed,
+        folder=folder,
+        log=log,
+        device=device,
+        precision=choices.precision,
+        attention=choices.attention,
+        saved=saved,
+        initial=parts.initial,
     )
+
+
+def _refuse(config: Config, parts: Parts, folder: run_folder.RunFolder) -> bool:
+    """Raise ValueError for what cannot be run; returns whether the run is finished already."""
+    if parts.words is not None:
+        extension.check(config, parts.earlier, parts.words)
+        opening.check_words_before(config.track, parts.initial, parts.words)
+    elif config.averaging.name == "tail":
+        raise ValueError("averaging.name=tail: the length of this run is not known beforehand; use ema or none")
+    finished = folder.finished and (parts.words is None or revisions.facts(folder.main)["words"] == parts.words)
+    if not finished:
+        preflight.check(config)
+    return finished
+
+
+def _summary(config: Config, parts: Parts, folder: run_folder.RunFolder, needed: int) -> str:
+    """The plan as a person reads it, and what the run starts from."""
+    free = files.free_bytes(folder.path)
+    summary = plan_summary.describe(config, parts.feed, flops.parameter_count(parts.shape), needed, free)
+    if parts.initial is not None:
+        summary += f"\n       {describe_initial(parts.initial, challenge=config.track != 'free')}"
+    return summary
 
 
 def _set_up_torch(config: Config) -> None:
