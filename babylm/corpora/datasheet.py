@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from babylm.corpora import cleaning, formats
+from babylm.corpora import cleaning, formats, word_count
 from babylm.corpora.documents import Document
 from babylm.corpora.sources import SourceFile
 from babylm.tables import markdown_table
@@ -55,7 +55,7 @@ class _Counts:
         self.types.update(words)
         self.document_words.append(len(words))
         for line in text.split("\n"):
-            in_line = len(line.split())
+            in_line = word_count.count(line)
             if not in_line:
                 continue
             digest = hashlib.blake2b(line.strip().encode(), digest_size=8)

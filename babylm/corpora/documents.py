@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from babylm.corpora import word_count
+
 _WORD = re.compile(r"\S+")
 
 
@@ -41,7 +43,7 @@ def split_lines(lines: Iterable[tuple[str, bool]], limit: int) -> Iterator[tuple
     for fragment, continues in lines:
         line = begun + fragment if begun else fragment
         begun = ""
-        in_line = len(line.split())
+        in_line = word_count.count(line)
         if continues and in_line <= limit:
             begun = line
             continue
@@ -55,7 +57,7 @@ def split_lines(lines: Iterable[tuple[str, bool]], limit: int) -> Iterator[tuple
         if in_line > limit:
             *pieces, line = _cut(line, limit)
             yield from ((piece.rstrip(), True) for piece in pieces)
-            in_line = len(line.split())
+            in_line = word_count.count(line)
         if continues:
             begun = line
             continue

@@ -18,6 +18,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 
 from babylm import files, places
 from babylm.config.schema import TokenizerConfig
+from babylm.corpora import word_count
 
 BOS, EOS, PAD, MASK, UNK = "<s>", "</s>", "<pad>", "<mask>", "<unk>"
 ROLES = {"bos": BOS, "eos": EOS, "pad": PAD, "mask": MASK, "unk": UNK}
@@ -170,7 +171,7 @@ def quality(tokenizer: Tokenizer, texts: Sequence[str]) -> dict[str, float | int
     """Fit of the vocabulary to ``texts``: tokens per word, shares of whole words and single bytes, unused entries."""
     import numpy as np
 
-    words = sum(len(text.split()) for text in texts)
+    words = sum(map(word_count.count, texts))
     counts = np.zeros(size(tokenizer), dtype=np.int64)
     for encoding in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False):
         counts += np.bincount(encoding.ids, minlength=len(counts))

@@ -9,6 +9,7 @@ import torch
 from tokenizers import Tokenizer
 
 from babylm.config.interaction import InteractionConfig
+from babylm.corpora.word_count import count as count_words
 from babylm.interaction import rollouts
 from babylm.interaction.environments import Environment
 from babylm.interaction.episodes import Turn
@@ -63,7 +64,7 @@ class Actor:
         prompts = self.environment.prompts(derive_seed(self.seed, Purpose.EPISODES, TEST), self.settings.test_prompts)
         turns = self._completions(TEST, prompts, 1)
         texts = [turn.text for turn in turns]
-        results = {"words": sum(len(text.split()) for text in texts) / len(texts)}
+        results = {"words": sum(count_words(text) for text in texts) / len(texts)}
         gold = self.environment.gold(prompts, texts)
         if gold is not None:
             results["gold"] = sum(gold) / len(gold)

@@ -67,8 +67,3 @@ class Ledger:
     def from_dict(cls, values: dict[str, Any]) -> Ledger:
         """From `as_dict`."""
         return cls(**{field.name: int(values[field.name]) for field in fields(cls)})
-
-
-def count_words(text: str) -> int:
-    """Words of a text, as budgets count them."""
-    return len(text.split())

@@ -24,10 +24,11 @@ from babylm.batches.feed import Milestone, TokenBatch
 from babylm.batches.stream import TokenStream
 from babylm.config.schema import Config
 from babylm.console import Log
+from babylm.corpora.word_count import count as count_words
 from babylm.interaction import episodes
 from babylm.interaction.act import Actor
 from babylm.interaction.episodes import Turn
-from babylm.interaction.ledger import Ledger, count_words
+from babylm.interaction.ledger import Ledger
 from babylm.interaction.sequence_rows import sequence_rows
 from babylm.randomness import Purpose, derive_seed
 from babylm.tracks import TRACKS, milestone_name

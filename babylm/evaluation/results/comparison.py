@@ -26,6 +26,7 @@ from babylm.evaluation import task_registry
 from babylm.evaluation.results import store, task_result
 from babylm.evaluation.results.item_results import ItemResults
 from babylm.evaluation.results.store import Model, StoredResult
+from babylm.randomness import resampling_generator
 from babylm.tables import text_table
 
 KEYS = ("tasks", "suite", "rules", "backend", "out")
@@ -94,7 +95,7 @@ def _paired(a: ItemResults, b: ItemResults) -> dict[str, Any]:
     change = a.credit - b.credit
     more, less = int((change > 0).sum()), int((change < 0).sum())
     groups, weights = a.strata()
-    generator = np.random.default_rng(0)
+    generator = resampling_generator()
     means = np.zeros(RESAMPLES)
     for group, weight in zip(groups, weights, strict=True):
         levels, counts = np.unique(change[group], return_counts=True)
@@ -121,7 +122,7 @@ def _paired(a: ItemResults, b: ItemResults) -> dict[str, Any]:
 
 def _correlations(a: np.ndarray, b: np.ndarray, human: np.ndarray) -> tuple[float, float]:
     """Interval of the difference of Spearman's rhos; resamples in which one side does not vary are left out."""
-    drawn = np.random.default_rng(0).integers(0, len(human), (RESAMPLES // 10, len(human)))
+    drawn = resampling_generator().integers(0, len(human), (RESAMPLES // 10, len(human)))
     with np.errstate(invalid="ignore", divide="ignore"):
         ranks = [_statistics().rankdata(values[drawn], axis=1) for values in (a, b, human)]
         centred = [x - x.mean(axis=1, keepdims=True) for x in ranks]
