@@ -19,6 +19,8 @@ from typing import IO, Any
 MANIFEST = "manifest.json"
 PARTIAL = ".partial"
 """Ending of a name that is being written; such leftovers are never read and are removed by the next writer."""
+REPLACED = f".old{PARTIAL}"
+"""Ending of a folder's name while another takes its place."""
 
 
 @contextmanager
@@ -58,8 +60,9 @@ def write_json(path: Path, value: Any) -> None:
 def atomic_folder(path: Path, replace: bool = True) -> Iterator[Path]:
     """Fill a folder that appears under ``path`` only once the block has ended without an error.
 
-    An existing folder of that name is replaced; with ``replace=False`` it is an ``OSError`` unless it is empty. Every
-    file is flushed to the disk before the rename.
+    An existing folder of that name is replaced and its permissions are kept; with ``replace=False`` it is an
+    ``OSError`` unless it is empty. Every file is flushed to the disk before the rename. Replacing takes two renames:
+    `restore_replaced` puts the old folder back if a kill falls between them.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,10 +76,10 @@ def atomic_folder(path: Path, replace: bool = True) -> Iterator[Path]:
             if file.is_file():
                 _sync_file(file)
         inherited = work.stat().st_mode & 0o7000  # a shared parent's group
-        os.chmod(work, inherited | 0o777 & ~_umask())
-        if replace and path.exists():
-            old = work.with_name(f".{path.name}.old{PARTIAL}")
-            shutil.rmtree(old, ignore_errors=True)
+        replaces = replace and path.exists()
+        os.chmod(work, inherited | (path.stat().st_mode if replaces else 0o777 & ~_umask()) & 0o777)
+        if replaces:
+            old = work.with_name(f".{path.name}{REPLACED}")
             os.replace(path, old)
             os.replace(work, path)
             shutil.rmtree(old)
@@ -84,8 +87,17 @@ def atomic_folder(path: Path, replace: bool = True) -> Iterator[Path]:
             os.replace(work, path)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
+        restore_replaced(path.parent, path.name)
         raise
     _sync_folder(path.parent)
+
+
+def restore_replaced(parent: Path, name: str = "") -> None:
+    """Put back a folder that a kill left without its name; with ``name``, that of this name alone."""
+    for old in parent.glob(f".*{REPLACED}"):
+        folder = parent / old.name.removesuffix(REPLACED)[1:]
+        if name in ("", folder.name) and not folder.exists():
+            os.replace(old, folder)
 
 
 @contextmanager
@@ -103,6 +115,7 @@ def _naming(path: Path, *temporary: object) -> Iterator[None]:
 
 def remove_partial(parent: Path, name: str = "") -> None:
     """Remove the leftovers of killed writers in ``parent``; with ``name``, those of that name alone."""
+    restore_replaced(parent, name)
     for leftover in parent.glob(f".*{PARTIAL}"):
         if name and leftover.name.removesuffix(PARTIAL).rpartition(".")[0] != f".{name}":
             continue
@@ -277,13 +290,21 @@ def _message(path: Path, what: str, remedy: str) -> str:
 
 
 def check_writable(folder: Path) -> None:
-    """Make ``folder`` and try to write there, before long work; ``ValueError`` if that fails."""
+    """Try to write in ``folder``, before long work; ValueError if that fails. Folders made for it are removed again.
+
+    An empty folder would stay if the work fails, and in a revision it is a file that the manifest does not list.
+    """
+    made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise ValueError(f"{folder}: results cannot be written there: {error.strerror or error}") from None
+    finally:
+        for parent in made:
+            with suppress(OSError):  # it was not made, or another process has begun to use it
+                parent.rmdir()
 
 
 def used_bytes(path: Path) -> int:

@@ -65,6 +65,29 @@ def test_a_killed_writer_leaves_no_folder_and_the_next_one_clears_up(tmp_path):
     assert os.listdir(tmp_path) == ["folder"]
 
 
+@pytest.mark.parametrize("renames", [0, 1, 2])
+def test_a_kill_while_a_folder_is_replaced_loses_nothing(tmp_path, renames):
+    """Killed before, between and after the two renames: the old folder or the new one has its name in the end."""
+    folder = tmp_path / "revision"
+    with files.atomic_folder(folder) as work:
+        (work / "a").write_text("old")
+    folder.chmod(0o750)
+    program = (
+        "import os, sys, pathlib; from babylm import files\n"
+        "replace, left = os.replace, [int(sys.argv[2])]\n"
+        "def dying(*names):\n    if not left[0]: os.kill(os.getpid(), 9)\n    left[0] -= 1\n    replace(*names)\n"
+        "os.replace = dying\n"
+        "with files.atomic_folder(pathlib.Path(sys.argv[1])) as work: (work / 'a').write_text('new')\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, folder, str(renames)], capture_output=True)
+    assert done.returncode == -signal.SIGKILL
+    files.remove_partial(tmp_path)
+    assert (folder / "a").read_text() == ("new" if renames == 2 else "old")
+    assert [path.name for path in tmp_path.iterdir()] == ["revision"]
+    assert folder.stat().st_mode & 0o777 == 0o750
+
+
 def test_a_full_disk_keeps_the_old_file(tmp_path):
     program = (
         "import resource, sys, pathlib; from babylm import files\n"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from babylm import places, revisions, runs
+from babylm import files, places, revisions, runs
 from babylm.conversion import results, revision, run
-from babylm.conversion.changes import Changes, recover, recover_around
+from babylm.conversion.changes import Changes
 
 
 def convert(
@@ -36,7 +36,7 @@ def convert(
     """
     root = places.given(folder)
     if not dry_run:
-        recover_around(root)
+        files.restore_replaced(root.resolve().parent)
     if not root.is_dir():
         raise ValueError(places.no_folder(root))
     changes = Changes(log, dry_run, accept_weights)
@@ -66,7 +66,7 @@ def _convert_revision(folder: Path, changes: Changes) -> None:
 
 def _convert_children(folder: Path, changes: Changes) -> None:
     if not changes.dry_run:
-        recover(folder)
+        files.restore_replaced(folder)
     children = [path for path in sorted(folder.glob("*")) if path.is_dir() and not path.name.startswith(".")]
     ours = [path for path in children if (path / runs.CONFIG).is_file() or revision.is_ours(path)]
     if not ours:

@@ -12,7 +12,7 @@ from typing import Any
 
 from babylm import files, revisions
 from babylm.conversion import settings
-from babylm.conversion.changes import Changes, link_or_copy, replacing
+from babylm.conversion.changes import Changes, link_or_copy
 
 
 def is_ours(folder: Path) -> bool:
@@ -94,7 +94,7 @@ def _check_weights(file: Path, config: dict[str, Any], *, finite: bool) -> None:
 
 def _rewrite(folder: Path, config: dict[str, Any], accepting: bool) -> None:
     entries = revisions.read_manifest(folder)
-    with replacing(folder) as work:
+    with files.atomic_folder(folder.resolve()) as work:  # a link to another disk stays one
         replaced = {name for name in entries if name.endswith(".py")} | {revisions.CONFIG, files.MANIFEST}
         for path in folder.iterdir():
             if path.name in replaced:

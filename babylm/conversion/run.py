@@ -18,7 +18,7 @@ from babylm import files, run_folder, runs
 from babylm.config.older import old_keys
 from babylm.config.schema import Config
 from babylm.conversion import results, revision, settings
-from babylm.conversion.changes import AREA, Changes, recover, recover_around
+from babylm.conversion.changes import Changes
 
 OLD_GRAMMAR = "06234fc2b8e07517"
 """`babylm.corpora.toy.version` before: a hash of code whose imports have changed since, but no word that it writes."""
@@ -36,13 +36,12 @@ def convert(folder: Path, changes: Changes) -> None:
     if not changes.dry_run:
         if (folder / run_folder.LOCK).is_file():
             run_folder.lock_run(folder)
-        recover(folder)
         files.remove_partial(folder)
     results.convert(folder / "evaluation", changes)
     results.convert_metrics(folder / "metrics.jsonl", changes)
     for path in sorted(folder.glob("*")):
         if path.is_symlink() and not changes.dry_run:
-            recover_around(path)
+            files.restore_replaced(path.resolve().parent)
         if path.is_dir():
             revision.convert(path, changes)
     for name in STATES:
@@ -141,7 +140,7 @@ def _convert_state(file: Path, changes: Changes) -> None:
 
     if not file.is_file():
         return
-    with tempfile.TemporaryDirectory(prefix=f"{AREA}.", suffix=files.PARTIAL, dir=file.parent) as work:
+    with tempfile.TemporaryDirectory(prefix=".convert.", suffix=files.PARTIAL, dir=file.parent) as work:
         area = Path(work)
         (area / checkpoint.LAST).symlink_to(file.resolve())
         try:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from babylm import places
+from babylm import files, places
 from babylm.console import size
 from babylm.runs import Run
 from babylm.submission import checks, load_check, package, push
@@ -75,6 +75,8 @@ def submit(
         raise ValueError("reexport=true runs the old code to compare what it predicts: add trust=true if you trust it")
     package.check_place(run)
     log(f"checking {run.folder} for {run.config.track}, rules of {run.rules}, scored {run.backend} ...")
+    if reexport:
+        files.restore_replaced(run.folder)  # an earlier call may have been killed
     problems = _problems(run, load=load, trust=trust, reexport=reexport, log=log)
     if any(problem.fatal for problem in problems) or (problems and not incomplete):
         raise NotReady(run.folder, problems)
