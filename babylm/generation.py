@@ -18,7 +18,8 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 from transformers.generation import logits_process
 
-from babylm import files, revisions
+from babylm import files, registry, revisions
+from babylm.config.schema import ObjectiveConfig
 from babylm.evaluation.scoring import foreign_tokenizer, load_model, weight_files
 from babylm.models.modeling_babylm import BabyLMForCausalLM
 
@@ -265,5 +266,8 @@ def _check_causal(model: Any, folder: Path) -> None:
 def warn_if_masked(folder: Path) -> None:
     """Say on stderr that a revision has never learnt to continue a text."""
     facts = folder / revisions.FACTS
-    if facts.is_file() and files.read_json(facts).get("objective") == "masked":
+    name = files.read_json(facts).get("objective") if facts.is_file() else None
+    if name not in registry.names("objectives"):  # nothing is known, or a plug-in that is not here
+        return
+    if registry.settings("objectives", name, ObjectiveConfig)(name=name).backend != "causal":
         print(f"warning: {folder} was trained with masks alone and continues texts badly", file=sys.stderr)

@@ -81,6 +81,9 @@ class Plan:
         self.flops_at = np.concatenate([[0.0], np.cumsum(np.concatenate(costs))])
         """(steps + 1,) training FLOPs after each number of steps, by the model's formula."""
         self.milestones = self._milestones([nominal for nominal in milestones if nominal <= words])
+        self._due: dict[int, list[Milestone]] = {}
+        for milestone in self.milestones:
+            self._due.setdefault(milestone.step, []).append(milestone)
         self.unreached = tuple(milestone_name(nominal) for nominal in milestones if nominal > words)
         """Names of milestones after the budget's last word: they will not be written."""
 
@@ -137,7 +140,7 @@ class Plan:
 
     def due(self, step: int) -> Sequence[Milestone]:
         """Milestones that are reached by the last of ``step`` steps."""
-        return [milestone for milestone in self.milestones if milestone.step == step]
+        return self._due.get(step, ())
 
     def describe_step(self, step: int) -> str:
         """The documents that step ``step`` reads, to name them in an error."""

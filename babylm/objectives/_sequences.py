@@ -16,7 +16,6 @@ share of corpus rows keeps the student's language. A group's sequences are never
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,7 +23,7 @@ from babylm.batches.feed import TokenBatch
 from babylm.config.fields import number
 from babylm.lazy import torch
 from babylm.objectives._modes import Hybrid, HybridSettings
-from babylm.objectives._types import Loss, MaskedBatch, Model, Objective
+from babylm.objectives._types import Loss, MaskedBatch, Model
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -138,11 +137,13 @@ class SequenceObjective(Hybrid):
         )
 
     def loss(self, model: Model, batch: MaskedBatch) -> Loss:
-        """The sum of the losses of all items (pairs, groups or sequences), and metrics."""
+        """The sum of the losses of all items (pairs, groups or sequences), and metrics.
+
+        ``loss`` is that of corpus rows alone; the mean loss per item is called ``sequence``.
+        """
         if not isinstance(batch, SequenceBatch):
             loss = super().loss(model, batch)
-            of_text = {name: loss.metrics[name] for name in ("z", "causal", "masked")}
-            return Loss(loss.total, loss.weight, of_text)
+            return Loss(loss.total, {name: loss.metrics[name] for name in ("loss", "z", "causal", "masked")})
         losses = model.token_losses(
             batch.tokens, batch.document_ids, batch.bidirectional, batch.target_positions, batch.targets
         )
@@ -156,7 +157,7 @@ class SequenceObjective(Hybrid):
         for name, values in metrics.items():
             size = torch.tensor(float(len(values)), device=values.device)
             reported[name] = (values.detach().float().sum(), size)
-        return Loss(total, count, reported)
+        return Loss(total, reported)
 
     def imitated(self, sequences: Sequences) -> Tensor:
         """(S,) 1 for the sequences that the language-modelling term imitates: the best of each group."""
@@ -169,27 +170,25 @@ class SequenceObjective(Hybrid):
         """(items,) losses with gradient, and metrics: name -> values, of which the mean is logged."""
         raise NotImplementedError
 
-    def validation_modes(self) -> Mapping[str, Objective]:
-        """Held-out text is measured as for `Hybrid`."""
-        return super().validation_modes()
-
 
 def collect(batch: SequenceBatch, logp: Tensor) -> Sequences:
     """Sum what belongs to each sequence; ``logp`` (n,): log-probability of each target."""
     real = batch.sequence_ids >= 0
     ids, index = torch.unique(batch.sequence_ids[real], return_inverse=True)
-    zeros = torch.zeros(len(ids), device=logp.device)
 
     def total(values: Tensor) -> Tensor:
-        return zeros.index_add(0, index, values[real].float())
+        return torch.zeros(len(ids), device=logp.device).index_add(0, index, values[real].float())
 
-    length = total(torch.ones_like(logp)).clamp(min=1)
-    _, group = torch.unique((total(batch.group_ids.float()) / length).round().long(), return_inverse=True)
+    def of_sequence(values: Tensor) -> Tensor:
+        """A value that all tokens of a sequence share; a mean would round it, and equal rewards must stay equal."""
+        return values.new_zeros(len(ids)).scatter(0, index, values[real])
+
+    _, group = torch.unique(of_sequence(batch.group_ids), return_inverse=True)
     return Sequences(
         logp=total(logp),
-        length=length,
+        length=total(torch.ones_like(logp)),
         group=group,
-        reward=total(batch.reward) / length,
+        reward=of_sequence(batch.reward),
         behaviour_logp=total(batch.behaviour_logp),
         reference_logp=total(batch.reference_logp),
     )

@@ -79,10 +79,9 @@ class Loss:
     """Sums over targets; the caller divides by a constant of the step."""
 
     total: Tensor
-    weight: Tensor
-    """Sum of the targets' weights: what ``total`` is divided by in logs."""
     metrics: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
-    """Name -> (sum, count), detached and unweighted."""
+    """Name -> (sum, what it is divided by in logs), detached. ``loss`` is the weighted mean over targets that the
+    optimizer sees; the others are unweighted."""
 
 
 class Objective:
@@ -119,11 +118,11 @@ class Objective:
         total = (value * batch.weights).sum()
         real = batch.weights > 0
         nll, square = losses.nll.detach(), losses.log_z.detach().square()
-        metrics = {"z": ((square * real).sum(), real.sum())}
+        metrics = {"loss": (total.detach(), batch.weights.sum()), "z": ((square * real).sum(), real.sum())}
         for kind in self.metric_names:
             of_kind = real & (batch.masked if kind == "masked" else ~batch.masked)
             metrics[kind] = ((nll * of_kind).sum(), of_kind.sum())
-        return Loss(total, batch.weights.sum(), metrics)
+        return Loss(total, metrics)
 
     def validation_modes(self) -> Mapping[str, Objective]:
         """Objectives by which held-out text is measured, by the name of the metric that each gives."""

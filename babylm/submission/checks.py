@@ -1,4 +1,4 @@
-"""Every problem of a run that is to be submitted, found at once, each with the command that solves it."""
+"""Every problem of a run that is to be submitted, problems at once, each with the command that solves it."""
 
 from __future__ import annotations
 
@@ -76,57 +76,59 @@ def _revisions(run: Run) -> list[Problem]:
     """Missing and damaged ones, and files that must not be sent."""
     again = "repeat the run's python -m babylm.train command under another name"
     absent = [name for name in run.milestones if name not in run.present]
-    planned = {one["name"] for one in run.plan["milestones"]}
-    found = []
+    planned = {milestone["name"] for milestone in run.plan["milestones"]}
+    problems = []
     if lost := [name for name in absent if name in planned]:
-        found.append(
+        problems.append(
             Problem(f"revisions are missing that the run has saved: {', '.join(lost)}", f"restore them, or {again}")
         )
     if never := [name for name in absent if name not in planned]:
         what = f"the run ended at {run.plan['words']:,} words, before {', '.join(never)}"
-        found.append(Problem(what, "train with the budget of the whole track", fatal=False))
+        problems.append(Problem(what, "train with the budget of the whole track", fatal=False))
     for name in [*run.present, "main"]:
         damage = revisions.verify(run.folder / name)
-        found += [Problem(f"damaged revision: {what}", f"restore it, or {again}") for what in damage]
+        problems += [Problem(f"damaged revision: {what}", f"restore it, or {again}") for what in damage]
         private = [] if damage else revisions.find_private_files(run.folder / name)
-        found += [Problem(what, "only the files of the manifest are sent, and no links") for what in private]
-    return found
+        problems += [Problem(what, "only the files of the manifest are sent, and no links") for what in private]
+    return problems
 
 
 def _words(run: Run) -> list[Problem]:
     """Word counts against the track's budget, the plan and the milestones' names."""
-    found = []
+    problems = []
     track, plan = run.track, run.plan
     remedy = "submit it to a larger track, or train again inside the budget"
     if track.unique_words is not None and plan["corpus_words"] > track.unique_words:
-        found.append(
+        problems.append(
             Problem(
                 f"the corpus has {plan['corpus_words']:,} words; {run.config.track} allows {track.unique_words:,}",
                 remedy,
             )
         )
-    known = {one["name"]: one["words"] for one in plan["milestones"]} | {"main": plan["words"]}
+    planned_words = {milestone["name"]: milestone["words"] for milestone in plan["milestones"]} | {
+        "main": plan["words"]
+    }
     for name in [*run.present, "main"]:
         facts = _facts(run, name)
         if not facts:
             continue  # verify has named the damaged file
         words = facts.get("words")
         if lacking := [key for key in ("words", "step", "parameters", "weights_sha256") if key not in facts]:
-            found.append(Problem(f"{name}/{revisions.FACTS} does not say {', '.join(lacking)}", revisions.RESTORE))
+            problems.append(Problem(f"{name}/{revisions.FACTS} does not say {', '.join(lacking)}", revisions.RESTORE))
         if not isinstance(words, int):
             continue
         if track.exposure_words is not None and words > track.exposure_words:
-            found.append(
+            problems.append(
                 Problem(f"{name} has read {words:,} words; {run.config.track} allows {track.exposure_words:,}", remedy)
             )
-        if words != known.get(name) or words < _least(name):
-            found.append(
+        if words != planned_words.get(name) or words < _least(name):
+            problems.append(
                 Problem(
-                    f"{name} says {words:,} words, the run's plan says {known.get(name, 0):,}",
+                    f"{name} says {words:,} words, the run's plan says {planned_words.get(name, 0):,}",
                     "the revision is not of this run: restore the right one",
                 )
             )
-    return found
+    return problems
 
 
 def _least(name: str) -> float:
@@ -136,13 +138,13 @@ def _least(name: str) -> float:
 
 def _tokenizer(run: Run) -> list[Problem]:
     """The tokenizer must be the one of the run's own corpus, in every revision."""
-    found = []
+    problems = []
     if run.config.tokenizer.path is not None:
         what = (
             f"the tokenizer is {run.config.tokenizer.path}: what it was trained on is not known here, "
             "and counts against the budget"
         )
-        found.append(
+        problems.append(
             Problem(what, "leave tokenizer.path empty to train one on the corpus", fatal=run.config.track != "free")
         )
     corpus = places.given(run.config.corpus.prepared) / str(_facts(run, "main").get("corpus"))
@@ -152,8 +154,8 @@ def _tokenizer(run: Run) -> list[Problem]:
     for name in [*run.present, "main"]:
         file = run.folder / name / "tokenizer.json"
         if expected is not None and file.is_file() and files.sha256_unchanged(file) != expected:
-            found.append(Problem(f"{file} is not the run's tokenizer ({reference})", "restore the revision"))
-    return found
+            problems.append(Problem(f"{file} is not the run's tokenizer ({reference})", "restore the revision"))
+    return problems
 
 
 def _result(run: Run, name: str, result: store.StoredResult) -> list[Problem]:

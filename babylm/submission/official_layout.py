@@ -34,9 +34,11 @@ def write_tree(folder: Path, run: Run, gold: Gold) -> list[Path]:
         elif task.official is not None and task.official.report == "reading_times":
             _reading(zero_shot / task.official.folder, task, gold, suite, predictions)
         else:
-            for place, part in _parts(zero_shot, task, suite, predictions, gold):
-                write(place / "predictions.json", part)
-                (place / "best_temperature_report.txt").write_text(_report(task, suite, part, gold), encoding="utf-8")
+            for task_folder, part in _parts(zero_shot, task, suite, predictions, gold):
+                write(task_folder / "predictions.json", part)
+                (task_folder / "best_temperature_report.txt").write_text(
+                    _report(task, suite, part, gold), encoding="utf-8"
+                )
     _over_revisions(root, run)
     return sorted(file for file in root.rglob("*") if file.is_file())
 
@@ -48,12 +50,12 @@ def _over_revisions(root: Path, run: Run) -> None:
     if acquisition is None or task_official is None:
         return
     score, surprisals = acquisition
-    place = root / "main" / "zero_shot" / run.backend / task_official.folder
-    place.mkdir(parents=True, exist_ok=True)
-    (place / "surprisal.json").write_text(json.dumps(surprisals, indent=2), encoding="utf-8")
+    task_folder = root / "main" / "zero_shot" / run.backend / task_official.folder
+    task_folder.mkdir(parents=True, exist_ok=True)
+    (task_folder / "surprisal.json").write_text(json.dumps(surprisals, indent=2), encoding="utf-8")
     if run.rules == 2026:
         text = json.dumps({task_official.key: score["score"]})
-        (place / f"{task_official.key}_score.json").write_text(text, encoding="utf-8")
+        (task_folder / f"{task_official.key}_score.json").write_text(text, encoding="utf-8")
 
 
 def _parts(
@@ -124,21 +126,21 @@ def _by_field(
     return {value: 100 * sum(answers) / len(answers) for value, answers in by_value.items()}
 
 
-def _finetuned(place: Path, run: Run, task: Task, predictions: Mapping[str, Any]) -> None:
-    place.mkdir(parents=True, exist_ok=True)
-    write(place / "predictions.json", predictions)
+def _finetuned(task_folder: Path, run: Run, task: Task, predictions: Mapping[str, Any]) -> None:
+    task_folder.mkdir(parents=True, exist_ok=True)
+    write(task_folder / "predictions.json", predictions)
     result = run.result("main", task.name, "full")
     assert result is not None
     first = result.content["details"]["seeds"][0]
     names = [name for name in ("accuracy", "f1", "mcc") if name in first]
-    (place / "results.txt").write_text("\n".join(f"{name}: {first[name]}" for name in names), encoding="utf-8")
+    (task_folder / "results.txt").write_text("\n".join(f"{name}: {first[name]}" for name in names), encoding="utf-8")
 
 
-def _reading(place: Path, task: Task, gold: Gold, suite: str, predictions: Mapping[str, Any]) -> None:
+def _reading(task_folder: Path, task: Task, gold: Gold, suite: str, predictions: Mapping[str, Any]) -> None:
     """Predictions, score, correlations and the two tables of regressions."""
     items: Sequence[reading.Word] = gold.items(task.name, suite)
     lines = predictions[task.name]["predictions"]
-    write(place / "predictions.json", predictions)
+    write(task_folder / "predictions.json", predictions)
     scores = task.rescore(items, predictions)
     texts = reading_reports.reports(_data.find(gold.data, suite, reading.FILE), lines)
     texts["report.txt"] = (
@@ -156,4 +158,4 @@ def _reading(place: Path, task: Task, gold: Gold, suite: str, predictions: Mappi
     ]
     texts["prediction.jsonl"] = "".join(json.dumps(row) + "\n" for row in rows)
     for name, text in texts.items():
-        (place / name).write_text(text, encoding="utf-8")
+        (task_folder / name).write_text(text, encoding="utf-8")

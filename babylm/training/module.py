@@ -56,7 +56,6 @@ class Pretraining(L.LightningModule):
     def training_step(self, batch: TokenBatch, batch_idx: int = 0) -> Tensor:
         """This batch's part of the step's loss, scaled so that Lightning's averages over batches and ranks are sums."""
         loss = self.batch_loss(batch)
-        self._add("loss", loss.total.detach(), loss.weight.detach())
         for name, (total, count) in loss.metrics.items():
             self._add(name, total, count)
         return loss.total * (self.trainer.accumulate_grad_batches * self.trainer.world_size / batch.divisor)

@@ -190,7 +190,10 @@ def open_run(
     device = host_choices.pick_device(config.training.accelerator)
     parts = build_parts(config, corpus, folder, make_feed)
     length = config.phases[0].sequence_length
-    finished = _refuse(config, parts, folder)
+    finished = folder.finished and (parts.words is None or revisions.facts(folder.main)["words"] == parts.words)
+    _check(config, parts)
+    if not finished:
+        preflight.check(config)
     choices = None
     if not folder.known:
         choices = host_choices.choose_for_host(config.training, device, parts.shape, length)
@@ -232,17 +235,13 @@ def open_run(
     )
 
 
-def _refuse(config: Config, parts: Parts, folder: run_folder.RunFolder) -> bool:
-    """Raise ValueError for what cannot be run; returns whether the run is finished already."""
+def _check(config: Config, parts: Parts) -> None:
+    """Raise ValueError for a run whose length its schedule, its track or its averaging does not allow."""
     if parts.words is not None:
         extension.check(config, parts.earlier, parts.words)
         opening.check_words_before(config.track, parts.initial, parts.words)
     elif config.averaging.name == "tail":
         raise ValueError("averaging.name=tail: the length of this run is not known beforehand; use ema or none")
-    finished = folder.finished and (parts.words is None or revisions.facts(folder.main)["words"] == parts.words)
-    if not finished:
-        preflight.check(config)
-    return finished
 
 
 def _summary(config: Config, parts: Parts, folder: run_folder.RunFolder, needed: int) -> str:

@@ -120,12 +120,12 @@ def _pauses(setup: TrainingSetup) -> dict[str, set[int]]:
     feed = setup.feed
     if feed.length is None:
         return {"state": set(), "revision": set(), "tasks": set(), "loss": set()}
-    steps = range(feed.length + 1)
-    milestones = {step for step in steps if feed.due(step)}
-    tasks = {step for step in steps if scores_tasks(setup, step)}
-    losses = {step for step in steps if measures_loss(setup, step)}
+    milestones = {step for step in range(feed.length + 1) if feed.due(step)}
+    measured = milestones | {feed.length}
+    tasks = {step for step in measured if scores_tasks(setup, step)}
+    losses = {step for step in measured if measures_loss(setup, step)}
     return {
-        "state": milestones | {feed.length},
+        "state": measured,
         "revision": milestones if setup.config.training.revisions == "all" else set(),
         "tasks": tasks,
         "loss": losses - tasks,  # what is measured together is timed together

@@ -205,5 +205,5 @@ def test_corpus_rows_are_read_as_language(name):
     uniforms = hybrid.draw_uniforms(*batch.shape, torch.Generator().manual_seed(1))
     one, other = (made.loss(network, made.corrupt(batch, uniforms, 0.3)) for made in (learner, hybrid))
     assert float(one.total) == float(other.total)
-    assert one.metrics.keys() == {"z", "causal", "masked"}
+    assert one.metrics.keys() == {"loss", "z", "causal", "masked"}
     assert set(FIELDS).isdisjoint(batch.extra)

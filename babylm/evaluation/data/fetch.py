@@ -59,12 +59,12 @@ def download(url: str, file: Path, *, size: int | None = None, sha256: str | Non
             _append(url, part, have)
     except BROKEN as error:
         raise Unreachable(f"{url}: {first_line(error)}") from None
-    found, actual = part.stat().st_size, files.sha256_file(part)
-    if (size is not None and found != size) or (sha256 is not None and actual != sha256):
+    received, actual = part.stat().st_size, files.sha256_file(part)
+    if (size is not None and received != size) or (sha256 is not None and actual != sha256):
         part.unlink()
         raise ValueError(
-            f"{url}: {found:,} bytes with the hash {actual[:12]}, not the {size or found:,} and {(sha256 or '')[:12]} "
-            "that were promised; it was thrown away, repeat the command"
+            f"{url}: {received:,} bytes with the hash {actual[:12]}, not the {size or received:,} and "
+            f"{(sha256 or '')[:12]} that were promised; it was thrown away, repeat the command"
         )
     with open(part, "rb+") as done:
         os.fsync(done.fileno())

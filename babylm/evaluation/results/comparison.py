@@ -232,7 +232,11 @@ def main(a: str, b: str, given: dict[str, str], log: Log) -> int:
         if difference.by_uid:
             log(_largest(difference))
     if "out" in given:
-        content = {"a": models[0].name, "b": models[1].name, "tasks": [asdict(one) for one in differences]}
+        content = {
+            "a": models[0].name,
+            "b": models[1].name,
+            "tasks": [asdict(difference) for difference in differences],
+        }
         files.write_json(places.given(given["out"]), task_result.nan_to_none(content))
         log(f"written to {given['out']}")
     return 0

@@ -112,17 +112,22 @@ class ThroughputMonitor(StepCallback):
     def _print(self, module: Pretraining, step: int, values: dict[str, Any], modes: list[str]) -> None:
         if self._parts is None:
             self._parts = list(modes)
-            names = "".join(f"{name:>9}" for name in modes)
+            names = "".join(f"{name:>{_width(name)}}" for name in modes)
             self.log_line(
                 f"{'step':>13} {'words':>8} {'epoch':>6} {'loss':>8}{names} {'lr':>9} {'tokens/s':>9} {'left':>7}"
             )
         of = f"{step}/{module.feed.length}" if module.feed.length is not None else str(step)
         left = self.left.seconds(step)
-        losses = "".join(f"{_format(values, name):>9}" for name in self._parts)
+        losses = "".join(f"{_format(values, name):>{_width(name)}}" for name in self._parts)
         self.log_line(
             f"{of:>13} {count(values['words']):>8} {values['epoch']:6.2f} {_format(values, 'loss'):>8}{losses} "
             f"{values['lr']:9.2e} {count(values['tokens_per_second']):>9} {'-' if left is None else duration(left):>7}"
         )
+
+
+def _width(name: str) -> int:
+    """Characters of a column: its name and a space, or a number."""
+    return max(9, len(name) + 1)
 
 
 def _format(values: dict[str, Any], name: str) -> str:
