@@ -124,7 +124,8 @@ class Generator:
         )
         choose = LogitsProcessorList()
         if sampling.beams == 1 and sampling.temperature > 0:
-            choose.append(_Sample(sampling, numbers))
+            seeds = [sampling.seed * 1_000_003 + number for number in numbers]
+            choose.append(GumbelNoise(seeds, sampling.temperature, sampling.top_k, sampling.top_p))
         made = self.model.generate(
             input_ids,
             attention_mask=mask,
@@ -164,18 +165,22 @@ class _Stop(StoppingCriteria):
         return torch.tensor([self.stop in text for text in texts], device=input_ids.device)
 
 
-class _Sample(LogitsProcessor):
+class GumbelNoise(LogitsProcessor):
     """Samples by Gumbel noise, from a generator per row: the largest of (scores + noise) is a sample of the softmax."""
 
-    def __init__(self, sampling: Sampling, numbers: Iterable[int]) -> None:
-        self.generators = [torch.Generator().manual_seed(sampling.seed * 1_000_003 + number) for number in numbers]
+    def __init__(self, seeds: Iterable[int], temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> None:
+        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         self.warpers: list[Any] = []
-        if sampling.temperature != 1:
-            self.warpers.append(logits_process.TemperatureLogitsWarper(float(sampling.temperature)))
-        if sampling.top_k:
-            self.warpers.append(logits_process.TopKLogitsWarper(sampling.top_k))
-        if sampling.top_p < 1:
-            self.warpers.append(logits_process.TopPLogitsWarper(sampling.top_p))
+        if temperature != 1:
+            self.warpers.append(logits_process.TemperatureLogitsWarper(float(temperature)))
+        if top_k:
+            self.warpers.append(logits_process.TopKLogitsWarper(top_k))
+        if top_p < 1:
+            self.warpers.append(logits_process.TopPLogitsWarper(top_p))
+
+    def keep(self, rows: Iterable[int]) -> None:
+        """Continue with some of the rows, each with its generator."""
+        self.generators = [self.generators[row] for row in rows]
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """(rows, vocabulary) scores with the noise of this step."""

@@ -102,7 +102,7 @@ def test_a_batch_gives_what_each_prompt_gives_alone(where, sampling, run, gpt2):
 
 def test_noise_samples_the_softmax():
     scores = torch.tensor([0.5, 0.3, 0.15, 0.05]).log().expand(4000, 4)
-    noisy = generation._Sample(Sampling(top_k=3), range(4000))(torch.zeros(4000, 1, dtype=torch.long), scores)
+    noisy = generation.GumbelNoise(range(4000), top_k=3)(torch.zeros(4000, 1, dtype=torch.long), scores)
     share = torch.bincount(noisy.argmax(1), minlength=4) / 4000
     assert torch.allclose(share, torch.tensor([0.5, 0.3, 0.15, 0]) / 0.95, atol=0.03)
 

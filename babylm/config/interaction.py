@@ -40,4 +40,4 @@ class InteractionConfig:
     corpus_steps: int = number(1, "[0, 1000]")
     """Steps of corpus text, in the shape of the first phase, after each step of sequences: they keep the language."""
     test_prompts: int = number(64, "[0, 1e6]")
-    """Prompts, never trained on, that are scored before the first round and after each."""
+    """Prompts that are scored before the first round and after each; no round has one of them."""

@@ -20,7 +20,7 @@ def describe(section: type, prefix: str = "") -> str:
 
     >>> from babylm.config.schema import AveragingConfig
     >>> print(describe(AveragingConfig, "averaging."))  # doctest: +ELLIPSIS
-      averaging.name=none                   One of: none, ema, tail.
+      averaging.name=none                   One of: none, ema, tail. Exponential moving average, ...
       averaging.decay=0.999                 ``ema``: decay per step.
       ...
     """

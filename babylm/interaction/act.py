@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from tokenizers import Tokenizer
@@ -15,12 +17,11 @@ from babylm.interaction.environments import Environment
 from babylm.interaction.episodes import Turn
 from babylm.interaction.rollouts import Completion
 from babylm.interaction.teachers import Teacher
+from babylm.models.modeling_babylm import BabyLMForCausalLM
 from babylm.randomness import Purpose, derive_seed
 
-ROWS = 64
-"""Completions that are sampled at once."""
 TEST = 0
-"""Round number of the prompts that are scored and never learnt from."""
+"""Round number of the test prompts."""
 
 
 class Actor:
@@ -28,8 +29,8 @@ class Actor:
 
     def __init__(
         self,
-        student: torch.nn.Module,
-        reference: torch.nn.Module,
+        student: BabyLMForCausalLM,
+        reference: BabyLMForCausalLM,
         tokenizer: Tokenizer,
         special: Mapping[str, int],
         teacher: Teacher,
@@ -40,46 +41,75 @@ class Actor:
         self.student, self.reference = student, reference.eval()
         self.tokenizer, self.special = tokenizer, special
         self.teacher, self.environment, self.settings, self.seed = teacher, environment, settings, seed
+        self.positions: int = student.config.max_position_embeddings
         stop, entries = environment.stop, range(tokenizer.get_vocab_size())
         stops = [token for token in entries if stop and tokenizer.decode([token]).endswith(stop)]
         self.ends = {special["eos"], *stops}
         """Tokens that end a completion."""
+        seed = derive_seed(seed, Purpose.EPISODES, TEST)
+        self.test_prompts = environment.prompts(seed, settings.test_prompts) if settings.test_prompts else []
+        self.held_out = set(self.test_prompts)
 
-    def act(self, round_number: int, limit_reached: Callable[[], str | None]) -> list[Turn]:
-        """The turns of a round, the student's and, with corrections, the teacher's."""
-        prompts = self.environment.prompts(
-            derive_seed(self.seed, Purpose.EPISODES, round_number), self.settings.prompts
-        )
+    def act(self, round_number: int, count: int, new_words: float = math.inf) -> list[Turn]:
+        """The turns of a round over ``count`` prompts: the student's and, with corrections, the teacher's.
+
+        Fewer prompts if they are no corpus text and have more than ``new_words`` words together; at least one.
+        """
+        prompts = self._prompts(round_number, count)
+        if not self.environment.corpus_text:
+            so_far = list(itertools.accumulate(map(count_words, prompts)))
+            prompts = prompts[: max(1, sum(words <= new_words for words in so_far))]
         turns = self._completions(round_number, prompts, self.settings.samples)
         self._answer(round_number, turns)
-        by_reference = self._log_probs(self.reference, turns)
-        for turn, completion in zip(turns, by_reference, strict=True):
+        for turn, completion in zip(turns, self._log_probs(self.reference, turns), strict=True):
             turn.meta["reference_logp"] = completion.logp
         return turns
 
+    def _prompts(self, round_number: int, count: int) -> list[str]:
+        """Prompts of a round, none of which is a test prompt.
+
+        Raises:
+            ValueError: The environment has hardly any other prompts.
+        """
+        seed = derive_seed(self.seed, Purpose.EPISODES, round_number)
+        drawn: list[str] = []
+        for factor in (1, 4, 16, 64):
+            drawn = [prompt for prompt in self.environment.prompts(seed, factor * count) if prompt not in self.held_out]
+            if len(drawn) >= count:
+                return drawn[:count]
+        raise ValueError(
+            f"interaction.test_prompts={self.settings.test_prompts}: of {64 * count:,} prompts that the environment "
+            f"made, {len(drawn):,} are no test prompts, and a round has {count:,}; lower test_prompts or prompts"
+        )
+
     def test(self) -> dict[str, float]:
-        """Mean gold quality and mean teacher's score of completions of prompts that are never learnt from."""
-        if not self.settings.test_prompts:
+        """Mean words and mean gold quality of completions of the test prompts, which no round has."""
+        if not self.test_prompts:
             return {}
-        prompts = self.environment.prompts(derive_seed(self.seed, Purpose.EPISODES, TEST), self.settings.test_prompts)
-        turns = self._completions(TEST, prompts, 1)
+        turns = self._completions(TEST, self.test_prompts, 1)
         texts = [turn.text for turn in turns]
         results = {"words": sum(count_words(text) for text in texts) / len(texts)}
-        gold = self.environment.gold(prompts, texts)
+        gold = self.environment.gold(self.test_prompts, texts)
         if gold is not None:
             results["gold"] = sum(gold) / len(gold)
         return results
 
     def _completions(self, round_number: int, prompts: Sequence[str], samples: int) -> list[Turn]:
         encoded = [self.tokenizer.encode(prompt, add_special_tokens=False).ids for prompt in prompts]
+        longest, room = max(map(len, encoded)) + 1 + self.settings.max_new_tokens, self.positions
+        if longest > room:
+            raise ValueError(
+                f"interaction.max_new_tokens={self.settings.max_new_tokens}: with the longest prompt that is {longest} "
+                f"tokens, and the model has {room} positions (model.max_position_embeddings)"
+            )
         bos, pad = self.special["bos"], self.special["pad"]
         jobs = [(episode, sample) for episode in range(len(prompts)) for sample in range(samples)]
         turns = []
         training = self.student.training
         self.student.eval()
         try:
-            for first in range(0, len(jobs), ROWS):
-                part = jobs[first : first + ROWS]
+            for first in range(0, len(jobs), rollouts.ROWS):
+                part = jobs[first : first + rollouts.ROWS]
                 completions = rollouts.sample(
                     self.student,
                     [[bos, *encoded[episode]] for episode, _ in part],
@@ -148,7 +178,7 @@ class Actor:
                     prompt=turn.prompt,
                     text=text,
                     prompt_ids=turn.prompt_ids,
-                    ids=ids if ids[-1] in self.ends else [*ids, self.special["eos"]],
+                    ids=ids if ids and ids[-1] in self.ends else [*ids, self.special["eos"]],
                     logp=[],
                     entropy=[],
                     reward=1.0,
@@ -164,12 +194,7 @@ class Actor:
         model.eval()
         try:
             pairs = [(turn.prompt_ids, turn.ids) for turn in turns]
-            pad = self.special["pad"]
-            return [
-                completion
-                for first in range(0, len(pairs), ROWS)
-                for completion in rollouts.log_probs(model, pairs[first : first + ROWS], pad)
-            ]
+            return rollouts.log_probs(model, pairs, self.special["pad"])
         finally:
             model.train(training)
 

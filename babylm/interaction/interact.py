@@ -62,9 +62,19 @@ def check(config: Config) -> None:
         raise ValueError("averaging.name: an interaction acts with the weights that learn; use averaging.name=none")
     if config.interaction.groups_per_step % config.training.accumulate_grad_batches:
         raise ValueError("interaction.groups_per_step: must be a multiple of training.accumulate_grad_batches")
-    longest = config.interaction.max_new_tokens + 8
-    if longest > config.model.max_position_embeddings:
+    if config.interaction.max_new_tokens >= config.model.max_position_embeddings:
         raise ValueError("interaction.max_new_tokens: longer than model.max_position_embeddings leaves room for")
+    _check_budget(config)
+
+
+def _check_budget(config: Config) -> None:
+    """Raise ValueError if the budget has no room for one prompt."""
+    needed = config.interaction.samples * config.interaction.max_new_tokens
+    if config.budget.words is not None and config.budget.words < needed:
+        raise ValueError(
+            f"budget.words={config.budget.words:,}: one prompt may take {needed:,} words "
+            "(interaction.samples x interaction.max_new_tokens)"
+        )
 
 
 def _show(folder: Path, log: Log) -> None:
@@ -72,7 +82,7 @@ def _show(folder: Path, log: Log) -> None:
     results = files.read_json(folder / "rounds" / "results.json")["rounds"]
     names = list(dict.fromkeys(name for result in results for name in result))
     rows = [[_shown(result.get(name)) for name in names] for result in results]
-    log("prompts that are never learnt from\n" + text_table(names, rows))
+    log("test prompts, which no round has\n" + text_table(names, rows))
     ledger = files.read_json(folder / "ledger.json")
     log("words\n" + text_table(("", "words"), [(name, f"{value:,}") for name, value in ledger.items()]))
 

@@ -3,15 +3,25 @@
 By the rules of 2025 (call for papers, arXiv 2502.10645), which those of 2026 are taken to keep: every word that the
 student reads counts (corpus and teacher), each once for the unique budget and each time for the exposure; every word it
 generates counts against an allowance of the same size as the unique budget, and adds to the exposure. What a teacher
-reads or says that is not shown to the student does not count, and is metered all the same.
+reads or says that is not shown to the student does not count, and is metered all the same. Measuring is not learning:
+completions of test prompts are not counted.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from babylm.tracks import Track
+
+
+class Room(NamedTuple):
+    """Words that are left of each limit; infinite if there is none."""
+
+    exposure: float
+    unique: float
+    generated: float
 
 
 @dataclass
@@ -29,7 +39,7 @@ class Ledger:
     corpus_read: int = 0
     """Words of the corpus that were read, repetitions counted."""
     teacher_shown: int = 0
-    """Words of the teacher, and of prompts that are not corpus text, each counted once."""
+    """Words of the teacher, and of prompts that are not corpus text, each counted when it is first shown."""
     episodes_read: int = 0
     """Words of prompts and completions, the teacher's and its own, that the student learnt from; each pass counts."""
     generated: int = 0
@@ -49,15 +59,20 @@ class Ledger:
         """What counts against the budget of unique words."""
         return self.corpus + self.teacher_shown
 
-    def exceeded(self, track: Track) -> str | None:
-        """The limit that is reached or passed, in words; None if there is room for more."""
-        if track.exposure_words is not None and self.exposure >= track.exposure_words:
-            return f"{self.exposure:,} of {track.exposure_words:,} words of exposure"
-        if track.unique_words is not None and self.unique >= track.unique_words:
-            return f"{self.unique:,} of {track.unique_words:,} unique words"
-        if track.unique_words is not None and self.generated >= track.unique_words:
-            return f"{self.generated:,} of {track.unique_words:,} generated words"
-        return None
+    def room(self, track: Track, budget: int | None = None) -> Room:
+        """What is left of the track's limits and of a run's ``budget`` of exposure.
+
+        >>> from babylm.tracks import TRACKS
+        >>> Ledger(corpus=9_000_000, generated=100).room(TRACKS["strict-small"], budget=5000)
+        Room(exposure=4900, unique=1000000, generated=9999900)
+        """
+        limits = [limit for limit in (track.exposure_words, budget) if limit is not None]
+        allowed = math.inf if track.unique_words is None else track.unique_words
+        return Room(
+            exposure=min(limits, default=math.inf) - self.exposure,
+            unique=allowed - self.unique,
+            generated=allowed - self.generated,
+        )
 
     def as_dict(self) -> dict[str, int]:
         """For ``ledger.json``; the names that reports and submissions read are added."""

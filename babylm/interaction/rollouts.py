@@ -6,9 +6,12 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
 
+from babylm.generation import GumbelNoise
 from babylm.models.arguments import CACHE
+
+ROWS = 64
+"""Completions that are sampled or read at once."""
 
 
 class Completion(NamedTuple):
@@ -17,9 +20,9 @@ class Completion(NamedTuple):
     ids: list[int]
     """Its tokens, that which ended it included."""
     logp: list[float]
-    """Log-probability of each token under the distribution it was sampled from the model at temperature 1."""
+    """Log-probability of each token under the model itself, whatever temperature and top-p it was drawn with."""
     entropy: list[float]
-    """Entropy of that distribution, in nats."""
+    """Entropy of that distribution at each token, in nats."""
 
 
 @torch.no_grad()
@@ -45,7 +48,7 @@ def sample(
     input_ids = torch.tensor([[pad] * (width - len(ids)) + list(ids) for ids in prompts], device=device)
     mask = torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in prompts], device=device)
     end_tokens = torch.tensor(sorted(ends), device=device)
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    noise = GumbelNoise(seeds, temperature, top_p=top_p)
     done = [Completion([], [], []) for _ in prompts]
     rows = list(range(len(prompts)))  # which prompt each row of the batch belongs to
     cache: Any = None
@@ -56,7 +59,7 @@ def sample(
         )
         cache = getattr(output, CACHE)
         log_probs = output.logits[:, -1].float().log_softmax(-1)  # (rows, vocabulary)
-        tokens = _choose(log_probs, [generators[row] for row in rows], temperature, top_p)
+        tokens = noise(input_ids, log_probs).argmax(-1)
         chosen = log_probs.gather(1, tokens[:, None])[:, 0].tolist()
         entropy = -(log_probs.exp() * log_probs).sum(-1)
         for row, token, logp, nats in zip(rows, tokens.tolist(), chosen, entropy.tolist(), strict=True):
@@ -68,31 +71,21 @@ def sample(
             break
         if len(alive) < len(rows):
             cache.batch_select_indices(alive)
+            noise.keep(alive.tolist())
             mask, tokens, rows = mask[alive], tokens[alive], [rows[index] for index in alive.tolist()]
         input_ids = tokens[:, None]
         mask = torch.cat([mask, torch.ones_like(mask[:, :1])], 1)
     return done
 
 
-def _choose(log_probs: Tensor, generators: Sequence[torch.Generator], temperature: float, top_p: float) -> Tensor:
-    """(rows,) tokens by the Gumbel trick: the largest of scores + noise is a sample of their softmax."""
-    scores = log_probs / temperature
-    if top_p < 1:
-        ordered, order = scores.log_softmax(-1).sort(dim=-1, descending=True)
-        before = ordered.exp().cumsum(-1) - ordered.exp()  # probability of the likelier tokens
-        scores = scores.masked_fill(
-            torch.zeros_like(before, dtype=torch.bool).scatter(1, order, before >= top_p), -torch.inf
-        )
-    uniform = torch.stack([torch.rand(scores.shape[1], generator=g, dtype=torch.float64) for g in generators])
-    noise = -torch.log(-torch.log(uniform.clamp(min=1e-300)))
-    return (scores + noise.to(scores)).argmax(-1)
+def log_probs(model: Any, sequences: Sequence[tuple[Sequence[int], Sequence[int]]], pad: int) -> list[Completion]:
+    """Log-probability and entropy of each token of given completions: (prompt ids, completion ids)."""
+    batches = [sequences[first : first + ROWS] for first in range(0, len(sequences), ROWS)]
+    return [completion for batch in batches for completion in _log_probs(model, batch, pad)]
 
 
 @torch.no_grad()
-def log_probs(model: Any, sequences: Sequence[tuple[Sequence[int], Sequence[int]]], pad: int) -> list[Completion]:
-    """Log-probability and entropy of each token of given completions: (prompt ids, completion ids)."""
-    if not sequences:
-        return []
+def _log_probs(model: Any, sequences: Sequence[tuple[Sequence[int], Sequence[int]]], pad: int) -> list[Completion]:
     device = next(model.parameters()).device
     rows = [[*prompt, *completion] for prompt, completion in sequences]
     width = max(map(len, rows))

@@ -28,7 +28,7 @@ from babylm.corpora.word_count import count as count_words
 from babylm.interaction import episodes
 from babylm.interaction.act import Actor
 from babylm.interaction.episodes import Turn
-from babylm.interaction.ledger import Ledger
+from babylm.interaction.ledger import Ledger, Room
 from babylm.interaction.sequence_rows import sequence_rows
 from babylm.randomness import Purpose, derive_seed
 from babylm.tracks import TRACKS, milestone_name
@@ -80,19 +80,13 @@ class Rounds:
         return rows
 
     def is_over(self, step: int) -> bool:
-        """Whether the last round is learnt or a budget is used up."""
+        """Whether the last round is learnt, or a budget has no room for the next step or round."""
         if step < len(self.words) - 1:
             return False
-        if self.limit_reached() is not None:
-            return True
-        return self.round >= self.config.interaction.rounds and not self._waiting
-
-    def limit_reached(self) -> str | None:
-        """The budget that is used up, in words; None if there is room."""
-        limit = self.config.budget.words
-        if limit is not None and self.ledger.exposure >= limit:
-            return f"budget.words={limit:,}"
-        return self.ledger.exceeded(TRACKS[self.config.track])
+        if self._waiting:
+            room, (exposure, unique) = self._room(), self._cost(*self._waiting[0])
+            return exposure > room.exposure or unique > room.unique
+        return self.round >= self.config.interaction.rounds or self._prompts_in_budget() == 0
 
     def words_after(self, step: int) -> int:
         """Words of exposure: corpus, episodes and own words."""
@@ -175,7 +169,14 @@ class Rounds:
         if not self._waiting:
             self._begin_round()
         kind, number = self._waiting.pop(0)
-        batch = self._sequences(number, step) if kind == "sequences" else self._corpus(step)
+        exposure, unique = self._cost(kind, number)
+        if kind == "sequences":
+            self.ledger.episodes_read += exposure
+            self.ledger.teacher_shown += unique
+            batch = self._sequences(number, step)
+        else:
+            self.ledger.corpus_read += exposure
+            batch = self._corpus(step)
         rows, length = batch.shape
         per_token = self.flops_per_token(length)
         self.words.append(self.ledger.exposure)
@@ -195,7 +196,7 @@ class Rounds:
         if file.is_file():
             turns = episodes.read(file)
         else:
-            turns = self.actor.act(self.round, self.limit_reached)
+            turns = self.actor.act(self.round, self._prompts_in_budget(), self._room().unique)
             episodes.write(file, turns)
         self._meter(turns)
         self._take(turns)
@@ -223,6 +224,31 @@ class Rounds:
         """Measure the student after the last step."""
         self._measure()
 
+    def _room(self) -> Room:
+        """What is left of the budgets."""
+        return self.ledger.room(TRACKS[self.config.track], self.config.budget.words)
+
+    def _prompts_in_budget(self) -> int:
+        """Prompts of the next round: as many as can be answered whatever is said, a word per token."""
+        settings, room = self.config.interaction, self._room()
+        longest = settings.samples * settings.max_new_tokens
+        return int(min(settings.prompts, max(0, room.exposure) // longest, max(0, room.generated) // longest))
+
+    def _cost(self, kind: str, number: int) -> tuple[int, int]:
+        """Words of exposure of a step of the round, and words of the teacher that it shows for the first time."""
+        if kind == "corpus":
+            rows, width = self._corpus_shape()
+            ends = np.array([self._corpus_position, self._corpus_position + rows * width])
+            before, after = self.stream.words_before(ends).tolist()
+            return after - before, 0
+        exposure = unique = 0
+        for rank, group in enumerate(self._step_groups(number), number * self.config.interaction.groups_per_step):
+            for turn in _distinct(group):
+                exposure += count_words(turn.prompt) + count_words(turn.text)
+                if turn.speaker == "teacher" and rank < len(self._groups):  # in the first pass
+                    unique += count_words(turn.text)
+        return exposure, unique
+
     def _meter(self, turns: Sequence[Turn]) -> None:
         """Put a round's words into the ledger."""
         assert self.actor is not None
@@ -242,8 +268,6 @@ class Rounds:
                     * self.flops_per_token(max(len(turn.prompt_ids) + len(turn.ids), 2))
                     / 3
                 )  # a forward pass is a third of a training step
-            else:
-                ledger.teacher_shown += words
 
     def _take(self, turns: Sequence[Turn]) -> None:
         """Turns to groups, and the order in which they are learnt."""
@@ -269,24 +293,28 @@ class Rounds:
     def _steps_of_round(self) -> int:
         return self._sequence_steps() * (1 + self.config.interaction.corpus_steps)
 
-    def _sequences(self, number: int, step: int) -> TokenBatch:
-        """Step ``number`` of the round's sequences; the last one is filled up from the first groups."""
+    def _step_groups(self, number: int) -> list[list[Turn]]:
+        """The groups of step ``number`` of the round's sequences; the last one is filled up from the first groups."""
         count = self.config.interaction.groups_per_step
-        chosen = [self._order[(number * count + index) % len(self._order)] for index in range(count)]
-        groups = [self._groups[index] for index in chosen]
-        self.ledger.episodes_read += sum(
-            count_words(turn.prompt) + count_words(turn.text) for group in groups for turn in _distinct(group)
-        )
-        return sequence_rows(groups, pad=self.stream.pad, step=step, divisor=float(count))
+        ranks = range(number * count, (number + 1) * count)
+        return [self._groups[self._order[rank % len(self._order)]] for rank in ranks]
+
+    def _sequences(self, number: int, step: int) -> TokenBatch:
+        """The rows of step ``number`` of the round's sequences."""
+        groups = self._step_groups(number)
+        return sequence_rows(groups, pad=self.stream.pad, step=step, divisor=float(len(groups)))
+
+    def _corpus_shape(self) -> tuple[int, int]:
+        """Rows of a step of corpus text, and stream positions per row."""
+        phase = self.config.phases[0]
+        return phase.tokens_per_step // phase.sequence_length, phase.sequence_length - 1
 
     def _corpus(self, step: int) -> TokenBatch:
         """Rows of the corpus in the shape of the first phase, one after the other."""
-        phase = self.config.phases[0]
-        rows, width = phase.tokens_per_step // phase.sequence_length, phase.sequence_length - 1
+        rows, width = self._corpus_shape()
         starts = self._corpus_position + np.arange(rows) * width
         self._corpus_position += rows * width
-        batch = self.stream.rows(starts, phase.sequence_length)
-        self.ledger.corpus_read += int(batch.words.sum())
+        batch = self.stream.rows(starts, width + 1)
         return TokenBatch(
             batch.tokens, batch.document_ids, batch.words, step=step, first_row=int(starts[0]) // width, step_rows=rows
         )

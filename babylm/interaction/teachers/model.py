@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
-
 from babylm import places
 from babylm.config.interaction import InteractionConfig
 from babylm.generation import Generator, Sampling, load
+from babylm.interaction import rollouts
 from babylm.interaction.teachers._types import Teacher
+
+EMPTY = -100.0
+"""Score of a completion without a word."""
 
 
 class ModelTeacher(Teacher):
@@ -31,23 +33,22 @@ class ModelTeacher(Teacher):
             texts.append(" ".join(text.split()[: max(1, len(completion.split()))]))
         return texts
 
-    @torch.no_grad()
     def score(self, prompts: Sequence[str], completions: Sequence[str], seed: int) -> list[float]:
         """Mean log-probability per token of each completion after its prompt, in nats; an empty one gets -100."""
-        scores = []
-        for prompt, completion in zip(prompts, completions, strict=True):
-            before = self.generator.tokenizer(prompt)["input_ids"]
-            ids = self.generator.tokenizer(f"{prompt} {completion}")["input_ids"]
-            begin = next((i for i, (a, b) in enumerate(zip(before, ids, strict=False)) if a != b), len(before))
-            begin = max(1, min(begin, len(before)))
-            if not completion.strip() or len(ids) <= begin:
-                scores.append(-100.0)
-                continue
-            row = torch.tensor([ids], device=self.generator.model.device)
-            logits = self.generator.model(input_ids=row).logits[0, begin - 1 : -1].float()
-            logp = logits.log_softmax(-1).gather(1, row[0, begin:, None])
-            scores.append(float(logp.mean()))
-        return scores
+        pairs = [self._split(prompt, text) for prompt, text in zip(prompts, completions, strict=True)]
+        pad = self.generator.tokenizer.pad_token_id or 0  # pads are masked, so any token will do
+        by_token = rollouts.log_probs(self.generator.model, pairs, pad)
+        return [sum(read.logp) / len(read.logp) if read.logp else EMPTY for read in by_token]
+
+    def _split(self, prompt: str, completion: str) -> tuple[list[int], list[int]]:
+        """Tokens of the prompt and of what follows; a token that spans both belongs to the completion."""
+        alone = self.generator.tokenizer(prompt)["input_ids"]
+        if not completion.strip():
+            return alone, []
+        whole = self.generator.tokenizer(f"{prompt} {completion}")["input_ids"]
+        common = next((i for i, (a, b) in enumerate(zip(alone, whole, strict=False)) if a != b), len(alone))
+        begin = max(1, common)  # a first token is predicted from nothing
+        return whole[:begin], whole[begin:]
 
 
 def build(config: InteractionConfig) -> ModelTeacher:
