@@ -146,9 +146,7 @@ def report(runs: Run | str | Path | Sequence[Run | str | Path], out: str | Path 
     """
     from babylm.reporting.report import report as write
 
-    given = [runs] if isinstance(runs, (Run, str, Path)) else list(runs)
-    folders = [run.folder if isinstance(run, Run) else Path(run) for run in given]
-    return write(folders, None if out is None else Path(out), **options)
+    return write(runs, out, **options)
 
 
 def submit(run: Run | str | Path, *, data: str | Path | None = None, **options: Any) -> Submission:

@@ -151,8 +151,9 @@ def code_sha256(folder: str, name: str) -> str:
 
 
 def _import_file(file: Path, module_name: str) -> ModuleType:
-    if module_name in sys.modules:
-        return sys.modules[module_name]
+    loaded = sys.modules.get(module_name)
+    if loaded is not None and loaded.__file__ == str(file):
+        return loaded
     spec = importlib.util.spec_from_file_location(module_name, file)
     assert spec is not None
     assert spec.loader is not None

@@ -16,7 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 MISSING = "-"
 
@@ -106,12 +110,17 @@ class Table:
         A value with a method ``__html__`` (markupsafe's ``Markup``) is taken as it is; one that is a whole ``<td>``
         replaces its cell.
         """
-        from jinja2 import Environment
-
-        return Environment(autoescape=True).from_string(HTML).render(table=self)
+        return _template().render(table=self)
 
     def __html__(self) -> str:
         return self.html()
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment
+
+    return Environment(autoescape=True).from_string(HTML)
 
 
 HTML = """\

@@ -188,12 +188,20 @@ def test_no_key_of_a_configuration_adds_code(added, tmp_path):
 
 
 def test_plugins_come_from_installed_packages(monkeypatch, tmp_path):
-    """An entry point names a module; its name is the plug-in's."""
-    monkeypatch.setattr(registry, "_installed", lambda folder: {"far": "far_module"} if folder == "objectives" else {})
+    """An entry point names a module; its name is the plug-in's. The package is laid out as pip installs it."""
+    info = tmp_path / "far-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: far\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[babylm.objectives]\nfar = far_module\n")
     (tmp_path / "far_module.py").write_text(OBJECTIVE)
+    assert "far" not in registry.names("objectives")
     monkeypatch.syspath_prepend(tmp_path)
-    assert "far" in registry.names("objectives")
-    assert runs.make(tmp_path, "objective={name: far, share: 0.25}").objective.share == 0.25
+    registry._installed.cache_clear()
+    try:
+        assert "far" in registry.names("objectives")
+        assert runs.make(tmp_path, "objective={name: far, share: 0.25}").objective.share == 0.25
+    finally:
+        registry._installed.cache_clear()
 
 
 def test_the_library_takes_plugins_too(added):
