@@ -18,7 +18,7 @@ CUDA := cuda-bindings cuda-pathfinder cuda-toolkit triton $(addprefix nvidia-,cu
 UV := UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/uv/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--upgrade --generate-hashes --no-annotate
 
-.PHONY: env smoke study test newest lint format lock clean
+.PHONY: env smoke interact study test newest lint format lock clean
 
 env: $(VENV)/.ready
 
@@ -43,6 +43,18 @@ smoke: env
 # The smallest study; its last line says where the table and the figure are.
 study: env
 	@$(BIN)/python -m babylm.study configs/studies/recipe_search.yaml scale=smoke name=recipe_search_smoke seeds=[1]
+
+# A student that learns from a teacher on the micro-language, and two controls; then one page over the four runs.
+INTERACT := configs/interaction.yaml
+interact: env
+	@rm -rf checkpoints/interact_*
+	@$(BIN)/python -m babylm.train $(INTERACT) name=interact_base objective.name=hybrid budget.epochs=6
+	@$(BIN)/python -m babylm.interact $(INTERACT) init_from=checkpoints/interact_base name=interact_score
+	@$(BIN)/python -m babylm.interact $(INTERACT) init_from=checkpoints/interact_base name=interact_random \
+		interaction.feedback=random
+	@$(BIN)/python -m babylm.interact $(INTERACT) init_from=checkpoints/interact_base name=interact_none \
+		interaction.feedback=none objective.name=supervised
+	@$(BIN)/python -m babylm.report checkpoints/interact_score checkpoints/interact_random checkpoints/interact_none
 
 test: env
 	@$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -2,8 +2,9 @@
 
     python -m babylm.interact CONFIG [key=value ...]
 
-    python -m babylm.interact configs/interaction.yaml                         the micro-language, in a minute or two
-    python -m babylm.interact configs/interaction.yaml name=r interaction.feedback=random   a control
+    python -m babylm.train configs/interaction.yaml name=base objective.name=hybrid budget.epochs=6    a student, first
+    python -m babylm.interact configs/interaction.yaml init_from=checkpoints/base                      then its teacher
+    python -m babylm.interact CONFIG init_from=checkpoints/base name=random interaction.feedback=random    a control
 
 The objective is the learner (supervised, dpo, simpo, orpo, kto, rrhf, reinforce, grpo). interaction.* says who answers
 and how much. Repeating the command continues the run where it stopped; a reply is never asked for twice. Results are in
