@@ -94,8 +94,9 @@ def read(path: Path) -> list[str]:
         spans = [" ".join(span.split()) for span in re.findall(r"``([^`]+)``", text)]
         return [*map(_without_comment, filter(_COMMAND.match, lines)), *filter(_COMMAND.match, spans)]
     if path.name == "Makefile":
-        recipes = re.findall(r"^\t@?\$\(BIN\)/(python -m babylm.*)$", text, flags=re.MULTILINE)
-        return list(recipes)
+        values = dict(re.findall(r"^(\w+) := (.+)$", text, flags=re.MULTILINE))
+        matches = [re.match(r"\t@?\$\(BIN\)/(python -m babylm.*)", line) for line in _joined(text)]
+        return [re.sub(r"\$\((\w+)\)", lambda name: values[name[1]], match[1]) for match in matches if match]
     lines = [line.removeprefix("#").removeprefix(" Command:").strip() for line in text.splitlines() if line[:1] == "#"]
     return [_without_comment(line) for line in lines if _COMMAND.match(line)]
 
