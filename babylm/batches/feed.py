@@ -121,6 +121,9 @@ class Feed(Protocol):
     def due(self, step: int) -> Sequence[Milestone]:
         """Milestones reached by the last of ``step`` steps."""
 
+    def facts(self) -> dict[str, Any]:
+        """What a revision of the last step made says of itself, beside words and step."""
+
     def describe_step(self, step: int) -> str:
         """The documents that the step reads, for an error message."""
 

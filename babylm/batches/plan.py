@@ -142,6 +142,10 @@ class Plan:
         """Milestones that are reached by the last of ``step`` steps."""
         return self._due.get(step, ())
 
+    def facts(self) -> dict[str, Any]:
+        """None."""
+        return {}
+
     def describe_step(self, step: int) -> str:
         """The documents that step ``step`` reads, to name them in an error."""
         starts, phase = self.row_starts(step)[0], self.phase_of(step)

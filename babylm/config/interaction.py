@@ -33,6 +33,9 @@ class InteractionConfig:
     """Of the student's sampling."""
     top_p: float = number(1.0, "(0, 1]")
     """Only the likeliest tokens that have this probability together."""
+    restart: Literal["never", "each_round"] = "never"
+    """``each_round``: each round learns from the initial weights (``init_from``) and the turns of all rounds so far;
+    schedules then run over each round. What is read again counts again."""
     epochs: int = number(1, "[1, 1000]")
     """Passes over the sequences of a round."""
     groups_per_step: int = number(16, "[1, 1e6]")

@@ -55,7 +55,7 @@ class Actor:
 
         Fewer prompts if they are no corpus text and have more than ``new_words`` words together; at least one.
         """
-        prompts = self._prompts(round_number, count)
+        prompts = self.prompts(round_number, count)
         if not self.environment.corpus_text:
             so_far = list(itertools.accumulate(map(count_words, prompts)))
             prompts = prompts[: max(1, sum(words <= new_words for words in so_far))]
@@ -65,7 +65,7 @@ class Actor:
             turn.meta["reference_logp"] = completion.logp
         return turns
 
-    def _prompts(self, round_number: int, count: int) -> list[str]:
+    def prompts(self, round_number: int, count: int) -> list[str]:
         """Prompts of a round, none of which is a test prompt.
 
         Raises:

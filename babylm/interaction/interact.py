@@ -9,7 +9,7 @@ from babylm import files, places
 from babylm.config.schema import Config
 from babylm.console import Log
 from babylm.corpora import sources, tokenizer
-from babylm.interaction import environments, teachers
+from babylm.interaction import base, environments, teachers
 from babylm.interaction.act import Actor
 from babylm.interaction.rounds import Rounds
 from babylm.tables import text_table
@@ -35,17 +35,19 @@ def interact(config: Config, log: Log | None = None) -> Path:
 
     environment = environments.build(config.interaction, texts)
     feeds: list[Rounds] = []
+    before = base.read(config.init_from)
 
     def make_feed(stream: Any, flops_per_token: Any) -> Rounds:
-        feeds.append(Rounds(config, stream, flops_per_token, folder))
+        feeds.append(Rounds(config, stream, flops_per_token, folder, before))
         return feeds[-1]
 
     def prepared(setup: TrainingSetup, module: Pretraining) -> None:
+        base.adopt(before, [milestone.name for milestone in feeds[-1].inherited], folder, log)
         tokens = tokenizer.load(setup.corpus.tokenizer_folder)
         special = tokenizer.special_ids(setup.corpus.tokenizer_folder)
         parts = teacher, environment, config.interaction, config.seed
         student = Actor(module.network, setup.network(), tokens, special, *parts)
-        feeds[-1].bind(student, log)
+        feeds[-1].bind(student, log, lambda: module.restart(dict(student.reference.state_dict())))
 
     made = pretrain(config, log, make_feed, prepared)
     if feeds and (folder / "main" / files.MANIFEST).is_file() and feeds[-1].round:
@@ -60,6 +62,8 @@ def check(config: Config) -> None:
         raise ValueError("training.devices: an interaction runs on one device")
     if config.averaging.name != "none":
         raise ValueError("averaging.name: an interaction acts with the weights that learn; use averaging.name=none")
+    if config.interaction.restart == "each_round" and config.init_from is None:
+        raise ValueError("interaction.restart=each_round: name the weights that each round starts from (init_from=...)")
     if config.interaction.groups_per_step % config.training.accumulate_grad_batches:
         raise ValueError("interaction.groups_per_step: must be a multiple of training.accumulate_grad_batches")
     if config.interaction.max_new_tokens >= config.model.max_position_embeddings:
@@ -68,12 +72,13 @@ def check(config: Config) -> None:
 
 
 def _check_budget(config: Config) -> None:
-    """Raise ValueError if the budget has no room for one prompt."""
-    needed = config.interaction.samples * config.interaction.max_new_tokens
+    """Raise ValueError if the budget has no room for one prompt and one step of learning."""
+    settings = config.interaction
+    needed = settings.samples * (settings.max_new_tokens + settings.groups_per_step * (settings.max_new_tokens + 1))
     if config.budget.words is not None and config.budget.words < needed:
         raise ValueError(
-            f"budget.words={config.budget.words:,}: one prompt may take {needed:,} words "
-            "(interaction.samples x interaction.max_new_tokens)"
+            f"budget.words={config.budget.words:,}: one prompt and one step may take {needed:,} words (interaction."
+            "samples x max_new_tokens, and groups_per_step times as much to learn from)"
         )
 
 

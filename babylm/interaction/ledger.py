@@ -35,7 +35,9 @@ class Ledger:
     """
 
     corpus: int = 0
-    """Words of the corpus, each counted once."""
+    """Words of the corpus (and of another one that the initial weights have read), each counted once."""
+    base_read: int = 0
+    """Words that the initial weights had read, repetitions counted."""
     corpus_read: int = 0
     """Words of the corpus that were read, repetitions counted."""
     teacher_shown: int = 0
@@ -50,9 +52,14 @@ class Ledger:
     """Numbers that the student received."""
 
     @property
+    def read(self) -> int:
+        """Words that the student has read, the base's included, repetitions counted."""
+        return self.base_read + self.corpus_read + self.episodes_read
+
+    @property
     def exposure(self) -> int:
         """What counts against the exposure budget."""
-        return self.corpus_read + self.episodes_read + self.generated
+        return self.read + self.generated
 
     @property
     def unique(self) -> int:
@@ -60,13 +67,14 @@ class Ledger:
         return self.corpus + self.teacher_shown
 
     def room(self, track: Track, budget: int | None = None) -> Room:
-        """What is left of the track's limits and of a run's ``budget`` of exposure.
+        """What is left of the track's limits and of a run's ``budget`` of exposure, which the base's words do not use.
 
         >>> from babylm.tracks import TRACKS
-        >>> Ledger(corpus=9_000_000, generated=100).room(TRACKS["strict-small"], budget=5000)
+        >>> Ledger(corpus=9_000_000, base_read=50_000_000, generated=100).room(TRACKS["strict-small"], budget=5000)
         Room(exposure=4900, unique=1000000, generated=9999900)
         """
-        limits = [limit for limit in (track.exposure_words, budget) if limit is not None]
+        total = None if budget is None else budget + self.base_read
+        limits = [limit for limit in (track.exposure_words, total) if limit is not None]
         allowed = math.inf if track.unique_words is None else track.unique_words
         return Room(
             exposure=min(limits, default=math.inf) - self.exposure,
@@ -81,4 +89,4 @@ class Ledger:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Ledger:
         """From `as_dict`."""
-        return cls(**{field.name: int(values[field.name]) for field in fields(cls)})
+        return cls(**{field.name: int(values.get(field.name, 0)) for field in fields(cls)})

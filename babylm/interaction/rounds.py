@@ -4,7 +4,8 @@
    ``rounds/round_0001.jsonl``; a round whose file exists is read from it, so nothing is asked twice.
 2. Sequences of one prompt (or of one completion and its correction) are a group; groups are shuffled and cut into
    steps. After each step of sequences come steps of corpus text.
-3. After the last step of a round the next one begins, with the weights that the student has then.
+3. After the last step of a round the next one begins, with the weights that the student has then; with
+   ``interaction.restart=each_round`` it learns anew from the initial weights, from the turns of all rounds so far.
 
 Every word is in the `Ledger`; the feed is over at the last round or when a budget is reached, in the middle of a round
 if need be.
@@ -12,8 +13,8 @@ if need be.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,11 @@ from babylm.console import Log
 from babylm.corpora.word_count import count as count_words
 from babylm.interaction import episodes
 from babylm.interaction.act import Actor
+from babylm.interaction.base import Base
 from babylm.interaction.episodes import Turn
+from babylm.interaction.groups import Groups
 from babylm.interaction.ledger import Ledger, Room
 from babylm.interaction.sequence_rows import sequence_rows
-from babylm.randomness import Purpose, derive_seed
 from babylm.tracks import TRACKS, milestone_name
 
 
@@ -45,26 +47,36 @@ class Rounds:
         stream: TokenStream,
         flops_per_token: Any,
         folder: Path,
+        base: Base,
     ) -> None:
         self.config, self.stream, self.flops_per_token, self.folder = config, stream, flops_per_token, folder
-        self.ledger = Ledger(corpus=stream.epoch_words)
+        fingerprint = getattr(stream.corpus, "fingerprint", "")
+        self.ledger = Ledger(corpus=base.unique_words(fingerprint, stream.epoch_words), base_read=base.words)
         self.round = 0
         """Rounds begun."""
-        self.words, self.tokens, self.flops, self.shares = [0], [0], [0.0], [0.0]
-        """After each number of steps: exposure, tokens read, FLOPs, progress."""
+        self.words, self.tokens, self.flops, self.shares = [base.words], [0], [base.flops], [0.0]
+        """After each number of steps: exposure, tokens read, FLOPs, progress; from those of the base on."""
+        self.nominal = config.milestones or TRACKS[config.track].milestones
+        """Words at which a revision is due."""
+        names = {milestone_name(words) for words in self.nominal}
+        self.inherited = [milestone for milestone in base.milestones if milestone.name in names]
+        """Revisions of the base, which are the first of this run."""
         self._corpus_position = 0
         self._waiting: list[tuple[str, int]] = []
         """Steps of the round that are still to come: (``sequences`` or ``corpus``, number)."""
-        self._groups: list[list[Turn]] = []
-        self._order: list[int] = []
+        self._groups = Groups([], paired=False, passes=0, per_step=1, seed=0)
         self._last: TokenBatch | None = None
         self._spent_flops = 0.0
         """Of generation, since the last step."""
+        self._forgotten = 0
+        """Words that were read before the last restart, and are not in the weights any more."""
+        self._longest_prompt = 0
+        """Words of the longest prompt so far."""
         self.actor: Actor | None = None
 
-    def bind(self, actor: Actor, log: Log) -> None:
-        """Give the feed its student, teacher and environment."""
-        self.actor, self.log = actor, log
+    def bind(self, actor: Actor, log: Log, restart: Callable[[], None]) -> None:
+        """Give the feed its student, teacher and environment; ``restart`` gives the student its initial weights."""
+        self.actor, self.log, self.restart = actor, log, restart
 
     # What training asks
 
@@ -105,16 +117,21 @@ class Rounds:
         return self.words[step] / self.stream.epoch_words
 
     def progress(self, step: float) -> float:
-        """Share of the rounds that are learnt."""
+        """Share of the rounds that are learnt; of this round, if each begins from the initial weights."""
         return self.shares[min(int(step), len(self.shares) - 1)]
 
     def due(self, step: int) -> Sequence[Milestone]:
         """Milestones passed by the last of ``step`` steps."""
         if not 0 < step < len(self.words):
             return []
-        nominal = self.config.milestones or TRACKS[self.config.track].milestones
-        passed = [words for words in nominal if self.words[step - 1] < words <= self.words[step]]
+        passed = [words for words in self.nominal if self.words[step - 1] < words <= self.words[step]]
         return [Milestone(milestone_name(words), words, step, self.words[step]) for words in passed]
+
+    def facts(self) -> dict[str, Any]:
+        """With restarts, ``words_in_weights``: those that the present weights have read."""
+        if not self._restarts:
+            return {}
+        return {"words_in_weights": self.ledger.read - self._forgotten}
 
     def describe_step(self, step: int) -> str:
         """The round that the step belongs to."""
@@ -130,6 +147,8 @@ class Rounds:
             "shares": list(self.shares),
             "corpus_position": self._corpus_position,
             "waiting": [[kind, number] for kind, number in self._waiting],
+            "forgotten": self._forgotten,
+            "longest_prompt": self._longest_prompt,
             "ledger": self.ledger.as_dict(),
         }
 
@@ -142,14 +161,15 @@ class Rounds:
         self.flops, self.shares = list(state["flops"]), list(state["shares"])
         self._corpus_position = state["corpus_position"]
         self._waiting = [(kind, number) for kind, number in state["waiting"]]
-        self.ledger = Ledger.from_dict(state["ledger"])
+        self.ledger, self._forgotten = Ledger.from_dict(state["ledger"]), state["forgotten"]
+        self._longest_prompt = state["longest_prompt"]
         if self._waiting:
-            self._take(episodes.read(self.round_file(self.round)))
+            self._take()
 
     def as_dict(self) -> dict[str, Any]:
         """The facts of ``plan.json``, as far as they are known."""
         steps = len(self.words) - 1
-        passed = [milestone for step in range(steps + 1) for milestone in self.due(step)]
+        passed = [*self.inherited, *(milestone for step in range(steps + 1) for milestone in self.due(step))]
         return {
             "words": self.words[-1],
             "epochs": self.epochs_after(steps),
@@ -173,7 +193,8 @@ class Rounds:
         if kind == "sequences":
             self.ledger.episodes_read += exposure
             self.ledger.teacher_shown += unique
-            batch = self._sequences(number, step)
+            groups = self._groups.of_step(number)
+            batch = sequence_rows(groups, pad=self.stream.pad, step=step, divisor=float(len(groups)))
         else:
             self.ledger.corpus_read += exposure
             batch = self._corpus(step)
@@ -184,8 +205,9 @@ class Rounds:
         self.flops.append(self.flops[-1] + rows * length * per_token + self._spent_flops)
         self._spent_flops = 0.0
         settings = self.config.interaction
-        steps = self._steps_of_round()
-        self.shares.append(min(1.0, (self.round - len(self._waiting) / max(steps, 1)) / settings.rounds))
+        steps = self._groups.steps * (1 + settings.corpus_steps)
+        of_round = 1 - len(self._waiting) / max(steps, 1)
+        self.shares.append(of_round if self._restarts else min(1.0, (self.round - 1 + of_round) / settings.rounds))
         return batch
 
     def _begin_round(self) -> None:
@@ -199,10 +221,13 @@ class Rounds:
             turns = self.actor.act(self.round, self._prompts_in_budget(), self._room().unique)
             episodes.write(file, turns)
         self._meter(turns)
-        self._take(turns)
+        self._take()
+        if self._restarts and self.round > 1:
+            self.restart()
+            self._forgotten = self.ledger.read - self.ledger.base_read
         self._waiting = [
             step
-            for number in range(self._sequence_steps())
+            for number in range(self._groups.steps)
             for step in (("sequences", number), *[("corpus", number)] * self.config.interaction.corpus_steps)
         ]
 
@@ -229,10 +254,17 @@ class Rounds:
         return self.ledger.room(TRACKS[self.config.track], self.config.budget.words)
 
     def _prompts_in_budget(self) -> int:
-        """Prompts of the next round: as many as can be answered whatever is said, a word per token."""
+        """Prompts of the next round: as many as can be answered and learnt from for a step, a word per token."""
+        assert self.actor is not None
         settings, room = self.config.interaction, self._room()
-        longest = settings.samples * settings.max_new_tokens
-        return int(min(settings.prompts, max(0, room.exposure) // longest, max(0, room.generated) // longest))
+        answers = settings.samples * settings.max_new_tokens
+        prompts = self.actor.prompts(self.round + 1, settings.prompts) if math.isfinite(min(room)) else [""]
+        self._longest_prompt = max(self._longest_prompt, *map(count_words, prompts))
+        turns = settings.samples * (2 if settings.feedback == "correction" else 1)
+        first_step = settings.groups_per_step * turns * (self._longest_prompt + settings.max_new_tokens)
+        return int(
+            min(settings.prompts, max(0, room.exposure - first_step) // answers, max(0, room.generated) // answers)
+        )
 
     def _cost(self, kind: str, number: int) -> tuple[int, int]:
         """Words of exposure of a step of the round, and words of the teacher that it shows for the first time."""
@@ -241,13 +273,7 @@ class Rounds:
             ends = np.array([self._corpus_position, self._corpus_position + rows * width])
             before, after = self.stream.words_before(ends).tolist()
             return after - before, 0
-        exposure = unique = 0
-        for rank, group in enumerate(self._step_groups(number), number * self.config.interaction.groups_per_step):
-            for turn in _distinct(group):
-                exposure += count_words(turn.prompt) + count_words(turn.text)
-                if turn.speaker == "teacher" and rank < len(self._groups):  # in the first pass
-                    unique += count_words(turn.text)
-        return exposure, unique
+        return self._groups.words(number)
 
     def _meter(self, turns: Sequence[Turn]) -> None:
         """Put a round's words into the ledger."""
@@ -269,40 +295,22 @@ class Rounds:
                     / 3
                 )  # a forward pass is a third of a training step
 
-    def _take(self, turns: Sequence[Turn]) -> None:
-        """Turns to groups, and the order in which they are learnt."""
-        by_group: dict[tuple[int, int], list[Turn]] = {}
-        paired = self.config.interaction.feedback == "correction"
-        for turn in turns:
-            # A completion and its correction, or all completions of a prompt.
-            by_group.setdefault((turn.episode, turn.sample if paired else 0), []).append(turn)
-        self._groups = list(by_group.values())
-        size = max(map(len, self._groups), default=0)
-        for group in self._groups:  # every group has as many rows, so that parts of a step are equal
-            while len(group) < size:
-                group.append(group[-1])
-        self._order = []
-        for epoch in range(self.config.interaction.epochs):
-            order = list(range(len(self._groups)))
-            random.Random(derive_seed(self.config.seed, Purpose.EPISODES, self.round, epoch)).shuffle(order)
-            self._order += order
+    @property
+    def _restarts(self) -> bool:
+        return self.config.interaction.restart == "each_round"
 
-    def _sequence_steps(self) -> int:
-        return -(-len(self._order) // self.config.interaction.groups_per_step)
-
-    def _steps_of_round(self) -> int:
-        return self._sequence_steps() * (1 + self.config.interaction.corpus_steps)
-
-    def _step_groups(self, number: int) -> list[list[Turn]]:
-        """The groups of step ``number`` of the round's sequences; the last one is filled up from the first groups."""
-        count = self.config.interaction.groups_per_step
-        ranks = range(number * count, (number + 1) * count)
-        return [self._groups[self._order[rank % len(self._order)]] for rank in ranks]
-
-    def _sequences(self, number: int, step: int) -> TokenBatch:
-        """The rows of step ``number`` of the round's sequences."""
-        groups = self._step_groups(number)
-        return sequence_rows(groups, pad=self.stream.pad, step=step, divisor=float(len(groups)))
+    def _take(self) -> None:
+        """Group the turns of the round, with restarts of all rounds so far."""
+        settings = self.config.interaction
+        first = 1 if self._restarts else self.round
+        turns = [turn for n in range(first, self.round + 1) for turn in episodes.read(self.round_file(n))]
+        self._groups = Groups(
+            turns,
+            paired=settings.feedback == "correction",
+            passes=settings.epochs,
+            per_step=settings.groups_per_step,
+            seed=self.config.seed,
+        )
 
     def _corpus_shape(self) -> tuple[int, int]:
         """Rows of a step of corpus text, and stream positions per row."""
@@ -318,8 +326,3 @@ class Rounds:
         return TokenBatch(
             batch.tokens, batch.document_ids, batch.words, step=step, first_row=int(starts[0]) // width, step_rows=rows
         )
-
-
-def _distinct(group: Sequence[Turn]) -> list[Turn]:
-    """The turns of a group without the copies that fill it up."""
-    return list({id(turn): turn for turn in group}.values())

@@ -22,6 +22,7 @@ def finalize(setup: TrainingSetup, module: Pretraining, loop: L.Trainer) -> None
         "milestone": "main",
         "words": setup.feed.words_after(module.completed),
         "step": module.completed,
+        **setup.feed.facts(),
     }
     text = held_out(setup, "test")
     if text is not None:

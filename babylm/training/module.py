@@ -13,6 +13,7 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
 from babylm import optimizers, schedules
@@ -132,6 +133,13 @@ class Pretraining(L.LightningModule):
         self.completed += 1
         if self.average is not None:
             self.average.update(self.completed - 1)
+
+    def restart(self, weights: dict[str, Tensor]) -> None:
+        """Learn anew from ``weights``, with an optimizer that has made no step; `completed` counts on."""
+        self.network.load_state_dict(weights)
+        optimizer = self.optimizers()
+        assert isinstance(optimizer, LightningOptimizer)
+        optimizer.optimizer.state.clear()
 
     def weights(self) -> dict[str, Tensor]:
         """The weights of a revision, by name: the average if there is one, else the live ones.

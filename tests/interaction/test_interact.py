@@ -119,8 +119,8 @@ def test_no_learner_reads_gold(whole, tmp_path, monkeypatch):
 
 
 def test_it_stops_at_the_budget_in_the_middle_of_a_round(tmp_path):
-    run = Run(interact(make(tmp_path, "budget.words=500", "interaction.rounds=50")))
-    assert 500 - 150 < run.plan["words"] <= 500, "never more than the budget"
+    run = Run(interact(make(tmp_path, "budget.words=350", "interaction.rounds=50")))
+    assert 350 - 250 < run.plan["words"] <= 350, "never more than the budget"
     assert run.plan["steps"] % 4, "not at the end of a round"
 
 
@@ -149,7 +149,7 @@ def test_each_limit_of_a_track_ends_it(changes, limit):
         ("interaction.teacher=gramar", "did you mean grammar"),
         ("interaction.environment=micro", "did you mean microlanguage"),
         ("interaction.max_new_tokens=64", "longer than model.max_position_embeddings"),
-        ("budget.words=20", "one prompt may take 24 words"),
+        ("budget.words=20", "one prompt and one step may take 132 words"),
     ],
 )
 def test_mistakes_are_told_before_anything_begins(tmp_path, override, message):

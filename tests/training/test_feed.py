@@ -66,6 +66,9 @@ class Episodes:
         passed = [n for n in self.nominal if self.words[step - 1] < n <= self.words[step]]
         return [Milestone(f"chck_{n}", n, step, self.words[step]) for n in passed]
 
+    def facts(self):
+        return {}
+
     def describe_step(self, step):
         return f"episode {step}"
 

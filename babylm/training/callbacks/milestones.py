@@ -53,25 +53,26 @@ class Milestones(StepCallback):
         if trainer.is_global_zero and missing:
             with self.pause("revision"):
                 weights = {name: value.detach().to("cpu", copy=True) for name, value in module.weights().items()}
-            self.writer.start(lambda: self._write(missing, weights, step), lambda: self._report(missing, step))
+            facts = {"step": step, **module.feed.facts()}
+            self.writer.start(lambda: self._write(missing, weights, facts), lambda: self._report(missing, step))
         if module.feed.due(step):
             trainer.strategy.barrier()
 
     def write_missing(self, module: Pretraining) -> None:
         """Write now what is missing of the step that ``module`` is at: a kill fell after the last state of a run."""
         missing = self._missing(module, module.completed)
-        self._write(missing, module.weights(), module.completed)
+        self._write(missing, module.weights(), {"step": module.completed, **module.feed.facts()})
         self._report(missing, module.completed)
 
     def _missing(self, module: Pretraining, step: int) -> list[Milestone]:
         return [m for m in module.feed.due(step) if not (self.folder / m.name / "manifest.json").exists()]
 
-    def _write(self, milestones: list[Milestone], weights: dict[str, Tensor], step: int) -> None:
+    def _write(self, milestones: list[Milestone], weights: dict[str, Tensor], facts: dict[str, Any]) -> None:
         for milestone in milestones:
             self.save(
                 self.folder / milestone.name,
                 weights,
-                {"milestone": milestone.name, "words": milestone.words, "step": step},
+                {"milestone": milestone.name, "words": milestone.words, **facts},
             )
 
     def _report(self, milestones: list[Milestone], step: int) -> None:
