@@ -1,4 +1,4 @@
-"""Show a run, several overlaid, or a folder of runs as one self-contained page.
+"""Show a run, several overlaid, a folder of runs, or a study as one self-contained page.
 
     python -m babylm.report checkpoints/RUN [checkpoints/RUN2 ...] [key=value ...]
 
@@ -6,6 +6,7 @@
     python -m babylm.report checkpoints/s1 checkpoints/s2        two runs overlaid and compared on the same items
     python -m babylm.report checkpoints/s1 samples=true          let its revisions continue some prompts first
     python -m babylm.report checkpoints out=runs.html            a table of all runs: state, words, loss, scores, seeds
+    python -m babylm.report checkpoints/studies/recipe_search    a study: its tables, figure and remarks
 
 A page begins with scores and intervals beside published baselines; then losses, learning rate, gradient norm and speed
 over words, hours or FLOPs, tasks and phenomena over words, the corpus, samples, calibration, examples and all facts;

@@ -29,6 +29,7 @@ from babylm.run_results import LEFT_OUT, NUMBER, RunResults, Types
 
 CONFIG = "config.yaml"
 MAIN = "main"
+ROUNDS = "rounds/results.json"
 RESTORE = "restore it from a copy of the run's folder"
 PLAN: Types = {
     **dict.fromkeys(("words", "steps", "corpus_words"), (int,)),
@@ -225,6 +226,16 @@ class Run(RunResults):
             return {}
         file = places.given(self.config.corpus.prepared) / str(self.facts["corpus"]) / "datasheet.json"
         return files.read_typed(file, {"sources": (dict,), "total": (dict,)}, LEFT_OUT)
+
+    @cached_property
+    def rounds(self) -> list[dict[str, Any]]:
+        """The student of an interaction before its first round and after each: round, exposure, measures."""
+        rounds: list[dict[str, Any]] = files.read_typed(self.folder / ROUNDS, {"rounds": (list,)}, LEFT_OUT).get(
+            "rounds", []
+        )
+        for result in rounds:
+            files.check_keys(self.folder / ROUNDS, result, ("round", "exposure"), LEFT_OUT)
+        return rounds
 
     @property
     def samples_file(self) -> Path:

@@ -12,6 +12,7 @@ from babylm.corpora import sources, tokenizer
 from babylm.interaction import base, environments, teachers
 from babylm.interaction.act import Actor
 from babylm.interaction.rounds import Rounds
+from babylm.runs import Run
 from babylm.tables import text_table
 from babylm.training.module import Pretraining
 from babylm.training.pretrain import pretrain
@@ -84,7 +85,7 @@ def _check_budget(config: Config) -> None:
 
 def _show(folder: Path, log: Log) -> None:
     """The student by round, and the ledger."""
-    results = files.read_json(folder / "rounds" / "results.json")["rounds"]
+    results = Run(folder).rounds
     names = list(dict.fromkeys(name for result in results for name in result))
     rows = [[_shown(result.get(name)) for name in names] for result in results]
     log("test prompts, which no round has\n" + text_table(names, rows))

@@ -33,6 +33,7 @@ from babylm.interaction.episodes import Turn
 from babylm.interaction.groups import Groups
 from babylm.interaction.ledger import Ledger, Room
 from babylm.interaction.sequence_rows import sequence_rows
+from babylm.runs import ROUNDS
 from babylm.tracks import TRACKS, milestone_name
 
 
@@ -234,7 +235,7 @@ class Rounds:
     def _measure(self) -> None:
         """Score the student on the test prompts, and keep it with the words so far; once per number of rounds."""
         assert self.actor is not None
-        file = self.folder / "rounds" / "results.json"
+        file = self.folder / ROUNDS
         results = files.read_json(file)["rounds"] if file.is_file() else []
         if len(results) > self.round:
             return

@@ -135,6 +135,20 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A picture that is stored as a PNG file."""
+
+    title: str
+    png: bytes = field(repr=False)
+    kind: str = "picture"
+
+    @property
+    def address(self) -> str:
+        """The picture as a ``data:`` address."""
+        return f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
+
+
+@dataclass(frozen=True)
 class Missing:
     """What the page lacks, each with what to do: (what, command)."""
 
@@ -142,7 +156,7 @@ class Missing:
     kind: str = "missing"
 
 
-Block = Note | Text | Heading | Tabular | Charts | Folded | Pair | Sample | Missing
+Block = Note | Text | Heading | Tabular | Charts | Folded | Pair | Sample | Picture | Missing
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,8 @@ class Axis:
     """Where revisions were saved: ticks are put there."""
     show: Callable[[float], str] = lambda value: count(float(f"{value:.2g}"))
     """How a tick is labelled: by default with two digits, as a milestone is a few words past its round number."""
+    whole: bool = False
+    """Ticks of a linear axis are whole numbers."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def line_chart(lines: Sequence[Line], label: str, axis: Axis, chance: float | No
     elif len(x):
         from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=axis.whole))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: axis.show(value)))
     return _svg(figure, name or label)
 

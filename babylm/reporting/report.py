@@ -1,4 +1,4 @@
-"""`report`: a page about a run, several runs, or a folder of runs."""
+"""`report`: a page about a run, several runs, a folder of runs, or a study."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from babylm.reporting import (
     corpus,
     examples,
     headline,
+    interactions,
     learning_curves,
     overview,
     page,
     runs_table,
     samples,
     scores,
+    studies,
     training_curves,
 )
 from babylm.reporting.blocks import Page, Section
@@ -35,7 +37,7 @@ def report(
     """Write a self-contained HTML page and return its path.
 
     Args:
-        runs: a run or its folder, several (overlaid and compared), or a folder of runs (a table of them).
+        runs: a run or its folder, several (overlaid and compared), a folder of runs (a table of them), or a study.
         out: the file to write; None for ``report.html`` in the first folder.
         with_samples: let each run's revisions continue some prompts first, and store the texts; needs torch.
         log: receives a line per step that takes long.
@@ -48,7 +50,9 @@ def report(
         raise ValueError("report: which run? For example: python -m babylm.report checkpoints/smoke")
     folders = [item.folder if isinstance(item, Run) else places.given(item) for item in listed]
     inner = runs_table.runs_of(folders[0]) if len(folders) == 1 and folders[0].is_dir() else []
-    if inner:
+    if len(folders) == 1 and studies.is_study(folders[0]):
+        content = studies.page(folders[0], _made(folders))
+    elif inner:
         content = _folder_page(folders[0], inner)
     else:
         opened = named_apart([item if isinstance(item, Run) else Run(item) for item in listed])
@@ -75,6 +79,7 @@ def _runs_page(runs: Sequence[Run]) -> Page:
     sections = [
         Section("Scores", headline.headline(runs)),
         Section("Comparison of runs", scores.compared(runs)),
+        Section("Interaction", interactions.interactions(runs)),
         Section("Training", training_curves.training_curves(runs)),
         Section("Tasks over words", learning_curves.tasks(runs)),
         Section("Phenomena", learning_curves.phenomena(runs)),

@@ -37,9 +37,16 @@ def training_curves(runs: Sequence[Run]) -> list[Block]:
     }
     modes = sorted(key for key in keys if key not in NOT_LOSSES and "/" not in key and key != "loss")
     training = {"loss": ("Training loss", "nats per target")}
-    training |= {key: (f"Training, {NAMES.get(key, key)}", "nats per target" if key != "z" else "z") for key in modes}
+    losses = [key for key in modes if {key, f"dev/{key}"} & {*DEV, *NAMES, *held_out}]
+    training |= {key: (f"Training, {NAMES.get(key, key)}", "nats per target" if key != "z" else "z") for key in losses}
+    learner = {key: (key.replace("_", " ").capitalize(), key.replace("_", " ")) for key in modes if key not in losses}
     blocks: list[Block] = []
-    for heading, group in (("Losses", {**held_out, **training}), ("Optimisation", OPTIMIZATION), ("Speed", SPEED)):
+    for heading, group in (
+        ("Losses", {**held_out, **training}),
+        ("Learner", learner),
+        ("Optimisation", OPTIMIZATION),
+        ("Speed", SPEED),
+    ):
         figures = [figure for key, names in group.items() if (figure := _figure(runs, key, *names)) is not None]
         if figures:
             blocks += [Heading(heading), Charts(figures, legend(runs))]

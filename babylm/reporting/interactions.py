@@ -1,0 +1,75 @@
+"""What an interaction did: the student after each round, the words of its ledger, and some turns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from babylm.reporting import charts
+from babylm.reporting.blocks import Block, Charts, Figure, Heading, Note, Tabular
+from babylm.reporting.charts import Axis, Line
+from babylm.reporting.legend import coloured, legend
+from babylm.runs import Run
+from babylm.tables import Table
+
+LEDGER = {
+    "corpus": "corpus, each word once",
+    "base_read": "read before by the initial weights",
+    "corpus_read": "corpus text read",
+    "episodes_read": "prompts and completions learnt from",
+    "generated": "said by the student",
+    "read": "exposure: all that counts",
+    "teacher_shown": "teacher's words (and prompts), each when first shown",
+    "teacher_input": "read by the teacher (does not count)",
+    "rewards": "numbers received (no words)",
+}
+"""Key of ``ledger.json`` -> what it counts, in the order of the table."""
+LABELS = {"gold": "gold quality", "words": "words per completion"}
+
+
+def interactions(runs: Sequence[Run]) -> list[Block]:
+    """Curves over rounds on prompts that no round has, and the ledger; empty without an interaction."""
+    runs = [run for run in runs if run.rounds]
+    if not runs:
+        return []
+    blocks: list[Block] = [Charts(_curves(runs), legend(runs))]
+    blocks.append(Note("Measured before the first round and after each, on prompts that no round has."))
+    blocks += [Heading("Words"), Tabular(_ledgers(runs))]
+    return blocks
+
+
+def _curves(runs: Sequence[Run]) -> list[Figure]:
+    """A figure per measure, over rounds or over words."""
+    measures = list(dict.fromkeys(key for run in runs for result in run.rounds for key in result))
+    figures = []
+    for measure in measures:
+        if measure in ("round", "exposure"):
+            continue
+        results = {run.name: [result for result in run.rounds if measure in result] for run in runs}
+        label = LABELS.get(measure, measure)
+        axes = {}
+        for axis, key in (("rounds", "round"), ("words", "exposure")):
+            lines = [
+                Line(
+                    np.array([result[key] for result in results[run.name]], dtype=float),
+                    np.array([result[measure] for result in results[run.name]], dtype=float),
+                    colour,
+                )
+                for run, colour in coloured(runs)
+            ]
+            x_axis = (
+                Axis("rounds", log=False, show=lambda value: f"{value:g}", whole=True)
+                if key == "round"
+                else Axis("words", log=False)
+            )
+            axes[axis] = charts.line_chart(lines, label, x_axis, name=f"{label} over {axis}")
+        rows = [(name, r["round"], r["exposure"], r[measure]) for name, of_run in results.items() for r in of_run]
+        figures.append(Figure(label.capitalize(), axes, ("run", "round", "exposure", measure), rows))
+    return figures
+
+
+def _ledgers(runs: Sequence[Run]) -> Table:
+    """Words by kind, a column per run."""
+    rows = [(meaning, *(run.ledger.get(key, 0) for run in runs)) for key, meaning in LEDGER.items()]
+    return Table.of(("words", *(run.name for run in runs)), rows, formats=("", *[",.0f"] * len(runs)))

@@ -1,0 +1,69 @@
+"""The page of a study: title, remarks, figure and tables, as ``summary.json`` holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from babylm import files
+from babylm.console import duration
+from babylm.reporting.blocks import Block, Folded, Note, Page, Picture, Section, Tabular
+from babylm.reporting.overview import flat
+from babylm.tables import Column, Table
+
+SUMMARY = "summary.json"
+KEYS = ("title", "remarks", "tables")
+REPEAT = "repeat the study's command, which writes it anew from what was measured"
+
+
+def is_study(folder: Path) -> bool:
+    """Whether ``folder`` holds the summary of a study."""
+    return (folder / SUMMARY).is_file()
+
+
+def page(folder: Path, made: str) -> Page:
+    """The page of the study in ``folder``; ``made``: the line about the command that writes it.
+
+    Raises:
+        DamagedFile: The summary is no summary, or the figure that it names is not there.
+    """
+    file = folder / SUMMARY
+    summary = files.read_json(file, REPEAT)
+    files.check_keys(file, summary, KEYS, REPEAT)
+    tables = [(content.get("caption", name), _table(file, content)) for name, content in summary["tables"].items()]
+    figure: list[Block] = []
+    if summary.get("figure"):
+        picture = folder / str(summary["figure"])
+        if not picture.is_file():
+            raise files.DamagedFile(f"{picture}: there is no such file; {REPEAT}")
+        figure.append(Picture(summary["title"], picture.read_bytes()))
+    failed = [(f"{piece['condition']}, seed {piece['seed']}", piece["reason"]) for piece in summary.get("failed", [])]
+    sections = [
+        *(Section(title, [Tabular(table)]) for title, table in tables[:1]),
+        Section("Figure", figure),
+        Section("Remarks", [Note(text) for text in summary["remarks"]]),
+        *(Section(title, [Tabular(table)]) for title, table in tables[1:]),
+        Section("Pieces that failed", [Tabular(Table.of(("piece", "reason"), failed, left=(0, 1)))] if failed else []),
+        Section("Settings", [Folded("all settings of the study", [Tabular(_settings(summary))])]),
+    ]
+    return Page(summary["title"], [_extent(summary), made], sections)
+
+
+def _table(file: Path, content: Mapping[str, Any]) -> Table:
+    files.check_keys(file, content, ("caption", "columns", "rows"), REPEAT)
+    return Table([Column(**column) for column in content["columns"]], content["rows"])
+
+
+def _extent(summary: Mapping[str, Any]) -> str:
+    """How much was measured, in one line."""
+    seeds, conditions = summary.get("seeds", []), summary.get("conditions", [])
+    return (
+        f"Study {summary.get('study', 'of unknown name')}: {len(conditions)} conditions, {len(seeds)} seeds, "
+        f"{summary.get('pieces', 0)} pieces in {duration(float(summary.get('seconds', 0)))}"
+    )
+
+
+def _settings(summary: Mapping[str, Any]) -> Table:
+    rows = [(key, str(value)) for key, value in flat(summary.get("settings", {})).items()]
+    return Table.of(("setting", "value"), rows, left=(0, 1))
