@@ -189,7 +189,8 @@ def read_typed(path: Path, types: Mapping[str, tuple[type, ...]], remedy: str = 
         return {}
     content: dict[str, Any] = read_json(path, remedy)
     for key, kinds in types.items():
-        if not isinstance(content.get(key), kinds) or isinstance(content.get(key), bool):
+        value = content.get(key)
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise DamagedFile(_message(path, f"{key} is {content.get(key, 'missing')!r}", remedy))
     return content
 

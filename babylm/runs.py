@@ -40,6 +40,11 @@ ENVIRONMENT: Types = {
     **dict.fromkeys(("processor", "platform", "python"), (str,)),
     **{"packages": (dict,), "command": (list,), "cores": (int,)},
 }
+TEACHER: Types = {
+    **dict.fromkeys(("name", "kind", "feedback"), (str,)),
+    **dict.fromkeys(("external", "trained_inside_budget"), (bool,)),
+    "parameters": (int, type(None)),
+}
 
 
 class Run(RunResults):
@@ -226,6 +231,11 @@ class Run(RunResults):
             return {}
         file = places.given(self.config.corpus.prepared) / str(self.facts["corpus"]) / "datasheet.json"
         return files.read_typed(file, {"sources": (dict,), "total": (dict,)}, LEFT_OUT)
+
+    @cached_property
+    def teacher(self) -> dict[str, Any]:
+        """Who taught an interaction: name, kind, parameters, external, feedback; empty for other runs."""
+        return files.read_typed(self.folder / "teacher.json", TEACHER, LEFT_OUT)
 
     @cached_property
     def rounds(self) -> list[dict[str, Any]]:

@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import Any
 
 from babylm import files, places, revisions, tracks
 from babylm.evaluation.results import store
 from babylm.evaluation.task_registry import combined_task, load_task
 from babylm.runs import Run
-from babylm.submission import official
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is wrong, and what to do."""
-
-    what: str
-    remedy: str
-    fatal: bool = True
-    """False if something is missing but nothing is wrong: ``incomplete=true`` then submits all the same."""
-
-    def __str__(self) -> str:
-        return f"{self.what}\n    {self.remedy}"
+from babylm.submission import official, teaching
+from babylm.submission.problems import Problem
 
 
 def problems(run: Run) -> list[Problem]:
     """All problems; empty for a run that can be submitted. (`babylm.submission.load_check` loads the revisions.)"""
-    problems = [*_revisions(run), *_words(run), *_tokenizer(run)]
+    problems = [*_revisions(run), *_words(run), *_tokenizer(run), *teaching.problems(run)]
     scored = False
     missing: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, task, suite in official.required(run.config, run.rules, run.milestones):

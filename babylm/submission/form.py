@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from babylm.runs import Run
-from babylm.submission import description
+from babylm.submission import description, teaching
 from babylm.submission.description import UNKNOWN
 
 
@@ -51,7 +51,7 @@ def form(run: Run, package: Mapping[str, str]) -> dict[str, Any]:
         "human annotation": settings.human_annotation,
         "preprocessing": ", ".join(config.corpus.cleaning) or "none",
         "synthetic data or augmentation": settings.synthetic,
-        "teacher models": "none",
+        "teacher models": teaching.describe(run),
         "languages": ", ".join(settings.languages),
         "words per language": f"{settings.languages[0]}: {plan['corpus_words']:,}",
         "words read in total": plan["words"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from babylm.runs import Run
+from babylm.submission import teaching
 from babylm.submission.description import UNKNOWN
 
 
@@ -19,7 +20,9 @@ def budget(run: Run) -> dict[str, Any]:
         "epochs": plan["epochs"],
         "training_flops": plan["flops"],
         "training_hours": round(run.hours, 3),
+        "teacher": teaching.describe(run),
         "words_from_teachers": words["from_teachers"],
-        "words_generated": words["generated"],
+        "unique_words": {"used": words["corpus"] + words["from_teachers"], "allowed": track.unique_words},
+        "words_generated": {"used": words["generated"], "allowed": track.unique_words} if run.teacher else 0,
         "tokenizer_trained_on": "the training corpus alone" if run.config.tokenizer.path is None else UNKNOWN,
     }

@@ -21,7 +21,7 @@ from transformers.utils import logging
 from babylm import revisions
 from babylm.models.modeling_babylm import BabyLMForCausalLM, BabyLMForMaskedLM
 from babylm.submission import remote_code_probe
-from babylm.submission.checks import Problem
+from babylm.submission.problems import Problem
 
 PINNED = "4.51.3"
 """transformers of the official 2025 pipeline."""

@@ -10,8 +10,8 @@ from babylm import files, places
 from babylm.console import size
 from babylm.runs import Run
 from babylm.submission import checks, load_check, package, push
-from babylm.submission.checks import Problem
 from babylm.submission.package import Package
+from babylm.submission.problems import Problem
 from babylm.submission.push import Branch
 
 Log = Callable[[str], None]
