@@ -15,10 +15,9 @@ from babylm import config as configuration
 from babylm import files, registry
 from babylm.console import Log
 from babylm.runs import Run
+from babylm.studies import _training
 from babylm.studies._recipe_scales import Scale
 from babylm.studies.experiment import Measurement, Piece, TimeUp
-from babylm.studies.experiment.time_limit import listen
-from babylm.training.errors import InterruptedNow, RunStopped
 
 ROOT = registry.PACKAGE.parent
 """The repository: configurations and benchmarks are not part of the installed package."""
@@ -70,20 +69,8 @@ def train(piece: Piece, scale: Scale, name: str, overrides: Sequence[str]) -> li
     Raises:
         TimeUp: A signal stopped the run, and its state is saved.
     """
-    from babylm.training.pretrain import pretrain
-
     words = [*scale.common, *folders(scale, piece.folder), *overrides, f"seed={piece.seed}", f"name={name}"]
-    try:
-        # With a log of its own, which a run attaches to its folder.
-        run = Run(pretrain(configuration.load(ROOT / scale.config, words), Log(quiet=piece.log.quiet)))
-    except RunStopped as stop:
-        raise (KeyboardInterrupt if stop.signal == "SIGINT" else TimeUp) from None
-    except InterruptedNow:
-        raise KeyboardInterrupt from None
-    finally:
-        _tidy()
-    for state in run.folder.glob("*.ckpt"):
-        state.unlink()  # four times the weights; the revisions stay
+    run = _training.train(piece, configuration.load(ROOT / scale.config, words))
     losses = {key: value for line in run.metrics for key, value in line.items() if key.startswith("dev/")}
     speeds = [line["tokens_per_second"] for line in run.metrics if "tokens_per_second" in line]
     return [
@@ -99,7 +86,7 @@ def score(folder: Path, words: Sequence[str], backend: str, log: Log) -> dict[st
     try:
         results = suite.evaluate(folder, log=Log(quiet=log.quiet), backend=backend, **_options(words))
     finally:
-        _tidy()
+        _training.tidy()
     of_main = (result.content for result in results if result.file.parent.name == "main")
     return {content["task"]: content["official"] for content in of_main if content["official"] is not None}
 
@@ -145,16 +132,3 @@ def _options(words: Sequence[str]) -> dict[str, Any]:
         else:
             options[key] = int(value) if value.isdigit() else value
     return options
-
-
-def _tidy() -> None:
-    """Forget what the last run compiled and cached on the GPU, and take the signal of the time limit back."""
-    import gc
-
-    import torch
-
-    listen()
-    torch.compiler.reset()
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

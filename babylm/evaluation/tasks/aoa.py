@@ -149,15 +149,15 @@ def _texts(file: Path, word: str, contexts: Any) -> list[str]:
     return texts
 
 
-def children(file: Path) -> dict[str, float]:
+def children(file: Path, column: str = "word") -> dict[str, float]:
     """Months by word from the shares of children who say it at each age; words without an age are left out."""
     rows = list(csv.DictReader(io.StringIO(files.read_text(file, _data.SOURCE), newline="")))
-    if not rows or "word" not in rows[0]:
-        raise files.DamagedFile(f"{file}: no column word; {_data.SOURCE}")
+    if not rows or column not in rows[0]:
+        raise files.DamagedFile(f"{file}: no column {column}; {_data.SOURCE}")
     columns = sorted((name for name in rows[0] if name and name.isdigit()), key=int)
     ages = np.array([float(name) for name in columns])
     try:
-        shares = {row["word"]: np.array([float(row[name] or "nan") for name in columns]) for row in rows}
+        shares = {row[column]: np.array([float(row[name] or "nan") for name in columns]) for row in rows}
     except (ValueError, TypeError) as error:
         raise files.DamagedFile(f"{file}: a share that is no number ({error}); {_data.SOURCE}") from None
     half = {word: _aoa_curves.child_age(ages, by_age) for word, by_age in shares.items()}

@@ -1,0 +1,84 @@
+"""When children know words, and in which sentences a model meets them: inputs of the study of developmental order."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from babylm import files
+from babylm.evaluation.tasks import aoa
+
+WORD = ("word", "word_clean", "definition", "item_definition")
+AGE = ("age_of_acquisition", "AoA", "Rating.Mean")
+SOURCE = (
+    "give a table of words with the ages at which children know them (columns word, aoa), or with a share per month"
+)
+BEFORE = 2
+"""Fewest words before the word in its sentence."""
+
+
+def read(path: Path) -> dict[str, float]:
+    """Word -> age, from a CSV file; in months, or in the file's unit.
+
+    A column of ages (``aoa``, ``age_of_acquisition``) is taken as it is; with a column per month (``16``, ``17``, ...)
+    the age is that at which half of the children say the word. Phrases and words without an age are left out.
+
+    Raises:
+        DamagedFile: There is no column of words, or none of ages.
+    """
+    text = files.read_text(path, SOURCE)
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    columns = [name for name in reader.fieldnames or [] if name]
+    by_name = {name.casefold(): name for name in columns}
+    word = next((by_name[name.casefold()] for name in WORD if name.casefold() in by_name), None)
+    age = next((by_name[name.casefold()] for name in AGE if name.casefold() in by_name), None)
+    months = [name for name in columns if name.isdigit()]
+    if word is None or (age is None and not months):
+        raise files.DamagedFile(f"{path}: has the columns {', '.join(columns) or 'none'}; {SOURCE}")
+    if age is None:
+        return {key: value for key, value in aoa.children(path, word).items() if _is_word(key)}
+    ages: dict[str, float] = {}
+    for row in reader:
+        try:
+            value = float(row[age])
+        except (TypeError, ValueError):
+            continue
+        if value == value and _is_word(row[word]):
+            ages.setdefault(row[word].lower(), value)
+    return ages
+
+
+def _is_word(text: str | None) -> bool:
+    return text is not None and re.fullmatch(r"[A-Za-z']{2,}", text) is not None
+
+
+def contexts(lines: Iterable[str], words: Iterable[str], most: int, least: int) -> dict[str, list[str]]:
+    """Word -> beginnings of ``lines`` before it, at most ``most`` different ones; words with fewer than ``least`` go.
+
+    >>> contexts(["the big dog ran", "I see a dog", "a dog"], ["dog", "ran"], 5, 2)
+    {'dog': ['the big', 'I see a']}
+    """
+    listed = set(words)
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for line in lines:
+        tokens = line.split()
+        for position in range(BEFORE, len(tokens)):
+            word = tokens[position].lower()
+            context = " ".join(tokens[:position])
+            if word in listed and len(found[word]) < most and context not in found[word]:
+                found[word].append(context)
+    return {word: texts for word, texts in sorted(found.items()) if len(texts) >= least}
+
+
+def frequencies(texts: Sequence[str], words: Iterable[str]) -> dict[str, int]:
+    """How often each word occurs in ``texts``, whatever its case."""
+    counts = dict.fromkeys(words, 0)
+    for text in texts:
+        for token in text.lower().split():
+            if token in counts:
+                counts[token] += 1
+    return counts

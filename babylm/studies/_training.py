@@ -1,0 +1,45 @@
+"""Training inside a study: a run that the time limit stops is continued by the same command."""
+
+from __future__ import annotations
+
+import gc
+
+from babylm.config.schema import Config
+from babylm.console import Log
+from babylm.runs import Run
+from babylm.studies.experiment import Piece, TimeUp
+from babylm.studies.experiment.time_limit import listen
+from babylm.training.errors import InterruptedNow, RunStopped
+
+
+def train(piece: Piece, config: Config) -> Run:
+    """Train a run to its end, or continue it, and remove its states: four times the weights, and the revisions stay.
+
+    Raises:
+        TimeUp: A signal stopped the run, and its state is saved.
+    """
+    from babylm.training.pretrain import pretrain
+
+    try:
+        # With a log of its own, which a run attaches to its folder.
+        run = Run(pretrain(config, Log(quiet=piece.log.quiet)))
+    except RunStopped as stop:
+        raise (KeyboardInterrupt if stop.signal == "SIGINT" else TimeUp) from None
+    except InterruptedNow:
+        raise KeyboardInterrupt from None
+    finally:
+        tidy()
+    for state in run.folder.glob("*.ckpt"):
+        state.unlink()
+    return run
+
+
+def tidy() -> None:
+    """Forget what the last run compiled and cached on the GPU, and take the signal of the time limit back."""
+    import torch
+
+    listen()
+    torch.compiler.reset()
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

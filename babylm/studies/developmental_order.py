@@ -1,0 +1,200 @@
+"""In which order are phenomena and words learnt, is it the order of children, and does it depend on the objective?
+
+Each condition is a training run with revisions: one objective, several seeds (or finished runs, by path). Every
+revision is scored on a task of minimal pairs; a paradigm is acquired where its accuracy passes half-way from chance to
+its final value for good (`babylm.evaluation.results.learning_curves`). With a table of child norms, words are acquired
+where their mean surprisal in held-out sentences passes half-way from guessing to its minimum (the challenge's rule of
+2026), and the order is compared with the children's. Two controls stand beside that: how well seeds of one objective
+agree, and how well the frequency of a word in the training text alone predicts the children's age.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from babylm import config as configuration
+from babylm import places, registry
+from babylm.config.fields import number
+from babylm.config.studies import StudyConfig
+from babylm.runs import Run
+from babylm.studies import _developmental_tables as tables
+from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary
+
+VERSION = 1
+
+
+@dataclass
+class Settings(StudyConfig):
+    """The settings of the study of developmental order."""
+
+    config: str = "configs/smoke.yaml"
+    """Configuration of the runs, with milestones (of its track, or ``changes: ["milestones=[...]"]``)."""
+    changes: list[str] = field(default_factory=list)
+    """Overrides of all runs, as [track=free]."""
+    objectives: list[str] = field(default_factory=lambda: ["causal", "hybrid"])
+    """Objectives that are compared."""
+    runs: list[str] = field(default_factory=list)
+    """Finished runs with revisions, instead of training any: each is a condition of its own."""
+    task: str = ""
+    """Task of minimal pairs (blimp, or a path of your own); empty: the first task that the runs' configuration names."""
+    suite: str = "fast"
+    """``fast`` or ``full``: how many of its items."""
+    data: str | None = None
+    """Folder of the evaluation data; null: that of the runs' configuration."""
+    backend: str = "causal"
+    """How revisions are scored: causal for all, so that objectives are compared by one measure."""
+    norms: str | None = None
+    """CSV file of child norms: words with ages, or with a share of children per month; null: phenomena alone."""
+    text: str | None = None
+    """Held-out text (file or folder) whose sentences the words are met in; null: ``corpus.dev`` of the runs."""
+    contexts: int = number(8, "[1, 1000]")
+    """Most sentences per word; words with less than half of them are left out."""
+    most_words: int = number(300, "[3, 1e6]")
+    """Most words, those of most sentences first."""
+
+    @property
+    def not_deciding(self) -> tuple[str, ...]:
+        """Which conditions there are does not change what each of them measures."""
+        return (*super().not_deciding, "objectives", "runs")
+
+    def check(self) -> None:
+        """Known objectives, each once, and a suite there is."""
+        registry.check(self.suite, ("fast", "full"), "suite")
+        for name in self.objectives:
+            registry.check(name, registry.names("objectives"), "objectives")
+        for name, values in (("objectives", self.objectives), ("runs", self.runs)):
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name}: {values}: each once")
+        if not self.objectives and not self.runs:
+            raise ValueError("objectives: name at least one, or finished runs (runs=[checkpoints/s1])")
+        for word in self.changes:
+            if "=" not in word:
+                raise ValueError(f"changes: {word!r}: an override is written key=value")
+
+
+def conditions(settings: Settings) -> list[Condition]:
+    """An objective each, or a finished run each (with its own seed)."""
+    if settings.runs:
+        return [
+            Condition(Path(path).name, {"run": str(places.given(path))}, seeds=[Run(path).config.seed], resumable=True)
+            for path in settings.runs
+        ]
+    return [Condition(name, {"objective": name}, resumable=True) for name in settings.objectives]
+
+
+def run(piece: Piece, settings: Settings) -> list[Measurement]:
+    """Train (or open) the run, score its revisions, and find when paradigms and words are acquired."""
+    from babylm.evaluation import suite
+
+    opened = Run(piece.settings["run"]) if "run" in piece.settings else _train(piece, settings)
+    if len(opened.revisions) < 3:
+        raise ValueError(f"{opened.folder} has {len(opened.revisions)} revisions: an order needs three (milestones)")
+    task = settings.task or next(iter(opened.config.evaluation.tasks), None)
+    if task is None:
+        raise ValueError("task: name a task of minimal pairs; the runs' configuration has none")
+    options: dict[str, Any] = {"tasks": [task], "suite": settings.suite, "backend": settings.backend}
+    if settings.data is not None:
+        options["data"] = settings.data
+    suite.evaluate(opened.folder, log=piece.log, **options)
+    curve = next(c for c in opened.curves if c.task in (task, Path(task).stem))
+    rows = [
+        piece.measurement(math.log10(when.words), uid, "acquired")
+        for uid, when in curve.acquired.items()
+        if when.words is not None
+    ]
+    rows += [piece.measurement(float(values[-1]), uid, "final accuracy") for uid, values in curve.by_uid.items()]
+    words, flops = opened.series("flops")
+    for name, read, score in zip(curve.revisions, curve.words, curve.tie_aware, strict=True):
+        rows.append(piece.measurement(float(score), name, "score"))
+        rows.append(piece.measurement(float(np.interp(read, words, flops)), name, "flops"))
+    if settings.norms is not None:
+        rows += _words(piece, settings, opened)
+    return rows
+
+
+def _train(piece: Piece, settings: Settings) -> Run:
+    from babylm.studies import _training
+
+    words = [
+        f"checkpoints={piece.scratch}",
+        f"corpus.prepared={piece.folder / 'prepared'}",
+        *settings.changes,
+        *("name=run", f"seed={piece.seed}", f"objective.name={piece.settings['objective']}"),
+    ]
+    return _training.train(piece, configuration.load(settings.config, words))
+
+
+def _words(piece: Piece, settings: Settings, opened: Run) -> list[Measurement]:
+    """log10 of the words read when each word is acquired, and its log10 frequency in the training text."""
+    from babylm.corpora import sources
+    from babylm.evaluation.scoring.load_model import load_scorer
+    from babylm.evaluation.tasks.aoa import METRICS
+    from babylm.studies import _child_norms as norms
+
+    assert settings.norms is not None
+    held_out = settings.text or opened.config.corpus.dev
+    if held_out is None:
+        raise ValueError("text: name held-out text whose sentences the words are met in (or corpus.dev in the runs)")
+    source = sources.held_out(held_out, opened.config.corpus.document_words)
+    lines = [line for document in source.documents() for line in document.text.split("\n")]
+    ages = norms.read(places.given(settings.norms))
+    contexts = norms.contexts(lines, ages, settings.contexts, max(1, settings.contexts // 2))
+    chosen = sorted(contexts, key=lambda word: (-len(contexts[word]), word))[: settings.most_words]
+    pairs = [(f"{context} {word}", word) for word in chosen for context in contexts[word]]
+    if len(chosen) < 3:
+        raise ValueError(f"norms: {len(chosen)} words of {settings.norms} occur often enough in {held_out}: too few")
+    read, surprisals = [], []
+    for name in opened.revisions:
+        scorer = load_scorer(opened.folder / name, settings.backend)
+        read.append(float(_words_read(opened, name)))
+        surprisals.append(-scorer.sequence_log_probs(pairs).log_probability)
+    by_revision = np.stack(surprisals)  # (revisions, pairs)
+    order = np.argsort(read, kind="stable")
+    texts = [document.text for document in sources.read(opened.config.corpus).documents()]
+    counts = norms.frequencies(texts, chosen)
+    encode, rows, first = scorer.tokenizer, [], 0
+    start = len(encode("The", add_special_tokens=False)["input_ids"])
+    for word in chosen:
+        last = first + len(contexts[word])
+        pieces = len(encode(f"The {word}", add_special_tokens=False)["input_ids"]) - start
+        curve = by_revision[order, first:last]
+        first = last
+        age = METRICS["2026"].age(np.array(read)[order], curve, max(1, pieces), encode.vocab_size)
+        if age is not None:
+            rows.append(piece.measurement(age, word, "word acquired"))
+        rows.append(piece.measurement(ages[word], word, "child age"))
+        rows.append(piece.measurement(math.log10(counts[word] + 1), word, "log frequency"))
+    return rows
+
+
+def _words_read(opened: Run, name: str) -> int:
+    from babylm import revisions
+
+    return int(revisions.facts(opened.folder / name)["words"])
+
+
+def summarise(measurements: Measurements, settings: Settings) -> Summary:
+    """Order of phenomena, agreement of orders, words against children, score over FLOPs."""
+    parts = {"order": tables.order(measurements), "agreement": tables.agreement(measurements, "acquired")}
+    remarks: Sequence[str] = [
+        "Paradigms that do not end above chance have no place in the order; the column acquired counts those that do.",
+        "Agreement of seeds of one objective is the most that two objectives can be expected to agree.",
+    ]
+    if settings.norms is not None:
+        parts["words"] = tables.words(measurements)
+        remarks = [
+            *remarks,
+            "If frequency correlates negatively with age, children know frequent words first; what the model "
+            "adds is its correlation with age once frequency is taken out.",
+        ]
+    parts["flops"] = tables.scores(measurements)
+    title = (
+        f"Developmental order: when is what {settings.task or 'the task'} tests learnt, and does the objective matter"
+    )
+    return Summary(title, parts, tables.draw_scores(measurements), remarks)

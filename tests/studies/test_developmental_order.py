@@ -1,0 +1,141 @@
+"""The study of developmental order: planted orders are found, norms are read, a run with revisions is enough."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from babylm import study
+from babylm.config.checks import ConfigError
+from babylm.config.studies import load_study
+from babylm.files import DamagedFile
+from babylm.studies import _child_norms as norms
+from babylm.studies import _developmental_tables as tables
+from babylm.studies.experiment import Measurement, Measurements
+from tests.conftest import ROOT
+from tests.training import runs
+
+pytest.importorskip("scipy")
+CONFIG = ROOT / "configs" / "studies" / "developmental_order.yaml"
+
+
+def planted(seeds=(1, 2, 3), parts=12, noise=0.02):
+    """Three conditions: b has the order of a, c the reverse; words follow frequency in a, and age beyond it in b."""
+    generator, rows = np.random.default_rng(0), []
+    frequency = generator.normal(size=300)
+    age = 24 - frequency + generator.normal(size=300)
+    for name, sign in (("a", 1), ("b", 1), ("c", -1)):
+        for seed in seeds:
+            for part in range(parts):
+                value = 4 + sign * part / parts + noise * generator.normal()
+                rows.append(Measurement(name, seed, f"part{part:02}", "acquired", value))
+                rows.append(Measurement(name, seed, f"part{part:02}", "final accuracy", 0.9))
+            for word in range(300):
+                model = -frequency[word] if name == "a" else age[word]
+                model += 0.1 * generator.normal()
+                for measure, value in (
+                    ("word acquired", model),
+                    ("child age", age[word]),
+                    ("log frequency", frequency[word]),
+                ):
+                    rows.append(Measurement(name, seed, f"w{word}", measure, float(value)))
+    return Measurements(rows)
+
+
+def test_a_planted_order_is_found():
+    table = tables.order(planted())
+    first = next(row for row in table.rows if row[0] == "part00")
+    assert first[1] == pytest.approx(10**4, rel=0.1)
+    assert first[2] <= first[1] <= first[3]
+    assert first[4] == "3/3"
+
+
+def test_agreement_has_its_ceiling_beside_it():
+    rows = {row[0]: row for row in tables.agreement(planted(), "acquired").rows}
+    assert rows["a: two seeds"][1] > 0.95
+    assert rows["a and b"][1] > 0.95
+    assert rows["a and c"][1] < -0.95
+    assert rows["a and c"][3] < 0 < rows["a and b"][2], "intervals"
+
+
+def test_frequency_is_taken_out_of_the_order_of_words():
+    rows = {(row[0], row[1]): row for row in tables.words(planted()).rows}
+    assert rows["a", "model and children"][2] > 0.4
+    alone = rows["a", "model and children, frequency taken out"]
+    assert alone[3] < 0 < alone[4], "a is frequency alone"
+    assert rows["b", "model and children, frequency taken out"][2] > 0.9
+    assert rows["b", "frequency and children (control)"][2] < 0
+
+
+def test_norms_by_age_and_by_month(tmp_path):
+    ages = tmp_path / "ages.csv"
+    ages.write_text("id,age_of_acquisition,word\n1,4.5,Dog\n2,NA,cat\n3,7.25,ice cream\n4,6,tree\n")
+    assert norms.read(ages) == {"dog": 4.5, "tree": 6.0}
+    months = tmp_path / "months.csv"
+    shares = [min(0.98, 0.02 + 0.08 * k) for k in range(13)]
+    columns = ",".join(f'"{month}"' for month in range(16, 29))
+    months.write_text(f'"definition",{columns}\n"ball",{",".join(f"{s:.2f}" for s in shares)}\n')
+    assert norms.read(months) == {"ball": pytest.approx(22.0, abs=0.3)}
+    other = tmp_path / "other.csv"
+    other.write_text("a,b\n1,2\n")
+    with pytest.raises(DamagedFile, match="has the columns a, b; give a table of words"):
+        norms.read(other)
+
+
+def test_contexts_are_different_beginnings():
+    lines = ["we saw the dog", "we saw the Dog run", "look at the dog", "dog"]
+    assert norms.contexts(lines, ["dog"], 5, 2) == {"dog": ["we saw the", "look at the"]}
+    assert norms.contexts(lines, ["dog"], 1, 1) == {"dog": ["we saw the"]}
+    assert norms.contexts(lines, ["dog", "run"], 5, 2).keys() == {"dog"}
+    assert norms.frequencies(["The dog", "a DOG ran"], ["dog", "cat"]) == {"dog": 2, "cat": 0}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["objectives=[causl]"], "did you mean causal"),
+        (["objectives=[]"], "name at least one"),
+        (["objectives=[causal, causal]"], "each once"),
+        (["changes=[milestones]"], "written key=value"),
+        (["suite=fasst"], "did you mean fast"),
+    ],
+)
+def test_mistakes_are_told_first(words, message):
+    with pytest.raises(ConfigError, match=message):
+        load_study(CONFIG, words)
+
+
+def test_a_run_with_revisions_is_enough(tmp_path, capsys):
+    trained = runs.run(tmp_path / "run", "name=tiny", "milestones=[300,600]")
+    pairs = tmp_path / "pairs.jsonl"
+    lines = [
+        {"sentence_good": f"the dog sees {n} cats .", "sentence_bad": f"dog the sees {n} cats ."} for n in range(40)
+    ]
+    pairs.write_text("".join(f"{json.dumps(line | {'UID': f'u{n % 2}'})}\n" for n, line in enumerate(lines)))
+    held_out = tmp_path / "held.txt"
+    held_out.write_text(
+        "\n".join(
+            f"{a} {b} the {w}" for a in ("see", "take") for b in ("now", "and") for w in ("dog", "cat", "girl", "boy")
+        )
+    )
+    ages = tmp_path / "ages.csv"
+    ages.write_text("word,aoa\ndog,12\ncat,14\ngirl,16\nboy,20\n")
+    words = [
+        str(CONFIG),
+        f"runs=[{trained}]",
+        f"task={pairs}",
+        f"norms={ages}",
+        f"text={held_out}",
+        f"folder={tmp_path}",
+    ]
+    assert study._command([*words, "contexts=4", "objectives=[]"]) == 0
+    summary = json.loads((tmp_path / "developmental_order" / "summary.json").read_text())
+    assert summary["conditions"] == ["tiny"]
+    assert list(summary["tables"]) == ["order", "agreement", "words", "flops"]
+    scores = summary["tables"]["flops"]["rows"]
+    assert [row[1] for row in scores][:2] == ["chck_300", "chck_600"]
+    assert scores[0][2] < scores[1][2], "FLOPs grow"
+    assert summary["tables"]["words"]["rows"][1][-1] == 4
+    assert (tmp_path / "developmental_order" / "figure.png").is_file()
