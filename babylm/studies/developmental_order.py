@@ -42,7 +42,7 @@ class Settings(StudyConfig):
     runs: list[str] = field(default_factory=list)
     """Finished runs with revisions, instead of training any: each is a condition of its own."""
     task: str = ""
-    """Task of minimal pairs (blimp, or a path of your own); empty: the first task that the runs' configuration names."""
+    """Task of minimal pairs (blimp, or a path of your own); empty: the first that the configuration names."""
     suite: str = "fast"
     """``fast`` or ``full``: how many of its items."""
     data: str | None = None
