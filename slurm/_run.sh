@@ -4,7 +4,10 @@ PYTHON=${PYTHON:-.venv/bin/python}
 
 run_and_requeue() {
     local child='' asked='' code=0
-    trap 'asked=1; [[ -n $child ]] && kill -USR1 "$child" 2>/dev/null' USR1 TERM
+    # USR1 comes before the time limit: save, and run again. TERM comes from scancel, and from a preemption that requeues
+    # the job by itself: save, and leave the rest to SLURM.
+    trap 'asked=${asked:-USR1}; [[ -n $child ]] && kill -USR1 "$child" 2>/dev/null' USR1
+    trap 'asked=TERM; [[ -n $child ]] && kill -TERM "$child" 2>/dev/null' TERM
     "$PYTHON" -m "$@" &
     child=$!
     wait "$child"; code=$?
@@ -12,7 +15,7 @@ run_and_requeue() {
     while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done
     # 75: stopped with the state saved. Over 128 after a warning: it came before the trainer could
     # listen, or to an evaluation, whose every finished result is a file.
-    if (( code == 75 )) || [[ -n $asked && $code -gt 128 ]]; then
+    if [[ $asked == USR1 ]] && (( code == 75 || code > 128 )); then
         # The task's own identity: a bare job id would requeue the whole array.
         local job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}}
         scontrol requeue "${job:-$SLURM_JOB_ID}"
