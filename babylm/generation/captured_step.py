@@ -73,7 +73,7 @@ class FixedStep:
 
     def begin(self, model: BabyLMForCausalLM, prompts: Prompts) -> Tensor:
         """Read the prompts; returns float32 logits (rows, vocabulary) after them."""
-        logits = prefill(model, prompts, self.cache)
+        logits: Tensor = model.head(prefill(model, prompts, self.cache))
         width, lengths = prompts.width, prompts.lengths.to(prompts.device)
         self.position_ids.copy_(lengths[:, None] - 1)
         columns = torch.arange(self.shape[1], device=prompts.device)

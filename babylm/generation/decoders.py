@@ -15,6 +15,7 @@ from torch import Tensor
 
 from babylm.generation.captured_step import CapturedDecoder
 from babylm.generation.key_value_cache import KeyValueCache
+from babylm.generation.output_layer import OutputLayer
 from babylm.generation.prefill import Prompts, prefill
 from babylm.models.arguments import CACHE
 from babylm.models.modeling_babylm import BabyLMForCausalLM
@@ -54,7 +55,8 @@ class PreallocatedDecoder:
         self.cache = KeyValueCache(len(prompts), self.prompts.width + steps)
         self.lengths = self.prompts.lengths
         self.end = self.prompts.width
-        return prefill(self.model, self.prompts, self.cache)
+        self.output = OutputLayer(self.model.head, len(prompts))
+        return self.output(prefill(self.model, self.prompts, self.cache))
 
     def step(self, tokens: Tensor) -> Tensor:
         """See `Decoder`."""
@@ -66,8 +68,8 @@ class PreallocatedDecoder:
         if int(self.lengths.min()) < self.end - self.cache.start:  # some row has padding in front
             columns = torch.arange(self.cache.start, self.end)
             mask = (columns >= self.end - self.lengths[:, None]).long().to(tokens.device)  # (rows, tokens)
-        output = self.model(tokens[:, None], attention_mask=mask, position_ids=position_ids, cache=self.cache)
-        return output.logits[:, -1].float()
+        given = {"attention_mask": mask, "position_ids": position_ids, "cache": self.cache, "causal": True}
+        return self.output(self.model.model(tokens[:, None], **given).last_hidden_state[:, -1])
 
     def keep(self, order: Sequence[int]) -> None:
         """See `Decoder`."""

@@ -34,7 +34,7 @@ class Prompts:
 
 
 def prefill(model: Any, prompts: Prompts, cache: KeyValueCache) -> Tensor:
-    """Fill the cache; returns float32 logits (rows, vocabulary) after the last token of each prompt."""
+    """Fill the cache; returns the hidden states (rows, hidden_size) after the last token of each prompt."""
     by_row: list[Tensor] = []
     order: list[int] = []
     for group in prompts.groups():
@@ -51,8 +51,8 @@ def prefill(model: Any, prompts: Prompts, cache: KeyValueCache) -> Tensor:
             columns = torch.arange(width, device=prompts.device)
             mask = (columns >= width - lengths[:, None]).long()  # (prompts, width)
             position_ids = (mask.cumsum(1) - 1).clamp(min=0)
-        output = model(input_ids, attention_mask=mask, position_ids=position_ids, cache=cache, logits_to_keep=1)
-        by_row.append(output.logits[:, -1].float()[source_rows])
+        output = model.model(input_ids, attention_mask=mask, position_ids=position_ids, cache=cache, causal=True)
+        by_row.append(output.last_hidden_state[:, -1][source_rows])
         order += rows
     cache.end_prefill()
     inverse = torch.tensor(order).argsort().to(prompts.device)
