@@ -56,6 +56,8 @@ class TeachingConfig:
     """Only the likeliest tokens that have this probability together."""
     max_tokens: int = number(0, "[0, 100_000]")
     """Longest answer in words, in tokens; 0: as ``interaction.max_new_tokens``."""
+    stop: str = ""
+    """A text that ends an answer and is left out, such as a line's end for a base model that would go on."""
     score_max: int = number(9, "[1, 1000]")
     """Best score; rewards are scores divided by it."""
     unparsable: float = number(0.5, "[0, 1]")

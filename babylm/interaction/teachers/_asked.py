@@ -40,7 +40,12 @@ class AskedTeacher(Teacher):
     def asked_as(self) -> dict[str, Any]:
         """What answers depend on beside the question: name and settings, for the cache."""
         teaching = self.teaching
-        sampling = {"temperature": teaching.temperature, "top_p": teaching.top_p, "max_tokens": self.max_tokens}
+        sampling: dict[str, Any] = {
+            "temperature": teaching.temperature,
+            "top_p": teaching.top_p,
+            "max_tokens": self.max_tokens,
+        }
+        sampling["stop"] = teaching.stop
         return {"name": self.identity.name, **sampling, "instructions": vars(teaching.instructions)}
 
     @property
@@ -79,7 +84,8 @@ class AskedTeacher(Teacher):
         Words: what is left without white space around it. A score: one number from 0 to ``score_max`` and nothing
         else, but for a full stop or the best score behind it (``7``, ``7.``, ``7/9``). A judgement: one letter.
         """
-        text = answer.strip()
+        stop = self.teaching.stop
+        text = (answer.partition(stop)[0] if stop else answer).strip()
         if kind == "score":
             best = self.teaching.score_max
             number = re.fullmatch(rf"(\d+(?:\.\d+)?)(?:\s*/\s*{best})?\.?", text)

@@ -64,6 +64,8 @@ class EndpointTeacher(AskedTeacher):
         }
         if question.seed:
             body["seed"] = question.seed % 2**31
+        if self.teaching.stop:
+            body["stop"] = [self.teaching.stop]
         text = self.instruction(question)
         if self.endpoint.api == "chat":
             body["messages"] = [{"role": "user", "content": text}]
