@@ -19,7 +19,9 @@ ENDS = [1, *range(30, 45)]
 
 def gpt2():
     torch.manual_seed(0)
-    shape = transformers.GPT2Config(vocab_size=61, n_positions=64, n_embd=32, n_layer=2, n_head=2, initializer_range=0.2)
+    shape = transformers.GPT2Config(
+        vocab_size=61, n_positions=64, n_embd=32, n_layer=2, n_head=2, initializer_range=0.2
+    )
     return transformers.GPT2LMHeadModel(shape).eval()
 
 

@@ -45,7 +45,7 @@ class AskedTeacher(Teacher):
             "top_p": teaching.top_p,
             "max_tokens": self.max_tokens,
         }
-        sampling["stop"] = teaching.stop
+        sampling |= {"stop": teaching.stop, "score_max": teaching.score_max}
         return {"name": self.identity.name, **sampling, "instructions": vars(teaching.instructions)}
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import json
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,6 +44,7 @@ class JsonClient:
             trust_env=not local,  # a proxy of the environment does not know this machine's ports
             follow_redirects=False,  # a key is for one server
         )
+        weakref.finalize(self, self._client.close)
         self.sleep: Callable[[float], None] = time.sleep
 
     def post(self, path: str, body: dict[str, Any], read: Callable[[Any], str]) -> str:
