@@ -51,7 +51,7 @@ def test_it_answers_in_words_and_in_numbers():
         return "7" if "whole number" in text else "A" if "A or B" in text else " better . "
 
     with Server(says(answer)) as server:
-        made = teacher(server)
+        made = teacher(server, concurrency=1)
         assert made.correct(PROMPTS, TEXTS, 5) == ["better .", "better ."]
         assert made.reply(PROMPTS, TEXTS, 5) == ["better .", "better ."]
         assert made.complete(PROMPTS, 5) == ["better .", "better ."]
