@@ -1,7 +1,7 @@
 """Speed of generation: ours in turn with transformers' ``generate``, on the same model, prompts and number type.
 
     python benchmarks/generation_speed.py MODEL [--rounds 5] [--rows 64] [--new 64] [--threads 1] [--dtype float32]
-                                          [--text FILE]
+                                          [--text FILE] [--cases "sampled,greedy mixed"]
 
 ``MODEL`` is an exported revision of about 9M parameters (``configs/laptop.yaml``, a few steps of it are enough to make
 completions of different lengths). Cases:
@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--text", type=Path)
+    parser.add_argument("--cases", default="sampled,sampled top-p,greedy equal,greedy mixed")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     loaded = generation.load(given.model, "auto")
@@ -64,7 +65,8 @@ def main() -> None:
         "greedy equal": (equal, [], {}),
         "greedy mixed": (mixed, ends, {}),
     }
-    for name, (rows, stops, sampling) in cases.items():
+    for name in given.cases.split(","):
+        rows, stops, sampling = cases[name]
         our_side = partial(ours, model, rows, given.new, stops, **sampling)
         compare(name, our_side, partial(theirs, model, rows, given.new, stops, **sampling), given.rounds)
 
