@@ -5,6 +5,7 @@ A new command is picked up by itself. One that nothing here covers fails `test_e
 
 from __future__ import annotations
 
+import io
 import random
 import re
 import shlex
@@ -40,6 +41,7 @@ from tests import commands
 from tests.commands import ROOT, Command
 from tests.corpora.test_given_tokenizer import gpt2
 from tests.evaluation import fixtures
+from tests.interaction.openai_server import Server, says
 from tests.studies import planted
 from tests.test_docs import PAGES
 from tests.training import runs
@@ -124,7 +126,7 @@ def scratch(tmp_path, tiny, data, monkeypatch):
 
 def provide_runs(words: list[str], scratch: Path, tiny: Path) -> None:
     """Copies of the tiny run and of its models, wherever a command names one."""
-    for word in (word.removeprefix("init_from=") for word in words):
+    for word in (re.sub(r"^(init_from|interaction.teacher_model)=", "", word) for word in words):
         if named := re.match(r"(checkpoints/[\w-]+)(/[\w-]+)?$", word):
             run = scratch / named[1]
             if not run.exists():
@@ -155,14 +157,33 @@ def run_train_or_prepare(command: Command, words: list[str], scratch: Path) -> N
         assert (scratch / "made" / written.name / "main" / "manifest.json").exists()
 
 
+class Terminal(io.StringIO):
+    """Somebody who types the same line again and again."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 def run_interact(words: list[str], scratch: Path) -> None:
-    """As written, but with two rounds of few prompts, and from random weights: those of the tiny run do not fit."""
-    config.load(words[0], words[1:])
+    """As written, but with two rounds of few prompts, and from random weights: those of the tiny run do not fit.
+
+    A server is one of this process, a person types the same line; answers to be repeated are recorded before.
+    """
+    config.load(words[0], [word for word in words[1:] if "plugins" not in word])
     more = [f"checkpoints={scratch}/made", f"corpus.prepared={scratch}/prepared", "corpus.toy.words=2000"]
     more += ["tokenizer.vocab_size=320", "interaction.rounds=2", "interaction.prompts=8"]
     more += ["interaction.groups_per_step=4", "training.precision=fp32"]
     words = [word for word in words if not word.startswith("init_from=")]
-    assert config_command(interact.__doc__, interact.main, changed(words, more)) == 0
+    with Server(says("5")) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdin", Terminal("5\n" * 1000))
+        more += [f"interaction.endpoint.url={server.url}"]
+        if replies := [word for word in words if word.startswith("interaction.teaching.replies=")]:
+            recorded = Path(replies[0].partition("=")[2])
+            new = [f"checkpoints={recorded.parents[2]}", f"name={recorded.parents[1].name}"]
+            new += ["interaction.teacher=endpoint", "interaction.endpoint.model=tiny"]
+            first = [word for word in changed(words, [*more, *new]) if word not in replies and word != more[0]]
+            assert config_command(interact.__doc__, interact.main, first) == 0
+        assert config_command(interact.__doc__, interact.main, changed(words, more)) == 0
     assert list((scratch / "made").glob("*/ledger.json"))
 
 

@@ -15,7 +15,7 @@ from tests.commands import ROOT, code_blocks, page_files
 from tests.evaluation import fixtures
 from tests.studies import planted
 
-PAGES = ("library.md", "own_objective_or_task.md")
+PAGES = ("library.md", "own_objective_or_task.md", "own_teacher.md")
 """Pages whose pieces of Python are one script."""
 TINY = """
 name: smoke

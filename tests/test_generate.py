@@ -100,13 +100,6 @@ def test_a_batch_gives_what_each_prompt_gives_alone(where, sampling, run, gpt2):
         assert next(generator.continuations(PROMPTS, replace(sampling, seed=9))) != together[0]
 
 
-def test_noise_samples_the_softmax():
-    scores = torch.tensor([0.5, 0.3, 0.15, 0.05]).log().expand(4000, 4)
-    noisy = generation.GumbelNoise(range(4000), top_k=3)(torch.zeros(4000, 1, dtype=torch.long), scores)
-    share = torch.bincount(noisy.argmax(1), minlength=4) / 4000
-    assert torch.allclose(share, torch.tensor([0.5, 0.3, 0.15, 0]) / 0.95, atol=0.03)
-
-
 def test_prompts_come_from_the_words_or_line_by_line(run):
     options = ("max_new_tokens=5", "temperature=0")
     piped = command(run / "main", *options, stdin="the dog\n\na cat\n")

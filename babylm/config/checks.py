@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from dataclasses import is_dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -18,7 +19,7 @@ ENTRIES = {int: "a whole number", float: "a number", str: "a text"}
 
 PATHS = (
     *("init_from", "checkpoints", "corpus.path", "corpus.dev", "corpus.test", "corpus.prepared", "tokenizer.path"),
-    "evaluation.data",
+    *("evaluation.data", "interaction.teacher_model", "interaction.teaching.cache", "interaction.teaching.replies"),
 )
 """Settings that name a file or folder."""
 
@@ -65,8 +66,7 @@ def shown(text: str) -> str:
 def _check_run(config: Config) -> None:
     registry.check(config.track, tracks.TRACKS, "track")
     for key in PATHS:
-        section, _, name = key.rpartition(".")
-        value = getattr(getattr(config, section) if section else config, name)
+        value = attrgetter(key)(config)
         _require(value is None or bool(value.strip()), key, "an empty name would be the working directory; name a path")
     _require(
         re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_-]{0,95}", config.name) is not None,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from babylm.config.fields import number
+from babylm.config.teaching import EndpointConfig, TeachingConfig
 
 
 @dataclass
@@ -20,9 +21,13 @@ class InteractionConfig:
     """Who answers: a plug-in of ``babylm/interaction/teachers``."""
     teacher_model: str | None = None
     """``model``: folder of the model that teaches, a revision of ours or any causal Hugging Face model."""
-    feedback: Literal["correction", "score", "random", "none"] = "correction"
-    """``correction``: the teacher writes the completion anew; ``score``: it gives a number; the controls are ``random``
-    (scores by chance) and ``none`` (the student imitates its own completions)."""
+    teaching: TeachingConfig = field(default_factory=TeachingConfig)
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    feedback: Literal["correction", "score", "reply", "judge", "random", "none"] = "correction"
+    """``correction``: the teacher writes the completion anew; ``score``: it gives a number; ``reply``: it answers in
+    words, and whether it asks back, accepts or goes on is the reward (0, 1, 0.5); ``judge``: it compares completions of
+    a prompt, and the share that one wins is its reward; the controls are ``random`` (scores by chance) and ``none``
+    (the student imitates its own completions)."""
     prompts: int = number(64, "[1, 1e7]")
     """Prompts per round."""
     samples: int = number(2, "[1, 1024]")
@@ -36,6 +41,8 @@ class InteractionConfig:
     restart: Literal["never", "each_round"] = "never"
     """``each_round``: each round learns from the initial weights (``init_from``) and the turns of all rounds so far;
     schedules then run over each round. What is read again counts again."""
+    top_k: int = number(0, "[0, 1e6]")
+    """Only the k likeliest tokens; 0: all."""
     epochs: int = number(1, "[1, 1000]")
     """Passes over the sequences of a round."""
     groups_per_step: int = number(16, "[1, 1e6]")

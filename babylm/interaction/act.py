@@ -6,13 +6,14 @@ import itertools
 import math
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 import torch
 from tokenizers import Tokenizer
 
 from babylm.config.interaction import InteractionConfig
 from babylm.corpora.word_count import count as count_words
-from babylm.interaction import rollouts
+from babylm.interaction import caregiver, rollouts
 from babylm.interaction.environments import Environment
 from babylm.interaction.episodes import Turn
 from babylm.interaction.rollouts import Completion
@@ -119,6 +120,7 @@ class Actor:
                     seeds=[derive_seed(self.seed, Purpose.SAMPLING, round_number, *job) for job in part],
                     temperature=self.settings.temperature,
                     top_p=self.settings.top_p,
+                    top_k=self.settings.top_k,
                 )
                 for (episode, sample), completion in zip(part, completions, strict=True):
                     turns.append(
@@ -147,23 +149,66 @@ class Actor:
         for index, turn in enumerate(turns):
             turn.feedback = self.settings.feedback
             turn.gold = None if gold is None else gold[index]
+        self.teacher.begin_round(round_number)
+        corrected: Sequence[str | None] = []
         if self.settings.feedback == "none":
-            for turn in turns:
-                turn.reward = 1.0
+            rewards = [1.0] * len(turns)
         elif self.settings.feedback == "random":
             generator = random.Random(seed)
-            for turn in turns:
-                turn.reward = float(generator.random() < 0.5)
+            rewards = [float(generator.random() < 0.5) for _ in turns]
         elif self.settings.feedback == "score":
-            for turn, score in zip(turns, self.teacher.score(prompts, texts, seed), strict=True):
-                turn.reward = float(score)
+            rewards = [float(score) for score in self.teacher.score(prompts, texts, seed)]
+        elif self.settings.feedback == "reply":
+            replies = self.teacher.reply(prompts, texts, seed)
+            for turn, reply in zip(turns, replies, strict=True):
+                turn.meta["reply"] = reply
+            rewards = [caregiver.OTHER if reply is None else caregiver.reply_reward(reply) for reply in replies]
+        elif self.settings.feedback == "judge":
+            rewards = self._judged(turns, seed)
         else:
-            turns += self._corrections(turns, self.teacher.correct(prompts, texts, seed))
+            corrected = self.teacher.correct(prompts, texts, seed)
+            rewards = [0.0] * len(turns)
+        for turn, reward in zip(turns, rewards, strict=True):
+            turn.reward = reward
+        usage = self.teacher.usage(round_number)
+        if usage is not None:
+            turns[0].meta["teacher_usage"] = asdict(usage)
+        turns += self._corrections(turns, corrected) if corrected else []
 
-    def _corrections(self, turns: Sequence[Turn], corrected: Sequence[str]) -> list[Turn]:
-        """The teacher's turns: none for a completion that it leaves as it is, which is then a good one."""
+    def _judged(self, turns: Sequence[Turn], seed: int) -> list[float]:
+        """For each turn the share of its comparisons that it wins.
+
+        The turns of a prompt are put into a ring in random order, and neighbours are compared: two comparisons each,
+        one if there are two turns.
+        """
+        generator = random.Random(seed)
+        groups: dict[int, list[int]] = {}
+        for index, turn in enumerate(turns):
+            groups.setdefault(turn.episode, []).append(index)
+        pairs = []
+        for group in groups.values():
+            ring = generator.sample(group, len(group))
+            pairs += [(ring[at - 1], ring[at]) for at in range(len(ring) if len(ring) > 2 else 1) if len(ring) > 1]
+        first, second = [turns[a] for a, _ in pairs], [turns[b] for _, b in pairs]
+        won = self.teacher.judge_pair(
+            [turn.prompt for turn in first], [turn.text for turn in first], [turn.text for turn in second], seed
+        )
+        results: dict[int, list[float]] = {index: [] for index in range(len(turns))}
+        for (a, b), value in zip(pairs, won, strict=True):
+            results[a].append(value)
+            results[b].append(1 - value)
+        return [sum(values) / len(values) for values in results.values()]
+
+    def _corrections(self, turns: Sequence[Turn], corrected: Sequence[str | None]) -> list[Turn]:
+        """The teacher's turns: none for a completion that it leaves as it is, which is then a good one.
+
+        None either where it gave no usable answer; nothing is said about such a completion.
+        """
         made = []
         for turn, text in zip(turns, corrected, strict=True):
+            if text is None:
+                turn.reward, turn.meta["unusable"] = 0.5, True
+                continue
             if text.split() == turn.text.split():
                 turn.reward = 1.0
                 continue

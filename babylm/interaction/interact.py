@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from babylm.corpora import sources, tokenizer
 from babylm.interaction import base, environments, teachers
 from babylm.interaction.act import Actor
 from babylm.interaction.rounds import Rounds
+from babylm.interaction.teachers import Teacher
 from babylm.runs import Run
 from babylm.tables import text_table
+from babylm.teacher_rules import approved
 from babylm.training.module import Pretraining
 from babylm.training.pretrain import pretrain
 from babylm.training.setup import TrainingSetup
@@ -24,12 +27,14 @@ def interact(config: Config, log: Log | None = None) -> Path:
 
     The result is a run like any other: revisions at milestones of exposure, ``metrics.jsonl``, ``main``; beside them
     ``rounds/`` (every turn), ``rounds/results.json`` (the student before the first round and after each) and
-    ``ledger.json``. Errors are those of `babylm.training.pretrain.pretrain`.
+    ``ledger.json``, and ``teacher.json`` with ``teacher/replies.jsonl`` (who taught, and its answers). Errors are those
+    of `babylm.training.pretrain.pretrain`.
     """
     log = log or Log()
     check(config)
     folder = places.given(config.checkpoints) / config.name
     teacher = teachers.build(config.interaction)
+    _warn_of_rules(teacher, config, log)
 
     def texts() -> list[str]:
         return [document.text for document in sources.read(config.corpus).documents()]
@@ -48,11 +53,14 @@ def interact(config: Config, log: Log | None = None) -> Path:
         special = tokenizer.special_ids(setup.corpus.tokenizer_folder)
         parts = teacher, environment, config.interaction, config.seed
         student = Actor(module.network, setup.network(), tokens, special, *parts)
+        teacher.open(folder / "teacher")
+        _record(teacher, config, folder)
         feeds[-1].bind(student, log, lambda: module.restart(dict(student.reference.state_dict())))
 
     made = pretrain(config, log, make_feed, prepared)
     if feeds and (folder / "main" / files.MANIFEST).is_file() and feeds[-1].round:
         feeds[-1].finish()
+        _record(teacher, config, folder)
         _show(folder, log)
     return made
 
@@ -69,7 +77,40 @@ def check(config: Config) -> None:
         raise ValueError("interaction.groups_per_step: must be a multiple of training.accumulate_grad_batches")
     if config.interaction.max_new_tokens >= config.model.max_position_embeddings:
         raise ValueError("interaction.max_new_tokens: longer than model.max_position_embeddings leaves room for")
+    if config.interaction.feedback == "judge" and config.interaction.samples < 2:
+        raise ValueError("interaction.samples: feedback=judge compares the completions of a prompt; use 2 or more")
     _check_budget(config)
+
+
+def _refusal(teacher: Teacher, config: Config) -> str | None:
+    """Why the rules of the year do not allow this teacher; None if they do, and for the track ``free``."""
+    identity = teacher.identity
+    if config.track == "free" or identity.kind == "program" or not (identity.external or identity.kind == "person"):
+        return None
+    if identity.kind == "person":
+        return f"the rules of {config.rules} name models alone as teachers: ask the organisers about a person"
+    return approved(identity.name, identity.parameters, config.rules)
+
+
+def _warn_of_rules(teacher: Teacher, config: Config, log: Log) -> None:
+    if reason := _refusal(teacher, config):
+        log.warn(f"interaction.teacher: {reason}; the run can be made, and will not be a valid submission")
+
+
+def _record(teacher: Teacher, config: Config, folder: Path) -> None:
+    """Write ``teacher.json``: who taught, whether the rules name it, and what it was asked so far."""
+    usage = teacher.usage()
+    files.write_json(
+        folder / "teacher.json",
+        {
+            **teacher.identity.as_dict(),
+            "teacher": config.interaction.teacher,
+            "feedback": config.interaction.feedback,
+            "rules": config.rules,
+            "not_approved": _refusal(teacher, config),
+            **({} if usage is None else asdict(usage)),
+        },
+    )
 
 
 def _check_budget(config: Config) -> None:

@@ -283,18 +283,21 @@ class Rounds:
         prompts = {turn.episode: turn.prompt for turn in turns}
         if not self.actor.environment.corpus_text:
             ledger.teacher_shown += sum(map(count_words, prompts.values()))
+        read = 0
         for turn in turns:
             words = count_words(turn.text)
             if turn.speaker == "student":
                 ledger.generated += words
-                if settings.feedback in ("score", "correction"):
-                    ledger.teacher_input += count_words(turn.prompt) + words
-                ledger.rewards += settings.feedback in ("score", "random")
+                if settings.feedback not in ("random", "none"):
+                    read += count_words(turn.prompt) + words
+                ledger.rewards += settings.feedback not in ("correction", "none")
                 self._spent_flops += (
                     (len(turn.prompt_ids) + len(turn.ids))
                     * self.flops_per_token(max(len(turn.prompt_ids) + len(turn.ids), 2))
                     / 3
                 )  # a forward pass is a third of a training step
+        # A teacher that keeps its answers read each question once.
+        ledger.teacher_input += turns[0].meta.get("teacher_usage", {}).get("words_read", read) if turns else 0
 
     @property
     def _restarts(self) -> bool:

@@ -11,6 +11,7 @@ Shapes: B rows, T tokens, H heads, D dimensions of a head, N targets, W width, V
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
@@ -144,14 +145,20 @@ def _rotate_by_product(x: Tensor, cosine: Tensor, sine: Tensor, pairs: int) -> T
     zero), and all else is done on whole rows of H * D numbers.
     """
     heads, size = x.shape[2:]
-    partner = torch.arange(size)  # with D = 5 and 2 pairs: 2 3 0 1 4
-    partner[: 2 * pairs] = partner[: 2 * pairs].roll(pairs)
-    permutation = torch.zeros(size, size, dtype=x.dtype)
-    permutation[torch.arange(size), partner] = 1
     rows = x.flatten(2)  # (B, T, H * D)
-    partners = (rows.reshape(-1, size) @ permutation).view(rows.shape)
+    partners = (rows.reshape(-1, size) @ _partners(size, pairs, x.dtype)).view(rows.shape)
     cosine, sine = (table.expand(-1, -1, heads, -1).flatten(2) for table in (cosine, sine))
     return torch.addcmul(rows * cosine, partners, sine).view(x.shape)
+
+
+@cache
+def _partners(size: int, pairs: int, dtype: torch.dtype) -> Tensor:
+    """The permutation matrix (D, D) that swaps partners; made once, for making it takes longer than a small product."""
+    partner = torch.arange(size)  # with D = 5 and 2 pairs: 2 3 0 1 4
+    partner[: 2 * pairs] = partner[: 2 * pairs].roll(pairs)
+    permutation = torch.zeros(size, size, dtype=dtype)
+    permutation[torch.arange(size), partner] = 1
+    return permutation
 
 
 def attention_scores_reference(query: Tensor, key: Tensor, scale: float) -> Tensor:

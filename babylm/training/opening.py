@@ -15,6 +15,8 @@ NOT_IDENTITY = ("submission", "interaction", "checkpoints", "name", "training", 
 """Sections that do not change what is learnt (but for training.precision, .attention and .deterministic)."""
 CORPUS_PATHS = ("path", "prepared", "dev", "test", "hub_dataset")
 """Where text is found does not change what is learnt: the fingerprint identifies the training text."""
+NOT_LEARNT_FROM = {"endpoint": ("url", "key_variable", "timeout", "retries", "concurrency"), "teaching": ("cache",)}
+"""Settings of an interaction that say how a teacher is reached, not what it is asked: a server may move."""
 
 
 def identity(
@@ -22,13 +24,14 @@ def identity(
 ) -> dict[str, Any]:
     """What must be equal for a run to be continued, as flat keys; of an interaction its section too."""
     sections = configuration.as_dict(config)
-    parts = {
-        key: value
-        for key, value in sections.items()
-        if key not in NOT_IDENTITY or (interaction and key == "interaction")
-    }
+    parts = {key: value for key, value in sections.items() if key not in NOT_IDENTITY}
     parts["corpus"] = {k: v for k, v in parts["corpus"].items() if k not in CORPUS_PATHS}
     parts["training"] = {k: sections["training"][k] for k in ("precision", "attention", "deterministic")}
+    if interaction:
+        parts["interaction"] = {
+            key: {k: v for k, v in value.items() if k not in NOT_LEARNT_FROM[key]} if key in NOT_LEARNT_FROM else value
+            for key, value in sections["interaction"].items()
+        }
     flat = {}
     for section, value in parts.items():
         if isinstance(value, dict):

@@ -183,12 +183,12 @@ def test_a_model_teaches_by_scores_and_continuations(whole, tmp_path):
     assert all(turn.reward < 0 for turn in turns), "mean log-probabilities"
     teacher = teachers.build(made.interaction)
     prompts = ["the dog", "two cats"]
-    tokenizer, pairs = teacher.generator.tokenizer, []
+    tokenizer, pairs = teacher._generator.tokenizer, []
     for prompt, text in zip(prompts, ["sees a ball .", "find the ball ."], strict=True):
         before, ids = tokenizer(prompt)["input_ids"], tokenizer(f"{prompt} {text}")["input_ids"]
         assert ids[: len(before)] == before
         pairs.append((before, ids[len(before) :]))
-    expected = [sum(c.logp) / len(c.logp) for c in rollouts.log_probs(teacher.generator.model, pairs, pad=2)]
+    expected = [sum(c.logp) / len(c.logp) for c in rollouts.log_probs(teacher._generator.model, pairs, pad=2)]
     assert teacher.score(prompts, ["sees a ball .", "find the ball ."], 0) == pytest.approx(expected, abs=1e-4)
     assert teacher.score(["the dog"], [" "], 0) == [-100.0]
     corrected = teacher.correct(prompts, ["a b c", ""], 1)

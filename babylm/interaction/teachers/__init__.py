@@ -1,14 +1,16 @@
 """Teachers: who answers the student. One plug-in per file, each with ``build(config) -> Teacher``.
 
 A teacher offers what it can: `Teacher.correct` writes a completion anew, `Teacher.score` gives one number per
-completion. It never hands over probabilities of tokens: the rules forbid it for external models.
+completion, `Teacher.reply` answers in words, `Teacher.judge_pair` compares two. It never hands over probabilities of
+tokens: the rules forbid it for external models. Teachers that are asked in words build on `_asked.AskedTeacher`, which
+keeps every answer on disk.
 """
 
 from babylm import registry
 from babylm.config.interaction import InteractionConfig
-from babylm.interaction.teachers._types import Teacher
+from babylm.interaction.teachers._types import Identity, Teacher, Usage
 
-__all__ = ["Teacher", "build"]
+__all__ = ["Identity", "Teacher", "Usage", "build"]
 
 
 def build(config: InteractionConfig) -> Teacher:

@@ -7,11 +7,40 @@ from collections.abc import Sequence
 
 from babylm.config.interaction import InteractionConfig
 from babylm.corpora import microlanguage
-from babylm.interaction.teachers._types import Teacher
+from babylm.interaction.teachers._types import Identity, Teacher
+
+ASKS_BACK = (0.1, 0.6)
+"""Probability of a clarification request after a grammatical and after an ungrammatical sentence."""
+REQUESTS, ACKNOWLEDGEMENTS, OTHERS = (
+    ("what ?", "sorry ?", "who ?"),
+    ("yes .", "right .", "good ."),
+    ("look .", "come on ."),
+)
 
 
 class Grammarian(Teacher):
     """Exact, seeded, and free."""
+
+    identity = Identity("grammar")
+
+    def complete(self, prompts: Sequence[str], seed: int) -> list[str]:
+        """The rest of a grammatical sentence."""
+        return self.correct(prompts, [""] * len(prompts), seed)
+
+    def reply(self, prompts: Sequence[str], completions: Sequence[str], seed: int) -> list[str]:
+        """What a caregiver says: asks back, mostly after an error; else acknowledges or goes on, half each."""
+        generator = random.Random(seed)
+        replies = []
+        for grammatical in self.score(prompts, completions, seed):
+            asks = generator.random() < ASKS_BACK[0 if grammatical else 1]
+            kinds = REQUESTS if asks else ACKNOWLEDGEMENTS if generator.random() < 0.5 else OTHERS
+            replies.append(generator.choice(kinds))
+        return replies
+
+    def judge_pair(self, prompts: Sequence[str], first: Sequence[str], second: Sequence[str], seed: int) -> list[float]:
+        """The grammatical one is better."""
+        scores = zip(self.score(prompts, first, seed), self.score(prompts, second, seed), strict=True)
+        return [(1 + a - b) / 2 for a, b in scores]
 
     def correct(self, prompts: Sequence[str], completions: Sequence[str], seed: int) -> list[str]:
         """The completion itself if the sentence is grammatical, else a repaired one."""

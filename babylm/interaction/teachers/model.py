@@ -1,51 +1,87 @@
 """A causal language model as teacher: any Hugging Face folder, or a revision of ours (``interaction.teacher_model``).
 
-It scores a completion by its mean log-probability per token, one number for the whole completion: probabilities of
-tokens never leave it. It corrects by continuing the prompt itself.
+It needs no instructions, so a base model serves: it continues prompts (which are its corrections) and texts (which are
+its replies), scores a completion by its mean log-probability per token, one number for the whole completion, and
+prefers the completion with the better score. Probabilities of tokens never leave it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from babylm import places
 from babylm.config.interaction import InteractionConfig
-from babylm.generation import Generator, Sampling, load
-from babylm.interaction import rollouts
-from babylm.interaction.teachers._types import Teacher
+from babylm.generation import Generator, Sampling, load, log_probs
+from babylm.interaction.teachers._asked import AskedTeacher
+from babylm.interaction.teachers._replies import Question
+from babylm.interaction.teachers._types import Identity
 
 EMPTY = -100.0
 """Score of a completion without a word."""
 
 
-class ModelTeacher(Teacher):
+class ModelTeacher(AskedTeacher):
     """A model that answers; its weights do not change."""
 
-    def __init__(self, generator: Generator, sampling: Sampling) -> None:
-        self.generator, self.sampling = generator, sampling
+    def __init__(self, config: InteractionConfig, generator: Generator, name: str, weights: str = "") -> None:
+        super().__init__(config)
+        self._generator = generator
+        self._weights = weights
+        teaching = config.teaching
+        parameters = teaching.parameters or int(generator.model.num_parameters())
+        self.identity = Identity(teaching.name or name, "model", parameters, teaching.inside_budget)
 
-    def correct(self, prompts: Sequence[str], completions: Sequence[str], seed: int) -> list[str]:
+    def asked_as(self) -> dict[str, Any]:
+        """See `AskedTeacher`."""
+        return {**super().asked_as(), "weights": self._weights}
+
+    def correct(self, prompts: Sequence[str], completions: Sequence[str], seed: int) -> Sequence[str | None]:
         """The model's own continuation of each prompt, cut to as many words as the completion has (at least one)."""
-        made = self.generator.continuations(prompts, replace(self.sampling, seed=seed % 2**31))
-        texts = []
-        for (text,), completion in zip(made, completions, strict=True):
-            texts.append(" ".join(text.split()[: max(1, len(completion.split()))]))
-        return texts
+        made = self.complete(prompts, seed)
+        cut = [max(1, len(completion.split())) for completion in completions]
+        return [" ".join(text.split()[:words]) for text, words in zip(made, cut, strict=True)]
 
-    def score(self, prompts: Sequence[str], completions: Sequence[str], seed: int) -> list[float]:
+    def judge_pair(self, prompts: Sequence[str], first: Sequence[str], second: Sequence[str], seed: int) -> list[float]:
+        """1 if the model finds the first likelier per token, 0 if the second, 0.5 if neither."""
+        scores = zip(self.score(prompts, first, seed), self.score(prompts, second, seed), strict=True)
+        return [0.5 if a == b else float(a > b) for a, b in scores]
+
+    def parse(self, kind: str, answer: str) -> str | float | None:
+        """See `AskedTeacher`; scores are log-probabilities."""
+        return float(answer) if kind == "score" else answer
+
+    def answer(self, questions: Sequence[Question], done: Callable[[Question, str], None]) -> None:
+        """See `AskedTeacher`."""
+        scored = [question for question in questions if question.kind == "score"]
+        for question, score in zip(scored, self._scores(scored), strict=True):
+            done(question, repr(score))
+        by_seed: dict[int, list[Question]] = {}
+        for question in questions:
+            if question.kind != "score":
+                by_seed.setdefault(question.seed, []).append(question)
+        teaching = self.teaching
+        sampling = Sampling(self.max_tokens, temperature=teaching.temperature, top_p=teaching.top_p)
+        for seed, group in by_seed.items():
+            texts = [f"{question.prompt} {question.completion}".strip() for question in group]
+            made = self._generator.continuations(texts, replace(sampling, seed=seed % 2**31))
+            for question, (text,) in zip(group, made, strict=True):
+                done(question, text.strip())
+
+    def _scores(self, questions: Sequence[Question]) -> list[float]:
         """Mean log-probability per token of each completion after its prompt, in nats; an empty one gets -100."""
-        pairs = [self._split(prompt, text) for prompt, text in zip(prompts, completions, strict=True)]
-        pad = self.generator.tokenizer.pad_token_id or 0  # pads are masked, so any token will do
-        by_token = rollouts.log_probs(self.generator.model, pairs, pad)
+        pairs = [self._split(question.prompt, question.completion) for question in questions]
+        by_token = log_probs(self._generator.model, pairs, self._generator.tokenizer.pad_token_id or 0)
         return [sum(read.logp) / len(read.logp) if read.logp else EMPTY for read in by_token]
 
     def _split(self, prompt: str, completion: str) -> tuple[list[int], list[int]]:
         """Tokens of the prompt and of what follows; a token that spans both belongs to the completion."""
-        alone = self.generator.tokenizer(prompt)["input_ids"]
+        tokenizer = self._generator.tokenizer
+        alone = tokenizer(prompt)["input_ids"]
         if not completion.strip():
             return alone, []
-        whole = self.generator.tokenizer(f"{prompt} {completion}")["input_ids"]
+        whole = tokenizer(f"{prompt} {completion}")["input_ids"]
         common = next((i for i, (a, b) in enumerate(zip(alone, whole, strict=False)) if a != b), len(alone))
         begin = max(1, common)  # a first token is predicted from nothing
         return whole[:begin], whole[begin:]
@@ -60,4 +96,11 @@ def build(config: InteractionConfig) -> ModelTeacher:
         raise ValueError(f"interaction.teacher_model: {places.no_folder(folder)}")
     if not (folder / "config.json").is_file() and (folder / "main" / "config.json").is_file():
         folder = folder / "main"  # a finished run
-    return ModelTeacher(load(folder), Sampling(max_new_tokens=config.max_new_tokens, temperature=0.7, top_p=0.95))
+    name = folder.resolve().parent.name if folder.resolve().name == "main" else folder.resolve().name
+    return ModelTeacher(config, load(folder), name, _fingerprint(folder))
+
+
+def _fingerprint(folder: Any) -> str:
+    """Size and time of each file of weights: replies of other weights are not used."""
+    files = sorted(folder.glob("*.safetensors")) + sorted(folder.glob("*.bin"))
+    return " ".join(f"{file.name}:{file.stat().st_size}:{file.stat().st_mtime_ns}" for file in files)

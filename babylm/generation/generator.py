@@ -1,4 +1,4 @@
-"""Seeded sampling from any causal model folder, over transformers' ``generate``.
+"""Seeded continuations of texts by any causal model folder.
 
 Each continuation draws its own random numbers, from the seed and its number among those of its prompt. So a prompt has
 the same continuations alone and in a batch, padded on the left, and in any order.
@@ -7,24 +7,20 @@ the same continuations alone and in a batch, padded on the left, and in any orde
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from torch import Tensor
-from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
-from transformers.generation import logits_process
 
 from babylm import files, registry, revisions
 from babylm.config.schema import ObjectiveConfig
 from babylm.evaluation.scoring import foreign_tokenizer, load_model, weight_files
+from babylm.generation.beam_search import beam_search
+from babylm.generation.sampler import ROWS, sample
 from babylm.models.modeling_babylm import BabyLMForCausalLM
-
-ROWS = 16
-"""Continuations that are made at once."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +56,15 @@ class Generator:
 
         An empty prompt continues from BOS. ``ValueError`` for a prompt that is longer than the model can read.
         """
-        ids = [self._ids(prompt, sampling) for prompt in prompts]
-        repeated = 1 if sampling.beams > 1 else sampling.num_return_sequences
-        rows = [(prompt, number) for prompt in range(len(prompts)) for number in range(repeated)]
+        ids = [self._ids(prompt) for prompt in prompts]
+        if sampling.beams > 1:
+            for prompt in ids:
+                yield self._beams(prompt, sampling)
+            return
+        rows = [(prompt, number) for prompt in range(len(prompts)) for number in range(sampling.num_return_sequences)]
         done: list[str] = []
-        cut = self.longest is not None and max(map(len, ids), default=0) + sampling.max_new_tokens > self.longest
-        at_once = 1 if cut else ROWS  # rows of a batch end together, and these would end at different places
-        for first in range(0, len(rows), at_once):
-            part = rows[first : first + at_once]
+        for first in range(0, len(rows), ROWS):
+            part = rows[first : first + ROWS]
             done += self._batch([ids[prompt] for prompt, _ in part], [number for _, number in part], sampling)
             while len(done) >= sampling.num_return_sequences:
                 yield done[: sampling.num_return_sequences]
@@ -87,7 +84,7 @@ class Generator:
             raise ValueError("an empty prompt continues from BOS, and this tokenizer has none: give a prompt")
         return [begin]
 
-    def _ids(self, prompt: str, sampling: Sampling) -> list[int]:
+    def _ids(self, prompt: str) -> list[int]:
         ids = self._encode(prompt)
         quoted = repr(prompt if len(prompt) < 40 else prompt[:37] + "...")
         if self.longest is not None and len(ids) + 1 > self.longest:
@@ -103,48 +100,47 @@ class Generator:
             )
         return ids
 
-    @torch.no_grad()
     def _batch(self, prompts: list[list[int]], numbers: list[int], sampling: Sampling) -> list[str]:
-        width = max(map(len, prompts))
+        completions = sample(
+            self.model,
+            prompts,
+            max_new_tokens=[self._steps(ids, sampling) for ids in prompts],
+            ends=self._ends(),
+            seeds=[sampling.seed * 1_000_003 + number for number in numbers],
+            temperature=sampling.temperature,
+            top_k=sampling.top_k,
+            top_p=sampling.top_p,
+            stop=stop_at_text(self.tokenizer, sampling.stop) if sampling.stop else None,
+            with_figures=False,
+        )
+        return [self._text(ids, made.ids, sampling) for ids, made in zip(prompts, completions, strict=True)]
+
+    def _beams(self, ids: list[int], sampling: Sampling) -> list[str]:
+        found = beam_search(
+            self.model,
+            self.tokenizer,
+            ids,
+            beams=sampling.beams,
+            count=sampling.num_return_sequences,
+            max_new_tokens=self._steps(ids, sampling),
+            ends=self._ends(),
+            stop=sampling.stop,
+        )
+        return [self._text(ids, row, sampling) for row in found]
+
+    def _steps(self, ids: list[int], sampling: Sampling) -> int:
+        """Tokens that may follow a prompt."""
+        room = sampling.max_new_tokens if self.longest is None else self.longest - len(ids)
+        return min(sampling.max_new_tokens, room)
+
+    def _text(self, prompt: list[int], new: list[int], sampling: Sampling) -> str:
+        """The text of a continuation, without what ends it."""
         ends = self._ends()
-        pad = next((i for i in (self.tokenizer.pad_token_id, *ends) if i is not None), 0)
-        input_ids = torch.tensor([[pad] * (width - len(ids)) + ids for ids in prompts], device=self.model.device)
-        mask = torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in prompts], device=self.model.device)
-        steps = sampling.max_new_tokens
-        if self.longest is not None:
-            steps = min(steps, self.longest - width)
-        settings = GenerationConfig(
-            max_new_tokens=steps,
-            do_sample=False,
-            num_beams=sampling.beams,
-            num_return_sequences=sampling.num_return_sequences if sampling.beams > 1 else 1,
-            pad_token_id=pad,
-            bos_token_id=self.tokenizer.bos_token_id,
-            eos_token_id=ends or None,
-        )
-        choose = LogitsProcessorList()
-        if sampling.beams == 1 and sampling.temperature > 0:
-            seeds = [sampling.seed * 1_000_003 + number for number in numbers]
-            choose.append(GumbelNoise(seeds, sampling.temperature, sampling.top_k, sampling.top_p))
-        made = self.model.generate(
-            input_ids,
-            attention_mask=mask,
-            generation_config=settings,
-            logits_processor=choose,
-            stopping_criteria=StoppingCriteriaList(
-                [_Stop(self.tokenizer, sampling.stop, width)] if sampling.stop else []
-            ),
-        )
-        lengths = [len(ids) for ids in prompts for _ in range(settings.num_return_sequences)]
-        texts = []
-        for row, length in zip(made.tolist(), lengths, strict=True):
-            read, new = row[width - length : width], row[width:]
-            end = next((at for at, token in enumerate(new) if token in ends), len(new))
-            before = self.tokenizer.decode(read, skip_special_tokens=True)
-            # Together with the prompt: a token alone may be decoded otherwise, and part of a letter not at all.
-            text = self.tokenizer.decode(read + new[:end], skip_special_tokens=True).removeprefix(before)
-            texts.append(text.partition(sampling.stop)[0] if sampling.stop else text)
-        return texts
+        end = next((at for at, token in enumerate(new) if token in ends), len(new))
+        before = self.tokenizer.decode(prompt, skip_special_tokens=True)
+        # Together with the prompt: a token alone may be decoded otherwise, and part of a letter not at all.
+        text = self.tokenizer.decode(prompt + new[:end], skip_special_tokens=True).removeprefix(before)
+        return str(text.partition(sampling.stop)[0] if sampling.stop else text)
 
     def _ends(self) -> list[int]:
         """The tokens that end a text."""
@@ -153,43 +149,18 @@ class Generator:
         return [] if ends is None else ends if isinstance(ends, list) else [ends]
 
 
-class _Stop(StoppingCriteria):
-    """Ends a row whose continuation holds a text; transformers' ``stop_strings`` also looks into the prompt."""
+def stop_at_text(tokenizer: Any, *texts: str) -> Callable[[Sequence[int]], bool]:
+    """Whether a completion (token ids) holds one of ``texts``; for ``stop`` of `sampler.sample`.
 
-    def __init__(self, tokenizer: Any, stop: str, width: int) -> None:
-        self.tokenizer, self.stop, self.width = tokenizer, stop, width
+    Only the last tokens are read: every token but a special one has at least a byte of text.
+    """
+    tail = max(len(text.encode()) for text in texts) + 8
 
-    def __call__(self, input_ids: Tensor, scores: Any) -> Tensor:
-        """(rows,) bool."""
-        texts = self.tokenizer.batch_decode(input_ids[:, self.width :])
-        return torch.tensor([self.stop in text for text in texts], device=input_ids.device)
+    def stop(ids: Sequence[int]) -> bool:
+        text = tokenizer.decode(list(ids[-tail:]))
+        return any(ending in text for ending in texts)
 
-
-class GumbelNoise(LogitsProcessor):
-    """Samples by Gumbel noise, from a generator per row: the largest of (scores + noise) is a sample of the softmax."""
-
-    def __init__(self, seeds: Iterable[int], temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> None:
-        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self.warpers: list[Any] = []
-        if temperature != 1:
-            self.warpers.append(logits_process.TemperatureLogitsWarper(float(temperature)))
-        if top_k:
-            self.warpers.append(logits_process.TopKLogitsWarper(top_k))
-        if top_p < 1:
-            self.warpers.append(logits_process.TopPLogitsWarper(top_p))
-
-    def keep(self, rows: Iterable[int]) -> None:
-        """Continue with some of the rows, each with its generator."""
-        self.generators = [self.generators[row] for row in rows]
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """(rows, vocabulary) scores with the noise of this step."""
-        scores = scores.float()
-        for warper in self.warpers:
-            scores = warper(input_ids, scores)
-        uniform = torch.stack([torch.rand(scores.shape[1], generator=g, dtype=torch.float64) for g in self.generators])
-        noise = -torch.log(-torch.log(uniform.clamp(min=1e-300)))
-        return scores + noise.to(scores)
+    return stop
 
 
 def load(folder: Path, device: str = "auto", trust: bool = False) -> Generator:

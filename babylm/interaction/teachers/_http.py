@@ -1,0 +1,133 @@
+"""One POST of JSON with retries: what can pass is tried again, what cannot is told at once, and no secret is told."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+
+from babylm import redaction
+
+LONGEST_WAIT = 60.0
+"""Seconds between two attempts at most."""
+LONGEST_ASKED = 600.0
+"""Seconds that a server may ask to wait (Retry-After); beyond, waiting is left to the user."""
+LARGEST = 8 << 20
+"""Bytes of an answer at most."""
+
+
+class PassingError(Exception):
+    """A failure that may pass; ``wait``: seconds that the server asked for."""
+
+    def __init__(self, reason: str, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+class JsonClient:
+    """Posts JSON to one server; threads may share it."""
+
+    def __init__(self, url: str, key: str, timeout: float, retries: int, connections: int) -> None:
+        self.url, self.timeout, self.retries = url.rstrip("/"), timeout, retries
+        self._key = key
+        local = urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
+        self._client = httpx2.Client(
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout=httpx2.Timeout(timeout, connect=min(timeout, 10.0)),
+            limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+            trust_env=not local,  # a proxy of the environment does not know this machine's ports
+            follow_redirects=False,  # a key is for one server
+        )
+        weakref.finalize(self, self._client.close)
+        self.sleep: Callable[[float], None] = time.sleep
+
+    def post(self, path: str, body: dict[str, Any], read: Callable[[Any], str]) -> str:
+        """``read`` of the JSON that answers ``body``.
+
+        ``read`` raises KeyError, IndexError, TypeError or ValueError for JSON of another form.
+
+        Raises:
+            ValueError: The server refuses, or does not answer in any of the attempts; the last reason is told.
+        """
+        for attempt in range(self.retries + 1):
+            try:
+                return self._once(path, body, read)
+            except PassingError as error:
+                if attempt == self.retries or (error.wait or 0) > LONGEST_ASKED:
+                    raise ValueError(self._told(path, str(error), attempt + 1)) from None
+                backoff = min(LONGEST_WAIT, 0.5 * 2**attempt)
+                self.sleep(backoff if error.wait is None else error.wait)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _once(self, path: str, body: dict[str, Any], read: Callable[[Any], str]) -> str:
+        deadline = time.monotonic() + self.timeout
+        try:
+            with self._client.stream("POST", f"{self.url}/{path}", json=body) as response:
+                data = b""
+                for chunk in response.iter_bytes():
+                    data += chunk
+                    if time.monotonic() > deadline:  # the client's own limit is for each piece
+                        raise PassingError(f"no whole answer in {self.timeout:g} s (interaction.endpoint.timeout)")
+                    if len(data) > LARGEST:
+                        raise PassingError(f"an answer of more than {LARGEST:,} bytes")
+        except httpx2.TimeoutException:
+            raise PassingError(f"no whole answer in {self.timeout:g} s (interaction.endpoint.timeout)") from None
+        except httpx2.ConnectError as error:
+            raise PassingError(f"cannot connect ({error}): is the server running?") from None
+        except httpx2.TransportError as error:
+            raise PassingError(f"the connection was lost ({type(error).__name__}: {error})") from None
+        except httpx2.DecodingError as error:
+            raise PassingError(f"an answer that cannot be decoded ({error})") from None
+        return self._read(path, response, data, read)
+
+    def _read(self, path: str, response: httpx2.Response, data: bytes, read: Callable[[Any], str]) -> str:
+        status = response.status_code
+        text = " ".join(data[:2000].decode(errors="replace").split())[:200]
+        if status == 429 or status >= 500:
+            raise PassingError(f"status {status}: {text}", retry_after(response.headers.get("retry-after")))
+        if status != 200:
+            raise ValueError(self._told(path, f"status {status}: {text}{_advice(status)}", 1))
+        try:
+            return read(json.loads(data))
+        except (ValueError, KeyError, IndexError, TypeError):
+            raise PassingError(
+                "an empty answer" if not data.strip() else f"an answer of another form: {text}"
+            ) from None
+
+    def _told(self, path: str, reason: str, attempts: int) -> str:
+        """The error's text, in which the key is not, even if the server repeats it."""
+        reason = reason.replace(self._key, "***") if self._key else reason
+        tried = "" if attempts == 1 else f" ({attempts} attempts)"
+        return redaction.redact(f"interaction.endpoint: {self.url}/{path}: {reason}{tried}")
+
+
+def retry_after(value: str | None, now: float | None = None) -> float | None:
+    """Seconds that a ``Retry-After`` header asks for, a number or a date; None if it says nothing.
+
+    >>> retry_after("3"), retry_after("Thu, 01 Jan 1970 00:01:40 GMT", now=90.0), retry_after("soon")
+    (3.0, 10.0, None)
+    """
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - (time.time() if now is None else now)
+        except ValueError:
+            return None
+    return max(0.0, seconds) if seconds == seconds else None
+
+
+def _advice(status: int) -> str:
+    if status in (401, 403):
+        return "; set the variable that interaction.endpoint.key_variable names"
+    if status == 404:
+        return "; check interaction.endpoint.url (it ends with the version, mostly /v1), .model and .api"
+    return ""

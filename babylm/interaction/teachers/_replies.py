@@ -1,0 +1,119 @@
+"""Answers on disk, so that no question is asked twice, whatever is killed and whenever.
+
+A run keeps every answer that it used in ``teacher/replies.jsonl``, one line each, appended in one write as soon as the
+answer is there. A cache that several runs share has the same form. A line that was cut (a full disk, a power failure)
+is dropped when the file is opened next.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from babylm.corpora.word_count import count as count_words
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked about a text of the student."""
+
+    kind: str
+    """``complete``, ``correct``, ``reply``, ``score`` or ``judge``."""
+    prompt: str
+    completion: str = ""
+    other: str = ""
+    """``judge``: the second completion."""
+    seed: int = 0
+    """0 where nothing is left to chance."""
+
+    @property
+    def words(self) -> int:
+        """Words of the student's text in it."""
+        return count_words(self.prompt) + count_words(self.completion) + count_words(self.other)
+
+    def key(self) -> str:
+        """A hash of the question."""
+        return _hash(asdict(self))
+
+
+class Replies:
+    """The answers of a run, and those of a cache that it shares with others.
+
+    Raises:
+        ValueError: A file has a damaged line before its last one.
+    """
+
+    def __init__(self, teacher: dict[str, Any], file: Path, shared: Path | None = None) -> None:
+        self.teacher = _hash(teacher)
+        """Hash of the teacher's name and of how it is asked; answers of others are not used."""
+        self.name = str(teacher.get("name", ""))
+        self.file, self.shared = file, shared
+        self._lock = threading.Lock()
+        self.entries = {entry["question"]: entry for entry in read(file) if entry["teacher"] == self.teacher}
+        known = [] if shared is None else read(shared)
+        self._of_others = {entry["question"]: entry for entry in known if entry["teacher"] == self.teacher}
+
+    def find(self, question: Question, round_number: int) -> str | None:
+        """The answer to a question if it is known; one from the shared cache then is the run's, too."""
+        key = question.key()
+        if key not in self.entries and key in self._of_others:
+            self._append(self.file, {**self._of_others[key], "round": round_number})
+        entry = self.entries.get(key)
+        return None if entry is None else str(entry["answer"])
+
+    def add(self, question: Question, answer: str, round_number: int) -> None:
+        """Keep an answer; called from several threads."""
+        entry = {
+            "teacher": self.teacher,
+            "name": self.name,
+            "question": question.key(),
+            "round": round_number,
+            **asdict(question),
+            "answer": answer,
+        }
+        self._append(self.file, entry)
+        if self.shared is not None:
+            self._append(self.shared, entry)
+
+    def _append(self, file: Path, entry: dict[str, Any]) -> None:
+        line = (json.dumps(entry, ensure_ascii=False) + "\n").encode()
+        with self._lock:
+            if file == self.file:
+                self.entries[entry["question"]] = entry
+            file.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+            try:
+                if os.write(descriptor, line) != len(line):
+                    raise OSError(f"{file}: the disk is full")
+            finally:
+                os.close(descriptor)
+
+
+def read(file: Path) -> list[dict[str, Any]]:
+    """The answers in a file, without a last line that was cut, which is removed; none if there is no file."""
+    if not file.is_file():
+        return []
+    data = file.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    if len(whole) < len(data):
+        os.truncate(file, len(whole))
+    entries = []
+    for number, line in enumerate(whole.splitlines(), 1):
+        try:
+            entry = json.loads(line)
+            entry["teacher"], entry["question"], entry["answer"], entry["round"]
+        except (ValueError, KeyError, TypeError):
+            raise ValueError(
+                f"{file}, line {number}: is no recorded reply; remove the line, and it is asked again"
+            ) from None
+        entries.append(entry)
+    return entries
+
+
+def _hash(value: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:32]
