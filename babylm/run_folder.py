@@ -29,16 +29,16 @@ LOCK = ".lock"
 def lock_run(folder: Path) -> None:
     """Keep other processes from training in ``folder`` for as long as this one lives, however it ends.
 
-    Without a file system with locks, or in a read-only folder, there is no lock. Reading the folder needs none.
+    In a read-only folder there is no lock. Reading the folder needs none.
 
     Raises:
         ValueError: another process is training there.
     """
     try:
         locks.keep(folder / LOCK)
-    except locks.Locked:
+    except locks.Locked as owner:
         raise ValueError(
-            f"another process is training this run ({folder}): wait for it or stop it, or choose another name=..."
+            f"another process is training this run ({folder}): {owner}. Wait for it, stop it, or choose another name="
         ) from None
 
 

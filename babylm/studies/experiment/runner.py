@@ -145,9 +145,9 @@ def run_study(settings: StudyConfig, log: Log | None = None) -> Path:
     if not settings.part:  # parts are several commands on one folder
         try:
             locks.keep(experiment.folder / ".lock")
-        except locks.Locked:
+        except locks.Locked as owner:
             raise ValueError(
-                f"{experiment.folder}: another command runs this experiment; or split it by part="
+                f"{experiment.folder}: another command runs this experiment: {owner}; wait for it, or split it by part="
             ) from None
     begin = time.monotonic()
     try:

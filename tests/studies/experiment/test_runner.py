@@ -281,7 +281,7 @@ def test_two_commands_on_one_experiment_are_refused_without_parts(tmp_path, toy,
 
     toy(A)
     monkeypatch.setattr(locks, "keep", refuse)
-    with pytest.raises(ValueError, match="another command runs this experiment; or split it by part="):
+    with pytest.raises(ValueError, match=r"another command runs this experiment: .*split it by part="):
         run_study(settings_for(tmp_path))
     run_study(settings_for(tmp_path, part="0/2"))
 
