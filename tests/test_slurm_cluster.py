@@ -1,0 +1,178 @@
+"""The job scripts on a real SLURM of one node, which slurm/testing/up.sh starts on loopback.
+
+Needs Debian's slurm-wlm and munge, and root. A requeued job waits two minutes by itself, so the test releases it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.conftest import ROOT
+
+pytestmark = [
+    pytest.mark.skipif(
+        not all(shutil.which(name) for name in ("slurmctld", "slurmd", "munged", "sbatch")),
+        reason="no SLURM: apt-get install slurm-wlm munge",
+    ),
+    pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="starting a SLURM needs root"),
+]
+SMALL = ["--cpus-per-task=1", "--mem=1500M"]
+"""For the node of the test, in place of the scripts' defaults."""
+RUN = """
+name: r
+track: free
+milestones: [4_000, 8_000]
+corpus: {source: toy, toy: {words: 4_000}}
+tokenizer: {vocab_size: 400}
+model: {preset: smoke, hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 2, intermediate_size: 48}
+phases: [{sequence_length: 32, tokens_per_step: 64}]
+budget: {epochs: 3}
+training: {precision: fp32, attention: sdpa, compile: false, log_every: 1, threads: 1}
+evaluation: {tasks: []}
+"""
+
+
+class Cluster:
+    """A node, and the repository's root as its jobs see it: a folder of links, so that nothing is written elsewhere."""
+
+    def __init__(self, folder, environment):
+        self.folder, self.environment = folder, environment
+
+    def call(self, *words):
+        return subprocess.run(
+            words, env=self.environment, cwd=self.folder, capture_output=True, text=True, check=True
+        ).stdout
+
+    def submit(self, *words):
+        return self.call("sbatch", "--parsable", *SMALL, *map(str, words)).strip().partition(";")[0]
+
+    def fact(self, job, key):
+        """What SLURM says of a job or task; it forgets an ended one after a while."""
+        shown = self.call("scontrol", "show", "job", "--oneliner", job)
+        return next(word.partition("=")[2] for word in shown.split() if word.startswith(f"{key}="))
+
+    def state(self, job):
+        """State of a job or task."""
+        return self.fact(job, "JobState")
+
+    def wait(self, job, *states, seconds=240):
+        """Until a job has one of the states; a requeued one is released."""
+        end = time.monotonic() + seconds
+        while (state := self.state(job)) not in states:
+            if state == "PENDING":
+                subprocess.run(
+                    ["scontrol", "update", f"jobid={job}", "starttime=now"],
+                    env=self.environment,
+                    capture_output=True,
+                    check=False,
+                )
+            assert time.monotonic() < end, f"{job} is {state}, not {states}: {self.logs()}"
+            assert state not in ("FAILED", "NODE_FAIL") or state in states, self.logs()
+            time.sleep(0.3)
+
+    def logs(self):
+        return "\n".join(file.read_text()[-2000:] for file in sorted((self.folder / "checkpoints").glob("*.log")))
+
+    def steps(self, name):
+        """Steps that a run has logged."""
+        file = self.folder / "checkpoints" / name / "metrics.jsonl"
+        return file.read_text().count("\n") if file.is_file() else 0
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    state = tmp_path_factory.mktemp("slurm")
+    environment = {
+        **os.environ,
+        "SLURM_TEST_PORT": str(17_000 + os.getpid() % 1_000 * 2),
+        "PYTHON": sys.executable,
+        "OMP_NUM_THREADS": "1",
+    }
+    up = subprocess.run(
+        [ROOT / "slurm/testing/up.sh", state], env=environment, capture_output=True, text=True, check=False
+    )
+    if up.returncode:
+        pytest.skip(f"SLURM did not start here: {up.stderr.strip()[-300:]}")
+    folder = tmp_path_factory.mktemp("root")
+    for name in ("slurm", "configs", "babylm"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "checkpoints").mkdir()
+    (folder / "run.yaml").write_text(RUN)
+    try:
+        yield Cluster(folder, {**environment, "SLURM_CONF": f"{state}/slurm.conf", "PYTHONPATH": str(ROOT)})
+    finally:
+        subprocess.run([ROOT / "slurm/testing/down.sh", state], env=environment, capture_output=True, check=False)
+
+
+def weights(cluster, name):
+    return json.loads((cluster.folder / "checkpoints" / name / "main" / "babylm.json").read_text())["weights_sha256"]
+
+
+def test_runs_of_an_array_that_are_preempted_twice_equal_their_twins(cluster):
+    """Four tasks: two seeds, each once alone and once preempted twice."""
+    lines = [f"name={name}{seed} seed={seed}" for name in ("twin", "stopped") for seed in (1, 2)]
+    (cluster.folder / "four.txt").write_text("\n".join(lines))
+    array = cluster.submit("--array=0-3", "slurm/sweep.sbatch", "run.yaml", "four.txt")
+    for steps in (5, 60):
+        for task, name in ((2, "stopped1"), (3, "stopped2")):
+            job = f"{array}_{task}"
+            cluster.wait(job, "RUNNING")
+            end = time.monotonic() + 120
+            while cluster.steps(name) < steps:
+                assert time.monotonic() < end, cluster.logs()
+                time.sleep(0.1)
+            cluster.call("scancel", "--batch", "--signal=USR1", job)
+            cluster.wait(job, "PENDING")
+    restarts = {}
+    for task in range(4):
+        cluster.wait(f"{array}_{task}", "COMPLETED")
+        restarts[task] = cluster.fact(f"{array}_{task}", "Restarts")
+    for seed in (1, 2):
+        assert weights(cluster, f"stopped{seed}") == weights(cluster, f"twin{seed}")
+        log = (cluster.folder / "checkpoints" / f"stopped{seed}" / "log.txt").read_text()
+        assert "stopped by SIGUSR1" in log
+        assert "continuing after step" in log
+    assert [restarts[task] for task in range(4)] == ["0", "0", "2", "2"]
+    assert weights(cluster, "twin1") != weights(cluster, "twin2")
+
+
+def test_scancel_saves_and_does_not_requeue(cluster):
+    job = cluster.submit("slurm/train.sbatch", "run.yaml", "name=cancelled", "budget.epochs=50")
+    end = time.monotonic() + 120
+    while cluster.steps("cancelled") < 5:
+        assert time.monotonic() < end, cluster.logs()
+        time.sleep(0.1)
+    second = cluster.submit("slurm/train.sbatch", "run.yaml", "name=cancelled", "budget.epochs=50")
+    cluster.wait(second, "FAILED")
+    assert f"SLURM job {job}: squeue -j {job}" in cluster.logs(), "two tasks never share a run"
+    cluster.call("scancel", job)
+    cluster.wait(job, "CANCELLED")
+    folder = cluster.folder / "checkpoints" / "cancelled"
+    end = time.monotonic() + 30
+    while "stopped by SIGTERM" not in (folder / "log.txt").read_text():
+        assert time.monotonic() < end, cluster.logs()
+        time.sleep(0.2)
+    assert (folder / "last.ckpt").is_file()
+    assert cluster.state(job) == "CANCELLED", "it is not requeued"
+
+
+def test_an_evaluation_is_shared_out_and_a_study_runs(cluster):
+    run = cluster.folder / "checkpoints" / "twin1"
+    if not (run / "main" / "manifest.json").is_file():
+        pytest.skip("needs the runs of the array")
+    array = cluster.submit("--array=0-1", "slurm/evaluate.sbatch", run, "tasks=toy_pairs", "limit=5")
+    study = cluster.submit(
+        "slurm/study.sbatch", "configs/studies/developmental_order.yaml", f"runs=[{run}]", "task=toy_pairs", "seeds=[1]"
+    )
+    for job in (f"{array}_0", f"{array}_1", study):
+        cluster.wait(job, "COMPLETED")
+    stored = sorted(file.parent.name for file in (run / "evaluation").glob("*/toy_pairs.fast.*.json"))
+    assert stored == ["chck_4K", "chck_8K", "main"]
+    assert (cluster.folder / "checkpoints/studies/developmental_order/summary.json").is_file()
