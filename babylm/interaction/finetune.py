@@ -22,11 +22,13 @@ from babylm import optimizers, schedules
 from babylm.config.schema import OptimizerConfig, ScheduleConfig
 from babylm.interaction import rollouts
 from babylm.interaction.episodes import Turn
-from babylm.interaction.sequence_rows import sequence_rows
+from babylm.interaction.sequence_rows import record_values, sequence_rows
 from babylm.models.modeling_babylm import BabyLMForCausalLM
 from babylm.objectives import Objective
 from babylm.randomness import Purpose, derive_seed
 
+MUON_ADAM = 0.3
+"""With Muon, the learning rate of embeddings and vectors is this share of that of the matrices."""
 Group = Sequence[Turn]
 """Sequences that answer one prompt."""
 
@@ -46,10 +48,15 @@ class FineTuning:
     betas: tuple[float, float] = (0.9, 0.99)
     max_grad_norm: float = 1.0
 
+    optimizer_name: Literal["adamw", "muon"] = "adamw"
+
     def optimizer(self) -> OptimizerConfig:
         """The same as a section of a run's configuration."""
         decay, betas = self.weight_decay, list(self.betas)
-        return OptimizerConfig(name="adamw", lr=self.lr, weight_decay=decay, betas=betas, eps=1e-8)
+        name, adam_lr = self.optimizer_name, self.lr * MUON_ADAM
+        return OptimizerConfig(
+            name=name, lr=self.lr, adam_lr=adam_lr, weight_decay=decay, betas=betas, eps=1e-8, momentum_warmup=100
+        )
 
 
 def fine_tune(
@@ -71,6 +78,7 @@ def fine_tune(
     if not groups:
         raise ValueError("fine-tuning: there is no group of sequences to learn from")
     objective.prepare(model)
+    record_values(objective, model, [turn for group in groups for turn in group], pad)
     config = settings.optimizer()
     named = [*model.named_parameters(), *objective.named_parameters()]
     optimizer = optimizers.build(config, named)

@@ -16,7 +16,7 @@ share of corpus rows keeps the student's language. A group's sequences are never
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from babylm.batches.feed import TokenBatch
@@ -102,6 +102,8 @@ class SequenceBatch(MaskedBatch):
     reward: Tensor
     behaviour_logp: Tensor
     reference_logp: Tensor
+    optional: dict[str, Tensor] = field(default_factory=dict)
+    """Those of the objective's ``optional_fields`` that the rows have, (n,) each."""
 
 
 class SequenceObjective(Hybrid):
@@ -109,6 +111,8 @@ class SequenceObjective(Hybrid):
 
     config: SequenceSettings
     learner_metrics: tuple[str, ...] = ()
+    optional_fields: tuple[str, ...] = ()
+    """Further values per token that it reads from the rows."""
 
     @property
     def metric_names(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -124,6 +128,7 @@ class SequenceObjective(Hybrid):
         start = torch.arange(0, rows * length, length, device=device)[:, None]
         positions = (start + torch.arange(length - 1, device=device)).flatten()  # (rows * (length - 1),)
         extra = {name: batch.extra[name][:, 1:].flatten() for name in FIELDS}
+        optional = {n: batch.extra[n][:, 1:].flatten() for n in self.optional_fields if n in batch.extra}
         weights = (extra["sequence_ids"] >= 0).float()
         return SequenceBatch(
             tokens=batch.tokens,
@@ -133,6 +138,7 @@ class SequenceObjective(Hybrid):
             targets=batch.tokens[:, 1:].flatten(),
             weights=weights,
             masked=torch.zeros_like(weights, dtype=torch.bool),
+            optional=optional,
             **extra,
         )
 
@@ -149,6 +155,14 @@ class SequenceObjective(Hybrid):
         )
         sequences = collect(batch, -losses.nll)
         value, metrics = self.sequence_loss(sequences)
+        return self._summed(sequences, value, metrics)
+
+    def behaviour_values(self, model: Model, batch: TokenBatch) -> Tensor | None:
+        """(rows, length) values to be recorded with the tokens when they are sampled; None if the learner has none."""
+        return None
+
+    def _summed(self, sequences: Sequences, value: Tensor, metrics: dict[str, Tensor]) -> Loss:
+        """The sum of the losses ``value`` of the items, with the language-modelling term, and what is reported."""
         total, count = value.sum(), torch.tensor(float(max(len(value), 1)), device=value.device)
         if self.config.lm_weight and len(sequences.logp):
             best = self.imitated(sequences)
