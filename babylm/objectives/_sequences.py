@@ -58,6 +58,9 @@ class Sequences(NamedTuple):
     """Sum of the log-probabilities when the sequence was sampled."""
     reference_logp: Tensor
     """Sum of the log-probabilities under the reference model."""
+    k3: Tensor | None = None
+    """Sum over its tokens of exp(r) - r - 1, r their log-ratio of the reference to the model: an estimate of the KL
+    divergence from the reference that is never negative (Schulman's k3), with gradient."""
 
     @property
     def mean_logp(self) -> Tensor:
@@ -197,6 +200,7 @@ def collect(batch: SequenceBatch, logp: Tensor) -> Sequences:
         """A value that all tokens of a sequence share; a mean would round it, and equal rewards must stay equal."""
         return values.new_zeros(len(ids)).scatter(0, index, values[real])
 
+    log_ratio = torch.where(real, batch.reference_logp - logp, 0.0)
     _, group = torch.unique(of_sequence(batch.group_ids), return_inverse=True)
     return Sequences(
         logp=total(logp),
@@ -205,4 +209,5 @@ def collect(batch: SequenceBatch, logp: Tensor) -> Sequences:
         reward=of_sequence(batch.reward),
         behaviour_logp=total(batch.behaviour_logp),
         reference_logp=total(batch.reference_logp),
+        k3=total(log_ratio.exp() - log_ratio - 1),
     )
