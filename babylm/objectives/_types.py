@@ -139,8 +139,15 @@ class Objective:
         """What every revision records about the objective, beside its name."""
         return {}
 
-    def flops_per_token(self, length: int, head_fraction: float) -> float:
-        """FLOPs per token, in rows of ``length``, of what the objective computes beside the model's own training."""
+    def remarks(self) -> list[str]:
+        """Lines about the objective for the plan that is shown before the first step."""
+        return []
+
+    def flops_per_token(self, length: int, head_fraction: float, training: float) -> float:
+        """FLOPs per token, in rows of ``length``, of what the objective computes beside training the model.
+
+        ``head_fraction``: share of the positions whose logits are computed; ``training``: the model's own FLOPs.
+        """
         return 0.0
 
     def prepare(self, network: Any) -> None:

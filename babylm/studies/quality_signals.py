@@ -42,19 +42,21 @@ class Settings(StudyConfig):
     """Folder with ``train.jsonl`` and ``test.jsonl`` of GSM8K, to be answered by ``model``; null: sums."""
     model: str | None = None
     """With ``gsm8k``: a revision of this codebase, the base."""
-    lr: float = number(3e-4, "(0, 1]")
-    """Learning rate of imitation and sigma-RRHF."""
-    preference_lr: float = number(1e-4, "(0, 1]")
+    lr: float = number(1e-3, "(0, 1]")
+    """Learning rate of imitation."""
+    rank_lr: float = number(5e-4, "(0, 1]")
+    """Learning rate of sigma-RRHF."""
+    preference_lr: float = number(3e-4, "(0, 1]")
     """Learning rate of DPO and GRPO."""
     beta: float = number(5.0, "(0, 1e4]")
     """Of DPO; the ablation has 0.1."""
-    rank_weight: float = number(0.003, "(0, 1e4]")
+    rank_weight: float = number(0.001, "(0, 1e4]")
     """Of sigma-RRHF, with scores standardised within the group."""
 
     @property
     def not_deciding(self) -> tuple[str, ...]:
         """What an arm's condition holds."""
-        return (*super().not_deciding, "lr", "preference_lr", "beta", "rank_weight")
+        return (*super().not_deciding, "lr", "rank_lr", "preference_lr", "beta", "rank_weight")
 
     @property
     def parts(self) -> Scale:
@@ -79,7 +81,7 @@ def conditions(settings: Settings) -> list[Condition]:
     entropy = SIGNALS[0]
     signals = SIGNALS if settings.gsm8k is None else SIGNALS[:-1]
     imitate = {"objective": "supervised", "settings": {"minimum_reward": -1e9}, "lr": settings.lr}
-    rrhf = {"objective": "rrhf", "lr": settings.lr, "learn from": "group"}
+    rrhf = {"objective": "rrhf", "lr": settings.rank_lr, "learn from": "group"}
     ranked = {"rank_weight": settings.rank_weight}
     dpo = {"objective": "dpo", "lr": settings.preference_lr, "learn from": "pair"}
     grpo = {"objective": "grpo", "settings": {}, "lr": settings.preference_lr, "learn from": "group", "right": 1.0}

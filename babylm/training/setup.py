@@ -125,9 +125,12 @@ def model_config(model: ModelConfig, prediction_mode: str, corpus: PackedCorpus)
 def flops_per_token(shape: BabyLMConfig, objective: Objective) -> Callable[[int], float]:
     """Sequence length -> FLOPs of training on one token: the model's, and what the objective computes beside it."""
     head_fraction = objective.config.head_fraction(0.5)  # it is linear in the progress, so this is its mean
-    return lambda length: (
-        flops.training_flops_per_token(shape, length, head_fraction) + objective.flops_per_token(length, head_fraction)
-    )
+
+    def per_token(length: int) -> float:
+        training = flops.training_flops_per_token(shape, length, head_fraction)
+        return training + objective.flops_per_token(length, head_fraction, training)
+
+    return per_token
 
 
 @dataclass
@@ -257,6 +260,8 @@ def _summary(config: Config, parts: Parts, folder: run_folder.RunFolder, needed:
     summary = plan_summary.describe(config, parts.feed, flops.parameter_count(parts.shape), needed, free)
     if parts.initial is not None:
         summary += f"\n       {describe_initial(parts.initial, challenge=config.track != 'free')}"
+    for remark in parts.objective.remarks():
+        summary += f"\n       {remark}"
     return summary
 
 
