@@ -21,15 +21,13 @@ ROWS = 64
 
 def record_values(objective: Objective, model: torch.nn.Module, turns: Sequence[Turn], pad: int) -> None:
     """Write the values that ``objective`` gives the tokens of turns now into their ``meta``, if it has values."""
-    values_of = getattr(objective, "behaviour_values", None)
-    if values_of is None:
-        return
     training = model.training
     model.eval()
     device = next(model.parameters()).device
     for first in range(0, len(turns), ROWS):
         part = turns[first : first + ROWS]
-        values = values_of(model, sequence_rows([[turn] for turn in part], pad=pad, step=0, divisor=1.0).to(device))
+        rows = sequence_rows([[turn] for turn in part], pad=pad, step=0, divisor=1.0).to(device)
+        values = objective.behaviour_values(model, rows)  # type: ignore[arg-type]
         if values is None:
             break
         for row, turn in zip(values.tolist(), part, strict=True):

@@ -160,10 +160,6 @@ class SequenceObjective(Hybrid):
         value, metrics = self.sequence_loss(sequences)
         return self._summed(sequences, value, metrics)
 
-    def behaviour_values(self, model: Model, batch: TokenBatch) -> Tensor | None:
-        """(rows, length) values to be recorded with the tokens when they are sampled; None if the learner has none."""
-        return None
-
     def _summed(self, sequences: Sequences, value: Tensor, metrics: dict[str, Tensor]) -> Loss:
         """The sum of the losses ``value`` of the items, with the language-modelling term, and what is reported."""
         total, count = value.sum(), torch.tensor(float(max(len(value), 1)), device=value.device)

@@ -156,6 +156,10 @@ class Objective:
     def after_step(self, network: Any, completed: int) -> None:
         """Called after each optimizer step with the number of steps done."""
 
+    def behaviour_values(self, model: Model, batch: TokenBatch) -> Tensor | None:
+        """(rows, length) values to be recorded with sampled tokens before they are learnt from; None for none."""
+        return None
+
     def named_parameters(self) -> list[tuple[str, Parameter]]:
         """The parameters of ``module``, by names that begin with ``objective.``."""
         if self.module is None:

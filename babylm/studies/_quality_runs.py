@@ -29,11 +29,7 @@ WEIGHTS, GROUPS, FACTS = "base.safetensors", "groups.jsonl", "facts.json"
 
 
 def prepare(domain: Domain, scale: Scale, folder: Path, seed: int) -> None:
-    """Write the base, its saturated groups with their signals, and facts about them to ``folder``, whole or not at all.
-
-    Raises:
-        ValueError: No question is answered right in all samples.
-    """
+    """Write the base, its saturated groups with their signals, and facts about them to ``folder``, once."""
     from safetensors.torch import save_file
 
     from babylm.interaction import episodes
@@ -56,13 +52,10 @@ def prepare(domain: Domain, scale: Scale, folder: Path, seed: int) -> None:
     right = [all(domain.is_right(q, turn.ids) for turn in group) for q, group in zip(questions, groups, strict=True)]
     saturated = [group for group, is_saturated in zip(groups, right, strict=True) if is_saturated]
     asked = [question for question, is_saturated in zip(questions, right, strict=True) if is_saturated]
-    if not saturated:
-        raise ValueError(
-            f"none of {len(questions)} questions is answered right in all of {scale.samples} samples: the base is too "
-            "weak for this study"
-        )
-    add_reference(base, saturated, pad)
-    facts = add_signals(domain, base, asked, saturated, seed)
+    facts: dict[str, float] = {}
+    if saturated:
+        add_reference(base, saturated, pad)
+        facts = add_signals(domain, base, asked, saturated, seed)
     with files.atomic_folder(folder) as work:
         save_file({name: value.contiguous() for name, value in base.named_parameters()}, work / WEIGHTS)
         episodes.write(work / GROUPS, [turn for group in saturated for turn in group])
@@ -70,7 +63,11 @@ def prepare(domain: Domain, scale: Scale, folder: Path, seed: int) -> None:
 
 
 def load(domain: Domain, folder: Path) -> tuple[BabyLMForCausalLM, list[list[Turn]]]:
-    """The base and the saturated groups of ``folder``."""
+    """The base and the saturated groups of ``folder``.
+
+    Raises:
+        ValueError: No question was answered right in all samples.
+    """
     from safetensors.torch import load_file
 
     from babylm.interaction import episodes
@@ -78,6 +75,11 @@ def load(domain: Domain, folder: Path) -> tuple[BabyLMForCausalLM, list[list[Tur
     base = domain.network()
     base.load_state_dict(load_file(folder / WEIGHTS), strict=False)  # tied names are absent
     turns = episodes.read(folder / GROUPS)
+    if not turns:
+        asked = files.read_json(folder / FACTS)["questions"]
+        raise ValueError(
+            f"none of {asked} questions is answered right in all samples: the base is too weak for this study"
+        )
     return base.eval(), [list(group) for _, group in itertools.groupby(turns, key=lambda turn: turn.episode)]
 
 
