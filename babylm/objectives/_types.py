@@ -153,6 +153,9 @@ class Objective:
     def prepare(self, network: Any) -> None:
         """Make what the objective needs of the network that it trains; called once, before the first step."""
 
+    def restart(self, network: Any) -> None:
+        """Forget, in place, what was learnt so far: ``network`` has its first weights again and learns anew."""
+
     def after_step(self, network: Any, completed: int) -> None:
         """Called after each optimizer step with the number of steps done."""
 

@@ -54,8 +54,13 @@ class PPO(SequenceObjective):
         if self.module is None:
             weight = next(network.parameters())
             self.module = torch.nn.Linear(network.config.hidden_size, 1, device=weight.device)
-            torch.nn.init.zeros_(self.module.weight)
-            torch.nn.init.zeros_(self.module.bias)
+            self.restart(network)
+
+    def restart(self, network: Any) -> None:
+        """Let all values be 0."""
+        assert self.module is not None
+        for parameter in self.module.parameters():
+            torch.nn.init.zeros_(parameter)
 
     def behaviour_values(self, model: Model, batch: TokenBatch) -> Tensor:
         """(rows, length): the value of the hidden state that predicts each token; 0 for the first of a row."""

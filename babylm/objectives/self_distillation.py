@@ -45,6 +45,11 @@ class FromItself(Distillation):
         if not self.teachers:
             self.teachers = [copy.deepcopy(network).eval().requires_grad_(False)]
 
+    def restart(self, network: Any) -> None:
+        """Take the network as it is now."""
+        (teacher,) = self.teachers
+        teacher.load_state_dict(network.state_dict())
+
     def after_step(self, network: Any, completed: int) -> None:
         """Move the teacher towards the student."""
         if completed % self.config.teacher_every:

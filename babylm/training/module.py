@@ -145,6 +145,7 @@ class Pretraining(L.LightningModule):
     def restart(self, weights: dict[str, Tensor]) -> None:
         """Learn anew from ``weights``, with an optimizer that has made no step; `completed` counts on."""
         self.network.load_state_dict(weights)
+        self.objective.restart(self.network)
         optimizer = self.optimizers()
         assert isinstance(optimizer, LightningOptimizer)
         optimizer.optimizer.state.clear()

@@ -132,6 +132,10 @@ def test_a_two_armed_bandit_improves_and_the_values_learn_the_reward():
         optimizer.step()
     assert model.logits.softmax(0)[0].item() > 0.9
     assert objective.behaviour_values(model, batch)[0, 1].item() > 0.5
+    head = list(objective.module.parameters())
+    objective.restart(model)
+    assert [id(p) for p in objective.module.parameters()] == [id(p) for p in head], "the optimizer keeps its parameters"
+    assert not any(p.abs().max() for p in head)
     assert {name for name, _ in objective.named_parameters()} == {"objective.weight", "objective.bias"}
 
 
