@@ -152,6 +152,10 @@ def run_train_or_prepare(command: Command, words: list[str], scratch: Path) -> N
         more.append("training.dry_run=true")
     if not Path(written.corpus.path).exists():
         more.append("corpus.path=corpora/strict_small")
+    if teachers := getattr(written.objective, "teachers", []):  # one that is trained here stands for each of them
+        of_teacher = [word for word in more if not word.startswith("training.dry_run")]
+        assert train.main(config.load("configs/ablations/causal.yaml", [*of_teacher, "name=teacher"])) == 0
+        more.append(f"objective.teachers=[{','.join([f'{scratch}/made/teacher'] * len(teachers))}]")
     assert config_command(module.__doc__, module.main, changed(words[1:], more)) == 0
     if module is train and to_the_end and not written.training.dry_run:
         assert (scratch / "made" / written.name / "main" / "manifest.json").exists()

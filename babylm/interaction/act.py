@@ -17,8 +17,10 @@ from babylm.interaction import caregiver, rollouts
 from babylm.interaction.environments import Environment
 from babylm.interaction.episodes import Turn
 from babylm.interaction.rollouts import Completion
+from babylm.interaction.sequence_rows import record_values
 from babylm.interaction.teachers import Teacher
 from babylm.models.modeling_babylm import BabyLMForCausalLM
+from babylm.objectives import Objective
 from babylm.randomness import Purpose, derive_seed
 
 TEST = 0
@@ -42,6 +44,8 @@ class Actor:
         self.student, self.reference = student, reference.eval()
         self.tokenizer, self.special = tokenizer, special
         self.teacher, self.environment, self.settings, self.seed = teacher, environment, settings, seed
+        self.objective: Objective | None = None
+        """What the student learns by, if values of it are to be recorded with the turns."""
         self.positions: int = student.config.max_position_embeddings
         stop, entries = environment.stop, range(tokenizer.get_vocab_size())
         stops = [token for token in entries if stop and tokenizer.decode([token]).endswith(stop)]
@@ -64,6 +68,8 @@ class Actor:
         self._answer(round_number, turns)
         for turn, completion in zip(turns, self._log_probs(self.reference, turns), strict=True):
             turn.meta["reference_logp"] = completion.logp
+        if self.objective is not None:
+            record_values(self.objective, self.student, turns, self.special["pad"])
         return turns
 
     def prompts(self, round_number: int, count: int) -> list[str]:

@@ -55,6 +55,7 @@ def interact(config: Config, log: Log | None = None) -> Path:
         student = Actor(module.network, setup.network(), tokens, special, *parts)
         teacher.open(folder / "teacher")
         _record(teacher, config, folder)
+        student.objective = setup.objective
         feeds[-1].bind(student, log, lambda: module.restart(dict(student.reference.state_dict())))
 
     made = pretrain(config, log, make_feed, prepared)

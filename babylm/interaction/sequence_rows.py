@@ -8,9 +8,32 @@ import torch
 
 from babylm.batches.feed import TokenBatch
 from babylm.interaction.episodes import Turn
+from babylm.objectives import Objective
 
 MULTIPLE = 8
 """Rows are as long as a multiple of this, so that few lengths occur."""
+
+VALUES = "values"
+"""Key of a turn's ``meta``: the value of each of its tokens when it was sampled, for learners that have values."""
+ROWS = 64
+"""Sequences whose values are computed at once."""
+
+
+def record_values(objective: Objective, model: torch.nn.Module, turns: Sequence[Turn], pad: int) -> None:
+    """Write the values that ``objective`` gives the tokens of turns now into their ``meta``, if it has values."""
+    training = model.training
+    model.eval()
+    device = next(model.parameters()).device
+    for first in range(0, len(turns), ROWS):
+        part = turns[first : first + ROWS]
+        rows = sequence_rows([[turn] for turn in part], pad=pad, step=0, divisor=1.0).to(device)
+        values = objective.behaviour_values(model, rows)  # type: ignore[arg-type]
+        if values is None:
+            break
+        for row, turn in zip(values.tolist(), part, strict=True):
+            begin = len(turn.prompt_ids)
+            turn.meta[VALUES] = row[begin : begin + len(turn.ids)]
+    model.train(training)
 
 
 def sequence_rows(groups: Sequence[Sequence[Turn]], *, pad: int, step: int, divisor: float) -> TokenBatch:
@@ -44,5 +67,10 @@ def sequence_rows(groups: Sequence[Sequence[Turn]], *, pad: int, step: int, divi
         "behaviour_logp": behaviour,
         "reference_logp": reference,
     }
+    if all(VALUES in turn.meta for _, turn in turns):
+        extra["behaviour_value"] = torch.zeros(shape)
+        for row, (_, turn) in enumerate(turns):
+            begin = len(turn.prompt_ids)
+            extra["behaviour_value"][row, begin : begin + len(turn.ids)] = torch.tensor(turn.meta[VALUES])
     words = torch.zeros(shape, dtype=torch.uint8)
     return TokenBatch(tokens, documents, words, step=step, step_rows=len(turns), divisor=divisor, extra=extra)

@@ -77,11 +77,27 @@ class BabyLMForCausalLM(_LanguageModel, GenerationMixin):
         >>> losses.nll.shape, losses.log_z.shape
         (torch.Size([3]), torch.Size([3]))
         """
+        states = self.target_states(input_ids, document_ids, bidirectional, target_positions)
+        return self.state_losses(states, targets)
+
+    def target_states(
+        self, input_ids: Tensor, document_ids: Tensor, bidirectional: Tensor, target_positions: Tensor
+    ) -> Tensor:
+        """The hidden states (N, hidden_size) that predict the targets; arguments as in `token_losses`."""
         hidden = self.model.forward_packed(input_ids, document_ids, bidirectional)  # (B, T, hidden_size)
         # Logits for the N targets alone, which are a fraction of B * T in masked rows.
-        hidden = hidden.flatten(0, 1)[target_positions]  # (N, hidden_size)
-        with torch.autocast(hidden.device.type, enabled=False, cache_enabled=False):
-            return self.head.loss(hidden, targets)
+        return hidden.flatten(0, 1)[target_positions]
+
+    def state_losses(self, states: Tensor, targets: Tensor) -> TokenLosses:
+        """The loss of each target (N,), predicted from the hidden states (N, hidden_size)."""
+        with torch.autocast(states.device.type, enabled=False, cache_enabled=False):
+            return self.head.loss(states, targets)
+
+    def state_logits(self, states: Tensor) -> Tensor:
+        """Float32 logits (N, vocab_size) of the hidden states (N, hidden_size)."""
+        with torch.autocast(states.device.type, enabled=False, cache_enabled=False):
+            logits: Tensor = self.head(states)
+        return logits
 
     def forward(
         self,

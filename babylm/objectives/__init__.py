@@ -11,9 +11,9 @@ both, give what one big batch gives.
 from babylm import registry
 from babylm.batches.feed import TokenBatch
 from babylm.config.schema import ObjectiveConfig
-from babylm.objectives._types import Loss, MaskedBatch, Model, Objective, SpecialTokens
+from babylm.objectives._types import Loss, MaskedBatch, Model, Objective, RunFacts, SpecialTokens
 
-__all__ = ["Loss", "MaskedBatch", "Model", "Objective", "SpecialTokens", "TokenBatch", "build"]
+__all__ = ["Loss", "MaskedBatch", "Model", "Objective", "RunFacts", "SpecialTokens", "TokenBatch", "build"]
 
 
 def build(settings: ObjectiveConfig, special: SpecialTokens) -> Objective:

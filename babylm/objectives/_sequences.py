@@ -16,7 +16,7 @@ share of corpus rows keeps the student's language. A group's sequences are never
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from babylm.batches.feed import TokenBatch
@@ -58,6 +58,9 @@ class Sequences(NamedTuple):
     """Sum of the log-probabilities when the sequence was sampled."""
     reference_logp: Tensor
     """Sum of the log-probabilities under the reference model."""
+    k3: Tensor | None = None
+    """Sum over its tokens of exp(r) - r - 1, r their log-ratio of the reference to the model: an estimate of the KL
+    divergence from the reference that is never negative (Schulman's k3), with gradient."""
 
     @property
     def mean_logp(self) -> Tensor:
@@ -102,6 +105,8 @@ class SequenceBatch(MaskedBatch):
     reward: Tensor
     behaviour_logp: Tensor
     reference_logp: Tensor
+    optional: dict[str, Tensor] = field(default_factory=dict)
+    """Those of the objective's ``optional_fields`` that the rows have, (n,) each."""
 
 
 class SequenceObjective(Hybrid):
@@ -109,6 +114,8 @@ class SequenceObjective(Hybrid):
 
     config: SequenceSettings
     learner_metrics: tuple[str, ...] = ()
+    optional_fields: tuple[str, ...] = ()
+    """Further values per token that it reads from the rows."""
 
     @property
     def metric_names(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -124,6 +131,7 @@ class SequenceObjective(Hybrid):
         start = torch.arange(0, rows * length, length, device=device)[:, None]
         positions = (start + torch.arange(length - 1, device=device)).flatten()  # (rows * (length - 1),)
         extra = {name: batch.extra[name][:, 1:].flatten() for name in FIELDS}
+        optional = {n: batch.extra[n][:, 1:].flatten() for n in self.optional_fields if n in batch.extra}
         weights = (extra["sequence_ids"] >= 0).float()
         return SequenceBatch(
             tokens=batch.tokens,
@@ -133,6 +141,7 @@ class SequenceObjective(Hybrid):
             targets=batch.tokens[:, 1:].flatten(),
             weights=weights,
             masked=torch.zeros_like(weights, dtype=torch.bool),
+            optional=optional,
             **extra,
         )
 
@@ -149,6 +158,10 @@ class SequenceObjective(Hybrid):
         )
         sequences = collect(batch, -losses.nll)
         value, metrics = self.sequence_loss(sequences)
+        return self._summed(sequences, value, metrics)
+
+    def _summed(self, sequences: Sequences, value: Tensor, metrics: dict[str, Tensor]) -> Loss:
+        """The sum of the losses ``value`` of the items, with the language-modelling term, and what is reported."""
         total, count = value.sum(), torch.tensor(float(max(len(value), 1)), device=value.device)
         if self.config.lm_weight and len(sequences.logp):
             best = self.imitated(sequences)
@@ -183,6 +196,7 @@ def collect(batch: SequenceBatch, logp: Tensor) -> Sequences:
         """A value that all tokens of a sequence share; a mean would round it, and equal rewards must stay equal."""
         return values.new_zeros(len(ids)).scatter(0, index, values[real])
 
+    log_ratio = torch.where(real, batch.reference_logp - logp, 0.0)
     _, group = torch.unique(of_sequence(batch.group_ids), return_inverse=True)
     return Sequences(
         logp=total(logp),
@@ -191,4 +205,5 @@ def collect(batch: SequenceBatch, logp: Tensor) -> Sequences:
         reward=of_sequence(batch.reward),
         behaviour_logp=total(batch.behaviour_logp),
         reference_logp=total(batch.reference_logp),
+        k3=total(log_ratio.exp() - log_ratio - 1),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from babylm.batches.feed import TokenBatch
 from babylm.config.schema import ObjectiveConfig
@@ -12,6 +12,18 @@ from babylm.lazy import torch
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
+    from torch.nn import Module, Parameter
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What an objective may have to know of its run before it begins."""
+
+    track: str
+    corpus: str
+    """Fingerprint of the prepared corpus."""
+    vocabulary: Mapping[str, int]
+    """Token -> id of the run's tokenizer."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +73,11 @@ class TokenLosses(Protocol):
 
 
 class Model(Protocol):
-    """A model, as objectives see it."""
+    """A model, as objectives see it (`BabyLMForCausalLM`).
+
+    Most objectives need `token_losses` alone. The others are its parts: what else is computed from the hidden states
+    (values, whole distributions) takes them from one forward pass.
+    """
 
     def token_losses(
         self,
@@ -71,7 +87,18 @@ class Model(Protocol):
         target_positions: Tensor,
         targets: Tensor,
     ) -> TokenLosses:
-        """The loss of each target (n,) of packed rows (`BabyLMForCausalLM.token_losses`)."""
+        """The loss of each target (n,) of packed rows."""
+
+    def target_states(
+        self, input_ids: Tensor, document_ids: Tensor, bidirectional: Tensor, target_positions: Tensor
+    ) -> Tensor:
+        """The hidden states (n, hidden_size) that predict the targets."""
+
+    def state_losses(self, states: Tensor, targets: Tensor) -> TokenLosses:
+        """The loss of each target (n,) from its hidden state."""
+
+    def state_logits(self, states: Tensor) -> Tensor:
+        """Float32 logits (n, vocab_size) of hidden states."""
 
 
 @dataclass
@@ -85,7 +112,11 @@ class Loss:
 
 
 class Objective:
-    """Base of the objectives: a subclass says which positions are predicted (`corrupt`)."""
+    """Base of the objectives: a subclass says which positions are predicted (`corrupt`).
+
+    An objective may train a ``module`` of its own beside the model, or keep other state from step to step: both are
+    saved with the run's state and never exported.
+    """
 
     uniforms_per_token = 0
     """Random numbers needed per token."""
@@ -94,6 +125,58 @@ class Objective:
 
     def __init__(self, config: ObjectiveConfig, special: SpecialTokens) -> None:
         self.config, self.special = config, special
+        self.module: Module | None = None
+        """What is trained beside the model (a value head); made by `prepare`."""
+
+    def open(self, run: RunFacts) -> None:
+        """Check, before a run's folder is made, what the objective needs besides text; ValueError names the setting."""
+
+    def identity(self) -> dict[str, Any]:
+        """What must be equal for a run to be continued, by key, where a setting alone does not say it."""
+        return {}
+
+    def facts(self) -> dict[str, Any]:
+        """What every revision records about the objective, beside its name."""
+        return {}
+
+    def remarks(self) -> list[str]:
+        """Lines about the objective for the plan that is shown before the first step."""
+        return []
+
+    def flops_per_token(self, length: int, head_fraction: float, training: float) -> float:
+        """FLOPs per token, in rows of ``length``, of what the objective computes beside training the model.
+
+        ``head_fraction``: share of the positions whose logits are computed; ``training``: the model's own FLOPs.
+        """
+        return 0.0
+
+    def prepare(self, network: Any) -> None:
+        """Make what the objective needs of the network that it trains; called once, before the first step."""
+
+    def restart(self, network: Any) -> None:
+        """Forget, in place, what was learnt so far: ``network`` has its first weights again and learns anew."""
+
+    def after_step(self, network: Any, completed: int) -> None:
+        """Called after each optimizer step with the number of steps done."""
+
+    def behaviour_values(self, model: Model, batch: TokenBatch) -> Tensor | None:
+        """(rows, length) values to be recorded with sampled tokens before they are learnt from; None for none."""
+        return None
+
+    def named_parameters(self) -> list[tuple[str, Parameter]]:
+        """The parameters of ``module``, by names that begin with ``objective.``."""
+        if self.module is None:
+            return []
+        return [(f"objective.{name}", parameter) for name, parameter in self.module.named_parameters()]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and plain data that an exact continuation needs."""
+        return {} if self.module is None else {"module": dict(self.module.state_dict())}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a saved state."""
+        if self.module is not None:
+            self.module.load_state_dict(state["module"])
 
     def draw_uniforms(self, rows: int, length: int, generator: Generator) -> Tensor:
         """Uniforms (rows, uniforms_per_token, length) for all rows of an optimizer step, on the generator's device."""

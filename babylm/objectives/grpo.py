@@ -23,7 +23,7 @@ class Settings(SequenceSettings):
     epsilon: float = number(0.2, "(0, 1]")
     """Largest change of the probability ratio that is rewarded."""
     beta: float = number(0.0, "[0, 1e4]")
-    """Weight of the KL divergence to the reference (estimator k3, per token in the mean)."""
+    """Weight of the KL divergence from the reference: the estimator k3 of each token, in the mean."""
     length_normalized: bool = True
     """Mean log-ratios per token instead of sums."""
 
@@ -35,15 +35,15 @@ class GRPO(SequenceObjective):
     learner_metrics = ("reward", "clipped")
 
     def sequence_loss(self, sequences: Sequences) -> tuple[Tensor, dict[str, Tensor]]:
-        """Clipped surrogate per sequence + beta * k3, by log-ratios of sequences."""
+        """Clipped surrogate per sequence + beta * k3, by the mean (or sum) over its tokens."""
         advantage = group_advantage(sequences, self.config.scale_rewards)
         length = sequences.length if self.config.length_normalized else torch.ones_like(sequences.length)
         ratio = ((sequences.logp - sequences.behaviour_logp) / length).exp()
         clipped = ratio.clamp(1 - self.config.epsilon, 1 + self.config.epsilon)
         value = -torch.minimum(ratio * advantage, clipped * advantage)
         if self.config.beta:
-            log_ratio = (sequences.reference_logp - sequences.logp) / length
-            value = value + self.config.beta * (log_ratio.exp() - log_ratio - 1)
+            assert sequences.k3 is not None
+            value = value + self.config.beta * sequences.k3 / length
         return value, {"reward": sequences.reward, "clipped": (ratio != clipped).float()}
 
 

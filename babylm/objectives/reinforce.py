@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 class Settings(SequenceSettings):
     """Settings of the objective ``reinforce``."""
 
+    negative_reward: float = number(-1.0, "[-1e9, 0]")
+    """What a reward of -1 is worth (ReSpect: -0.1); rewards above 0 stay as they are."""
     baseline: Literal["none", "leave_one_out"] = "none"
     """``leave_one_out``: the mean reward of the other sequences of the group (RLOO, arXiv 2402.14740)."""
     importance: Literal["none", "negative"] = "none"
-    """``negative``: advantages below 0 are weighted by the ratio of the probability now and when sampled."""
+    """``negative``: advantages below 0 are weighted by the ratio of the probability now and when sampled, which keeps
+    their gradient bounded (ReSpect, arXiv 2410.13852; CoGen, 2408.15992)."""
     importance_clip: float = number(5.0, "(0, 1e9]")
     """Largest importance weight."""
     length_normalized: bool = False
@@ -36,9 +39,9 @@ class Reinforce(SequenceObjective):
 
     def sequence_loss(self, sequences: Sequences) -> tuple[Tensor, dict[str, Tensor]]:
         """-weight * advantage * logp per sequence."""
-        advantage = sequences.reward
+        advantage = torch.where(sequences.reward < 0, -self.config.negative_reward * sequences.reward, sequences.reward)
         if self.config.baseline == "leave_one_out":
-            advantage = advantage - leave_one_out(sequences)
+            advantage = advantage - leave_one_out(sequences._replace(reward=advantage))
         weight = torch.ones_like(advantage)
         if self.config.importance == "negative":
             ratio = (sequences.logp.detach() - sequences.behaviour_logp).exp().clamp(max=self.config.importance_clip)

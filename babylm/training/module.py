@@ -42,6 +42,8 @@ class Pretraining(L.LightningModule):
     ) -> None:
         super().__init__()
         self.network, self.objective, self.feed, self.average = network, objective, feed, average
+        objective.prepare(network)
+        self.objective_module = objective.module  # named here, so that Lightning moves and synchronises it
         self.optimizer_config, self.schedule, self.seed = optimizer, schedule, seed
         self.completed = 0
         self.grad_norm: Tensor | None = None
@@ -52,7 +54,11 @@ class Pretraining(L.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """One optimizer over all parameters, as ``optimizer`` configures it."""
-        return optimizers.build(self.optimizer_config, self.network.named_parameters())
+        return optimizers.build(self.optimizer_config, self.trained_parameters())
+
+    def trained_parameters(self) -> list[tuple[str, torch.nn.Parameter]]:
+        """The parameters of the network, then those that the objective trains beside it, by name."""
+        return [*self.network.named_parameters(), *self.objective.named_parameters()]
 
     def training_step(self, batch: TokenBatch, batch_idx: int = 0) -> Tensor:
         """This batch's part of the step's loss, scaled so that Lightning's averages over batches and ranks are sums."""
@@ -97,10 +103,11 @@ class Pretraining(L.LightningModule):
     ) -> None:
         """Clip to ``optimizer.max_grad_norm``; on a CPU, stop before the step if the norm is not finite."""
         clip = self.optimizer_config.max_grad_norm or float("inf")
-        self.grad_norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), clip)
+        parameters = [parameter for _, parameter in self.trained_parameters()]
+        self.grad_norm = torch.nn.utils.clip_grad_norm_(parameters, clip)
         if self.guard is None:
             deferred = self.grad_norm.device.type == "cuda"
-            self.guard, self._guarded_from = NonFiniteGuard(list(self.network.parameters()), deferred), self.completed
+            self.guard, self._guarded_from = NonFiniteGuard(parameters, deferred), self.completed
         if not self.guard.check(self.grad_norm):
             self._raise_nonfinite(self.completed)
 
@@ -131,12 +138,14 @@ class Pretraining(L.LightningModule):
         if self.guard is not None:
             self.guard.revert()
         self.completed += 1
+        self.objective.after_step(self.network, self.completed)
         if self.average is not None:
             self.average.update(self.completed - 1)
 
     def restart(self, weights: dict[str, Tensor]) -> None:
         """Learn anew from ``weights``, with an optimizer that has made no step; `completed` counts on."""
         self.network.load_state_dict(weights)
+        self.objective.restart(self.network)
         optimizer = self.optimizers()
         assert isinstance(optimizer, LightningOptimizer)
         optimizer.optimizer.state.clear()

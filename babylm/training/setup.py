@@ -24,7 +24,7 @@ from babylm.corpora.packed_corpus import PackedCorpus
 from babylm.models import flops
 from babylm.models.configuration_babylm import BabyLMConfig
 from babylm.models.modeling_babylm import BabyLMForCausalLM
-from babylm.objectives import Objective, SpecialTokens
+from babylm.objectives import Objective, RunFacts, SpecialTokens
 from babylm.randomness import Purpose, derive_seed
 from babylm.training import extension, host_choices, opening, plan_summary, preflight
 from babylm.training.initial_weights import InitialWeights
@@ -82,6 +82,7 @@ class TrainingSetup:
             "corpus_words": self.corpus.word_count,
             "code": environment.code_revision(),
             "objective": self.config.objective.name,
+            **self.objective.facts(),
             **({"init_from": self.initial.facts()} if self.initial is not None else {}),
         }
 
@@ -121,9 +122,15 @@ def model_config(model: ModelConfig, prediction_mode: str, corpus: PackedCorpus)
     )
 
 
-def flops_per_token(shape: BabyLMConfig, head_fraction: float) -> Callable[[int], float]:
-    """Sequence length -> training FLOPs of one token; ``head_fraction``: share of positions with logits."""
-    return lambda length: flops.training_flops_per_token(shape, length, head_fraction)
+def flops_per_token(shape: BabyLMConfig, objective: Objective) -> Callable[[int], float]:
+    """Sequence length -> FLOPs of training on one token: the model's, and what the objective computes beside it."""
+    head_fraction = objective.config.head_fraction(0.5)  # it is linear in the progress, so this is its mean
+
+    def per_token(length: int) -> float:
+        training = flops.training_flops_per_token(shape, length, head_fraction)
+        return training + objective.flops_per_token(length, head_fraction, training)
+
+    return per_token
 
 
 @dataclass
@@ -153,14 +160,17 @@ def build_parts(
     special = special_tokens(corpus)
     shape = model_config(config.model, config.objective.prediction_mode, corpus)
     objective = objectives.build(config.objective, special)
+    vocabulary = tokenizer.load(corpus.tokenizer_folder).get_vocab()
+    objective.open(RunFacts(config.track, corpus.fingerprint, vocabulary))
     stream = TokenStream(corpus, bos=special.bos, pad=special.pad, seed=config.seed)
     initial = _initial_weights(config, corpus, shape) if config.init_from is not None else None
     sha256 = initial.sha256 if initial is not None else None
     identity = opening.identity(config, corpus.fingerprint, sha256, interaction=make_feed is not None)
+    identity.update(objective.identity())
     earlier = extension.earlier_budgets(folder, identity)
     if earlier:
         identity[extension.EARLIER] = earlier
-    per_token = flops_per_token(shape, config.objective.head_fraction(0.5))  # it is linear, so this is its mean
+    per_token = flops_per_token(shape, objective)
     feed = (
         make_feed(stream, per_token)
         if make_feed is not None
@@ -250,6 +260,8 @@ def _summary(config: Config, parts: Parts, folder: run_folder.RunFolder, needed:
     summary = plan_summary.describe(config, parts.feed, flops.parameter_count(parts.shape), needed, free)
     if parts.initial is not None:
         summary += f"\n       {describe_initial(parts.initial, challenge=config.track != 'free')}"
+    for remark in parts.objective.remarks():
+        summary += f"\n       {remark}"
     return summary
 
 

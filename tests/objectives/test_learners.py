@@ -77,6 +77,12 @@ def test_kto_reinforce_and_supervised_in_closed_form():
     assert plain.tolist() == pytest.approx([2.0, -3.0, 0.5, 4.0, -6.0])
     weighted, _ = build("reinforce", importance="negative").sequence_loss(table())
     assert weighted.tolist() == pytest.approx([2.0, -3.0, 0.5, 4.0, -6.0 * math.exp(0.5)])
+    respect = build("reinforce", importance="negative", negative_reward=-0.1, length_normalized=True)
+    weights = [1, 1, 1, 1, 0.1 * math.exp(0.5)]
+    expected = [2 / 2, -0.1 * 3 / 3, 0.5 * 1 / 1, 4 / 2, -weights[4] * 6 / 3]
+    assert respect.sequence_loss(table())[0].tolist() == pytest.approx(expected), "ReSpect: -c r logp / length"
+    far = table(behaviour_logp=[-2.5, -9.0, -1.0, -3.0, -16.5])
+    assert respect.sequence_loss(far)[0][4].item() == pytest.approx(-0.1 * 5 * 2), "the ratio is at most 5"
     left_out, _ = build("reinforce", baseline="leave_one_out").sequence_loss(table())
     advantages = [2.0, -2.0, 0.5, 1.25, -1.75]
     expected = [-a * logp for a, logp in zip(advantages, table().logp.tolist(), strict=True)]
@@ -86,7 +92,8 @@ def test_kto_reinforce_and_supervised_in_closed_form():
 
 
 def test_grpo_and_rrhf_in_closed_form():
-    grpo, _ = build("grpo", epsilon=0.2, beta=0.1).sequence_loss(table())
+    k3 = [0.3, 0.1, 0.2, 0.5, 0.7]
+    grpo, _ = build("grpo", epsilon=0.2, beta=0.1).sequence_loss(table(k3=k3))
     rewards = torch.tensor([0.5, 1.0, -1.0])
     advantages = [1 / math.sqrt(2), -1 / math.sqrt(2), *((rewards - rewards.mean()) / rewards.std()).tolist()]
     expected = []
@@ -94,8 +101,7 @@ def test_grpo_and_rrhf_in_closed_form():
         length = table().length[index].item()
         ratio = math.exp((table().logp[index] - table().behaviour_logp[index]).item() / length)
         clipped = min(max(ratio, 0.8), 1.2)
-        log_ratio = (table().reference_logp[index] - table().logp[index]).item() / length
-        expected.append(-min(ratio * advantage, clipped * advantage) + 0.1 * (math.exp(log_ratio) - log_ratio - 1))
+        expected.append(-min(ratio * advantage, clipped * advantage) + 0.1 * k3[index] / length)
     assert grpo.tolist() == pytest.approx(expected, abs=2e-3)  # the deviation is never zero: + 1e-4
     plain, _ = build("grpo", scale_rewards=False).sequence_loss(table(behaviour_logp=table().logp.tolist()))
     assert plain.tolist() == pytest.approx([-1, 1, *(-(rewards - rewards.mean())).tolist()])
@@ -190,6 +196,8 @@ def test_rows_become_sequences_and_groups_may_be_cut_between(name):
     assert float(sequences.logp[0]) == pytest.approx(-expected, rel=1e-5)
     assert sequences.length.tolist() == [3, 4, 5, 3]
     assert sequences.group.tolist() == [0, 0, 1, 1]
+    ratio = [-1.2 + 1 + 0.1 * (p % 10 % 7) + 0.01 * int(batch.tokens[0, p + 1]) for p in (3, 4, 5)]
+    assert float(sequences.k3[0]) == pytest.approx(sum(math.exp(r) - r - 1 for r in ratio), rel=1e-4)
     assert sequences.behaviour_logp.tolist() == pytest.approx([-4.5, -6, -7.5, -4.5])
 
 

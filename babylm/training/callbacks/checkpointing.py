@@ -118,6 +118,7 @@ def snapshot(trainer: L.Trainer, module: Pretraining) -> dict[str, Any]:
         "optimizer": optimizer,
         "average": average,
         "feed": module.feed.state_dict(),
+        "objective": module.objective.state_dict(),
     }
 
 
@@ -135,9 +136,10 @@ class Restore(L.Callback):
 
 
 def restore(module: Pretraining, saved: dict[str, Any]) -> None:
-    """Load weights, average, feed and step of a saved state; the optimizer is loaded by `Restore`."""
+    """Load weights, average, feed, objective and step of a saved state; the optimizer is loaded by `Restore`."""
     module.network.load_state_dict(saved["network"])
     if module.average is not None:
         module.average.load_state_dict(saved["average"])
     module.feed.load_state_dict(saved.get("feed", {}))
+    module.objective.load_state_dict(saved.get("objective", {}))
     module.completed = saved["step"]

@@ -1,0 +1,76 @@
+"""GSM8K (Cobbe et al. 2021, arXiv 2110.14168) read from a folder of the user: questions, answers, exact scoring."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from babylm import files, places
+
+NUMBER = r"[-+]?\$?\s?\d[\d,]*(?:\.\d+)?"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A word problem with its worked answer."""
+
+    question: str
+    solution: str
+    """The worked answer, without the line of the final number and without calculator annotations."""
+    answer: Decimal
+
+    @property
+    def prompt(self) -> str:
+        """What a model continues."""
+        return f"Question: {self.question}\nAnswer:"
+
+
+def load(folder: str | Path, split: str) -> list[Problem]:
+    """The problems of ``folder/<split>.jsonl`` (``train`` or ``test``).
+
+    Raises:
+        ValueError: There is no such file, or a line is not a problem of GSM8K; it is named.
+    """
+    file = places.given(str(folder)) / f"{split}.jsonl"
+    if not file.is_file():
+        raise ValueError(f"gsm8k={folder}: no file {split}.jsonl there; it has the lines of GSM8K's {split} split")
+    problems = []
+    for number, line in enumerate(files.read_jsonl(file), 1):
+        text, separator, final = str(line.get("answer", "")).partition("####")
+        value = number_of(final)
+        if "question" not in line or not separator or value is None:
+            raise ValueError(f"gsm8k={folder}: line {number} of {split}.jsonl is no problem of GSM8K")
+        solution = re.sub(r"<<.*?>>", "", text).strip()
+        problems.append(Problem(str(line["question"]).strip(), solution, value))
+    return problems
+
+
+def number_of(text: str) -> Decimal | None:
+    """The number that a text is, exactly: signs, thousands separators, a dollar sign and a full stop are allowed.
+
+    >>> number_of(" 1,234 "), number_of("$-2.50."), number_of("7.0") == number_of("7"), number_of("about 7")
+    (Decimal('1234'), Decimal('-2.50'), True, None)
+    """
+    cleaned = text.strip().rstrip(".").replace(",", "").replace("$", "").replace(" ", "")
+    try:
+        value = Decimal(cleaned)
+    except InvalidOperation:
+        return None
+    return value if value.is_finite() else None
+
+
+def final_answer(text: str) -> Decimal | None:
+    r"""The final number of a model's solution: in the last ``\boxed{}``, else after the last ``####``, else the last.
+
+    >>> final_answer(r"3 + 4 = 7, so \boxed{1,007} of 9"), final_answer("so\n#### $70"), final_answer("it is 3, or 4.")
+    (Decimal('1007'), Decimal('70'), Decimal('4'))
+    >>> final_answer("none")
+    """
+    boxed = re.findall(r"\\boxed\{([^{}]*)\}", text)
+    if boxed:
+        return number_of(boxed[-1])
+    marked = re.findall(rf"####\s*({NUMBER})", text)
+    numbers = marked or re.findall(NUMBER, text)
+    return number_of(numbers[-1]) if numbers else None

@@ -1,0 +1,87 @@
+"""The plain loop over sequences: reproducible, learns what it is shown, and leaves other groups alone."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from babylm import objectives
+from babylm.interaction.finetune import FineTuning, add_reference, demonstration, fine_tune, sample_groups
+from babylm.models.configuration_babylm import BabyLMConfig
+from babylm.models.modeling_babylm import BabyLMForCausalLM
+from babylm.objectives import SpecialTokens
+from tests import small
+
+SPECIAL = SpecialTokens(bos=0, pad=2, mask=3, vocab_size=20, first_ordinary_id=4)
+
+
+def new_model(dropout=0.1):
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
+    ids = {"bos_token_id": 0, "pad_token_id": 2, "mask_token_id": 3, "eos_token_id": 1}
+    return BabyLMForCausalLM(BabyLMConfig(vocab_size=20, dropout=dropout, initializer="scaled", **shape, **ids)).eval()
+
+
+def copies():
+    """Prompts of one token, to be repeated twice and ended."""
+    return [[demonstration([0, token], [token, token, 1])] for token in range(4, 20)]
+
+
+def supervised():
+    return objectives.build(small.objective_settings("supervised"), SPECIAL)
+
+
+def test_it_learns_to_copy_and_the_same_seed_gives_the_same_weights():
+    made = []
+    for seed in (1, 1, 2):
+        model = new_model()
+        losses = fine_tune(
+            model,
+            copies(),
+            supervised(),
+            FineTuning(60, groups_per_step=8, lr=1e-2, schedule="constant"),
+            pad=2,
+            seed=seed,
+        )
+        assert losses[-1] < 0.3 * losses[0]
+        assert not model.training
+        made.append(model.state_dict())
+    assert all(torch.equal(made[0][name], made[1][name]) for name in made[0])
+    assert any(not torch.equal(made[0][name], made[2][name]) for name in made[0])
+
+
+def test_every_group_is_read_once_before_one_is_read_again():
+    from babylm.interaction.finetune import _order
+
+    order = _order(5, 10, seed=1)
+    assert sorted(order[:5]) == sorted(order[5:10]) == list(range(5))
+    assert order[:5] != order[5:10]
+
+
+def test_preferences_move_against_the_reference_and_log_probabilities_are_those_of_the_model():
+    model = new_model(dropout=0.0)
+    groups = sample_groups(model, [[0, 5], [0, 6]], samples=6, ends={1}, pad=2, max_new_tokens=6, seed=3)
+    again = sample_groups(model, [[0, 5], [0, 6]], samples=6, ends={1}, pad=2, max_new_tokens=6, seed=3, rows=5)
+    assert [[t.ids for t in group] for group in groups] == [[t.ids for t in group] for group in again]
+    add_reference(model, groups, 2)
+    for turn in (turn for group in groups for turn in group):
+        assert turn.meta["reference_logp"] == pytest.approx(turn.logp, abs=1e-4)
+        turn.reward = float(turn.ids.count(7)) - 0.01 * turn.sample
+    dpo = objectives.build(small.objective_settings("dpo", beta=1.0), SPECIAL)
+    tuned = copy.deepcopy(model)
+    losses = fine_tune(tuned, groups, dpo, FineTuning(20, groups_per_step=2, lr=3e-3), pad=2, seed=1)
+    assert losses[0] == pytest.approx(0.6931, abs=1e-3), "log 2: the student is the reference"
+    assert losses[-1] < 0.4
+    equal = [[copy.copy(turn) for turn in group] for group in groups]
+    for turn in (turn for group in equal for turn in group):
+        turn.reward = 1.0
+    unmoved = copy.deepcopy(model)
+    fine_tune(unmoved, equal, dpo, FineTuning(3, groups_per_step=2, lr=1e-2), pad=2, seed=1)
+    assert all(torch.equal(a, b) for a, b in zip(unmoved.parameters(), model.parameters(), strict=True)), "no pairs"
+
+
+def test_without_groups_it_says_so():
+    with pytest.raises(ValueError, match="no group of sequences"):
+        fine_tune(new_model(), [], supervised(), FineTuning(1), pad=2, seed=1)
