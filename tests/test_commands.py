@@ -249,7 +249,7 @@ def check_job(command: Command, words: list[str], scratch: Path, tiny: Path) -> 
         return  # options alone, with the rest left out
     subprocess.run(["bash", "-n", ROOT / script], check=True)
     module = re.findall(r"(?:run_and_requeue|-m) (babylm\.\w+)", (ROOT / script).read_text())[-1]
-    if module == "babylm.train":
+    if module in ("babylm.train", "babylm.interact"):
         config.load(given[0], [word for word in given[1:] if "=" in word])
         assert all((scratch / word).exists() for word in given if word.endswith(".txt"))
     elif module == "babylm.evaluate":
