@@ -28,6 +28,10 @@ class SpecialTokens:
     """None: the last of the vocabulary."""
 
 
+MODEL_INPUTS = ("pixel_values", "item_positions", "item_labels")
+"""Fields of ``TokenBatch.extra`` that go to the model: pictures, places of items in the row, tokens that name them."""
+
+
 @dataclass
 class MaskedBatch:
     """Corrupted rows and the positions to predict; n depends on shapes and progress alone, so the host never waits."""
@@ -70,6 +74,7 @@ class Model(Protocol):
         bidirectional: Tensor,
         target_positions: Tensor,
         targets: Tensor,
+        **inputs: Tensor,
     ) -> TokenLosses:
         """The loss of each target (n,) of packed rows (`BabyLMForCausalLM.token_losses`)."""
 

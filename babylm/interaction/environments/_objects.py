@@ -1,0 +1,135 @@
+"""Objects of reference games: shape x colour x size x pattern, drawn as small pictures and named in words."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Sequence
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIDE = 24
+"""Pixels per side of a picture."""
+
+NAMES: dict[str, dict[str, tuple[str, str, str]]] = {
+    "size": {"big": ("big", "large", "huge"), "small": ("small", "little", "tiny")},
+    "pattern": {
+        "plain": ("plain", "solid", "filled"),
+        "striped": ("striped", "lined", "stripy"),
+        "dotted": ("dotted", "spotted", "speckled"),
+    },
+    "colour": {
+        "red": ("red", "crimson", "ruby"),
+        "green": ("green", "emerald", "leafy"),
+        "blue": ("blue", "azure", "navy"),
+        "yellow": ("yellow", "golden", "amber"),
+        "purple": ("purple", "violet", "lilac"),
+        "grey": ("grey", "silver", "ashen"),
+    },
+    "shape": {
+        "circle": ("circle", "ball", "disc"),
+        "square": ("square", "box", "block"),
+        "triangle": ("triangle", "wedge", "pyramid"),
+        "diamond": ("diamond", "gem", "kite"),
+        "cross": ("cross", "plus", "cog"),
+        "ring": ("ring", "hoop", "donut"),
+    },
+}
+"""Attribute, in the order of the words -> value -> its names; the first is the canonical one."""
+
+ATTRIBUTES = tuple(NAMES)
+KINDS = tuple(itertools.product(*(NAMES[attribute] for attribute in ATTRIBUTES)))
+"""All objects, each as its values in the order of `ATTRIBUTES`; an object is given by its number in this list."""
+WORDS = tuple(name for values in NAMES.values() for names in values.values() for name in names)
+"""Every word that names an object."""
+
+_COLOURS = {
+    "red": (0.9, 0.1, 0.1),
+    "green": (0.1, 0.7, 0.2),
+    "blue": (0.1, 0.2, 0.9),
+    "yellow": (0.9, 0.8, 0.1),
+    "purple": (0.6, 0.1, 0.7),
+    "grey": (0.5, 0.5, 0.5),
+}
+Plane = NDArray[np.float64]
+_SHAPES: dict[str, Callable[[Plane, Plane, float], NDArray[np.bool_]]] = {
+    "circle": lambda x, y, r: np.hypot(x, y) <= r,
+    "square": lambda x, y, r: np.maximum(abs(x), abs(y)) <= 0.85 * r,
+    "triangle": lambda x, y, r: (y <= 0.8 * r) & (abs(x) <= (y + r) / 1.8),
+    "diamond": lambda x, y, r: abs(x) + abs(y) <= r,
+    "cross": lambda x, y, r: (np.maximum(abs(x), abs(y)) <= r) & (np.minimum(abs(x), abs(y)) <= 0.3 * r),
+    "ring": lambda x, y, r: (np.hypot(x, y) <= r) & (np.hypot(x, y) >= 0.55 * r),
+}
+
+
+@cache
+def pictures() -> NDArray[np.float32]:
+    """Drawings of all objects, (216, 3, SIDE, SIDE), from -1 to 1.
+
+    >>> pictures().shape, len(np.unique(pictures().reshape(len(KINDS), -1), axis=0))
+    ((216, 3, 24, 24), 216)
+    """
+    return np.stack([draw(*kind) for kind in KINDS])
+
+
+def draw(size: str, pattern: str, colour: str, shape: str) -> NDArray[np.float32]:
+    """One object on white, (3, SIDE, SIDE), from -1 to 1; the pattern is white on the colour."""
+    axis = (np.arange(SIDE) + 0.5) / SIDE * 2 - 1
+    x, y = np.meshgrid(axis, axis)
+    inside = _SHAPES[shape](x, y, 0.95 if size == "big" else 0.55)
+    column, row = np.meshgrid(np.arange(SIDE), np.arange(SIDE))
+    if pattern == "striped":
+        inside &= row % 4 < 2
+    elif pattern == "dotted":
+        inside &= ~((row % 4 < 2) & (column % 4 < 2))
+    picture = np.where(inside, np.array(_COLOURS[colour])[:, None, None], 1.0)
+    return (2 * picture - 1).astype(np.float32)
+
+
+def draw_context(generator: random.Random, count: int, hard: bool) -> list[int]:
+    """``count`` different objects; ``hard``: with two shapes and two colours alone, so that most share attributes."""
+    candidates = list(range(len(KINDS)))
+    if hard:
+        shapes = generator.sample(list(NAMES["shape"]), 2)
+        colours = generator.sample(list(NAMES["colour"]), 2)
+        candidates = [kind for kind in candidates if KINDS[kind][3] in shapes and KINDS[kind][2] in colours]
+    return generator.sample(candidates, count)
+
+
+def distinguishing(kind: int, others: Sequence[int], generator: random.Random) -> list[int]:
+    """Indices of attributes that together fit ``kind`` and none of ``others``, chosen greedily; ties at random.
+
+    The shape is always named.
+
+    >>> red_ball, red_box = KINDS.index(("big", "plain", "red", "circle")), KINDS.index(("big", "plain", "red", "square"))
+    >>> distinguishing(red_ball, [red_box], random.Random(1))
+    [3]
+    """
+    chosen, left = [3], [other for other in others if KINDS[other][3] == KINDS[kind][3]]
+    while left:
+        counts = {
+            attribute: sum(KINDS[other][attribute] != KINDS[kind][attribute] for other in left)
+            for attribute in range(3)
+            if attribute not in chosen
+        }
+        best = max(counts, key=lambda attribute: (counts[attribute], generator.random()))
+        chosen.append(best)
+        left = [other for other in left if KINDS[other][best] == KINDS[kind][best]]
+    return sorted(chosen)
+
+
+def describe(
+    kind: int, others: Sequence[int], generator: random.Random, synonyms: bool = True, omit: float = 0.0
+) -> list[str]:
+    """Words that tell ``kind`` from ``others``, in the order size, pattern, colour, shape.
+
+    ``synonyms``: each word is one of its three names at random, else the canonical one; ``omit``: probability that one
+    of the attributes is left out, so that the words may fit another object too.
+    """
+    attributes = distinguishing(kind, others, generator)
+    if len(attributes) > 1 and generator.random() < omit:
+        attributes.remove(generator.choice(attributes[:-1]))
+    names = [NAMES[ATTRIBUTES[attribute]][KINDS[kind][attribute]] for attribute in attributes]
+    return [generator.choice(name) if synonyms else name[0] for name in names]
