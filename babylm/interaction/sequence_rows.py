@@ -8,13 +8,18 @@ import torch
 
 from babylm.batches.feed import TokenBatch
 from babylm.interaction.episodes import Turn
+from babylm.interaction.items import Items, model_inputs
 
 MULTIPLE = 8
 """Rows are as long as a multiple of this, so that few lengths occur."""
 
 
-def sequence_rows(groups: Sequence[Sequence[Turn]], *, pad: int, step: int, divisor: float) -> TokenBatch:
+def sequence_rows(
+    groups: Sequence[Sequence[Turn]], *, pad: int, step: int, divisor: float, pictures: torch.Tensor | None = None
+) -> TokenBatch:
     """One row per turn: prompt, completion, pads (`babylm.objectives._sequences` has an example).
+
+    Items of a turn (``meta["items"]``, the fields of `Items`) go along, with their ``pictures`` (n, 3, size, size).
 
     A turn that fills up its group (the same turn twice in a row) has no sequence: it is read and not learnt from.
     """
@@ -43,6 +48,12 @@ def sequence_rows(groups: Sequence[Sequence[Turn]], *, pad: int, step: int, divi
         "reward": reward,
         "behaviour_logp": behaviour,
         "reference_logp": reference,
+        **model_inputs(items_of([turn for _, turn in turns]), pictures, [0] * len(turns)),
     }
     words = torch.zeros(shape, dtype=torch.uint8)
     return TokenBatch(tokens, documents, words, step=step, step_rows=len(turns), divisor=divisor, extra=extra)
+
+
+def items_of(turns: Sequence[Turn]) -> list[Items | None]:
+    """The items of each turn, None for a turn without."""
+    return [Items(**turn.meta["items"]) if "items" in turn.meta else None for turn in turns]

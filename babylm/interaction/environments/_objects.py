@@ -10,6 +10,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from babylm.interaction.environments._types import Observation
+
 SIDE = 24
 """Pixels per side of a picture."""
 
@@ -44,6 +46,12 @@ KINDS = tuple(itertools.product(*(NAMES[attribute] for attribute in ATTRIBUTES))
 """All objects, each as its values in the order of `ATTRIBUTES`; an object is given by its number in this list."""
 WORDS = tuple(name for values in NAMES.values() for names in values.values() for name in names)
 """Every word that names an object."""
+LABELS = tuple("ABCDEFGHIJ")
+"""Names of the items of a game."""
+PICTURE = "<image>"
+"""The word in whose place a picture is put."""
+ITEM_WORDS = ("listener", "speaker", "selected", PICTURE, *LABELS)
+"""Words of an observation that are neither the speaker's nor the student's."""
 
 _COLOURS = {
     "red": (0.9, 0.1, 0.1),
@@ -88,6 +96,22 @@ def draw(size: str, pattern: str, colour: str, shape: str) -> NDArray[np.float32
     return (2 * picture - 1).astype(np.float32)
 
 
+def show_items(items: Sequence[int], as_pictures: bool) -> Observation:
+    """Each item as one picture or as the words of its attributes; the item's place is its last word.
+
+    >>> show_items([0, 215], as_pictures=True).words
+    ['<image>', '<image>']
+    >>> show_items([0], as_pictures=False)[:2]
+    (['big', 'plain', 'red', 'circle'], [3])
+    """
+    words: list[str] = []
+    positions = []
+    for kind in items:
+        words += [PICTURE] if as_pictures else full_description(kind)
+        positions.append(len(words) - 1)
+    return Observation(words, positions, list(LABELS[: len(items)]), list(items) if as_pictures else [])
+
+
 def draw_context(generator: random.Random, count: int, hard: bool) -> list[int]:
     """``count`` different objects; ``hard``: with two shapes and two colours alone, so that most share attributes."""
     candidates = list(range(len(KINDS)))
@@ -103,8 +127,8 @@ def distinguishing(kind: int, others: Sequence[int], generator: random.Random) -
 
     The shape is always named.
 
-    >>> red_ball, red_box = KINDS.index(("big", "plain", "red", "circle")), KINDS.index(("big", "plain", "red", "square"))
-    >>> distinguishing(red_ball, [red_box], random.Random(1))
+    >>> circle, square = (KINDS.index(("big", "plain", "red", shape)) for shape in ("circle", "square"))
+    >>> distinguishing(circle, [square], random.Random(1))
     [3]
     """
     chosen, left = [3], [other for other in others if KINDS[other][3] == KINDS[kind][3]]
@@ -133,3 +157,19 @@ def describe(
         attributes.remove(generator.choice(attributes[:-1]))
     names = [NAMES[ATTRIBUTES[attribute]][KINDS[kind][attribute]] for attribute in attributes]
     return [generator.choice(name) if synonyms else name[0] for name in names]
+
+
+def full_description(kind: int) -> list[str]:
+    """All attributes of an object in canonical words.
+
+    >>> full_description(0)
+    ['big', 'plain', 'red', 'circle']
+    """
+    return [names[value][0] for names, value in zip(NAMES.values(), KINDS[kind], strict=True)]
+
+
+def caption(kind: int, others: Sequence[int], generator: random.Random) -> list[str]:
+    """Canonical words of an object: those that tell it from ``others``, and each other attribute at 70 %."""
+    needed = distinguishing(kind, others, generator)
+    shown = [attribute in needed or generator.random() < 0.7 for attribute in range(len(ATTRIBUTES))]
+    return [word for word, is_shown in zip(full_description(kind), shown, strict=True) if is_shown]

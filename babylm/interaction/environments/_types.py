@@ -101,3 +101,11 @@ class Game:
     def demonstration(self, episode: Episode) -> str:
         """The right action to the last request, for seed data."""
         raise NotImplementedError
+
+
+def played_in_studies(name: str) -> Environment:
+    """Raise ValueError: ``python -m babylm.interact`` has single turns alone."""
+    raise ValueError(
+        f"interaction.environment={name} is a game of several turns, which studies play: "
+        "python -m babylm.study configs/studies/respect.yaml"
+    )

@@ -1,0 +1,75 @@
+"""Students of the game studies: a small model with a pointer over items, taught captions, then a few seed games.
+
+Both studies retrain many students from one base per seed, so they drive the model with `babylm.interaction.finetune`: a
+run of the training loop per student and round would write folders and revisions that nobody reads.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from babylm import objectives, registry
+from babylm.config.schema import ObjectiveConfig
+from babylm.interaction.environments import Game
+from babylm.interaction.environments._objects import PICTURE, SIDE, pictures
+from babylm.interaction.episodes import Turn
+from babylm.interaction.finetune import Finetuning, finetune
+from babylm.interaction.games import SPECIAL, Player, demonstrate, word_tokenizer
+from babylm.models.configuration_babylm import BabyLMConfig
+from babylm.models.modeling_babylm import BabyLMForCausalLM
+from babylm.objectives import SpecialTokens
+from babylm.objectives._sequences import SequenceObjective
+from babylm.randomness import Purpose, derive_seed
+
+
+def new_player(words: Sequence[str], seed: int, as_pictures: bool, width: int = 64, layers: int = 2) -> Player:
+    """A player with a model of random weights, a function of the seed."""
+    tokenizer = word_tokenizer(words)
+    config = BabyLMConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        intermediate_size=2 * width,
+        max_position_embeddings=256,
+        attention_gate="none",
+        value_residual=False,
+        dropout=0.0,
+        image_size=SIDE if as_pictures else 0,
+        image_token_id=tokenizer.token_to_id(PICTURE) if as_pictures else None,
+        item_pointer=True,
+        prediction_mode="causal",
+        **{f"{role}_token_id": SPECIAL[role] for role in ("bos", "eos", "pad", "mask")},
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, Purpose.WEIGHTS))
+        model = BabyLMForCausalLM(config)
+    return Player(model.eval(), tokenizer, torch.from_numpy(pictures()) if as_pictures else None)
+
+
+def learner(name: str, **settings: Any) -> SequenceObjective:
+    """The objective over sequences ``name`` with its settings."""
+    settings_class = registry.settings("objectives", name, ObjectiveConfig)
+    special = SpecialTokens(SPECIAL["bos"], SPECIAL["pad"], SPECIAL["mask"], vocab_size=0, first_ordinary_id=0)
+    objective = objectives.build(settings_class(name=name, **settings), special)
+    assert isinstance(objective, SequenceObjective)
+    return objective
+
+
+def retrained(
+    player: Player, objective: SequenceObjective, turns: Sequence[Turn], how: Finetuning, seed: int
+) -> Player:
+    """A copy of ``player`` that has learnt from ``turns``; the player itself stays as it is."""
+    model = copy.deepcopy(player.model)
+    finetune(model, objective, turns, how, seed, player.pictures)
+    return Player(model, player.tokenizer, player.pictures)
+
+
+def taught(player: Player, game: Game, count: int, how: Finetuning, seed: int) -> Player:
+    """A copy of ``player`` that has learnt from ``count`` demonstrations of ``game``."""
+    seeds = [derive_seed(seed, Purpose.EPISODES, 0, number) for number in range(count)]
+    return retrained(player, learner("supervised"), demonstrate(game, player, seeds), how, seed)
