@@ -133,23 +133,42 @@ def play(game: Game, player: Player, seeds: Sequence[int], round_number: int, te
     return sorted(turns, key=lambda turn: (turn.episode, turn.sample))
 
 
-def demonstrate(game: Game, player: Player, seeds: Sequence[int]) -> list[Turn]:
-    """Games in which each action is right, with reward 1 and the model's log-probabilities: seed data."""
+def demonstrate(
+    game: Game, player: Player, seeds: Sequence[int], imitate: bool = True, errors: float = 0.0
+) -> list[Turn]:
+    """Games in which each action is right, with reward 1: seed data.
+
+    ``imitate``: the turns are for imitation alone, which needs no log-probabilities; else they are the model's.
+    ``errors``: probability that a random action comes instead, which is no turn of the data: it shows how the partner
+    asks for something back.
+    """
     turns = []
     for index, seed in enumerate(seeds):
         episode = game.reset(seed)
         done = False
         while not done:
             turn = player.turn(game, episode, round=0, episode=index, sample=episode.turns)
+            if episode.generator.random() < errors:
+                done = game.step(episode, _random_action(game, episode)).done
+                continue
             turn.text = game.demonstration(episode)
             turn.ids, turn.reward, turn.feedback = player.ids(turn.text.split()), 1.0, "demonstration"
             _take(game, episode, turn)
             done = turn.meta["done"]
             turns.append(turn)
-    for turn, completion in zip(turns, player.log_probs(turns), strict=True):
-        turn.logp, turn.entropy = completion.logp, completion.entropy
+    completions = [] if imitate else player.log_probs(turns)
+    for index, turn in enumerate(turns):
+        turn.logp, turn.entropy = ([0.0] * len(turn.ids), []) if imitate else completions[index][1:]
         turn.meta["reference_logp"] = turn.logp
     return turns
+
+
+def _random_action(game: Game, episode: Episode) -> str:
+    """Words that the game allows, drawn one by one."""
+    words: list[str] = []
+    while not words or words[-1] != game.end:
+        words.append(episode.generator.choice(game.allowed(episode, words)))
+    return " ".join(words)
 
 
 def _take(game: Game, episode: Episode, turn: Turn) -> None:

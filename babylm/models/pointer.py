@@ -1,14 +1,16 @@
 """A pointer over items: the label of an item becomes likelier where the hidden state points to that item.
 
 Items are positions of the row (a picture, a description), and each has a label, an ordinary entry of the vocabulary
-("A", "B", ...). At every position t the logit of item i's label gets ``query(h_t) . key(h_i) / sqrt(hidden_size)`` on
-top. So to choose an item is to say an ordinary token with an ordinary log-probability. Without it, a small model that
-is trained from scratch does not learn to say the label of what is described (docs/log.md).
+("A", "B", ...). At every position t the logit of item i's label gets ``query(h_t) . key(h_i)`` on top. So to choose an
+item is to say an ordinary token with an ordinary log-probability. Without it, a small model that is trained from
+scratch does not learn to say the label of what is described.
+
+The product is not divided by the root of its width as in attention: so divided, the choice stays at chance for hundreds
+of steps (docs/log.md).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -52,7 +54,6 @@ class ItemPointer(nn.Module):
         super().__init__()
         width = config.hidden_size
         self.query, self.key = Linear(width, width), Linear(width, width)
-        self.scale = 1 / math.sqrt(width)
 
     def keys(self, hidden: Tensor, item_positions: Tensor) -> Tensor:
         """Keys (B, I, hidden_size) of the items at ``item_positions`` (B, I), -1 for none, of ``hidden``."""
@@ -64,7 +65,7 @@ class ItemPointer(nn.Module):
 
         Items at ``item_positions`` (B, I) that are still to come are none. Without positions all items have been read.
         """
-        scores = self.scale * self.query(hidden) @ keys.transpose(1, 2)  # (B, T, I)
+        scores = self.query(hidden) @ keys.transpose(1, 2)  # (B, T, I)
         labels = labels[:, None].expand_as(scores)
         if item_positions is not None:
             times = torch.arange(hidden.shape[1], device=hidden.device)[:, None]

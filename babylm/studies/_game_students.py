@@ -26,7 +26,7 @@ from babylm.objectives._sequences import SequenceObjective
 from babylm.randomness import Purpose, derive_seed
 
 
-def new_player(words: Sequence[str], seed: int, as_pictures: bool, width: int = 64, layers: int = 2) -> Player:
+def new_player(words: Sequence[str], seed: int, as_pictures: bool, width: int = 96, layers: int = 2) -> Player:
     """A player with a model of random weights, a function of the seed."""
     tokenizer = word_tokenizer(words)
     config = BabyLMConfig(
@@ -69,7 +69,9 @@ def retrained(
     return Player(model, player.tokenizer, player.pictures)
 
 
-def taught(player: Player, game: Game, count: int, how: Finetuning, seed: int) -> Player:
-    """A copy of ``player`` that has learnt from ``count`` demonstrations of ``game``."""
-    seeds = [derive_seed(seed, Purpose.EPISODES, 0, number) for number in range(count)]
-    return retrained(player, learner("supervised"), demonstrate(game, player, seeds), how, seed)
+def taught(
+    player: Player, game: Game, count: int, how: Finetuning, seed: int, stage: int, errors: float = 0.0
+) -> Player:
+    """A copy of ``player`` that has learnt from demonstrations of ``count`` games, those of a ``stage`` of teaching."""
+    seeds = [derive_seed(seed, Purpose.CONDITION, stage, number) for number in range(count)]
+    return retrained(player, learner("supervised"), demonstrate(game, player, seeds, errors=errors), how, seed)

@@ -65,7 +65,7 @@ def test_the_pointer_adds_to_the_labels_alone():
     added = with_items.logits - plain
     for row, item, label in [(0, 0, 5), (0, 2, 7), (1, 1, 6)]:
         place, pointer = int(POSITIONS[row, item]), network.head.pointer
-        expected = pointer.query(hidden[row]) @ pointer.key(hidden[row, place]) / 32**0.5
+        expected = pointer.query(hidden[row]) @ pointer.key(hidden[row, place])
         torch.testing.assert_close(added[row, place:, label], expected[place:], atol=1e-4, rtol=1e-4)
         assert added[row, :place, label].abs().max() == 0  # no item is known before it is read
     others = [token for token in range(61) if token not in (5, 6, 7)]

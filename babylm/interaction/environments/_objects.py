@@ -168,8 +168,8 @@ def full_description(kind: int) -> list[str]:
     return [names[value][0] for names, value in zip(NAMES.values(), KINDS[kind], strict=True)]
 
 
-def caption(kind: int, others: Sequence[int], generator: random.Random) -> list[str]:
-    """Canonical words of an object: those that tell it from ``others``, and each other attribute at 70 %."""
+def caption(kind: int, others: Sequence[int], generator: random.Random, extra: float) -> list[str]:
+    """Canonical words of an object: those that tell it from ``others``, others with the probability ``extra``."""
     needed = distinguishing(kind, others, generator)
-    shown = [attribute in needed or generator.random() < 0.7 for attribute in range(len(ATTRIBUTES))]
+    shown = [attribute in needed or generator.random() < extra for attribute in range(len(ATTRIBUTES))]
     return [word for word, is_shown in zip(full_description(kind), shown, strict=True) if is_shown]

@@ -21,16 +21,17 @@ class Captions(Game):
     words = tuple(dict.fromkeys((*_objects.ITEM_WORDS, *_objects.WORDS, "get", "the", "select", ".")))
     longest_action = 3
 
-    def __init__(self, pictures: bool = True) -> None:
-        self.pictures = pictures
-        """Whether objects are seen as pictures, else as the canonical words of their attributes."""
+    def __init__(self, pictures: bool = True, extra: float = 1.0) -> None:
+        self.pictures, self.extra = pictures, extra
+        """Whether objects are seen as pictures, else as the canonical words of their attributes; probability that an
+        attribute is named that is not needed."""
 
     def reset(self, seed: int) -> Episode:
         """Ten objects, one of them described."""
         generator = random.Random(seed)
         items = _objects.draw_context(generator, ITEMS, hard=False)
         target = generator.randrange(ITEMS)
-        words = _objects.caption(items[target], items[:target] + items[target + 1 :], generator)
+        words = _objects.caption(items[target], items[:target] + items[target + 1 :], generator, self.extra)
         return Episode(generator, items, {target}, messages=[("speaker", f"get the {' '.join(words)}")])
 
     def observe(self, episode: Episode) -> Observation:

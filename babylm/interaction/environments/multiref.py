@@ -23,6 +23,8 @@ TWO_OBJECTS, GIVE_BACK, STOPS = 0.3, 0.75, 0.25
 """Probabilities: two objects in one request; a wrong object, if there is one, is asked back first; the speaker ends the
 game after each wrong action from the fourth in a row."""
 PATIENCE = 4
+EXTRA = 0.3
+"""Probability that a plain speaker names an attribute that is not needed."""
 
 
 class MultiRef(Game):
@@ -30,9 +32,11 @@ class MultiRef(Game):
 
     words = tuple(dict.fromkeys((*_objects.ITEM_WORDS, *_objects.WORDS, *_speaker.WORDS, "deselect", "select", ".")))
 
-    def __init__(self, pictures: bool = True) -> None:
+    def __init__(self, pictures: bool = True, plain: bool = False) -> None:
         self.pictures = pictures
         """Whether objects are seen as pictures, else as the canonical words of their attributes."""
+        self.plain = plain
+        """A speaker of canonical words who never reacts, for the language that students begin with."""
 
     def reset(self, seed: int) -> Episode:
         """Ten objects, three to five of them targets, and the first request."""
@@ -115,8 +119,10 @@ class MultiRef(Game):
         descriptions = []
         for item in sorted(chosen):
             others = [kind for index, kind in enumerate(episode.items) if index != item]
-            descriptions.append(_objects.describe(episode.items[item], others, generator))
-        text = _speaker.utterance(generator, signal, descriptions, drop)
+            kind = episode.items[item]
+            plain = _objects.caption(kind, others, generator, EXTRA) if self.plain else []
+            descriptions.append(plain or _objects.describe(kind, others, generator))
+        text = _speaker.utterance(generator, "" if self.plain else signal, descriptions, drop)
         episode.messages.append(("speaker", text))
         return text
 
