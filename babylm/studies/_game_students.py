@@ -26,7 +26,7 @@ from babylm.objectives._sequences import SequenceObjective
 from babylm.randomness import Purpose, derive_seed
 
 
-def new_player(words: Sequence[str], seed: int, as_pictures: bool, width: int = 96, layers: int = 2) -> Player:
+def new_player(words: Sequence[str], seed: int, as_pictures: bool, width: int = 64, layers: int = 2) -> Player:
     """A player with a model of random weights, a function of the seed."""
     tokenizer = word_tokenizer(words)
     config = BabyLMConfig(

@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 SEED_GAMES, SEED_ERRORS = 25, 0.25
 """Games of two people that every arm begins with, and the share of wrong actions in them, which are not imitated."""
 BASE_GAMES, SEED_STEPS = 1500, 80
-LR, BASE_LR, ROWS = 2e-3, 3e-3, 32
-TEMPERATURE = 0.5
-"""Of the listener's actions: below the paper's 1, as a small model leaves much probability to what it has ruled out."""
+LR, BASE_LR, ROWS = 2e-3, 4e-3, 32
 
 
 @dataclass
@@ -69,7 +67,7 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
     rows: list[Measurement] = []
     for number in range(scale.rounds + 1):
         seeds = [derive_seed(piece.seed, Purpose.EPISODES, 1 + number, index) for index in range(scale.games)]
-        turns = play(game, player, seeds, number, TEMPERATURE)
+        turns = play(game, player, seeds, number)
         judged = judge(turns, arm, decoder, derive_seed(piece.seed, Purpose.TEACHER, number))
         episodes.write(piece.scratch / f"round_{number:02d}.jsonl", turns)
         rows += measure(piece, number, turns, judged)
@@ -118,7 +116,7 @@ def _base_player(seed: int, pictures: bool, caption_steps: int, plain_steps: int
 
     captions, plain = Captions(pictures), MultiRef(pictures, plain=True)
     player = new_player([*plain.words, *captions.words], seed, pictures)
-    player = taught(player, captions, caption_steps * ROWS, Finetuning(caption_steps, 4e-3, ROWS), seed, 0)
+    player = taught(player, captions, caption_steps * ROWS, Finetuning(caption_steps, 5e-3, ROWS), seed, 0)
     count = min(BASE_GAMES, 5 * plain_steps)
     return taught(player, plain, count, Finetuning(plain_steps, BASE_LR, ROWS), seed, 1, errors=SEED_ERRORS)
 
