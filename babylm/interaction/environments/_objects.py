@@ -141,14 +141,14 @@ def describe(
 ) -> list[str]:
     """Words that tell ``kind`` from ``others``, in the order size, pattern, colour, shape.
 
-    ``synonyms``: each word is the canonical name at 50 %, else one of the two others; ``omit``: probability that one
+    ``synonyms``: each word is one of its three names at random, else the canonical one; ``omit``: probability that one
     of the attributes is left out, so that the words may fit another object too.
     """
     attributes = distinguishing(kind, others, generator)
     if len(attributes) > 1 and generator.random() < omit:
         attributes.remove(generator.choice(attributes[:-1]))
     names = [NAMES[ATTRIBUTES[attribute]][KINDS[kind][attribute]] for attribute in attributes]
-    return [generator.choices(name, (2, 1, 1))[0] if synonyms else name[0] for name in names]
+    return [generator.choice(name) if synonyms else name[0] for name in names]
 
 
 def full_description(kind: int) -> list[str]:
