@@ -74,7 +74,9 @@ class Model(Protocol):
         bidirectional: Tensor,
         target_positions: Tensor,
         targets: Tensor,
-        **inputs: Tensor,
+        pixel_values: Tensor | None = None,
+        item_positions: Tensor | None = None,
+        item_labels: Tensor | None = None,
     ) -> TokenLosses:
         """The loss of each target (n,) of packed rows (`BabyLMForCausalLM.token_losses`)."""
 

@@ -11,7 +11,7 @@ per arm, seed and round would write folders, plans and revisions that nobody rea
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SEED_GAMES, SEED_ERRORS = 25, 0.25
 """Games of two people that every arm begins with, and the share of wrong actions in them, which are not imitated."""
 BASE_GAMES, SEED_STEPS = 1500, 80
-LR, BASE_LR, ROWS = 2e-3, 4e-3, 32
+LR, BASE_LR, ROWS = 2e-3, 3e-3, 32
 
 
 @dataclass
@@ -38,11 +38,23 @@ class Settings(StudyConfig):
     """``smoke``: two arms in miniature; ``demo``: filtered fine-tuning and its controls; ``full``: all arms."""
     pictures: bool = True
     """Objects are drawn as pictures, else given as words."""
+    arms: list[str] = field(default_factory=list)
+    """Some of the arms; empty for those of the scale."""
+
+    @property
+    def not_deciding(self) -> tuple[str, ...]:
+        """The list of arms does not decide what one arm measures."""
+        return (*super().not_deciding, "arms")
+
+    def check(self) -> None:
+        """Raise ValueError for an arm that does not exist."""
+        if unknown := sorted(set(self.arms) - set(ARMS)):
+            raise ValueError(f"arms: {', '.join(unknown)}: no such arm (one of: {', '.join(ARMS)})")
 
 
 def conditions(settings: Settings) -> list[Condition]:
     """The arms of the scale."""
-    return [Condition(name, {"arm": name}) for name in SCALES[settings.scale].arms]
+    return [Condition(name, {"arm": name}) for name in settings.arms or SCALES[settings.scale].arms]
 
 
 def run(piece: Piece, settings: Settings) -> list[Measurement]:
@@ -51,16 +63,16 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
     from babylm.interaction.environments.multiref import MultiRef
     from babylm.interaction.feedback_decoder import FeedbackDecoder
     from babylm.interaction.finetune import Finetuning
+    from babylm.interaction.game_students import learner, retrained
     from babylm.interaction.games import demonstrate, play
     from babylm.randomness import Purpose, derive_seed
-    from babylm.studies._game_students import learner, retrained
 
     scale, arm = SCALES[settings.scale], ARMS[piece.settings["arm"]]
     game, how = MultiRef(settings.pictures), Finetuning(scale.steps, LR, ROWS)
     base = base_player(piece.seed, settings)
     seeds = [derive_seed(piece.seed, Purpose.EPISODES, 0, number) for number in range(SEED_GAMES)]
     known = demonstrate(game, base, seeds, imitate=False, errors=SEED_ERRORS)
-    first = Finetuning(SEED_STEPS, 1e-3, ROWS)
+    first = Finetuning(min(SEED_STEPS, scale.steps), 1e-3, ROWS)
     player = retrained(base, learner("supervised", **SUPERVISED), known, first, piece.seed)
     decoder = FeedbackDecoder(arm.feedback) if arm.feedback in ("binary", "ternary") else None  # type: ignore[arg-type]
     objective = learner(arm.objective, **arm.settings)
@@ -107,16 +119,16 @@ def base_player(seed: int, settings: Settings) -> Player:
     return _base_player(seed, settings.pictures, scale.caption_steps, scale.plain_steps)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=8)
 def _base_player(seed: int, pictures: bool, caption_steps: int, plain_steps: int) -> Player:
     from babylm.interaction.environments.captions import Captions
     from babylm.interaction.environments.multiref import MultiRef
     from babylm.interaction.finetune import Finetuning
-    from babylm.studies._game_students import new_player, taught
+    from babylm.interaction.game_students import new_player, taught
 
     captions, plain = Captions(pictures), MultiRef(pictures, plain=True)
     player = new_player([*plain.words, *captions.words], seed, pictures)
-    player = taught(player, captions, caption_steps * ROWS, Finetuning(caption_steps, 5e-3, ROWS), seed, 0)
+    player = taught(player, captions, caption_steps * ROWS, Finetuning(caption_steps, 4e-3, ROWS), seed, 0)
     count = min(BASE_GAMES, 5 * plain_steps)
     return taught(player, plain, count, Finetuning(plain_steps, BASE_LR, ROWS), seed, 1, errors=SEED_ERRORS)
 

@@ -43,7 +43,10 @@ def new_player(words: Sequence[str], seed: int, as_pictures: bool, width: int = 
         image_token_id=tokenizer.token_to_id(PICTURE) if as_pictures else None,
         item_pointer=True,
         prediction_mode="causal",
-        **{f"{role}_token_id": SPECIAL[role] for role in ("bos", "eos", "pad", "mask")},
+        bos_token_id=SPECIAL["bos"],
+        eos_token_id=SPECIAL["eos"],
+        pad_token_id=SPECIAL["pad"],
+        mask_token_id=SPECIAL["mask"],
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, Purpose.WEIGHTS))
