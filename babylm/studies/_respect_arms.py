@@ -52,8 +52,8 @@ ARMS = {
 acted."""
 SCALES = {
     "smoke": Scale(1, 16, 40, 40, 20, ("filtered", "control")),
-    "demo": Scale(2, 80, 150, 200, 120, ("filtered", "oracle", "random", "control")),
-    "full": Scale(3, 100, 220, 350, 150, tuple(ARMS)),
+    "demo": Scale(2, 80, 220, 350, 120, ("filtered", "oracle", "random", "control")),
+    "full": Scale(3, 100, 220, 350, 120, tuple(ARMS)),
 }
 
 

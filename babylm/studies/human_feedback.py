@@ -34,13 +34,6 @@ class Settings(StudyConfig):
     games: str = ""
     """File of recorded games: one JSON object per line with game, targets, chat, clicks."""
 
-    def check(self) -> None:
-        """Raise ValueError if there is no such file."""
-        if not self.games:
-            raise ValueError("games: give the file of recorded games, games=FOLDER/games_sep_12_24.jsonl")
-        if not Path(places.given(self.games)).is_file():
-            raise ValueError(f"games={self.games}: no such file")
-
 
 def conditions(settings: Settings) -> list[Condition]:
     """Both decoders, and the control."""
@@ -52,7 +45,10 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
     from babylm.interaction.feedback_decoder import FeedbackDecoder
     from babylm.interaction.human_games import read_human_games
 
-    turns = read_human_games(Path(places.given(settings.games)))
+    file = Path(places.given(settings.games))
+    if not file.is_file():
+        raise ValueError(f"games={settings.games}: give the file of recorded games, one JSON object per line")
+    turns = read_human_games(file)
     kind = piece.settings["decoder"]
     exchanges = [(turn.request, turn.follow_up) for turn in turns]
     marks = FeedbackDecoder("ternary" if kind == "ternary" else "binary", seed=piece.seed).decode(exchanges)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from babylm.interaction.episodes import Turn
     from babylm.interaction.games import Player
 
-SEED_GAMES, SEED_ERRORS = 25, 0.25
+SEED_GAMES, SEED_ERRORS = 12, 0.25
 """Games of two people that every arm begins with, and the share of wrong actions in them, which are not imitated."""
 BASE_GAMES, SEED_STEPS = 1500, 80
 LR, BASE_LR, ROWS = 2e-3, 3e-3, 32
