@@ -47,7 +47,7 @@ def utterance(generator: random.Random, reaction: str, descriptions: list[list[s
     """A reaction (a key of `REACTIONS`, or empty) and a request for the described objects, as words.
 
     >>> utterance(random.Random(1), "praise", [["red", "ball"]], drop=False)
-    'nice get the red ball'
+    'good job get the red ball'
     """
     words = [generator.choice(REACTIONS[reaction])] if reaction else []
     words.append(generator.choice(DROP if drop else ASK))
