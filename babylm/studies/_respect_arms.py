@@ -23,7 +23,7 @@ class Scale(NamedTuple):
     plain_steps: int
     """Of the game with a speaker of canonical words who never reacts."""
     steps: int
-    """Of each retraining from the base."""
+    """Of retraining from the base per round played, so that more turns are read as often."""
     arms: tuple[str, ...]
 
 
@@ -52,8 +52,8 @@ ARMS = {
 acted."""
 SCALES = {
     "smoke": Scale(1, 16, 40, 40, 20, ("filtered", "control")),
-    "demo": Scale(2, 80, 220, 350, 120, ("filtered", "oracle", "random", "control")),
-    "full": Scale(3, 100, 220, 350, 120, tuple(ARMS)),
+    "demo": Scale(2, 80, 220, 600, 130, ("filtered", "oracle", "random", "control")),
+    "full": Scale(3, 100, 220, 600, 130, tuple(ARMS)),
 }
 
 

@@ -68,7 +68,7 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
     from babylm.randomness import Purpose, derive_seed
 
     scale, arm = SCALES[settings.scale], ARMS[piece.settings["arm"]]
-    game, how = MultiRef(settings.pictures), Finetuning(scale.steps, LR, ROWS)
+    game = MultiRef(settings.pictures)
     base = base_player(piece.seed, settings)
     seeds = [derive_seed(piece.seed, Purpose.EPISODES, 0, number) for number in range(SEED_GAMES)]
     known = demonstrate(game, base, seeds, imitate=False, errors=SEED_ERRORS)
@@ -87,6 +87,7 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
         piece.log(f"round {number}: {100 * won / scale.games:.0f} % of {scale.games} games won")
         if arm.feedback != "none" and number < scale.rounds:
             known = known + judged
+            how = Finetuning(scale.steps * (number + 1), LR, ROWS)
             player = retrained(base, objective, known, how, derive_seed(piece.seed, Purpose.CONDITION, number))
     return rows
 
