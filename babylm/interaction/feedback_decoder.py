@@ -82,8 +82,8 @@ class Exchange(NamedTuple):
 def everyday_exchange(generator: random.Random) -> Exchange:
     """One exchange about everyday things, of a random meaning.
 
-    >>> everyday_exchange(random.Random(3)).request
-    'take the radio'
+    >>> everyday_exchange(random.Random(3))
+    Exchange(request='get the other letter', follow_up='bad show me the drawer', feedback=-1)
     """
 
     def thing() -> str:
@@ -169,10 +169,10 @@ class FeedbackDecoder:
 
 
 def _clean(text: str) -> str:
-    """Lower case, words alone.
+    """Lower case, words alone, some contractions written out.
 
     >>> _clean("No, that's WRONG!")
-    "no that's wrong"
+    'no that is wrong'
     """
     kept = "".join(letter if letter.isalnum() or letter in "' " else " " for letter in text.lower().replace("’", "'"))
     return " ".join(kept.replace("that's", "that is").replace("it's", "it is").replace("don't", "do not").split())
@@ -182,7 +182,7 @@ def _features(request: str, follow_up: str) -> set[str]:
     """Names of what is true of a follow-up: its words and pairs of words, how it begins, what it repeats.
 
     >>> sorted(_features("get the cup", "no the cup"))[:3]
-    ['first:no', 'pair:no the', 'pair:the cup']
+    ['first:no', 'length:3', 'pair:no the']
     """
     words, before = _clean(follow_up).split(), set(_clean(request).split())
     names = {f"word:{word}" for word in words} | {f"pair:{a} {b}" for a, b in itertools.pairwise(words)}

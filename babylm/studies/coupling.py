@@ -46,10 +46,10 @@ ARMS = {
     "no joint inference": Arm(joint=False, share=True),
     "baseline": Arm(joint=False, share=False),
 }
-SCALES = {"smoke": Scale(2, 24, 60, 30), "full": Scale(3, 60, 400, 100)}
+SCALES = {"smoke": Scale(2, 24, 60, 30), "full": Scale(4, 200, 500, 200)}
 SEED_GAMES, ROWS = 52, 32
 """Seed games of two people per role, 104 examples as in the paper."""
-LR, BASE_LR, CLIP = 1.5e-3, 5e-3, 5.0
+LR, BASE_LR, CLIP = 1.5e-3, 4e-3, 5.0
 
 
 @dataclass
@@ -148,9 +148,11 @@ def base_player(seed: int, pictures: bool, steps: int) -> tuple[Player, list[Tur
     player = new_player(Reference.words, seed, pictures)
     turns: list[Turn] = []
     for index, role in enumerate(("listener", "speaker")):
-        game = Reference(role, pictures, hard=False, plain=True)  # type: ignore[arg-type]
-        seeds = [derive_seed(seed, Purpose.CONDITION, index, number) for number in range(steps * ROWS // 2)]
-        turns += demonstrate(game, player, seeds)
+        for hard in (False, True):
+            game = Reference(role, pictures, hard=hard, plain=True)  # type: ignore[arg-type]
+            parts = index, int(hard)
+            seeds = [derive_seed(seed, Purpose.CONDITION, *parts, number) for number in range(steps * ROWS // 4)]
+            turns += demonstrate(game, player, seeds)
     base = retrained(player, learner("supervised"), turns, Finetuning(steps, BASE_LR, ROWS), seed)
     known: list[Turn] = []
     for index, role in enumerate(("listener", "speaker")):
