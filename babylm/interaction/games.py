@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from babylm.interaction import rollouts
+from babylm.interaction import item_rollouts
 from babylm.interaction.environments import Episode, Game
 from babylm.interaction.episodes import Turn
 from babylm.interaction.items import Items
@@ -63,10 +64,10 @@ class Player:
             **fields,
         )
 
-    def log_probs(self, turns: Sequence[Turn]) -> list[rollouts.Completion]:
+    def log_probs(self, turns: Sequence[Turn]) -> list[item_rollouts.Completion]:
         """Log-probability and entropy of each token of the turns' completions."""
         pairs = [(turn.prompt_ids, turn.ids) for turn in turns]
-        return rollouts.log_probs(self.model.eval(), pairs, SPECIAL["pad"], items_of(turns), self.pictures)
+        return item_rollouts.log_probs(self.model.eval(), pairs, SPECIAL["pad"], items_of(turns), self.pictures)
 
     def complete(
         self,
@@ -79,24 +80,24 @@ class Player:
     ) -> None:
         """Sample a completion for each turn, of the words that ``allowed(turn, words so far)`` gives, until ``end``."""
         self.model.eval()
-        for first in range(0, len(turns), rollouts.ROWS):
-            part = turns[first : first + rollouts.ROWS]
+        for first in range(0, len(turns), item_rollouts.ROWS):
+            part = turns[first : first + item_rollouts.ROWS]
 
-            def following(row: int, ids: Sequence[int], first: int = first) -> list[int]:
+            def following(ids: Sequence[int], number: int) -> list[int]:
                 words = [str(self.tokenizer.id_to_token(token)) for token in ids]
-                return self.ids(allowed(first + row, words))
+                return self.ids(allowed(number, words))
 
-            completions = rollouts.sample(
+            completions = item_rollouts.sample(
                 self.model,
                 [turn.prompt_ids for turn in part],
                 max_new_tokens=max_new_tokens,
                 ends=self.ids([end]),
                 pad=SPECIAL["pad"],
-                seeds=seeds[first : first + rollouts.ROWS],
+                seeds=seeds[first : first + item_rollouts.ROWS],
                 temperature=temperature,
                 items=items_of(part),
                 pictures=self.pictures,
-                allowed=following,
+                allowed=[partial(following, number=first + row) for row in range(len(part))],
             )
             for turn, completion in zip(part, completions, strict=True):
                 turn.ids, turn.logp, turn.entropy = completion

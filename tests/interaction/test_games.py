@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from babylm.config.interaction import InteractionConfig
-from babylm.interaction import environments, rollouts
+from babylm.interaction import environments, item_rollouts
 from babylm.interaction.environments import _objects
 from babylm.interaction.environments.multiref import MultiRef, toggles
 from babylm.interaction.environments.reference import Reference
@@ -112,9 +112,9 @@ def test_sampled_actions_keep_to_the_grammar_and_log_probabilities_are_those_of_
     assert len(items_of(turns)) == len(turns)
     only = student.ids(["A"])
     prompts = [turns[0].prompt_ids, turns[1].prompt_ids[:-2]]
-    forced = rollouts.sample(
+    forced = item_rollouts.sample(
         student.model, prompts, max_new_tokens=2, ends=[], pad=2, seeds=[1, 2], items=items_of(turns[:2]),
-        pictures=student.pictures, allowed=lambda row, ids: only,
+        pictures=student.pictures, allowed=[lambda ids: only] * 2,
     )  # fmt: skip
     assert [completion.ids for completion in forced] == [only * 2] * 2
 
