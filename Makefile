@@ -44,10 +44,11 @@ smoke: env
 study: env
 	@$(BIN)/python -m babylm.study configs/studies/recipe_search.yaml scale=smoke name=recipe_search_smoke seeds=[1]
 
-# A student that learns from a teacher on the micro-language, and two controls; then one page over the four runs.
+# A student that learns from a teacher on the micro-language, and two controls; one page over the four runs; then
+# a listener that learns from what its partner says next, beside its controls: the last line says where the curves are.
 INTERACT := configs/interaction.yaml
 interact: env
-	@rm -rf checkpoints/interact_*
+	@rm -rf checkpoints/interact_* checkpoints/studies/respect_demo
 	@$(BIN)/python -m babylm.train $(INTERACT) name=interact_base objective.name=hybrid budget.epochs=6
 	@$(BIN)/python -m babylm.interact $(INTERACT) init_from=checkpoints/interact_base name=interact_score
 	@$(BIN)/python -m babylm.interact $(INTERACT) init_from=checkpoints/interact_base name=interact_random \
@@ -55,6 +56,7 @@ interact: env
 	@$(BIN)/python -m babylm.interact $(INTERACT) init_from=checkpoints/interact_base name=interact_none \
 		interaction.feedback=none objective.name=supervised
 	@$(BIN)/python -m babylm.report checkpoints/interact_score checkpoints/interact_random checkpoints/interact_none
+	@$(BIN)/python -m babylm.study configs/studies/respect.yaml scale=demo name=respect_demo seeds=[1]
 
 test: env
 	@$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -142,6 +142,10 @@ class ModelConfig:
     """Dropout on attention weights; only the backends ``eager`` and ``sdpa`` can do it."""
     initializer: Literal["scaled", "zero"] = "scaled"
     """Output projections of each branch: smaller by 1/sqrt(2 layers), or zero."""
+    image_size: int = number(0, "[0, 1024]")
+    """Pixels per side of pictures that the model can read, a multiple of 8; 0: none, and no image encoder."""
+    item_pointer: bool = False
+    """A pointer over the items of a row, added to the logits of their labels."""
 
 
 @dataclass

@@ -159,6 +159,18 @@ def special_ids(folder: Path) -> dict[str, int]:
     return {role: token_id for role, token_id in ids.items() if token_id is not None}
 
 
+def image_token_id(folder: Path) -> int:
+    """The first reserved entry of a saved tokenizer, which stands for a picture.
+
+    Raises:
+        ValueError: The tokenizer has no reserved entries.
+    """
+    token_id = load(folder).token_to_id(RESERVED[0])
+    if token_id is None:
+        raise ValueError(f"model.image_size: pictures need the entry {RESERVED[0]}, which the tokenizer does not have")
+    return int(token_id)
+
+
 def ordinary_ids(tokenizer: Tokenizer) -> tuple[int, int]:
     """First and last id of the longest stretch without special tokens: what a random token may be."""
     special = [i for i, token in tokenizer.get_added_tokens_decoder().items() if token.special]

@@ -67,10 +67,12 @@ def fine_tune(
     *,
     pad: int,
     seed: int,
+    pictures: torch.Tensor | None = None,
 ) -> list[float]:
     """Train ``model`` in place; returns the loss of each step, in the mean per group.
 
     ``groups`` are read in a new order each epoch. Dropout is the model's. The model is left in evaluation mode.
+    ``pictures``: (n, 3, size, size), for turns with items that are pictures.
 
     Raises:
         ValueError: There is no group.
@@ -78,7 +80,7 @@ def fine_tune(
     if not groups:
         raise ValueError("fine-tuning: there is no group of sequences to learn from")
     objective.prepare(model)
-    record_values(objective, model, [turn for group in groups for turn in group], pad)
+    record_values(objective, model, [turn for group in groups for turn in group], pad, pictures)
     config = settings.optimizer()
     named = [*model.named_parameters(), *objective.named_parameters()]
     optimizer = optimizers.build(config, named)
@@ -87,7 +89,9 @@ def fine_tune(
     model.train()
     for step in range(settings.steps):
         chosen = order[step * settings.groups_per_step : (step + 1) * settings.groups_per_step]
-        batch = sequence_rows([groups[index] for index in chosen], pad=pad, step=step, divisor=float(len(chosen)))
+        batch = sequence_rows(
+            [groups[index] for index in chosen], pad=pad, step=step, divisor=float(len(chosen)), pictures=pictures
+        )
         batch = batch.to(model.device)
         torch.manual_seed(derive_seed(seed, Purpose.DROPOUT, step))
         progress = (step + 0.5) / settings.steps

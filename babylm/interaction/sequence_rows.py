@@ -8,6 +8,7 @@ import torch
 
 from babylm.batches.feed import TokenBatch
 from babylm.interaction.episodes import Turn
+from babylm.interaction.items import Items, model_inputs
 from babylm.objectives import Objective
 
 MULTIPLE = 8
@@ -19,14 +20,16 @@ ROWS = 64
 """Sequences whose values are computed at once."""
 
 
-def record_values(objective: Objective, model: torch.nn.Module, turns: Sequence[Turn], pad: int) -> None:
+def record_values(
+    objective: Objective, model: torch.nn.Module, turns: Sequence[Turn], pad: int, pictures: torch.Tensor | None = None
+) -> None:
     """Write the values that ``objective`` gives the tokens of turns now into their ``meta``, if it has values."""
     training = model.training
     model.eval()
     device = next(model.parameters()).device
     for first in range(0, len(turns), ROWS):
         part = turns[first : first + ROWS]
-        rows = sequence_rows([[turn] for turn in part], pad=pad, step=0, divisor=1.0).to(device)
+        rows = sequence_rows([[turn] for turn in part], pad=pad, step=0, divisor=1.0, pictures=pictures).to(device)
         values = objective.behaviour_values(model, rows)  # type: ignore[arg-type]
         if values is None:
             break
@@ -36,8 +39,12 @@ def record_values(objective: Objective, model: torch.nn.Module, turns: Sequence[
     model.train(training)
 
 
-def sequence_rows(groups: Sequence[Sequence[Turn]], *, pad: int, step: int, divisor: float) -> TokenBatch:
+def sequence_rows(
+    groups: Sequence[Sequence[Turn]], *, pad: int, step: int, divisor: float, pictures: torch.Tensor | None = None
+) -> TokenBatch:
     """One row per turn: prompt, completion, pads (`babylm.objectives._sequences` has an example).
+
+    Items of a turn (``meta["items"]``, the fields of `Items`) go along, with their ``pictures`` (n, 3, size, size).
 
     A turn that fills up its group (the same turn twice in a row) has no sequence: it is read and not learnt from.
     """
@@ -66,6 +73,7 @@ def sequence_rows(groups: Sequence[Sequence[Turn]], *, pad: int, step: int, divi
         "reward": reward,
         "behaviour_logp": behaviour,
         "reference_logp": reference,
+        **model_inputs(items_of([turn for _, turn in turns]), pictures, [0] * len(turns)),
     }
     if all(VALUES in turn.meta for _, turn in turns):
         extra["behaviour_value"] = torch.zeros(shape)
@@ -74,3 +82,8 @@ def sequence_rows(groups: Sequence[Sequence[Turn]], *, pad: int, step: int, divi
             extra["behaviour_value"][row, begin : begin + len(turn.ids)] = torch.tensor(turn.meta[VALUES])
     words = torch.zeros(shape, dtype=torch.uint8)
     return TokenBatch(tokens, documents, words, step=step, step_rows=len(turns), divisor=divisor, extra=extra)
+
+
+def items_of(turns: Sequence[Turn]) -> list[Items | None]:
+    """The items of each turn, None for a turn without."""
+    return [Items(**turn.meta["items"]) if "items" in turn.meta else None for turn in turns]

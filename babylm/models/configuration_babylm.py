@@ -81,12 +81,15 @@ class BabyLMConfig(PretrainedConfig):
         dropout: float = 0.1,
         attention_dropout: float = 0.0,
         initializer: str = "scaled",
+        image_size: int = 0,
+        item_pointer: bool = False,
         prediction_mode: str = "mntp",
         use_cache: bool = True,
         bos_token_id: int | None = 0,
         eos_token_id: int | None = 1,
         pad_token_id: int | None = 2,
         mask_token_id: int | None = 3,
+        image_token_id: int | None = None,
         **kwargs: Any,
     ) -> None:
         if old := sorted(OLD_KEYS & kwargs.keys()):
@@ -120,9 +123,12 @@ class BabyLMConfig(PretrainedConfig):
         self.dropout = dropout
         self.attention_dropout = attention_dropout
         self.initializer = initializer
+        self.image_size = image_size
+        self.item_pointer = item_pointer
         self.prediction_mode = prediction_mode
         self.use_cache = use_cache
         self.mask_token_id = mask_token_id
+        self.image_token_id = image_token_id
         # The base class of transformers has its own names and defaults for these.
         kwargs["tie_word_embeddings"] = tie_embeddings
         kwargs.setdefault("auto_map", dict(AUTO_MAP))
@@ -149,6 +155,8 @@ class BabyLMConfig(PretrainedConfig):
                 f"model.hidden_size ({self.hidden_size}) must be a multiple of "
                 f"model.num_attention_heads ({self.num_attention_heads})"
             )
+        if self.image_size % 8:
+            raise ValueError(f"model.image_size ({self.image_size}) must be a multiple of 8, the side of a patch")
         rotated = self.head_dim * self.partial_rotary_factor
         valid = 0 < self.partial_rotary_factor <= 1 and self.rotary_dim >= 2 and self.rotary_dim % 2 == 0
         if self.position == "rotary" and not (valid and abs(rotated - self.rotary_dim) < 1e-6):

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from transformers import GenerationMixin
-from transformers.modeling_outputs import CausalLMOutputWithPast, MaskedLMOutput
+from transformers.modeling_outputs import MaskedLMOutput
 
 # Also modules that only others import: transformers 4 copies just those that the file in auto_map imports itself.
 from .arguments import CACHE, GENERATE_ONLY
@@ -21,8 +21,10 @@ from .blocks import Block  # noqa: F401
 from .configuration_babylm import BabyLMConfig
 from .dropout import drop  # noqa: F401
 from .head import Head
+from .images import ImageEncoder  # noqa: F401
 from .kernels import TokenLosses
 from .layers import Linear
+from .pointer import CausalLMOutputWithItems, ItemScores
 from .positions import rotary_table  # noqa: F401
 from .transformer import BabyLMModel, BabyLMPreTrainedModel
 
@@ -57,12 +59,16 @@ class BabyLMForCausalLM(_LanguageModel, GenerationMixin):
         bidirectional: Tensor,
         target_positions: Tensor,
         targets: Tensor,
+        pixel_values: Tensor | None = None,
+        item_positions: Tensor | None = None,
+        item_labels: Tensor | None = None,
     ) -> TokenLosses:
         """The loss of each target, (N,), of packed rows: the call that training makes.
 
         ``input_ids``: (B, T) int64; ``document_ids``: (B, T), non-decreasing in a row, documents never attend to each
         other; ``bidirectional``: (B,) bool, False for causal rows; ``target_positions``: (N,) flat indices into B * T
-        of the outputs that predict; ``targets``: (N,) the tokens to predict.
+        of the outputs that predict; ``targets``: (N,) the tokens to predict. ``pixel_values``, ``item_positions`` and
+        ``item_labels`` as in `forward`.
 
         Two rows of three tokens: in row 0 the tokens 5 and 6 are predicted causally, from the outputs before them; in
         row 1 the mask (3) hides a 7, which is predicted from the output before it (MNTP).
@@ -77,21 +83,26 @@ class BabyLMForCausalLM(_LanguageModel, GenerationMixin):
         >>> losses.nll.shape, losses.log_z.shape
         (torch.Size([3]), torch.Size([3]))
         """
-        states = self.target_states(input_ids, document_ids, bidirectional, target_positions)
-        return self.state_losses(states, targets)
+        hidden = self.model.forward_packed(input_ids, document_ids, bidirectional, pixel_values)  # (B, T, hidden_size)
+        scores = None
+        if item_labels is not None:
+            keys = self.head.item_keys(hidden, item_positions)
+            scores = self.head.item_scores(hidden, keys, item_labels, item_positions)
+            scores = scores and scores.map(lambda values: values.flatten(0, 1)[target_positions])  # (N, I)
+        # Logits for the N targets alone, which are a fraction of B * T in masked rows.
+        return self.state_losses(hidden.flatten(0, 1)[target_positions], targets, scores)
 
     def target_states(
         self, input_ids: Tensor, document_ids: Tensor, bidirectional: Tensor, target_positions: Tensor
     ) -> Tensor:
-        """The hidden states (N, hidden_size) that predict the targets; arguments as in `token_losses`."""
+        """The hidden states (N, hidden_size) that predict the targets of text alone; arguments as in `token_losses`."""
         hidden = self.model.forward_packed(input_ids, document_ids, bidirectional)  # (B, T, hidden_size)
-        # Logits for the N targets alone, which are a fraction of B * T in masked rows.
         return hidden.flatten(0, 1)[target_positions]
 
-    def state_losses(self, states: Tensor, targets: Tensor) -> TokenLosses:
+    def state_losses(self, states: Tensor, targets: Tensor, scores: ItemScores | None = None) -> TokenLosses:
         """The loss of each target (N,), predicted from the hidden states (N, hidden_size)."""
         with torch.autocast(states.device.type, enabled=False, cache_enabled=False):
-            return self.head.loss(states, targets)
+            return self.head.loss(states, targets, scores)
 
     def state_logits(self, states: Tensor) -> Tensor:
         """Float32 logits (N, vocab_size) of the hidden states (N, hidden_size)."""
@@ -115,11 +126,19 @@ class BabyLMForCausalLM(_LanguageModel, GenerationMixin):
         num_items_in_batch: Tensor | int | None = None,
         target_positions: Tensor | None = None,
         cache: Any = None,
+        pixel_values: Tensor | None = None,
+        item_positions: Tensor | None = None,
+        item_labels: Tensor | None = None,
+        item_keys: Tensor | None = None,
         **kwargs: Any,
-    ) -> CausalLMOutputWithPast | tuple[Any, ...]:
+    ) -> CausalLMOutputWithItems | tuple[Any, ...]:
         """Float32 logits (B, T, vocab_size), or (N, vocab_size) of the flat ``target_positions`` (N,) into B * T.
 
         ``labels`` (B, T), -100 ignored, give the mean loss of the next tokens. All else as in `BabyLMModel.forward`.
+
+        With a pointer over items: ``item_positions`` (B, I) are their places in the padded rows, ``item_labels`` (B, I)
+        the tokens that name them, -1 for none. The output then has ``item_keys``, which later steps with a cache take
+        in place of ``item_positions``.
 
         Raises:
             ValueError: for ``labels`` together with a selection of logits.
@@ -138,16 +157,22 @@ class BabyLMForCausalLM(_LanguageModel, GenerationMixin):
             return_dict=True,
             causal=True,
             cache=cache,
+            pixel_values=pixel_values,
             **kwargs,
         )
-        logits = _logits(self.head, output.last_hidden_state, target_positions, logits_to_keep)
+        hidden = output.last_hidden_state
+        if item_keys is None:
+            item_keys = self.head.item_keys(hidden, item_positions)
+        scores = self.head.item_scores(hidden, item_keys, item_labels, item_positions)
+        logits = _logits(self.head, hidden, target_positions, logits_to_keep, scores)
         # The output at t predicts token t + 1, so the last output and the first label have no partner.
         loss = None if labels is None else mean_loss(logits[:, :-1], labels[:, 1:], num_items_in_batch)
-        result = CausalLMOutputWithPast(
+        result = CausalLMOutputWithItems(
             loss=loss,
             logits=logits,
             hidden_states=output.hidden_states,
             attentions=output.attentions,
+            item_keys=item_keys,
             **{CACHE: output.get(CACHE)},
         )
         return self._output_or_tuple(result, return_dict)
@@ -164,6 +189,15 @@ class BabyLMForCausalLM(_LanguageModel, GenerationMixin):
             kwargs.pop(name, None)
         inputs: dict[str, Any] = super().prepare_inputs_for_generation(input_ids, inputs_embeds=inputs_embeds, **kwargs)
         return inputs
+
+    def _update_model_kwargs_for_generation(
+        self, outputs: Any, model_kwargs: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> dict[str, Any]:
+        """For the next step of ``generate``: pictures and items have been read, and the keys of the items are kept."""
+        kept: dict[str, Any] = super()._update_model_kwargs_for_generation(outputs, model_kwargs, *args, **kwargs)
+        if outputs.get("item_keys") is not None:
+            kept.update(item_keys=outputs["item_keys"], item_positions=None)
+        return {**kept, "pixel_values": None} if "pixel_values" in kept else kept
 
 
 class BabyLMForMaskedLM(_LanguageModel):
@@ -232,15 +266,19 @@ def mean_loss(logits: Tensor, labels: Tensor, count: Tensor | int | None) -> Ten
     return loss if count is None else loss / count
 
 
-def _logits(head: Head, hidden: Tensor, target_positions: Tensor | None, keep: int | Tensor) -> Tensor:
+def _logits(
+    head: Head, hidden: Tensor, target_positions: Tensor | None, keep: int | Tensor, scores: ItemScores | None = None
+) -> Tensor:
     """Logits of the selected positions: flat ``target_positions``, or ``logits_to_keep`` (indices, or the last few)."""
-    if target_positions is not None:
-        hidden = hidden.flatten(0, 1)[target_positions]
-    elif isinstance(keep, Tensor):
-        hidden = hidden[:, keep]
-    elif keep:
-        hidden = hidden[:, -keep:]
-    return head(hidden)
+
+    def select(values: Tensor) -> Tensor:
+        if target_positions is not None:
+            return values.flatten(0, 1)[target_positions]
+        if isinstance(keep, Tensor):
+            return values[:, keep]
+        return values[:, -keep:] if keep else values
+
+    return head(select(hidden), scores and scores.map(select))
 
 
 def _keeps_some(keep: int | Tensor) -> bool:

@@ -19,6 +19,7 @@ from .blocks import Block, SharedInputs
 from .configuration_babylm import BabyLMConfig
 from .dropout import drop
 from .head import Head
+from .images import ImageEncoder, place_images
 from .layers import Norm, initialise
 from .positions import bucket_index, rotary_table
 
@@ -86,6 +87,7 @@ class BabyLMModel(BabyLMPreTrainedModel):
         self.gradient_checkpointing = False
         """Set by ``gradient_checkpointing_enable``: layers save inputs only and are recomputed in the backward."""
         self.embedding = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.image_encoder = ImageEncoder(config) if config.image_size else None
         self.embedding_norm = Norm(config.hidden_size, config)
         self.relative = self.relative_norm = None
         if config.position == "relative":
@@ -131,12 +133,13 @@ class BabyLMModel(BabyLMPreTrainedModel):
         return_dict: bool | None = None,
         causal: bool | None = None,
         cache: Any = None,
+        pixel_values: Tensor | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPast | tuple[Any, ...]:
         """Hidden states (B, T, hidden_size); ``attention_mask`` (B, T) is 1 for tokens, 0 for padding on either side.
 
         ``cache``: the other name of ``past_key_values`` (`babylm.models.arguments`). Attention weights (B, H, Tq, Tk)
-        are those before dropout.
+        are those before dropout. ``pixel_values`` (B, I, 3, size, size) take the places of image tokens, in order.
 
         Raises:
             ValueError: for arguments that exclude each other, or that this model cannot follow.
@@ -152,7 +155,7 @@ class BabyLMModel(BabyLMPreTrainedModel):
             raise ValueError("a cache needs causal attention: else each new token changes the states of all others")
         if use_cache and cache is None:
             cache = DynamicCache()
-        embeds = self._embed(input_ids, inputs_embeds)
+        embeds = self._embed(input_ids, inputs_embeds, pixel_values)
         # Queries are the new tokens; keys are the cached tokens and the new ones.
         past = 0 if cache is None else int(cache.get_seq_length())
         queries = embeds.shape[1]
@@ -176,9 +179,11 @@ class BabyLMModel(BabyLMPreTrainedModel):
         )
         return self._output_or_tuple(output, return_dict)
 
-    def forward_packed(self, input_ids: Tensor, document_ids: Tensor, bidirectional: Tensor) -> Tensor:
+    def forward_packed(
+        self, input_ids: Tensor, document_ids: Tensor, bidirectional: Tensor, pixel_values: Tensor | None = None
+    ) -> Tensor:
         """Hidden states (B, T, hidden_size) of packed rows, in the compute dtype; see ``packed_layout``."""
-        embeds = self.embedding(input_ids)
+        embeds = self._embed(input_ids, None, pixel_values)
         hidden = embeds.to(_compute_dtype(embeds))
         max_documents = self.max_documents.get(input_ids.shape[1]) if self.training else None
         layout = packed_layout(document_ids, bidirectional, self.backend, like=hidden, max_documents=max_documents)
@@ -285,10 +290,20 @@ class BabyLMModel(BabyLMPreTrainedModel):
         rotary = rotary_table(positions, config.head_dim, config.rotary_dim, config.rope_theta, hidden.dtype)
         return SharedInputs(layout, rotary, cache=cache, total_length=keys)
 
-    def _embed(self, input_ids: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
+    def _embed(
+        self, input_ids: Tensor | None, inputs_embeds: Tensor | None, pixel_values: Tensor | None = None
+    ) -> Tensor:
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give either input_ids or inputs_embeds")
-        return self.embedding(input_ids) if inputs_embeds is None else inputs_embeds
+        embeds = self.embedding(input_ids) if inputs_embeds is None else inputs_embeds
+        if pixel_values is None:
+            return embeds
+        if input_ids is None or self.image_encoder is None:
+            reason = "input_ids are needed beside them"
+            if self.image_encoder is None:
+                reason = "this model has no image encoder (model.image_size=0)"
+            raise ValueError(f"pixel_values: {reason}")
+        return place_images(embeds, input_ids, self.config.image_token_id, self.image_encoder(pixel_values))
 
 
 def _compute_dtype(embeds: Tensor) -> torch.dtype:

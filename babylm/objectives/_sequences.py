@@ -10,6 +10,8 @@ A batch of sequences is a `TokenBatch` whose ``extra`` says, per token, which se
     reward          0   0   0    1  1    1   1    |   0   0   0   0    0   0   0
     behaviour_logp, reference_logp   log-probability of each token when it was sampled, and under the reference model
 
+Pictures and items of a row (`_types.MODEL_INPUTS`) are handed on to the model.
+
 A batch without ``sequence_ids`` is corpus text, which the same objective reads as language modelling (`Hybrid`): so any
 share of corpus rows keeps the student's language. A group's sequences are never spread over batches.
 """
@@ -23,7 +25,7 @@ from babylm.batches.feed import TokenBatch
 from babylm.config.fields import number
 from babylm.lazy import torch
 from babylm.objectives._modes import Hybrid, HybridSettings
-from babylm.objectives._types import Loss, MaskedBatch, Model
+from babylm.objectives._types import MODEL_INPUTS, Loss, MaskedBatch, Model
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -107,6 +109,8 @@ class SequenceBatch(MaskedBatch):
     reference_logp: Tensor
     optional: dict[str, Tensor] = field(default_factory=dict)
     """Those of the objective's ``optional_fields`` that the rows have, (n,) each."""
+    inputs: dict[str, Tensor] = field(default_factory=dict)
+    """Further inputs of the model, `MODEL_INPUTS`; (rows, ...) each."""
 
 
 class SequenceObjective(Hybrid):
@@ -142,6 +146,7 @@ class SequenceObjective(Hybrid):
             weights=weights,
             masked=torch.zeros_like(weights, dtype=torch.bool),
             optional=optional,
+            inputs={name: batch.extra[name] for name in MODEL_INPUTS if name in batch.extra},
             **extra,
         )
 
@@ -154,7 +159,12 @@ class SequenceObjective(Hybrid):
             loss = super().loss(model, batch)
             return Loss(loss.total, {name: loss.metrics[name] for name in ("loss", "z", "causal", "masked")})
         losses = model.token_losses(
-            batch.tokens, batch.document_ids, batch.bidirectional, batch.target_positions, batch.targets
+            batch.tokens,
+            batch.document_ids,
+            batch.bidirectional,
+            batch.target_positions,
+            batch.targets,
+            **batch.inputs,
         )
         sequences = collect(batch, -losses.nll)
         value, metrics = self.sequence_loss(sequences)

@@ -40,6 +40,10 @@ class SpecialTokens:
     """None: the last of the vocabulary."""
 
 
+MODEL_INPUTS = ("pixel_values", "item_positions", "item_labels")
+"""Fields of ``TokenBatch.extra`` that go to the model: pictures, places of items in the row, tokens that name them."""
+
+
 @dataclass
 class MaskedBatch:
     """Corrupted rows and the positions to predict; n depends on shapes and progress alone, so the host never waits."""
@@ -86,6 +90,9 @@ class Model(Protocol):
         bidirectional: Tensor,
         target_positions: Tensor,
         targets: Tensor,
+        pixel_values: Tensor | None = None,
+        item_positions: Tensor | None = None,
+        item_labels: Tensor | None = None,
     ) -> TokenLosses:
         """The loss of each target (n,) of packed rows."""
 

@@ -118,6 +118,7 @@ def model_config(model: ModelConfig, prediction_mode: str, corpus: PackedCorpus)
         eos_token_id=ids["eos"],
         pad_token_id=ids["pad"],
         mask_token_id=ids["mask"],
+        image_token_id=tokenizer.image_token_id(corpus.tokenizer_folder) if model.image_size else None,
         prediction_mode=prediction_mode,
     )
 

@@ -1,4 +1,8 @@
-"""Environments: where an episode begins and what counts in it. One plug-in per file with ``build(config, text)``."""
+"""Environments: where an episode begins and what counts in it. One plug-in per file with ``build(config, text)``.
+
+Those of single turns (`Environment`) are for ``python -m babylm.interact``; games of several turns (`Game`) are played
+by studies.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,9 @@ from collections.abc import Callable, Sequence
 
 from babylm import registry
 from babylm.config.interaction import InteractionConfig
-from babylm.interaction.environments._types import Environment
+from babylm.interaction.environments._types import Environment, Episode, Game, Observation, Outcome
 
-__all__ = ["Environment", "build"]
+__all__ = ["Environment", "Episode", "Game", "Observation", "Outcome", "build"]
 
 
 def build(config: InteractionConfig, texts: Callable[[], Sequence[str]]) -> Environment:

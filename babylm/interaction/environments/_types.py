@@ -1,12 +1,15 @@
-"""What an environment is."""
+"""What an environment is: single turns (`Environment`), or games of several turns (`Game`)."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 class Environment:
-    """Base of the environments."""
+    """Base of the environments of single turns."""
 
     corpus_text = False
     """Whether prompts are text of the corpus, whose words are counted already."""
@@ -21,3 +24,88 @@ class Environment:
     def gold(self, prompts: Sequence[str], completions: Sequence[str]) -> list[float] | None:
         """The true quality of completions, from 0 to 1, for measuring alone; None if it is not known."""
         return None
+
+
+class Observation(NamedTuple):
+    """What the student sees before it acts: words, some of which are items."""
+
+    words: list[str]
+    item_positions: list[int]
+    """Of each item, as indices into ``words``."""
+    labels: list[str]
+    """The word that names each item."""
+    pictures: list[int]
+    """Number of each item's picture; empty if items are described by words."""
+
+
+class Outcome(NamedTuple):
+    """What an action leads to."""
+
+    reply: str
+    """The partner's next utterance; empty if the game is over without one."""
+    done: bool
+    success: bool
+    """Whether the game has been won."""
+    gold: float
+    """1 if the action was right, else 0; for measuring, and for the oracle control."""
+    signal: str = ""
+    """What the partner meant by the reply (praise, correction, ...); for measuring alone."""
+
+
+@dataclass
+class Episode:
+    """A game that is being played; an environment reads and changes it."""
+
+    generator: random.Random
+    """Every random choice of the game comes from here."""
+    items: list[int]
+    """Objects in the order in which the student sees them."""
+    targets: set[int]
+    """Indices of the items that are to be selected; hidden from the student."""
+    selected: set[int] = field(default_factory=set)
+    messages: list[tuple[str, str]] = field(default_factory=list)
+    """(speaker, words) so far."""
+    request: frozenset[int] = frozenset()
+    """Items that the last request is about."""
+    turns: int = 0
+    failures: int = 0
+    """Wrong actions in a row."""
+
+
+class Game:
+    """Base of the environments of several turns: all episodes of a round advance together (`interaction.games`)."""
+
+    words: tuple[str, ...] = ()
+    """Every word that observations, replies and actions can have."""
+    end = "."
+    """The word that ends an action."""
+    longest_action = 12
+    """Words of an action, the end included, at most."""
+
+    def reset(self, seed: int) -> Episode:
+        """A new game, a function of the seed, with the partner's first utterance if the partner begins."""
+        raise NotImplementedError
+
+    def observe(self, episode: Episode) -> Observation:
+        """What the student sees."""
+        raise NotImplementedError
+
+    def allowed(self, episode: Episode, words: Sequence[str]) -> list[str]:
+        """The words that may follow ``words`` of an action; the last one is always ``end``."""
+        raise NotImplementedError
+
+    def step(self, episode: Episode, action: str) -> Outcome:
+        """Let the student's ``action`` (words, the end left out or not) happen, and the partner answer."""
+        raise NotImplementedError
+
+    def demonstration(self, episode: Episode) -> str:
+        """The right action to the last request, for seed data."""
+        raise NotImplementedError
+
+
+def played_in_studies(name: str) -> Environment:
+    """Raise ValueError: ``python -m babylm.interact`` has single turns alone."""
+    raise ValueError(
+        f"interaction.environment={name} is a game of several turns, which studies play: "
+        "python -m babylm.study configs/studies/respect.yaml"
+    )

@@ -1,0 +1,54 @@
+"""Recorded reference games of people, one JSON object per line as in ReSpect's release: chat, clicks, targets.
+
+Per turn, ``chat`` is what the speaker wrote and ``clicks`` the pictures that were selected after it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from babylm import files
+
+KEYS = ("game", "targets", "chat", "clicks")
+
+
+class HumanTurn(NamedTuple):
+    """One action of the listener that something followed."""
+
+    game: int
+    turn: int
+    request: str
+    follow_up: str
+    right: bool
+    """By the targets: something was changed, and everything that was changed is now as it should be."""
+    nearer: bool
+    """By the clicks: fewer pictures differ from the targets than before."""
+    kept: bool
+    """Without the targets: nothing of what was newly selected is given back in the next turn."""
+
+
+def read_human_games(file: Path) -> list[HumanTurn]:
+    """The turns of all games but the last of each, which nothing follows.
+
+    Raises:
+        ValueError: The file is damaged or has not the fields; the line is named.
+    """
+    turns = []
+    for number, game in enumerate(files.read_jsonl(file), 1):
+        if missing := [key for key in KEYS if key not in game]:
+            raise ValueError(f"{file}: line {number} has no {', '.join(missing)}; a game has {', '.join(KEYS)}")
+        if len(game["chat"]) != len(game["clicks"]):
+            raise ValueError(f"{file}: line {number} has {len(game['chat'])} messages and {len(game['clicks'])} clicks")
+        targets, before = set(game["targets"]), set[str]()
+        selections = [set(clicks) for clicks in game["clicks"]]
+        for turn in range(len(selections) - 1):
+            now, after = selections[turn], selections[turn + 1]
+            changed = now ^ before
+            right = bool(changed) and all((picture in now) == (picture in targets) for picture in changed)
+            nearer = len(now ^ targets) < len(before ^ targets)
+            kept = bool(changed) and all((picture in after) == (picture in now) for picture in changed)
+            chat = game["chat"]
+            turns.append(HumanTurn(game["game"], turn, chat[turn], chat[turn + 1], right, nearer, kept))
+            before = now
+    return turns

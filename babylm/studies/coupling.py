@@ -1,0 +1,164 @@
+"""Coupling comprehension and generation (CoGen, arXiv 2408.15992): one model plays both roles of a reference game.
+
+In each round the student listens and speaks with a scripted partner, and learns from won and lost games alone: by
+REINFORCE with rewards of +1 and -1, from the base model on the seed games and all of its own rounds. The two roles are
+coupled by joint inference (each role asks the other) and by data sharing (a won game is an example for both roles).
+Arms: both, one of them, neither. The model is driven as in `babylm.studies.respect`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from babylm.config.studies import StudyConfig
+from babylm.studies import _coupling_tables
+from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary
+
+if TYPE_CHECKING:
+    from babylm.interaction.episodes import Turn
+    from babylm.interaction.games import Player
+
+
+class Scale(NamedTuple):
+    """How large the study is."""
+
+    rounds: int
+    games: int
+    """Per role and round."""
+    base_steps: int
+    steps: int
+    """Of each retraining from the base."""
+
+
+class Arm(NamedTuple):
+    """What couples the roles."""
+
+    joint: bool
+    share: bool
+
+
+ARMS = {
+    "full": Arm(joint=True, share=True),
+    "no sharing": Arm(joint=True, share=False),
+    "no joint inference": Arm(joint=False, share=True),
+    "baseline": Arm(joint=False, share=False),
+}
+SCALES = {"smoke": Scale(2, 24, 60, 30), "full": Scale(4, 200, 500, 200)}
+SEED_GAMES, ROWS = 52, 32
+"""Seed games of two people per role, 104 examples as in the paper."""
+LR, BASE_LR, CLIP = 1.5e-3, 4e-3, 5.0
+
+
+@dataclass
+class Settings(StudyConfig):
+    """Its settings."""
+
+    scale: Literal["smoke", "full"] = "smoke"
+    """``smoke``: the ends, in miniature; ``full``: all arms."""
+    pictures: bool = True
+    """Objects are drawn as pictures, else given as words."""
+
+
+def conditions(settings: Settings) -> list[Condition]:
+    """The arms of the scale."""
+    names = ("full", "baseline") if settings.scale == "smoke" else tuple(ARMS)
+    return [Condition(name, ARMS[name]._asdict()) for name in names]
+
+
+def run(piece: Piece, settings: Settings) -> list[Measurement]:
+    """Play both roles, learn, and so on; a round's games are played before they are learnt from."""
+    from babylm.interaction.game_students import learner, retrained, tuning
+    from babylm.interaction.reference_roles import learning_turns, listen, speak
+    from babylm.randomness import Purpose, derive_seed
+
+    scale, arm = SCALES[settings.scale], Arm(**piece.settings)
+    base, known = base_player(piece.seed, settings.pictures, scale.base_steps)
+    how = tuning(scale.steps, LR, ROWS)
+    objective = learner("reinforce", importance="negative", importance_clip=CLIP)
+    player = retrained(base, objective, known, how, piece.seed)
+    rows: list[Measurement] = []
+    for number in range(1, scale.rounds + 1):
+        seeds = [derive_seed(piece.seed, Purpose.EPISODES, number, game) for game in range(2 * scale.games)]
+        heard = listen(player, seeds[: scale.games], number, arm.joint, settings.pictures)
+        said = speak(player, seeds[scale.games :], number, arm.joint, settings.pictures)
+        if number == 1:  # the same weights with the other way of inference
+            other = listen(player, seeds[: scale.games], number, not arm.joint, settings.pictures)
+            rows += _outcomes(piece, number, "comprehension_other", other)
+        rows += _outcomes(piece, number, "comprehension", heard) + _outcomes(piece, number, "generation", said)
+        texts = [[turn.meta["utterance"] for turn in turns] for turns in (said, heard)]
+        rows += [piece.measurement(value, str(number), name) for name, value in language(*texts).items()]
+        shares = [100 * sum(turn.reward > 0 for turn in turns) / scale.games for turns in (heard, said)]
+        piece.log(f"round {number}: {shares[0]:.0f} % understood, {shares[1]:.0f} % made understood")
+        known = [*known, *learning_turns([*heard, *said], arm.share)]
+        if number < scale.rounds:
+            player = retrained(base, objective, known, how, derive_seed(piece.seed, Purpose.CONDITION, number))
+    return rows
+
+
+def _outcomes(piece: Piece, number: int, measure: str, turns: Sequence[Turn]) -> list[Measurement]:
+    return [piece.measurement(float(turn.reward > 0), f"{number}:{index}", measure) for index, turn in enumerate(turns)]
+
+
+def language(own: Sequence[str], partner: Sequence[str]) -> dict[str, float]:
+    """The student's utterances beside the partner's: vocabulary, words per utterance, overlap, divergence.
+
+    ``overlap``: share of the partner's vocabulary that the student uses. ``divergence``: Jensen-Shannon divergence of
+    the two distributions over words, in bits.
+
+    >>> language(["red ball"], ["red ball", "blue ball"])["overlap"]
+    0.6666666666666666
+    >>> language(["red"], ["blue"])["divergence"]
+    1.0
+    """
+    from collections import Counter
+    from math import log2
+
+    first, second = (Counter(word for text in texts for word in text.split()) for texts in (own, partner))
+    shares = [{word: count / sum(counts.values()) for word, count in counts.items()} for counts in (first, second)]
+    divergence = 0.0
+    for word in first | second:
+        p, q = (share.get(word, 0.0) for share in shares)
+        divergence += sum(x / 2 * log2(2 * x / (p + q)) for x in (p, q) if x)
+    return {
+        "vocabulary": float(len(first)),
+        "vocabulary_partner": float(len(second)),
+        "length": sum(first.values()) / len(own),
+        "length_partner": sum(second.values()) / len(partner),
+        "overlap": len(first.keys() & second.keys()) / len(second),
+        "divergence": divergence,
+    }
+
+
+@lru_cache(maxsize=8)
+def base_player(seed: int, pictures: bool, steps: int) -> tuple[Player, list[Turn]]:
+    """The player that all arms of a seed start from, and the turns of the seed games.
+
+    It has learnt to listen and to speak with full descriptions in canonical words.
+    """
+    from babylm.interaction.environments.reference import Reference
+    from babylm.interaction.game_students import learner, new_player, retrained, tuning
+    from babylm.interaction.games import demonstrate
+    from babylm.randomness import Purpose, derive_seed
+
+    player = new_player(Reference.words, seed, pictures)
+    turns: list[Turn] = []
+    for index, role in enumerate(("listener", "speaker")):
+        for hard in (False, True):
+            game = Reference(role, pictures, hard=hard, plain=True)  # type: ignore[arg-type]
+            parts = index, int(hard)
+            seeds = [derive_seed(seed, Purpose.CONDITION, *parts, number) for number in range(steps * ROWS // 4)]
+            turns += demonstrate(game, player, seeds)
+    base = retrained(player, learner("supervised"), turns, tuning(steps, BASE_LR, ROWS), seed)
+    known: list[Turn] = []
+    for index, role in enumerate(("listener", "speaker")):
+        seeds = [derive_seed(seed, Purpose.EPISODES, 0, index, number) for number in range(SEED_GAMES)]
+        known += demonstrate(Reference(role, pictures), base, seeds, imitate=False)  # type: ignore[arg-type]
+    return base, known
+
+
+def summarise(measurements: Measurements, settings: Settings) -> Summary:
+    """Accuracy of both roles by round, contrasts, the language; the gates as remarks."""
+    return _coupling_tables.summarise(measurements, SCALES[settings.scale].rounds)

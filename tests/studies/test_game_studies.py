@@ -1,0 +1,114 @@
+"""The studies of reference games: joint inference by hand, sharing, clipping, and both in miniature."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from babylm import study
+from babylm.interaction import reference_roles as roles
+from babylm.interaction.environments.reference import Reference
+from babylm.interaction.finetune import Finetuning
+from babylm.interaction.game_students import learner, new_player, retrained
+from babylm.objectives._sequences import Sequences
+from babylm.studies import _respect_arms, coupling, respect
+from tests.conftest import ROOT
+
+CONFIGS = ROOT / "configs" / "studies"
+
+
+def probabilities(rows, columns, seed):
+    return torch.rand(rows, columns, generator=torch.Generator().manual_seed(seed)).log_softmax(-1)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.3, 0.5, 1.0])
+def test_joint_listener_is_the_table(weight):
+    listener, speaker = probabilities(3, 4, 1), probabilities(3, 4, 2)
+    joint = roles.joint_listener(listener, speaker, weight).exp()
+    for game in range(3):
+        products = [
+            float(listener[game, item].exp()) ** weight * float(speaker[game, item].exp()) ** (1 - weight)
+            for item in range(4)
+        ]
+        expected = torch.tensor([product / sum(products) for product in products])
+        torch.testing.assert_close(joint[game], expected)
+    torch.testing.assert_close(roles.joint_listener(listener, speaker, 1.0), listener)
+
+
+def test_joint_speaker_at_its_limits():
+    speaker, listener = torch.tensor([[-1.0, -2.0, -3.0]]), torch.tensor([[-3.0, -2.0, -0.5]])
+    assert roles.joint_speaker(speaker, listener, 1.0).item() == 0
+    assert roles.joint_speaker(speaker, listener, 0.0).item() == 2
+
+
+def test_importance_weights_are_one_for_wins_and_clipped_for_losses():
+    objective = learner("reinforce", importance="negative", importance_clip=5.0)
+    logp = torch.tensor([-1.0, -1.0, -1.0], requires_grad=True)
+    reward, old = torch.tensor([1.0, -1.0, -1.0]), torch.tensor([-9.0, -9.0, -2.0])
+    ones, groups = torch.ones(3), torch.arange(3)
+    losses, _ = objective.sequence_loss(Sequences(logp, ones, groups, reward, old, old))
+    losses.sum().backward()
+    torch.testing.assert_close(logp.grad, torch.tensor([-1.0, 5.0, 1.0]).mul(torch.tensor([1.0, 1.0, torch.e])))
+
+
+def student():
+    return new_player(Reference.words, 1, False, width=16, layers=1)
+
+
+def test_only_won_games_cross_between_the_roles():
+    player = student()
+    heard = roles.listen(player, list(range(40)), 1, True, False)
+    said = roles.speak(player, list(range(40)), 1, True, False)
+    won = [turn for turn in (*heard, *said) if turn.reward > 0]
+    assert 0 < len(won) < 80
+    assert roles.learning_turns([*heard, *said], share=False) == [*heard, *said]
+    crossed = roles.learning_turns([*heard, *said], share=True)[80:]
+    assert len(crossed) == len(won)
+    for turn, shared in zip(won, crossed, strict=True):
+        assert shared.reward == 1
+        assert shared.prompt.endswith("listener") != turn.prompt.endswith("listener")  # the other role
+    assert crossed[0].text == won[0].meta["utterance"]
+
+
+def test_listening_alone_is_the_model_and_joint_listening_asks_the_speaker():
+    player, game = student(), Reference("listener", pictures=False)
+    plain = roles.listen(player, [1, 2, 3], 1, False, False)
+    turns = [player.turn(game, game.reset(seed), round=1, episode=0, sample=0) for seed in (1, 2, 3)]
+    expected = roles.label_log_probs(player, turns)
+    torch.testing.assert_close(torch.tensor([turn.logp[0] for turn in plain]), expected.amax(-1))
+    joint = roles.listen(player, [1, 2, 3], 1, True, False)
+    assert [turn.logp for turn in joint] != [turn.logp for turn in plain]
+    assert all(turn.reward in (1.0, -1.0) for turn in joint)
+    learnt = retrained(player, learner("reinforce", importance="negative"), joint, Finetuning(2, rows=4), 1)
+    assert any(not torch.equal(a, b) for a, b in zip(learnt.model.parameters(), player.model.parameters(), strict=True))
+
+
+def test_language_of_identical_and_of_different_utterances():
+    same = coupling.language(["red ball", "blue box"], ["blue box", "red ball"])
+    assert (same["overlap"], same["divergence"], same["vocabulary"], same["length"]) == (1.0, 0.0, 4.0, 2.0)
+
+
+@pytest.mark.parametrize("name", ["respect", "coupling"])
+def test_in_miniature_and_again(name, tmp_path, monkeypatch, capsys):
+    tiny = _respect_arms.Scale(1, 6, 2, 2, 2, ("filtered", "random", "oracle", "control"))
+    monkeypatch.setitem(_respect_arms.SCALES, "smoke", tiny)
+    monkeypatch.setitem(coupling.SCALES, "smoke", coupling.Scale(2, 6, 2, 2))
+    words = [str(CONFIGS / f"{name}.yaml"), "scale=smoke", "seeds=[1]"]
+    tables = []
+    for folder in ("a", "b"):
+        assert study.main([*words, f"folder={tmp_path / folder}"]) == 0
+        tables.append((tmp_path / folder / name / "measurements.csv").read_text())
+        coupling.base_player.cache_clear()
+        respect._base_player.cache_clear()
+    assert tables[0] == tables[1]
+    assert "Gate" in capsys.readouterr().out
+    folder = tmp_path / "a" / name
+    assert (folder / "figure.png").stat().st_size > 5000
+    summary = json.loads((folder / "summary.json").read_text())
+    assert set(summary["tables"]) >= ({"completion", "contrasts", "decoder"} if name == "respect" else {"language"})
+    if name == "respect":
+        (file,) = folder.glob("scratch/filtered*/round_00.jsonl")
+        turn = json.loads(file.read_text().splitlines()[0])
+        assert {"round", "episode", "prompt_ids", "ids", "logp", "entropy", "reward", "gold", "meta"} <= set(turn)
