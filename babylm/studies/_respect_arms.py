@@ -31,7 +31,8 @@ class Arm(NamedTuple):
     """Where judgements come from, and what is learnt from them."""
 
     feedback: str
-    """``binary`` or ``ternary`` decoder, ``gold``, ``random`` or ``none``."""
+    """``binary`` or ``ternary`` decoder, ``gold``, ``random``, ``seed`` (retraining on the seed games alone) or
+    ``none`` (no retraining)."""
     objective: str
     settings: Mapping[str, Any]
     negative: float = -1.0
@@ -46,13 +47,14 @@ ARMS = {
     "kto": Arm("binary", "kto", {"beta": 0.5}),
     "oracle": Arm("gold", "supervised", SUPERVISED),
     "random": Arm("random", "supervised", SUPERVISED),
+    "seed_games": Arm("seed", "supervised", SUPERVISED),
     "control": Arm("none", "supervised", SUPERVISED),
 }
 """REINFORCE: c = 1 for positives, pi / p_old for negatives, whose reward is -0.1. KTO: the reference is the policy that
 acted."""
 SCALES = {
     "smoke": Scale(1, 16, 40, 40, 20, ("filtered", "control")),
-    "demo": Scale(2, 80, 220, 600, 130, ("filtered", "oracle", "random", "control")),
+    "demo": Scale(2, 80, 220, 600, 130, ("filtered", "oracle", "random", "seed_games", "control")),
     "full": Scale(3, 100, 220, 600, 130, tuple(ARMS)),
 }
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 GAIN, DRIFT, SHARE, PRECISION, PRECISION_DRIFT = 30.0, 5.0, 0.7, 0.85, 0.05
 """Gates: points that filtered fine-tuning gains, and that the control may move; share of the oracle's gain; precision
 of positives in every round, and how far it may drift."""
+UNJUDGED = ("control", "seed_games")
+"""Arms without judgements: the first is never retrained, the second is as much as the others, on the seed games."""
 
 
 def by_round(measurements: Measurements, condition: str, number: int, measure: str = "success") -> NDArray[np.float64]:
@@ -77,7 +79,7 @@ def draw_curves(measurements: Measurements, rounds: int) -> Callable[[Any], None
         shown = list(range(rounds + 1))
         for position, name in enumerate(measurements.conditions):
             intervals = [bootstrap_mean(100 * by_round(measurements, name, number)) for number in shown]
-            colour, controls = COLOURS[position % len(COLOURS)], ("oracle", "random", "control")
+            colour, controls = COLOURS[position % len(COLOURS)], ("oracle", "random", *UNJUDGED)
             axes.fill_between(shown, [i.low for i in intervals], [i.high for i in intervals], color=colour, alpha=0.12)
             style = "--" if name in controls else "-"
             axes.plot(shown, [i.estimate for i in intervals], style, color=colour, label=name, marker="o", markersize=4)
@@ -102,7 +104,7 @@ def _contrasts(measurements: Measurements, rounds: int) -> Table:
 
     rows = []
     for name in measurements.conditions:
-        for control in ("control", "random"):
+        for control in (*UNJUDGED, "random"):
             if name != control and control in measurements.conditions:
                 pair = by_round(measurements, name, rounds) - by_round(measurements, control, rounds)
                 interval = bootstrap_mean(100 * pair)
@@ -122,7 +124,7 @@ def _decoder(measurements: Measurements, rounds: int) -> Table:
             for mark in (1, 0, -1)
             for gold in (1, 0)
         ]
-        if name != "control":
+        if name not in UNJUDGED:
             shares = precision_by_round(measurements, name, rounds)
             rows.append([name, *map(int, counts), " ".join(f"{share:.3f}" for share in shares)])
     titles = [f"{mark}, {gold}" for mark in ("good", "neutral", "bad") for gold in ("right", "wrong")]
@@ -168,9 +170,10 @@ def _gates(measurements: Measurements, rounds: int) -> list[str]:
         gates.append(
             (f"control moves {gain('control'):+.1f} points (at most {DRIFT:.0f})", abs(gain("control")) <= DRIFT)
         )
-    if {"random", "control"} <= set(names):
-        text = f"random feedback {last('random'):.1f} %, control {last('control'):.1f} % (not above)"
-        gates.append((text, last("random") <= last("control")))
+    for control, title in zip(UNJUDGED, ("control", "retraining on the seed games alone"), strict=True):
+        if {"random", control} <= set(names):
+            text = f"random feedback {last('random'):.1f} %, {title} {last(control):.1f} % (not above)"
+            gates.append((text, last("random") <= last(control)))
     if {"filtered", "oracle"} <= set(names) and gain("oracle") > 0:
         share = gain("filtered") / gain("oracle")
         gates.append((f"filtered has {100 * share:.0f} % of the oracle's gain (at least 70 %)", share >= SHARE))

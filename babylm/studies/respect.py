@@ -85,7 +85,7 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
         won = sum(row.value for row in rows if row.measure == "success" and row.item.startswith(f"{number}:"))
         piece.log(f"round {number}: {100 * won / scale.games:.0f} % of {scale.games} games won")
         if arm.feedback != "none" and number < scale.rounds:
-            known = known + judged
+            known = known + (judged if arm.feedback != "seed" else [])
             how = tuning(scale.steps * (number + 1), LR, ROWS)
             player = retrained(base, objective, known, how, derive_seed(piece.seed, Purpose.CONDITION, number))
     return rows

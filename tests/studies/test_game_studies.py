@@ -10,8 +10,7 @@ import torch
 from babylm import study
 from babylm.interaction import reference_roles as roles
 from babylm.interaction.environments.reference import Reference
-from babylm.interaction.finetune import Finetuning
-from babylm.interaction.game_students import learner, new_player, retrained
+from babylm.interaction.game_students import learner, new_player, retrained, tuning
 from babylm.objectives._sequences import Sequences
 from babylm.studies import _respect_arms, coupling, respect
 from tests.conftest import ROOT
@@ -81,7 +80,7 @@ def test_listening_alone_is_the_model_and_joint_listening_asks_the_speaker():
     joint = roles.listen(player, [1, 2, 3], 1, True, False)
     assert [turn.logp for turn in joint] != [turn.logp for turn in plain]
     assert all(turn.reward in (1.0, -1.0) for turn in joint)
-    learnt = retrained(player, learner("reinforce", importance="negative"), joint, Finetuning(2, rows=4), 1)
+    learnt = retrained(player, learner("reinforce", importance="negative"), joint, tuning(2, turns=4), 1)
     assert any(not torch.equal(a, b) for a, b in zip(learnt.model.parameters(), player.model.parameters(), strict=True))
 
 
