@@ -34,6 +34,7 @@ STANDING_FOR = {
     "babylm.X": "babylm.train",
     "CONFIG": "configs/smoke.yaml",
     "STUDY": "configs/studies/recipe_search.yaml",
+    "SWEEP": "configs/sweeps/weight_decay.yaml",
     "FOLDER": "checkpoints/smoke",
     "checkpoints/RUN": "checkpoints/smoke",
     "checkpoints/RUN2": "checkpoints/s2",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 from babylm.runs import Run
+from babylm.submission import description
 from babylm.submission.problems import Problem
 from babylm.teacher_rules import approved
 
@@ -11,19 +15,33 @@ WITH_TEACHERS = {2025: ("interaction",), 2026: ("strict", "strict-small")}
 
 
 def describe(run: Run) -> str:
-    """The answer to "teacher models": ``none``, or name, size and what it gave."""
+    """The answer to "teacher models": ``none``, or name, size and what they gave."""
+    return "; ".join([*_of_interaction(run), *_of_distillation(run)]) or "none"
+
+
+def _of_distillation(run: Run) -> list[str]:
+    """The models that the student was distilled from, which were trained inside the budget."""
+    teachers: list[dict[str, Any]] = description.facts(run).get("teachers", [])
+    return [
+        f"{Path(teacher['path']).name} (trained inside the budget: {teacher['words']:,} words of the same corpus read in "
+        f"its own run, weights {teacher['sha256'][:16]}), by distillation"
+        for teacher in teachers
+    ]
+
+
+def _of_interaction(run: Run) -> list[str]:
     teacher = run.teacher
     if not teacher:
-        return "none"
+        return []
     size = "" if teacher["parameters"] is None else f", {teacher['parameters']:,} parameters"
     origin = {"program": "a program", "person": "a person"}.get(
         teacher["kind"], "external" if teacher["external"] else "trained inside the budget"
     )
     words = run.ledger
-    return (
+    return [
         f"{teacher['name']} ({origin}{size}), by {teacher['feedback']}: {words['from_teachers']:,} words shown to the "
         f"model, which generated {words['generated']:,}"
-    )
+    ]
 
 
 def problems(run: Run) -> list[Problem]:

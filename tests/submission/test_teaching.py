@@ -86,6 +86,20 @@ def test_form_card_and_budget_say_who_taught(mini):
     assert "2,300 of 10,000" in text
 
 
+def test_a_distilled_student_declares_its_teachers(mini):
+    file = mini / "main" / "babylm.json"
+    teacher = {
+        "path": "/home/me/checkpoints/teacher_1",
+        "words": 4_321,
+        "sha256": "0123456789abcdef" * 4,
+        "flops": None,
+    }
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"teachers": [teacher]}))
+    said = teaching.describe(settings.open_run(mini, {"backend": "causal"}))
+    assert said.startswith("teacher_1 (trained inside the budget: 4,321 words of the same corpus read in its own run")
+    assert "/home/me" not in said, "a path is nobody's business"
+
+
 def test_a_run_without_a_teacher_has_none(mini):
     run = settings.open_run(mini, {"backend": "causal"})
     assert teaching.describe(run) == "none"
