@@ -23,7 +23,7 @@ def _of_distillation(run: Run) -> list[str]:
     """The models that the student was distilled from, which were trained inside the budget."""
     teachers: list[dict[str, Any]] = description.facts(run).get("teachers", [])
     return [
-        f"{Path(teacher['path']).name} (trained inside the budget: {teacher['words']:,} words of the same corpus read in "
+        f"{Path(teacher['path']).name} (trained inside the budget: {teacher['words']:,} words of the corpus read in "
         f"its own run, weights {teacher['sha256'][:16]}), by distillation"
         for teacher in teachers
     ]

@@ -96,7 +96,7 @@ def test_a_distilled_student_declares_its_teachers(mini):
     }
     file.write_text(json.dumps(json.loads(file.read_text()) | {"teachers": [teacher]}))
     said = teaching.describe(settings.open_run(mini, {"backend": "causal"}))
-    assert said.startswith("teacher_1 (trained inside the budget: 4,321 words of the same corpus read in its own run")
+    assert said.startswith("teacher_1 (trained inside the budget: 4,321 words of the corpus read in its own run")
     assert "/home/me" not in said, "a path is nobody's business"
 
 
