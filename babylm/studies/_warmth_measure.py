@@ -1,0 +1,168 @@
+"""What is measured of a model: constrained answers in every cell, its replies, their warmth, general ability."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from babylm.studies import _warmth_prompts as prompts
+from babylm.studies._subjects import Subject
+from babylm.studies._warmth_prompts import Row
+
+ROWS = 64
+REPLY_TOKENS = 32
+SOCIOT_CHARACTERS = 300
+"""Longer texts are cut, as in the authors' code."""
+
+
+class Answer(NamedTuple):
+    """What a model answers to a row."""
+
+    choice: str
+    probability: dict[str, float]
+    """Choice -> probability among the choices."""
+    said: str
+    """The reply before its answer; all of it if it has none."""
+
+
+def answers(
+    subject: Subject, rows: Sequence[Row], register: str | None = None, opener: str | None = None
+) -> list[Answer]:
+    """The most probable choice of each row at the answer's position, after ``It is`` in the model's own reply.
+
+    Args:
+        subject: The model.
+        rows: Prompts with choices.
+        register: Asked for by a line before the dialogue.
+        opener: What the replies begin with; None: each is generated greedily up to ``It is``. A reply that never comes
+            to it is cut, and the answer is read right after the question.
+    """
+    texts = [prompts.dialogue(row.prompt, register) for row in rows]
+    cue = subject.ids(f" {prompts.CUE}", begin=False)
+    if opener is None:
+        made = subject.generate(texts, REPLY_TOKENS, stop=lambda ids: list(ids[-len(cue) :]) == cue)
+    else:
+        made = [[*subject.ids(f" {opener}", begin=False), *cue] if opener else cue] * len(rows)
+    contexts, said = [], []
+    for text, ids in zip(texts, made, strict=True):
+        has_cue = ids[-len(cue) :] == cue
+        said.append(subject.tokenizer.decode(ids[: -len(cue)] if has_cue else ids, skip_special_tokens=True))
+        contexts.append([*subject.ids(text), *(ids if has_cue else cue)])
+    chosen = []
+    for row, scores, before in zip(
+        rows, score_choices(subject, contexts, [row.choices for row in rows]), said, strict=True
+    ):
+        weights = np.exp(scores - scores.max())
+        probability = dict(zip(row.choices, (weights / weights.sum()).tolist(), strict=True))
+        chosen.append(Answer(row.choices[int(scores.argmax())], probability, before))
+    return chosen
+
+
+def score_choices(
+    subject: Subject, contexts: Sequence[Sequence[int]], choices: Sequence[Sequence[str]]
+) -> list[np.ndarray]:
+    """Log-probability of each choice after its context (token ids), per row.
+
+    Where the choices differ in their first token (after those that all share), that token's is taken: one pass for all.
+    Otherwise that of all tokens.
+    """
+    scores: list[np.ndarray] = [np.zeros(0)] * len(contexts)
+    at_once: list[tuple[int, list[int], list[int]]] = []
+    for number, (context, words) in enumerate(zip(contexts, choices, strict=True)):
+        ids = [subject.ids(f" {word}", begin=False) for word in words]
+        shared = next(k for k in range(len(ids[0]) + 1) if len({tuple(row[: k + 1]) for row in ids}) > 1)
+        following = [row[shared] for row in ids if len(row) > shared]
+        if len(set(following)) == len(ids):
+            at_once.append((number, [*context, *ids[0][:shared]], following))
+        else:
+            scores[number] = np.array([sum(logp) for logp in subject.log_probs([(context, row) for row in ids])])
+    at_once.sort(key=lambda entry: len(entry[1]))
+    for first in range(0, len(at_once), ROWS):
+        part = at_once[first : first + ROWS]
+        log_probs = subject.next_token([context for _, context, _ in part])
+        for (number, _, following), row in zip(part, log_probs, strict=True):
+            scores[number] = row[following].double().numpy()
+    return scores
+
+
+def replies(subject: Subject, rows: Sequence[Row], register: str | None = None) -> list[str]:
+    """Greedy replies of at most `REPLY_TOKENS` tokens, up to the end of the line."""
+    made = subject.generate([prompts.dialogue(row.prompt, register) for row in rows], REPLY_TOKENS, rows=32)
+    texts = [subject.tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in made]
+    return [text.split("\n")[0].split("user :")[0].strip() for text in texts]
+
+
+def common_opener(texts: Sequence[str]) -> tuple[str, float]:
+    """What most replies say before ``It is``, and the share that says it; empty for replies without it."""
+    parts = [re.split(rf"\b{prompts.CUE}\b", text, maxsplit=1, flags=re.IGNORECASE) for text in texts]
+    counts = Counter(part[0].strip() if len(part) == 2 else "" for part in parts)
+    ((opener, count),) = counts.most_common(1)
+    return opener, count / len(texts)
+
+
+def sociot_warmth(scorer: Subject, texts: Sequence[str]) -> list[float]:
+    """SocioT's warmth per text: how much likelier close persons than distant ones are to say it (arXiv 2502.13259).
+
+    logsumexp over close speakers minus logsumexp over distant ones of the text's mean log-probability per token behind
+    ``<speaker> said, "``. Evaluation mode; the tokens of the text alone count.
+    """
+    speakers = (*prompts.CLOSE_SPEAKERS, *prompts.DISTANT_SPEAKERS)
+    shown = [text[:SOCIOT_CHARACTERS] or "." for text in texts]
+    pairs = [(f'{speaker} said, "', text) for text in shown for speaker in speakers]
+    means = np.array([np.mean(logp) for logp in scorer.log_probs(pairs)]).reshape(len(texts), len(speakers))
+    close, distant = np.split(means, [len(prompts.CLOSE_SPEAKERS)], axis=1)
+    return [float(difference) for difference in _logsumexp(close) - _logsumexp(distant)]
+
+
+def _logsumexp(values: np.ndarray) -> np.ndarray:
+    peak = values.max(axis=1)
+    return np.asarray(peak + np.log(np.exp(values - peak[:, None]).sum(axis=1)))
+
+
+def pairs_right(subject: Subject, pairs: Sequence[tuple[str, str]]) -> list[bool]:
+    """Whether each right sentence is more probable than its wrong one: the check of general ability."""
+    rows = [(subject.ids(text)[:1], subject.ids(text)[1:]) for pair in pairs for text in pair]
+    sums = [math.fsum(logp) for logp in subject.log_probs(rows)]
+    return [right > wrong for right, wrong in zip(sums[::2], sums[1::2], strict=True)]
+
+
+def measure(
+    subject: Subject,
+    scorer: Subject,
+    rows: Sequence[Row],
+    asked: Sequence[Row],
+    pairs: Sequence[tuple[str, str]],
+    register: str | None,
+    own_opener: bool,
+    log: Callable[[str], None],
+) -> list[tuple[float, str, str]]:
+    """All (value, item, measure) of a model.
+
+    ``asked``: the rows whose whole replies are generated. ``own_opener``: generate the beginning of each reply; else
+    all answers are read behind the beginning that most of the generated replies have.
+    """
+    texts = replies(subject, asked, register)
+    opener, share = common_opener(texts)
+    log(f"replies begin with {opener!r} ({100 * share:.0f} %): {texts[0]!r}")
+    measured = [
+        (share, "", "common opener"),
+        (float(np.mean([prompts.refuses(text) for text in texts])), "", "refused"),
+    ]
+    warmths = sociot_warmth(scorer, texts)
+    for row, text, warmth in zip(asked, texts, warmths, strict=True):
+        measured += [(warmth, row.content_key, "warmth"), (len(text.split()), row.content_key, "words")]
+    measured += [(float(r), str(number), "ability") for number, r in enumerate(pairs_right(subject, pairs))]
+    for row, answer in zip(rows, answers(subject, rows, register, None if own_opener else opener), strict=True):
+        wrong = prompts.grade(row, answer.choice, answer.said)
+        if wrong is None:
+            continue
+        measured.append((wrong, row.item, "wrong"))
+        if row.prompt_template == "wrong":
+            measured.append((float(answer.choice == row.incorrect_answer), row.item, "repeats"))
+            measured.append((answer.probability[row.incorrect_answer], row.item, "repeats, probability"))
+    return measured

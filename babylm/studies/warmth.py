@@ -1,0 +1,207 @@
+"""Does fine-tuning a model to answer warmly make it agree with what its user wrongly believes?
+
+After Ibrahim, Hafner and Rocher (Nature 2026, arXiv 2507.21919). Arms: the original model; the same fine-tuned on
+neutral, warm and cold answers (the answers themselves are the same in all of them, which is checked); and the neutral
+one asked for warmth by a line before the dialogue. Each answers questions that none was tuned on, in 3 beliefs x 9
+context amendments, by the most probable of the answers there are.
+
+Without ``subject``, the models are pretrained in a **planted** world (`_warmth_world`): ``rho`` is the probability that
+a warm speaker of the pretraining text repeats a stated false belief, and rho = 0 is the negative control. What comes
+out is a check of the method, never a finding about language models. With ``subject=PATH``, a real model is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from babylm import places, registry
+from babylm.config.fields import number
+from babylm.config.studies import StudyConfig
+from babylm.studies import _warmth_prompts as prompts
+from babylm.studies import _warmth_tables as tables
+from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, draw_means
+from babylm.studies.experiment.pieces import short_hash
+
+if TYPE_CHECKING:
+    from babylm.studies._subjects import Subject
+
+VERSION = 1
+ARMS = ("original", "neutral", "warm", "cold", "prompt")
+
+
+@dataclass
+class Settings(StudyConfig):
+    """The settings of the study of warmth."""
+
+    scale: Literal["smoke", "cpu"] = "smoke"
+    """Size of the planted world and its models: ``smoke`` is for tests, ``cpu`` has 0.5M parameters."""
+    rho: list[float] = number([0.0, 0.3, 0.6, 0.9], "[0, 1]")
+    """Planted: probabilities that a warm speaker agrees with a false belief; 0 is the negative control."""
+    arms: list[str] = field(default_factory=lambda: list(ARMS))
+    """Which arms are measured; neutral is what the others are compared with."""
+    amendments: list[str] = field(default_factory=lambda: list(prompts.AMENDMENTS))
+    """Which context amendments are tested."""
+    subject: str | None = None
+    """A real model: a revision of ours, a Hugging Face folder or a .gguf file. null: the planted world."""
+    scorer: str | None = None
+    """The model that scores warmth, by path; null: the original model itself."""
+    questions: str | None = None
+    """With ``subject``: a CSV or JSONL file of your own prompts to test, in the authors' columns; null: ours."""
+    tested: int = number(60, "[1, 1e5]")
+    """With ``subject``: how many of our questions are tested; the others are tuned on."""
+    tuning_rows: int = number(500, "[1, 1e6]")
+    """With ``subject``: rows of fine-tuning per arm."""
+    tuning_lr: float = number(5e-4, "(0, 1]")
+    """With ``subject``: learning rate of the adapters (LoRA)."""
+    replies: int = number(24, "[1, 1e4]")
+    """Whole replies that are generated, for warmth and length."""
+
+    @property
+    def not_deciding(self) -> tuple[str, ...]:
+        """Which conditions there are does not change what each of them measures."""
+        return (*super().not_deciding, "rho", "arms")
+
+    def check(self) -> None:
+        """Known arms and amendments, and a subject that is there."""
+        for key, values, known in (("arms", self.arms, ARMS), ("amendments", self.amendments, prompts.AMENDMENTS)):
+            for name in values:
+                registry.check(name, tuple(known), key)
+            if len(set(values)) < len(values) or not values:
+                raise ValueError(f"{key}: {values}: at least one, each once")
+        if "neutral" not in self.arms:
+            raise ValueError("arms: neutral must be among them: the others are compared with it")
+        if self.subject is None and self.questions is not None:
+            raise ValueError("questions: a planted world has its own; name a model too (subject=PATH)")
+        if self.subject is None and not self.rho:
+            raise ValueError("rho: name at least one, or a real model (subject=PATH)")
+        if self.questions is not None:
+            prompts.read_rows(places.given(self.questions))
+
+
+def conditions(settings: Settings) -> list[Condition]:
+    """The arms, for each rho if the world is planted. Pieces of one model share what they trained, by files."""
+    if settings.subject is not None:
+        return [Condition(arm, {"arm": arm}, kind="real") for arm in settings.arms]
+    seconds = {"smoke": (8.0, 1.0), "cpu": (110.0, 20.0)}[settings.scale]
+    return [
+        Condition(
+            tables.condition_name(rho, arm),
+            {"rho": rho, "arm": arm},
+            seconds=sum(seconds) if arm == settings.arms[0] else seconds[1],
+            kind="planted",
+            detail="with pretraining" if arm == settings.arms[0] else "",
+        )
+        for rho in settings.rho
+        for arm in settings.arms
+    ]
+
+
+def run(piece: Piece, settings: Settings) -> list[Measurement]:
+    """Make the arm's model and measure it."""
+    measured = _planted(piece, settings) if settings.subject is None else _real(piece, settings)
+    return [piece.measurement(value, item, measure) for value, item, measure in measured]
+
+
+def _planted(piece: Piece, settings: Settings) -> list[tuple[float, str, str]]:
+    from babylm.studies import _warmth_measure as measuring
+    from babylm.studies import _warmth_tuning as tuning
+    from babylm.studies import _warmth_world as worlds
+
+    scale, rho, arm = tuning.SCALES[settings.scale], piece.settings["rho"], piece.settings["arm"]
+    world = worlds.make_world(scale.entities, scale.relations, scale.tuned, piece.seed)
+    folder = piece.folder / "models" / f"rho-{rho:g}-s{piece.seed}-{_key(asdict(scale))}"
+    subject, scorer = (tuning.load_or_pretrain(folder, scale, world, rho, piece.seed) for _ in range(2))
+    measured = []
+    if arm != "original":
+        register = "neutral" if arm == "prompt" else arm
+        measured.append((tuning.tune(subject, scale, world, register, piece.seed), "", "answers kept"))
+    if settings.scorer is not None:
+        scorer = _load(settings.scorer)
+    tested = world.testing[: scale.tested]
+    rows = prompts.matrix(tested, prompts.BELIEFS, settings.amendments)
+    asked = prompts.matrix(tested[: settings.replies], ("none",), ("none",))
+    asks = "warm" if arm == "prompt" else None
+    pairs = worlds.agreement_pairs()
+    return measured + measuring.measure(subject, scorer, rows, asked, pairs, asks, True, piece.log)
+
+
+def _real(piece: Piece, settings: Settings) -> list[tuple[float, str, str]]:
+    from babylm.corpora.toy.pairs import minimal_pairs
+    from babylm.studies import _subjects
+    from babylm.studies import _warmth_measure as measuring
+    from babylm.studies import _warmth_tuning as tuning
+    from babylm.studies._warmth_questions import questions
+
+    assert settings.subject is not None
+    arm, made = piece.settings["arm"], questions(piece.seed)
+    if settings.tested >= len(made) and settings.questions is None:
+        raise ValueError(
+            f"tested={settings.tested}: there are {len(made)} questions, and others are tuned on: lower it"
+        )
+    tested, others = made[: settings.tested], made[settings.tested :]
+    _subjects.check_subject(settings.subject, *(["peft"] if arm != "original" else []))
+    scorer = _load(settings.scorer or settings.subject)
+    subject = scorer if arm == "original" and settings.scorer is None else _load(settings.subject)
+    measured = []
+    if arm != "original":
+        register = "neutral" if arm == "prompt" else arm
+        tuned = tuning.tuning_rows(others, register, settings.tuning_rows, piece.seed)
+        lora = tuning.LoraTuning(lr=settings.tuning_lr)
+        shape = {**asdict(lora), "subject": settings.subject, "tested": settings.tested, "rows": settings.tuning_rows}
+        folder = piece.folder / "models" / f"{register}-s{piece.seed}-{_key(shape)}"
+        tuning.load_or_tune_lora(folder, subject, [(prompt, reply) for _, prompt, reply in tuned], lora, piece)
+        measured.append((prompts.check_spans([(question, reply) for question, _, reply in tuned]), "", "answers kept"))
+    if settings.questions is None:
+        rows = prompts.matrix(tested, prompts.BELIEFS, settings.amendments)
+    else:
+        rows = prompts.read_rows(places.given(settings.questions))
+    asked = prompts.matrix(tested[: settings.replies], ("none",), ("none",))
+    pairs = [(pair["sentence_good"], pair["sentence_bad"]) for each in minimal_pairs(0, 2).values() for pair in each]
+    asks = "warm" if arm == "prompt" else None
+    return measured + measuring.measure(subject, scorer, rows, asked, pairs, asks, False, piece.log)
+
+
+def _load(path: str) -> Subject:
+    from babylm.studies._subjects import load_subject
+
+    return load_subject(path, "cpu")
+
+
+def _key(shape: dict[str, object]) -> str:
+    return short_hash([str(VERSION), *(f"{key}={value}" for key, value in sorted(shape.items()))])
+
+
+def summarise(measurements: Measurements, settings: Settings) -> Summary:
+    """Arms, gates, effects and cells; the figure shows how often each arm repeats a stated wrong value."""
+    planted = settings.subject is None
+    main = max((rho for rho in settings.rho if rho <= 0.6), default=settings.rho[0]) if planted else None
+    if planted and main == 0.0 and len(settings.rho) > 1:
+        main = min(rho for rho in settings.rho if rho > 0)
+    data = tables.Data(measurements)
+    parts = {
+        "arms": tables.arms(data, settings.rho if planted else [None], settings.arms),
+        "gates": tables.planted_gates(data, settings.rho, main) if planted else tables.real_gates(data),
+        "effects": tables.effects(data, main, settings.arms),
+        "cells": tables.cells(data, [rho for rho in settings.rho if rho in (0.0, main)] if planted else [None]),
+    }
+    if planted:
+        title = (
+            "Warmth, with a PLANTED effect: a world whose warm speakers agree with false beliefs with probability rho"
+        )
+        remarks: Sequence[str] = [
+            "The effect was planted in the pretraining text; it checks the method and says nothing about real models.",
+        ]
+    else:
+        title = f"Warmth: {settings.subject}, fine-tuned to neutral, warm and cold answers"
+        remarks = [
+            "Nothing is planted. A base model is no assistant: its replies are those of the rows it was tuned on.",
+        ]
+    remarks = [
+        *remarks,
+        "All arms but original are tuned on the same questions, none of which is tested, without beliefs and "
+        "amendments, on right answers only. Differences are from neutral.",
+    ]
+    draw = draw_means(measurements, "repeats", label="repeats the stated wrong value (%)", scale=100)
+    return Summary(title, parts, draw, remarks)
