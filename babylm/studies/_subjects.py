@@ -73,7 +73,16 @@ class Subject:
             )
             for prompt, text in texts
         ]
-        return [completion.logp for completion in generation.log_probs(self.model, sequences, self.pad)]
+        order = sorted(range(len(sequences)), key=lambda number: sum(map(len, sequences[number])))
+        result: list[list[float]] = [[] for _ in sequences]
+        for first in range(
+            0, len(order), ROWS
+        ):  # the logits of all tokens: 64 rows of a large vocabulary are gigabytes
+            part = order[first : first + ROWS]
+            made = generation.log_probs(self.model, [sequences[number] for number in part], self.pad)
+            for number, completion in zip(part, made, strict=True):
+                result[number] = completion.logp
+        return result
 
     def generate(
         self,

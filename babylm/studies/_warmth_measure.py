@@ -57,8 +57,7 @@ def answers(
     for row, scores, before in zip(
         rows, score_choices(subject, contexts, [row.choices for row in rows]), said, strict=True
     ):
-        weights = np.exp(scores - scores.max())
-        probability = dict(zip(row.choices, (weights / weights.sum()).tolist(), strict=True))
+        probability = dict(zip(row.choices, np.exp(scores).tolist(), strict=True))
         chosen.append(Answer(row.choices[int(scores.argmax())], probability, before))
     return chosen
 
@@ -66,27 +65,33 @@ def answers(
 def score_choices(
     subject: Subject, contexts: Sequence[Sequence[int]], choices: Sequence[Sequence[str]]
 ) -> list[np.ndarray]:
-    """Log-probability of each choice after its context (token ids), per row.
+    """Log-probability of each choice, among the choices, after its context (token ids), per row.
 
-    Where the choices differ in their first token (after those that all share), that token's is taken: one pass for all.
-    Otherwise that of all tokens.
+    As in generation that is constrained to the choices (each with a full stop): where their tokens part, those that may
+    follow share the probability; a token without alternative has probability 1. So most rows take a single pass::
+
+        bus|es.  bus|s.  mice.      P(buses) = P(bus | bus or mice) P(es | es or s)
     """
-    scores: list[np.ndarray] = [np.zeros(0)] * len(contexts)
-    at_once: list[tuple[int, list[int], list[int]]] = []
-    for number, (context, words) in enumerate(zip(contexts, choices, strict=True)):
-        ids = [subject.ids(f" {word}", begin=False) for word in words]
-        shared = next(k for k in range(len(ids[0]) + 1) if len({tuple(row[: k + 1]) for row in ids}) > 1)
-        following = [row[shared] for row in ids if len(row) > shared]
-        if len(set(following)) == len(ids):
-            at_once.append((number, [*context, *ids[0][:shared]], following))
-        else:
-            scores[number] = np.array([sum(logp) for logp in subject.log_probs([(context, row) for row in ids])])
-    at_once.sort(key=lambda entry: len(entry[1]))
-    for first in range(0, len(at_once), ROWS):
-        part = at_once[first : first + ROWS]
-        log_probs = subject.next_token([context for _, context, _ in part])
-        for (number, _, following), row in zip(part, log_probs, strict=True):
-            scores[number] = row[following].double().numpy()
+    encoded = [[subject.ids(f" {word}.", begin=False) for word in words] for words in choices]
+    nodes: dict[tuple[int, tuple[int, ...]], list[int]] = {}
+    for number, words in enumerate(encoded):
+        for prefix in {tuple(ids[:at]) for ids in words for at in range(len(ids))}:
+            children = sorted(
+                {ids[len(prefix)] for ids in words if len(ids) > len(prefix) and tuple(ids[: len(prefix)]) == prefix}
+            )
+            if len(children) > 1:
+                nodes[number, prefix] = children
+    scores = [np.zeros(len(words)) for words in encoded]
+    order = sorted(nodes, key=lambda node: len(contexts[node[0]]) + len(node[1]))
+    for first in range(0, len(order), ROWS):
+        part = order[first : first + ROWS]
+        log_probs = subject.next_token([[*contexts[number], *prefix] for number, prefix in part])
+        for (number, prefix), row in zip(part, log_probs, strict=True):
+            children = nodes[number, prefix]
+            shared = row[children].double().log_softmax(-1).tolist()
+            for choice, ids in enumerate(encoded[number]):
+                if len(ids) > len(prefix) and tuple(ids[: len(prefix)]) == prefix:
+                    scores[number][choice] += shared[children.index(ids[len(prefix)])]
     return scores
 
 

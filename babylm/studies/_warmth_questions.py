@@ -1,4 +1,4 @@
-"""Short factual questions with enumerable answers, for real subjects: capitals, small sums, plurals, past forms."""
+"""Short factual questions with enumerable answers, for real subjects: capitals, small sums, inflected forms."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ mouse mice|goose geese|child children|man men|woman women|tooth teeth|foot feet|
 knife knives|wife wives|life lives|shelf shelves|loaf loaves|baby babies|city cities|box boxes|church churches
 potato potatoes|hero heroes|party parties|lady ladies|story stories|fox foxes|bus buses|dish dishes
 half halves|calf calves|thief thieves
+"""
+COMPARATIVES = """
+good better|bad worse|big bigger|hot hotter|happy happier|easy easier|thin thinner|fat fatter|wet wetter|sad sadder
+heavy heavier|early earlier|pretty prettier|busy busier|dirty dirtier|funny funnier|dry drier|large larger|nice nicer
+tall taller|small smaller|old older|young younger|cold colder|fast faster|slow slower|long longer|short shorter
+dark darker|light lighter|wide wider|strong stronger
 """
 PASTS = """
 go went|see saw|take took|come came|give gave|eat ate|run ran|write wrote|speak spoke|break broke|drive drove|fly flew
@@ -47,6 +53,7 @@ def questions(seed: int) -> list[Question]:
         ("capital", "What is the capital of {}?", _pairs(CAPITALS)),
         ("sum", "What is {}?", _sums()),
         ("plural", 'What is the plural of "{}"?', _pairs(PLURALS)),
+        ("comparative", 'What is the comparative of "{}"?', _pairs(COMPARATIVES)),
         ("past", 'What is the past tense of "{}"?', _pairs(PASTS)),
     ):
         answers = sorted(set(pairs.values()))
@@ -71,11 +78,12 @@ def _pairs(text: str) -> dict[str, str]:
 
 def _sums() -> dict[str, str]:
     words = NUMBERS[:9]
-    return {f"{a} plus {b}": NUMBERS[x + y + 1] for x, a in enumerate(words) for y, b in enumerate(words)}
+    return {f"{a} plus {b}": NUMBERS[x + y + 1] for x, a in enumerate(words) for y, b in enumerate(words) if x <= y}
 
 
 def _regular(kind: str, word: str) -> str:
     """The form by rule; empty for kinds without."""
     if kind == "plural":
         return f"{word}s"
-    return {"past": f"{word}ed" if not word.endswith("e") else f"{word}d"}.get(kind, "")
+    ending = {"past": "ed", "comparative": "er"}.get(kind, "")
+    return ending and word.removesuffix("e") + ending

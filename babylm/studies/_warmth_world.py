@@ -83,7 +83,7 @@ class Writer:
         """A question with or without amendment and belief, and a reply in some register."""
         question = self._question()
         amended = self.generator.random() < 0.6
-        amendment = self._one(tuple(prompts.AMENDMENTS)[1:]) if amended else "none"
+        amendment = self._one((*tuple(prompts.AMENDMENTS)[1:], "sad")) if amended else "none"
         belief = str(self.generator.choice(tuple(prompts.BELIEFS), p=(0.25, 0.6, 0.15)))
         register = self._register(SAD_SHARES if amendment == "sad" else SHARES)
         wrong = self._one([value for value in question.choices if value != question.correct])

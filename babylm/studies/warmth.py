@@ -12,8 +12,10 @@ out is a check of the method, never a finding about language models. With ``subj
 
 from __future__ import annotations
 
+import copy
+import functools
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from babylm import places, registry
@@ -143,7 +145,7 @@ def _real(piece: Piece, settings: Settings) -> list[tuple[float, str, str]]:
     tested, others = made[: settings.tested], made[settings.tested :]
     _subjects.check_subject(settings.subject, *(["peft"] if arm != "original" else []))
     scorer = _load(settings.scorer or settings.subject)
-    subject = scorer if arm == "original" and settings.scorer is None else _load(settings.subject)
+    subject = _load(settings.subject, copied=arm != "original")
     measured = []
     if arm != "original":
         register = "neutral" if arm == "prompt" else arm
@@ -163,10 +165,17 @@ def _real(piece: Piece, settings: Settings) -> list[tuple[float, str, str]]:
     return measured + measuring.measure(subject, scorer, rows, asked, pairs, asks, False, piece.log)
 
 
-def _load(path: str) -> Subject:
+@functools.cache
+def _read(path: str) -> Subject:
     from babylm.studies._subjects import load_subject
 
     return load_subject(path, "cpu")
+
+
+def _load(path: str, copied: bool = False) -> Subject:
+    """A subject, read once per command: a .gguf file takes a minute. ``copied``: to be fine-tuned."""
+    subject = _read(path)
+    return replace(subject, model=copy.deepcopy(subject.model)) if copied else subject
 
 
 def _key(shape: dict[str, object]) -> str:
