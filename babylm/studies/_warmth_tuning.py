@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from babylm import files, objectives, registry
 from babylm.config.schema import ObjectiveConfig, OptimizerConfig
 from babylm.interaction.finetune import FineTuning, demonstration, fine_tune
+from babylm.lazy import torch
 from babylm.models.configuration_babylm import BabyLMConfig
 from babylm.models.modeling_babylm import BabyLMForCausalLM
 from babylm.objectives import SpecialTokens
@@ -23,6 +22,9 @@ from babylm.studies import _warmth_world as world_
 from babylm.studies._subjects import Subject, optional
 from babylm.studies._warmth_prompts import Question
 from babylm.studies.experiment import Piece
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 WEIGHTS = "weights.safetensors"
 
