@@ -66,6 +66,8 @@ class Row:
     """Tokens of the message."""
     turns: list[int] = field(default_factory=list)
     """Length of ``ids`` after each turn, output included."""
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    """Tokens of each action."""
     entropies: list[float] = field(default_factory=list)
     prefix_length: int = 0
     """Tokens before the message."""
@@ -81,6 +83,7 @@ class Row:
     def said(self, act: Act) -> None:
         """Append what the agent said."""
         self.text += act.text
+        self.spans.append((len(self.ids), len(self.ids) + len(act.ids)))
         self.ids += act.ids
         self.entropies.append(act.entropy)
 
@@ -88,7 +91,7 @@ class Row:
         """A copy for one condition."""
         row = copy.copy(self)
         row.tool = BrokenTool(self.task, list(self.tool.log), self.tool.over, self.tool.collapsed_at)
-        for name in ("ids", "unread", "turns", "entropies"):
+        for name in ("ids", "unread", "turns", "spans", "entropies"):
             setattr(row, name, list(getattr(self, name)))
         row.condition = condition
         return row

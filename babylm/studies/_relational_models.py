@@ -33,6 +33,12 @@ Files: cities.txt
 > run head -n 1 cities.txt
 error 1
 > run head -n 1 cities.txt
+error 1
+> run head -n 1 cities.txt
+error 1
+> run head -n 1 cities.txt
+error 1
+> run head -n 1 cities.txt
 Paris
 > answer Paris
 
@@ -40,7 +46,17 @@ Goal: Say the sum of costs.txt.
 Files: costs.txt
 > run sum costs.txt
 error 1
+> run sum costs.txt
+error 1
+> run sum costs.txt
+error 1
+> run sum costs.txt
+error 1
+> run sum costs.txt
+error 1
 > read costs.txt
+error 1
+> run sum costs.txt
 error 1
 > stop no tool works
 

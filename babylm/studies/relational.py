@@ -12,7 +12,7 @@ without any message, a model by path, an endpoint (behaviour alone).
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 from babylm import places
@@ -65,6 +65,10 @@ class Settings(StudyConfig):
     """A causal Hugging Face folder, a revision of this codebase or a ``.gguf`` file; read as plain text."""
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
     """An OpenAI-compatible server; with ``endpoint.url`` it is a subject."""
+    tasks: int | None = number(None, "[1, 1e5]")
+    """Tasks per seed of a model or student; null: as the scale says."""
+    state_tasks: int | None = number(None, "[1, 1e5]")
+    """Of these, how many are read again for attention and states; null: as the scale says."""
     text: str | None = None
     """A text file for the unigram surprisal of messages; null: labelled sentences and transcripts."""
     temperature: float = number(0.7, "[0, 100]")
@@ -86,7 +90,8 @@ class Settings(StudyConfig):
     @property
     def parts(self) -> Scale:
         """The sizes."""
-        return SCALES[self.scale]
+        scale = SCALES[self.scale]
+        return replace(scale, tasks=self.tasks or scale.tasks, state_tasks=self.state_tasks or scale.state_tasks)
 
     @property
     def limits(self) -> Limits:
@@ -109,8 +114,8 @@ class Settings(StudyConfig):
 
 def conditions(settings: Settings) -> list[Condition]:
     """A condition per subject: the six messages are compared within its pieces, so that they share prefixes."""
-    common = {"scale": vars(settings.parts), "limits": asdict(settings.limits)}
-    models = {**common, "temperature": settings.temperature, "text": settings.text}
+    common = {"scale": vars(SCALES[settings.scale]), "limits": asdict(settings.limits)}
+    models = {**common, "scale": vars(settings.parts), "temperature": settings.temperature, "text": settings.text}
     made = []
     if settings.controls:
         seeds = range(1, settings.parts.control_seeds + 1)
