@@ -33,7 +33,7 @@ class Scale:
 
 SCALES = {
     "smoke": Scale(60, 3, 6, 3, 32, 2, 1000, 120, 2, 20, batch_tasks=4, endpoint_tasks=2),
-    "cpu": Scale(300, 20, 50, 20, 64, 3, 4000, 300, 60, 200),
+    "cpu": Scale(300, 20, 50, 20, 64, 3, 4000, 300, 60, 100),
     "gpu": Scale(300, 20, 200, 50, 256, 6, 20_000, 3000, 600, 1000, batch_tasks=50),
 }
 """``cpu``: a student of 0.2M parameters, one core; ``gpu``: 200 tasks, so that the interaction can be seen."""

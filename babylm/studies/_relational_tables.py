@@ -218,7 +218,7 @@ def simulated_power(n: int, contrast: str, repeats: int) -> float:
 
     def study(generator: np.random.Generator) -> float:
         stops = {c: generator.random(n) < PLANTED[c] for c in weights}
-        return sign_flip_test(sum(w * stops[c] for c, w in weights.items()), resamples=500).p
+        return sign_flip_test(sum(w * stops[c] for c, w in weights.items()), resamples=300).p
 
     return achieved_power(study, repeats=repeats).estimate
 

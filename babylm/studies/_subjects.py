@@ -12,14 +12,15 @@ import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from babylm import generation, places
 from babylm.generation.decoders import decoder
+from babylm.lazy import torch
 from babylm.models.modeling_babylm import BabyLMForCausalLM
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ROWS = 16
 """Prompts that are read at once."""
@@ -47,7 +48,6 @@ class Subject:
         """Token ids of a text, with what the tokenizer puts in front of texts (BOS) unless ``begin`` is False."""
         return list(self.tokenizer(text, add_special_tokens=begin)["input_ids"])
 
-    @torch.no_grad()
     def next_token(self, prompts: Sequence[str | Sequence[int]]) -> Tensor:
         """Log-probabilities (prompts, vocabulary) of the token after each prompt, a text or token ids, on the CPU.
 
@@ -58,7 +58,9 @@ class Subject:
         result: Tensor | None = None
         for first in range(0, len(order), ROWS):
             numbers = order[first : first + ROWS]
-            log_probs = decoder(self.model).prefill([rows[number] for number in numbers], 1).log_softmax(-1).cpu()
+            with torch.no_grad():
+                logits = decoder(self.model).prefill([rows[number] for number in numbers], 1)
+            log_probs = logits.log_softmax(-1).cpu()
             if result is None:
                 result = log_probs.new_empty(len(rows), log_probs.shape[1])
             result[numbers] = log_probs
@@ -73,7 +75,16 @@ class Subject:
             )
             for prompt, text in texts
         ]
-        return [completion.logp for completion in generation.log_probs(self.model, sequences, self.pad)]
+        order = sorted(range(len(sequences)), key=lambda number: sum(map(len, sequences[number])))
+        result: list[list[float]] = [[] for _ in sequences]
+        for first in range(
+            0, len(order), ROWS
+        ):  # the logits of all tokens: 64 rows of a large vocabulary are gigabytes
+            part = order[first : first + ROWS]
+            made = generation.log_probs(self.model, [sequences[number] for number in part], self.pad)
+            for number, completion in zip(part, made, strict=True):
+                result[number] = completion.logp
+        return result
 
     def generate(
         self,
@@ -105,13 +116,12 @@ class Subject:
             made += [completion.ids for completion in completions]
         return made
 
-    @torch.no_grad()
     def hidden_states(self, ids: Sequence[int]) -> Tensor:
         """Float32 (layers + 1, tokens, hidden_size): the embeddings and the output of each layer."""
-        output = self.model(input_ids=self._row(ids), output_hidden_states=True)
+        with torch.no_grad():
+            output = self.model(input_ids=self._row(ids), output_hidden_states=True)
         return torch.stack([state[0].float().cpu() for state in output.hidden_states])
 
-    @torch.no_grad()
     def attentions(self, ids: Sequence[int]) -> Tensor:
         """Float32 (layers, heads, tokens, tokens) attention weights, by an eager pass: fast kernels give none.
 
@@ -123,7 +133,8 @@ class Subject:
         if eager:
             self.model.set_attn_implementation("eager")
         try:
-            output = self.model(input_ids=self._row(ids), output_attentions=True)
+            with torch.no_grad():
+                output = self.model(input_ids=self._row(ids), output_attentions=True)
         finally:
             if eager:
                 self.model.set_attn_implementation(before)
