@@ -52,7 +52,7 @@ def test_every_setting_is_documented():
 
 
 def test_every_config_loads_and_survives_a_round_trip(root, tmp_path):
-    found = sorted((root / "configs").rglob("*.yaml"))
+    found = [path for path in sorted((root / "configs").rglob("*.yaml")) if path.parent.name != "sweeps"]
     assert len(found) >= 3
     for path in found:
         load = studies.load_study if path.parent.name == "studies" else config.load

@@ -31,13 +31,13 @@ def test_a_grid_is_every_combination_once(tmp_path):
 
 def test_random_draws_depend_on_the_seed_alone(tmp_path):
     file = write(
-        tmp_path, "random: {optimizer.lr: {low: 0.001, high: 0.1, log: true}, model.dropout: [0.0, 0.1]}\nsamples: 50"
+        tmp_path, "random: {optimizer.lr: {low: 0.001, high: 0.1, log: true}, model.dropout: [0.0, 0.1]}\nsamples: 16"
     )
     made = lines(load_sweep(file))
     assert made == lines(load_sweep(file)) != lines(load_sweep(file, ["seed=1"]))
     rates = [load(ROOT / "configs/smoke.yaml", line.split()).optimizer.lr for line in made]
     assert all(0.001 <= rate <= 0.1 for rate in rates)
-    assert 15 <= sum(rate < 0.01 for rate in rates) <= 35, "half of a log range is below its geometric mean"
+    assert 4 <= sum(rate < 0.01 for rate in rates) <= 12, "half of a log range is below its geometric mean"
 
 
 def test_values_may_be_lists_and_whole_numbers(tmp_path):
