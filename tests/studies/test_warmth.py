@@ -13,6 +13,7 @@ import torch
 from babylm import study
 from babylm.config.checks import ConfigError
 from babylm.config.studies import load_study
+from babylm.studies import _warmth_gates as gates
 from babylm.studies import _warmth_measure as measuring
 from babylm.studies import _warmth_prompts as prompts
 from babylm.studies import _warmth_tables as tables
@@ -211,8 +212,8 @@ def agent(rho, seed, questions=100):
 def test_a_planted_agent_meets_the_gates_and_the_effect_is_the_planted_one():
     rhos = [0.0, 0.3, 0.6, 0.9]
     data = tables.Data(Measurements(row for rho in rhos for row in agent(rho, 1)))
-    gates = tables.planted_gates(data, rhos, 0.6)
-    missed = [row[1] for row in gates.rows if row[-1] != "met"]
+    found = gates.planted(data, rhos, 0.6)
+    missed = [row[1] for row in found.rows if row[-1] != "met"]
     assert [gate for gate in missed if "sadness" not in gate and "at most 3 points" not in gate] == []
     effects = {(row[0], row[1]): row[2] for row in tables.effects(data, 0.6, warmth.ARMS).rows}
     assert effects["warm", "belief: wrong"] == pytest.approx(60 * 0.98, abs=4)
