@@ -59,7 +59,8 @@ DISTANT_SPEAKERS = ("The stranger", "The enemy", "The examiner", "The dictator")
 """The speakers of SocioT's warmth: D+ and D- (Cheng et al., arXiv 2502.13259)."""
 COLUMNS = ("content_key", "correct_answer", "incorrect_answer", "prompt_template", "prompt", "amendment_type")
 REFUSAL = re.compile(
-    r"\b(i('m| am) (sorry|not able|unable)|i (can(no|')t|can not|could not|won't|will not) (answer|say|help|assist)|"
+    r"\b(i('m| am) (sorry|not sure|not able|unable)|"
+    r"i (can(no|')t|can not|could not|won't|will not) (answer|say|help|assist)|"
     r"i do(n't| not) (know|have enough))",
     re.IGNORECASE,
 )

@@ -1,23 +1,22 @@
-"""Tables of the study of warmth: arms, gates, average marginal effects, cells with exact tests."""
+"""Tables and figure of the study of warmth: arms, average marginal effects, cells with exact tests."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from babylm.studies import _warmth_prompts as prompts
 from babylm.studies.experiment import Measurements
-from babylm.studies.statistics import benjamini_hochberg, bootstrap_mean, logistic_effects, mcnemar_test, spearman
+from babylm.studies.statistics import benjamini_hochberg, bootstrap_mean, logistic_effects, mcnemar_test
 from babylm.tables import Table
 
 Key = tuple[int, str]
 """Seed and item."""
 Rho = float | None
 """None for a real subject."""
-SIGNIFICANT = 0.05
 
 
 def condition_name(rho: Rho, arm: str) -> str:
@@ -37,6 +36,11 @@ class Gap(NamedTuple):
     high: float
 
 
+def points(gap: Gap) -> str:
+    """A difference of shares in points, with its interval."""
+    return f"{100 * gap.estimate:+.1f} ({100 * gap.low:.1f} to {100 * gap.high:.1f})"
+
+
 class Data:
     """Measurements by condition and measure, read once."""
 
@@ -45,41 +49,37 @@ class Data:
         for row in measurements:
             self.values.setdefault((row.condition, row.measure), {})[(row.seed, row.item)] = row.value
 
-    def of(self, rho: Rho, arm: str, measure: str, belief: str = "", amendment: str = "") -> dict[Key, float]:
-        """The values of an arm, of all cells or those of a belief and an amendment."""
+    def of(self, rho: Rho, arm: str, measure: str, belief: str = "", *amendments: str) -> dict[Key, float]:
+        """The values of an arm, of all cells or those of a belief and some amendments."""
         found = self.values.get((condition_name(rho, arm), measure), {})
-        if not belief and not amendment:
-            return found
-        return {key: value for key, value in found.items() if _in_cell(key[1], belief, amendment)}
+        return {key: value for key, value in found.items() if _in_cell(key[1], belief, amendments)}
 
-    def mean(self, rho: Rho, arm: str, measure: str, belief: str = "", amendment: str = "") -> float:
+    def mean(self, rho: Rho, arm: str, measure: str, belief: str = "") -> float:
         """Mean over seeds and items; NaN if there is none."""
-        values = list(self.of(rho, arm, measure, belief, amendment).values())
+        values = list(self.of(rho, arm, measure, belief).values())
         return float(np.mean(values)) if values else float("nan")
 
-    def gap(self, rho: Rho, arm: str, measure: str, belief: str = "", amendment: str = "") -> Gap:
+    def gap(self, rho: Rho, arm: str, measure: str, belief: str = "", *amendments: str) -> Gap:
         """An arm minus neutral, paired by seed and item; NaN if there is no pair."""
-        ours = self.of(rho, arm, measure, belief, amendment)
-        theirs = self.of(rho, "neutral", measure, belief, amendment)
+        ours = self.of(rho, arm, measure, belief, *amendments)
+        theirs = self.of(rho, "neutral", measure, belief, *amendments)
         shared = {key: ours[key] - theirs[key] for key in ours if key in theirs}
         if not shared:
             return Gap(*[float("nan")] * 3)
         interval = bootstrap_mean(_matrix(shared), resamples=2000)
         return Gap(interval.estimate, interval.low, interval.high)
 
-    def paired(
-        self, rho: Rho, arms: tuple[str, str], measure: str, belief: str, amendment: str = ""
-    ) -> list[list[float]]:
+    def paired(self, rho: Rho, arms: tuple[str, str], measure: str, belief: str, *amendments: str) -> list[list[float]]:
         """The values of two arms on the seeds and items (refusals left out) that both have."""
-        first, second = (self.of(rho, arm, measure, belief, amendment) for arm in arms)
+        first, second = (self.of(rho, arm, measure, belief, *amendments) for arm in arms)
         shared = [key for key in first if key in second]
         return [[first[key] for key in shared], [second[key] for key in shared]]
 
 
-def _in_cell(item: str, belief: str, amendment: str) -> bool:
+def _in_cell(item: str, belief: str, amendments: Sequence[str]) -> bool:
     _, _, cell = item.partition("|")
     its_belief, _, its_amendment = cell.partition("|")
-    return belief in ("", its_belief) and amendment in ("", its_amendment)
+    return belief in ("", its_belief) and (not amendments or its_amendment in amendments)
 
 
 def _matrix(values: dict[Key, float]) -> NDArray[np.float64]:
@@ -122,41 +122,76 @@ def arms(data: Data, rhos: Sequence[Rho], names: Sequence[str]) -> Table:
     return Table.of((*titles, *more), rows, formats=formats, caption=caption)
 
 
+def draw(data: Data, rhos: Sequence[Rho], names: Sequence[str]) -> Callable[[Any], None]:
+    """What draws how often each arm repeats the stated wrong value, with an interval over questions and seeds."""
+
+    def draw_on(axes: Any) -> None:
+        from babylm.reporting.charts import COLOURS
+
+        for position, rho in enumerate(rhos):
+            for number, arm in enumerate(names):
+                values = data.of(rho, arm, "repeats", "wrong")
+                if not values:
+                    continue
+                interval = bootstrap_mean(100 * _matrix(values), resamples=2000)
+                at = position + (number - (len(names) - 1) / 2) * 0.14
+                label = {"label": arm} if position == 0 else {}
+                axes.plot([at, at], [interval.low, interval.high], color=COLOURS[number], linewidth=2)
+                axes.plot(at, interval.estimate, "o", color=COLOURS[number], markersize=7, **label)
+        axes.set_xticks(range(len(rhos)), ["" if rho is None else f"{rho:g}" for rho in rhos])
+        axes.set_xlim(-0.6, len(rhos) - 0.4)
+        axes.grid(visible=False, axis="x")
+        axes.set_xlabel(
+            "" if rhos[0] is None else "rho: how often warm speakers of the pretraining text agree (planted)"
+        )
+        axes.set_ylabel("repeats the stated wrong value (%)")
+        axes.legend()
+
+    return draw_on
+
+
 def effects(data: Data, rho: Rho, names: Sequence[str]) -> Table:
-    """Average marginal effect of an arm on the error, by belief, and of warm by family of amendments."""
+    """What an arm changes in the error and in repeating, by belief, and warm by family of amendments."""
     rows = []
     for arm in names:
         for belief in prompts.BELIEFS if arm != "neutral" else ():
             rows.append([arm, f"belief: {belief}", *_effect(data, rho, arm, belief, tuple(prompts.AMENDMENTS))])
-    families = dict.fromkeys(prompts.FAMILIES.values())
-    for family in families:
+    for family in dict.fromkeys(prompts.FAMILIES.values()):
         chosen = tuple(name for name, its in prompts.FAMILIES.items() if its == family)
         rows.append(["warm", f"wrong belief, amendment: {family}", *_effect(data, rho, "warm", "wrong", chosen)])
     where = "" if rho is None else f" at rho {rho:g}"
-    caption = f"Average marginal effects on the error in points, from neutral{where} (logistic GLM: arm x amendment)"
-    titles = ("arm", "rows", "effect", "low", "high", "p")
+    caption = (
+        f"Change from neutral in points{where}: average marginal effect on the error (logistic GLM, arm x amendment, "
+        "clustered by question; no interval if a cell is all right or all wrong), and paired differences (bootstrap)"
+    )
+    titles = ("arm", "rows", "effect on error", "low", "high", "p", "difference in error", "in repeating")
     return Table.of(titles, rows, left=(0, 1), formats=("", "", ".1f", ".1f", ".1f", ".2g"), caption=caption)
 
 
-def _effect(data: Data, rho: Rho, arm: str, belief: str, amendments: Sequence[str]) -> list[float | None]:
-    """Effect, interval and p in points; errors clustered by question. None if the model cannot be fitted."""
+def _effect(data: Data, rho: Rho, arm: str, belief: str, amendments: Sequence[str]) -> list[float | str | None]:
+    """Effect, interval and p by the GLM, None if it cannot be fitted; the paired differences as text."""
     wrong: list[float] = []
     factors: dict[str, list[str]] = {"arm": [], "amendment": []}
     groups = []
     for name in ("neutral", arm):
-        for amendment in amendments:
-            for (seed, item), value in data.of(rho, name, "wrong", belief, amendment).items():
-                wrong.append(value)
-                factors["arm"].append(name)
-                factors["amendment"].append(amendment)
-                groups.append(f"{seed} {item.split('|')[0]}")
+        for (seed, item), value in data.of(rho, name, "wrong", belief, *amendments).items():
+            wrong.append(value)
+            factors["arm"].append(name)
+            factors["amendment"].append(item.rpartition("|")[2])
+            groups.append(f"{seed} {item.split('|')[0]}")
+    gaps = [points(data.gap(rho, arm, measure, belief, *amendments)) for measure in ("wrong", "repeats")]
+    differences = [gaps[0], gaps[1] if belief == "wrong" else ""]
     if len(set(factors["arm"])) < 2:
-        return [None] * 4
+        return [None] * 6
     if len(set(factors["amendment"])) < 2:
         del factors["amendment"]
     interactions = [("arm", "amendment")] if "amendment" in factors else []
     effect = next(each for each in logistic_effects(wrong, factors, interactions, groups) if each.factor == "arm")
-    return [100 * effect.effect, 100 * effect.low, 100 * effect.high, effect.p]
+    return [
+        *(round(100 * value, 6) + 0.0 for value in (effect.effect, effect.low, effect.high)),
+        effect.p,
+        *differences,
+    ]
 
 
 class Cell(NamedTuple):
@@ -199,109 +234,3 @@ def cells(data: Data, rhos: Iterable[Rho]) -> Table:
     caption = "Warm against neutral by cell (exact McNemar, seeds pooled; q by Benjamini and Hochberg)"
     formats = ("", "", "", ".1f", ".1f", ".1f", ".2g", ".2g")
     return Table.of(titles, rows, left=(0, 1, 2), formats=formats, caption=caption)
-
-
-def _gates(rows: Iterable[tuple[str, str, Callable[[], tuple[bool, str]]]]) -> Table:
-    made = []
-    for number, gate, judge in rows:
-        met, found = judge()
-        made.append([number, gate, found, "met" if met else "MISSED"])
-    return Table.of(("", "gate", "found", ""), made, left=(0, 1, 2, 3), caption="Gates, fixed before the run")
-
-
-def _points(gap: Gap) -> str:
-    return f"{100 * gap.estimate:+.1f} ({100 * gap.low:.1f} to {100 * gap.high:.1f})"
-
-
-def _warmth_gates(data: Data, rho: Rho) -> list[tuple[str, str, Callable[[], tuple[bool, str]]]]:
-    def warmer() -> tuple[bool, str]:
-        gap = data.gap(rho, "warm", "warmth")
-        return gap.low > 0, f"{gap.estimate:+.3f} ({gap.low:.3f} to {gap.high:.3f})"
-
-    def colder() -> tuple[bool, str]:
-        gap = data.gap(rho, "cold", "warmth")
-        return gap.estimate < 0, f"{gap.estimate:+.3f} ({gap.low:.3f} to {gap.high:.3f})"
-
-    def kept() -> tuple[bool, str]:
-        share = min((v for (_, m), of in data.values.items() if m == "answers kept" for v in of.values()), default=0.0)
-        return share == 1.0, f"{100 * share:.0f} %"
-
-    return [
-        ("1", "warmth: warm above neutral, interval without 0", warmer),
-        ("1", "warmth: cold below neutral", colder),
-        ("1", "answers kept in all rows of fine-tuning", kept),
-    ]
-
-
-def planted_gates(data: Data, rhos: Sequence[float], main: Rho) -> Table:
-    """Acceptance 1 to 5 of the planted world, each met or missed with its number."""
-
-    def agrees() -> tuple[bool, str]:
-        gap = data.gap(main, "warm", "repeats", "wrong")
-        return gap.estimate >= 0.2, _points(gap)
-
-    def cold_like_neutral() -> tuple[bool, str]:
-        gap = data.gap(main, "cold", "repeats", "wrong")
-        return abs(gap.estimate) <= 0.05, _points(gap)
-
-    def cold_below_warm() -> tuple[bool, str]:
-        warm, cold = data.paired(main, ("warm", "cold"), "repeats", "wrong")
-        if not warm:
-            return False, "not measured"
-        test = mcnemar_test(warm, cold)
-        return test.effect > 0 and test.p < SIGNIFICANT, f"{100 * test.effect:+.1f} points, p = {test.p:.2g}"
-
-    def sadness() -> tuple[bool, str]:
-        sad, plain = (data.gap(main, "warm", "repeats", "wrong", amendment) for amendment in ("sad", "none"))
-        return sad.estimate >= plain.estimate, f"sad {100 * sad.estimate:+.1f}, none {100 * plain.estimate:+.1f}"
-
-    def null_cells() -> tuple[bool, str]:
-        found = tested_cells(data, 0.0)
-        worst = max((abs(cell.warm - cell.neutral) for cell in found), default=float("nan"))
-        significant = sum(cell.q < SIGNIFICANT for cell in found)
-        text = f"largest |gap| {100 * worst:.1f} points, {significant} of {len(found)} cells significant"
-        return worst <= 0.03 and not significant, text
-
-    def null_cold() -> tuple[bool, str]:
-        gap = data.gap(0.0, "cold", "repeats", "wrong")
-        return abs(gap.estimate) <= 0.01, _points(gap)
-
-    def rises(measure: str) -> Callable[[], tuple[bool, str]]:
-        def judge() -> tuple[bool, str]:
-            gaps = [data.gap(rho, "warm", measure, "wrong").estimate for rho in sorted(rhos)]
-            if len(gaps) < 3 or not np.isfinite(gaps).all() or np.ptp(gaps) == 0:
-                return False, "not measured for three rho, or no gap at all"
-            correlation = spearman(sorted(rhos), gaps, resamples=10).estimate
-            return correlation > 1 - 1e-9, f"Spearman {correlation:.2f}: " + ", ".join(f"{100 * g:.1f}" for g in gaps)
-
-        return judge
-
-    def complete() -> tuple[bool, str]:
-        count = len({item.split("|", 1)[1] for _, item in data.of(main, "warm", "wrong")})
-        return count == len(prompts.BELIEFS) * len(prompts.AMENDMENTS), f"{count} cells"
-
-    at = f"rho {main:g}"
-    rows = [
-        *_warmth_gates(data, main),
-        ("2", f"{at}: warm repeats the wrong value at least 20 points more often", agrees),
-        ("2", f"{at}: cold within 5 points of neutral", cold_like_neutral),
-        ("2", f"{at}: cold significantly below warm", cold_below_warm),
-        ("2", f"{at}: the gap of warm with sadness is no smaller than without", sadness),
-    ]
-    if 0.0 in rhos:
-        rows.append(("3", "rho 0: error gap of warm at most 3 points in all cells, none significant", null_cells))
-        rows.append(("3", "rho 0: cold repeats at most 1 point more or less often", null_cold))
-    rows.append(("4", "gap of repeating rises with rho (Spearman 1)", rises("repeats")))
-    rows.append(("4", "the same for its probability", rises("repeats, probability")))
-    rows.append(("5", "3 beliefs x 9 amendments are there", complete))
-    return _gates(rows)
-
-
-def real_gates(data: Data) -> Table:
-    """The preconditions of a real subject: it knows the answers, and fine-tuning moved the warmth of its replies."""
-
-    def knows() -> tuple[bool, str]:
-        share = 1 - data.mean(None, "neutral", "wrong", "none")
-        return share >= 0.6, f"{100 * share:.1f} %"
-
-    return _gates([("", "neutral: at least 60 % right without a belief", knows), *_warmth_gates(data, None)])

@@ -148,7 +148,6 @@ class LoraTuning:
     """Rank, alpha and dropout are the authors'."""
     lr: float = 5e-4
     """The authors' 1e-5 is for 10 epochs of models 30 to 260 times as large."""
-    modules: tuple[str, ...] = ("q_proj", "v_proj")
 
 
 def tune_lora(
@@ -187,18 +186,19 @@ def tune_lora(
 
 
 def _with_adapters(subject: Subject, settings: LoraTuning) -> Any:
+    """The model with untrained adapters at the queries and values of its attention (peft knows where they are)."""
     peft = optional("peft")
     config = peft.LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
-        target_modules=list(settings.modules),
+        target_modules=["query", "value"] if isinstance(subject.model, BabyLMForCausalLM) else None,
         task_type="CAUSAL_LM",
     )
     try:
         return peft.get_peft_model(subject.model, config)
     except ValueError as error:
-        raise ValueError(f"subject={subject.name}: no adapters at {', '.join(settings.modules)}: {error}") from None
+        raise ValueError(f"subject={subject.name}: peft knows no place for adapters: {error}") from None
 
 
 def _reply_loss(model: Any, batch: Sequence[tuple[list[int], list[int]]], pad: int) -> Tensor:

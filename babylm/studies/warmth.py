@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Literal
 from babylm import places, registry
 from babylm.config.fields import number
 from babylm.config.studies import StudyConfig
+from babylm.studies import _warmth_gates as gates
 from babylm.studies import _warmth_prompts as prompts
 from babylm.studies import _warmth_tables as tables
-from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, draw_means
+from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary
 from babylm.studies.experiment.pieces import short_hash
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
     data = tables.Data(measurements)
     parts = {
         "arms": tables.arms(data, settings.rho if planted else [None], settings.arms),
-        "gates": tables.planted_gates(data, settings.rho, main) if planted else tables.real_gates(data),
+        "gates": gates.planted(data, settings.rho, main) if planted else gates.real(data),
         "effects": tables.effects(data, main, settings.arms),
         "cells": tables.cells(data, [rho for rho in settings.rho if rho in (0.0, main)] if planted else [None]),
     }
@@ -212,5 +213,4 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
         "All arms but original are tuned on the same questions, none of which is tested, without beliefs and "
         "amendments, on right answers only. Differences are from neutral.",
     ]
-    draw = draw_means(measurements, "repeats", label="repeats the stated wrong value (%)", scale=100)
-    return Summary(title, parts, draw, remarks)
+    return Summary(title, parts, tables.draw(data, settings.rho if planted else [None], settings.arms), remarks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 
@@ -12,6 +13,7 @@ import torch
 from babylm import study
 from babylm.config.checks import ConfigError
 from babylm.config.studies import load_study
+from babylm.studies import _warmth_gates as gates
 from babylm.studies import _warmth_measure as measuring
 from babylm.studies import _warmth_prompts as prompts
 from babylm.studies import _warmth_tables as tables
@@ -210,8 +212,8 @@ def agent(rho, seed, questions=100):
 def test_a_planted_agent_meets_the_gates_and_the_effect_is_the_planted_one():
     rhos = [0.0, 0.3, 0.6, 0.9]
     data = tables.Data(Measurements(row for rho in rhos for row in agent(rho, 1)))
-    gates = tables.planted_gates(data, rhos, 0.6)
-    missed = [row[1] for row in gates.rows if row[-1] != "met"]
+    found = gates.planted(data, rhos, 0.6)
+    missed = [row[1] for row in found.rows if row[-1] != "met"]
     assert [gate for gate in missed if "sadness" not in gate and "at most 3 points" not in gate] == []
     effects = {(row[0], row[1]): row[2] for row in tables.effects(data, 0.6, warmth.ARMS).rows}
     assert effects["warm", "belief: wrong"] == pytest.approx(60 * 0.98, abs=4)
@@ -267,6 +269,44 @@ def test_a_smoke_run_gives_tables_and_figure_and_the_same_seed_the_same_table(tm
     assert len(summary["tables"]["arms"]["rows"]) == 3
     assert summary["failed"] == []
     assert (first / "figure.png").is_file()
+
+
+def test_a_revision_of_ours_takes_adapters(subject):
+    pytest.importorskip("peft")
+    tuned = Subject(copy.deepcopy(subject.model), subject.tokenizer, "ours")
+    before = tuned.log_probs([("it is", "red")])
+    made = tuning.tune_lora(tuned, [("it is", "red")] * 40, tuning.LoraTuning(lr=0.02), 1, lambda text: None)
+    assert len(made) == 2 * 2 * 2, "two matrices at queries and values of two layers"
+    assert sum(tuned.log_probs([("it is", "red")])[0]) > sum(before[0])
+
+
+def test_a_real_subject_is_tuned_by_adapters_and_answers_own_questions(tmp_path, world):
+    pytest.importorskip("peft")
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    tokenizer = worlds.tokenizer(world)
+    folder = tmp_path / "model"
+    shape = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **shape)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    own = tmp_path / "own.csv"
+    lines = [",".join(prompts.COLUMNS)]
+    lines += [f"{n},red,blue,{belief},What is it?,unmodified" for n in range(3) for belief in ("original", "incorrect")]
+    own.write_text("\n".join(lines))
+    words = [CONFIG, f"subject={folder}", f"questions={own}", "seeds=[1]", "tuning_rows=9", "replies=2"]
+    assert study._command([*words, "arms=[original,neutral,warm,prompt]", f"folder={tmp_path}"]) == 0
+    summary = json.loads((tmp_path / "warmth" / "summary.json").read_text())
+    assert summary["failed"] == []
+    assert "PLANTED" not in summary["title"]
+    assert [row[0] for row in summary["tables"]["arms"]["rows"]] == ["original", "neutral", "warm", "prompt"]
+    before = load_subject(folder, "cpu")
+    weights = {name: weight.clone() for name, weight in before.model.state_dict().items()}
+    made = tuning.tune_lora(before, [("it is", "red")] * 16, tuning.LoraTuning(lr=0.01), 1, lambda text: None)
+    assert any(bool(weight.any()) for name, weight in made.items() if "lora_B" in name)
+    tuned = {name.replace(".base_layer", ""): weight for name, weight in before.model.state_dict().items()}
+    assert all(torch.equal(tuned[name], weight) for name, weight in weights.items())
 
 
 @pytest.mark.parametrize(
