@@ -18,7 +18,7 @@ def _gates(rows: Iterable[tuple[str, str, Callable[[], tuple[bool, str]]]]) -> T
     made = []
     for number, gate, judge in rows:
         met, found = judge()
-        made.append([number, gate, found, "met" if met else "MISSED"])
+        made.append([number, gate, found, "not measured" if "nan" in found else "met" if met else "MISSED"])
     return Table.of(("", "gate", "found", ""), made, left=(0, 1, 2, 3), caption="Gates, fixed before the run")
 
 

@@ -159,6 +159,7 @@ def effects(data: Data, rho: Rho, names: Sequence[str]) -> Table:
     for family in dict.fromkeys(prompts.FAMILIES.values()):
         chosen = tuple(name for name, its in prompts.FAMILIES.items() if its == family)
         rows.append(["warm", f"wrong belief, amendment: {family}", *_effect(data, rho, "warm", "wrong", chosen)])
+    rows = [row for row in rows if row[2] is not None]  # without arms and amendments that were not measured
     where = "" if rho is None else f" at rho {rho:g}"
     caption = (
         f"Change from neutral in points{where}: average marginal effect on the error (logistic GLM, arm x amendment, "
