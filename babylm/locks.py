@@ -95,12 +95,12 @@ def describe_owner(owner: Mapping[str, Any]) -> str:
 
 def _is_of_another(owner: Mapping[str, Any], age: float, *, decided: bool) -> bool:
     """Whether a record is of another process that may be alive; ``decided``: flock has said already that it is not."""
-    own = this_owner()
-    if decided or not owner or age > FRESH_SECONDS or (owner.get("job") and owner.get("job") == own["job"]):
+    this = this_owner()
+    if decided or not owner or age > FRESH_SECONDS or (owner.get("job") and owner.get("job") == this["job"]):
         return False
-    if owner.get("host") != own["host"]:
+    if owner.get("host") != this["host"]:
         return True
-    return owner.get("process") != own["process"] and _is_alive(int(owner.get("process", 0)))
+    return owner.get("process") != this["process"] and _is_alive(int(owner.get("process", 0)))
 
 
 def _is_shared(file: Path) -> bool:
@@ -111,11 +111,11 @@ def _is_shared(file: Path) -> bool:
     """
     try:
         lines = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
-        place = file.resolve()
+        path = file.resolve()
     except OSError:
         return False
     mounts = [line.split()[1:3] for line in lines if len(line.split()) >= 3]
-    holding = [(len(point), kind) for point, kind in mounts if place.is_relative_to(point.replace("\\040", " "))]
+    holding = [(len(point), kind) for point, kind in mounts if path.is_relative_to(point.replace("\\040", " "))]
     kind = max(holding, default=(0, ""))[1]
     return kind.startswith(SHARED)
 
