@@ -91,7 +91,7 @@ class EndpointConfig:
 
 def check_teaching(teaching: TeachingConfig, prefix: str = "interaction.teaching") -> None:
     """Raise ValueError for an instruction with a placeholder that it does not have, or without one that it needs."""
-    known = {"prompt", "completion", "other", "score_max"}
+    placeholders = {"prompt", "completion", "other", "score_max"}
     needed = {"complete": {"prompt"}, "judge": {"completion", "other"}}
     for setting in fields(teaching.instructions):
         text, key = getattr(teaching.instructions, setting.name), f"{prefix}.instructions.{setting.name}"
@@ -99,8 +99,8 @@ def check_teaching(teaching: TeachingConfig, prefix: str = "interaction.teaching
             names = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
         except ValueError as error:
             raise ValueError(f"{key}: {error}; write a brace that is no placeholder twice: {{{{ }}}}") from None
-        if wrong := sorted(names - known):
-            raise ValueError(f"{key}: unknown placeholder {{{wrong[0]}}} (one of: {', '.join(sorted(known))})")
+        if wrong := sorted(names - placeholders):
+            raise ValueError(f"{key}: unknown placeholder {{{wrong[0]}}} (one of: {', '.join(sorted(placeholders))})")
         if missing := sorted(needed.get(setting.name, {"completion"}) - names):
             raise ValueError(f"{key}: lacks {{{missing[0]}}}, without which the teacher does not see the text")
 

@@ -151,8 +151,8 @@ class FeedbackDecoder:
         inputs = torch.zeros(len(exchanges), len(self.index) + 1)
         inputs[:, -1] = 1
         for row, (request, follow_up) in enumerate(exchanges):
-            known = [self.index[name] for name in _features(request, follow_up) if name in self.index]
-            inputs[row, known] = 1.0
+            columns = [self.index[name] for name in _features(request, follow_up) if name in self.index]
+            inputs[row, columns] = 1.0
         return inputs
 
     def _fit(self, inputs: torch.Tensor, targets: torch.Tensor) -> None:

@@ -28,13 +28,13 @@ def order(measurements: Measurements) -> Table:
         row: list[Any] = [title]
         for name in names:
             values = matrices[name][:, columns]
-            known = int((~np.isnan(values)).sum())
-            if known:
+            acquired = int((~np.isnan(values)).sum())
+            if acquired:
                 interval = bootstrap_mean(values)
                 row += [10**interval.estimate, 10**interval.low, 10**interval.high]
             else:
                 row += [None, None, None]
-            row.append(f"{known}/{len(members) * len(matrices[name])}")
+            row.append(f"{acquired}/{len(members) * len(matrices[name])}")
         rows.append(row)
     rows.sort(key=lambda row: np.mean([value for value in row[1::4] if value is not None] or [np.inf]))
     titles = [title for name in names for title in (f"{name}: words", "low", "high", "acquired")]
@@ -58,11 +58,18 @@ def agreement(measurements: Measurements, measure: str) -> Table:
     for name in names:
         matrix = measurements.matrix(name, measure)
         pairs = [_spearman(a, b) for a, b in itertools.combinations(matrix, 2)]
-        known = [value for value in pairs if value is not None]
-        if known:
-            estimates = [value[0] for value in known]
+        correlations = [value for value in pairs if value is not None]
+        if correlations:
+            estimates = [value[0] for value in correlations]
             rows.append(
-                [f"{name}: two seeds", float(np.mean(estimates)), min(estimates), max(estimates), None, known[0][4]]
+                [
+                    f"{name}: two seeds",
+                    float(np.mean(estimates)),
+                    min(estimates),
+                    max(estimates),
+                    None,
+                    correlations[0][4],
+                ]
             )
     for first, second in itertools.combinations(names, 2):
         result = _spearman(_mean(measurements.matrix(first, measure)), _mean(measurements.matrix(second, measure)))
@@ -79,9 +86,8 @@ def agreement(measurements: Measurements, measure: str) -> Table:
 
 def _mean(matrix: np.ndarray) -> np.ndarray:
     """(items,) mean over seeds of what is known; NaN if nothing is."""
-    known = ~np.isnan(matrix)
-    total = np.where(known, matrix, 0).sum(0)
-    return np.where(known.any(0), total / np.maximum(known.sum(0), 1), np.nan)
+    mean: np.ndarray = np.ma.masked_invalid(matrix).mean(axis=0).filled(np.nan)
+    return mean
 
 
 def _of_items(measurements: Measurements, name: str, measure: str, items: Sequence[str]) -> np.ndarray:
@@ -127,14 +133,14 @@ def _residuals(model: np.ndarray, age: np.ndarray, frequency: np.ndarray) -> tup
     """Ranks of model and age without what the rank of frequency explains linearly; NaN where one is missing."""
     from scipy.stats import rankdata
 
-    known = ~np.isnan(model + age + frequency)
+    complete = ~np.isnan(model + age + frequency)
     results = []
     for values in (model, age):
         left = np.full(len(values), np.nan)
-        if known.sum() >= ORDER_FEWEST and np.ptp(frequency[known]) > 0:
-            x, y = rankdata(frequency[known]), rankdata(values[known])
+        if complete.sum() >= ORDER_FEWEST and np.ptp(frequency[complete]) > 0:
+            x, y = rankdata(frequency[complete]), rankdata(values[complete])
             slope, intercept = np.polyfit(x, y, 1)
-            left[known] = y - slope * x - intercept
+            left[complete] = y - slope * x - intercept
         results.append(left)
     return results[0], results[1]
 

@@ -55,8 +55,8 @@ class Replies:
         self.file, self.shared = file, shared
         self._lock = threading.Lock()
         self.entries = {entry["question"]: entry for entry in read(file) if entry["teacher"] == self.teacher}
-        known = [] if shared is None else read(shared)
-        self._of_others = {entry["question"]: entry for entry in known if entry["teacher"] == self.teacher}
+        entries = [] if shared is None else read(shared)
+        self._of_others = {entry["question"]: entry for entry in entries if entry["teacher"] == self.teacher}
 
     def find(self, question: Question, round_number: int) -> str | None:
         """The answer to a question if it is known; one from the shared cache then is the run's, too."""
