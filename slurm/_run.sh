@@ -10,6 +10,7 @@ run_and_requeue() {
     trap 'asked=TERM; [[ -n $child ]] && kill -TERM "$child" 2>/dev/null' TERM
     "$PYTHON" -m "$@" &
     child=$!
+    [[ -n $asked ]] && kill -"$asked" "$child" 2>/dev/null  # a signal that came before the line above
     wait "$child"; code=$?
     # A trapped signal ends `wait` early; a trainer is finishing its step and saving.
     while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done

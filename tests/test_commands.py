@@ -87,7 +87,7 @@ def scratch(tmp_path, tiny, data, monkeypatch):
         for split in ("", "dev", "test"):
             text = tmp_path / "corpora" / name / split
             text.mkdir(parents=True, exist_ok=True)
-            (text / f"a.{split or 'train'}").write_text(runs.sentences() + split)
+            (text / f"open_subtitles.{split or 'train'}").write_text(runs.sentences() + split)
     (tmp_path / "my").mkdir()
     (tmp_path / "my" / "transcripts").mkdir()
     (tmp_path / "my" / "transcripts" / "a.cha").write_text("@Begin\n" + "*MOT:\tlook at the dog .\n" * 200 + "@End\n")
