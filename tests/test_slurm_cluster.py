@@ -164,9 +164,8 @@ def test_scancel_saves_and_does_not_requeue(cluster):
 
 
 def test_an_evaluation_is_shared_out_and_a_study_runs(cluster):
-    run = cluster.folder / "checkpoints" / "twin1"
-    if not (run / "main" / "manifest.json").is_file():
-        pytest.skip("needs the runs of the array")
+    run = cluster.folder / "checkpoints" / "scored"
+    cluster.wait(cluster.submit("slurm/train.sbatch", "run.yaml", "name=scored"), "COMPLETED")
     array = cluster.submit("--array=0-1", "slurm/evaluate.sbatch", run, "tasks=toy_pairs", "limit=5")
     study = cluster.submit(
         "slurm/study.sbatch", "configs/studies/developmental_order.yaml", f"runs=[{run}]", "task=toy_pairs", "seeds=[1]"
