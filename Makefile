@@ -44,7 +44,7 @@ smoke: env
 study: env
 	@$(BIN)/python -m babylm.study configs/studies/recipe_search.yaml scale=smoke name=recipe_search_smoke seeds=[1]
 
-# A student that learns from a teacher on the micro-language, and two controls; one page over the four runs; then
+# A student that learns from a teacher on the micro-language, and two controls; a page over the runs; then
 # a listener that learns from what its partner says next, beside its controls: the last line says where the curves are.
 INTERACT := configs/interaction.yaml
 interact: env
@@ -57,6 +57,7 @@ interact: env
 		interaction.feedback=none objective.name=supervised
 	@$(BIN)/python -m babylm.report checkpoints/interact_score checkpoints/interact_random checkpoints/interact_none
 	@$(BIN)/python -m babylm.study configs/studies/respect.yaml scale=demo name=respect_demo seeds=[1]
+	@$(BIN)/python -m babylm.report checkpoints/studies/respect_demo
 
 test: env
 	@$(BIN)/python -m pytest -n 2 --dist worksteal

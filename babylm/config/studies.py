@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
 from babylm import places, registry
 from babylm.config.checks import ConfigError, check_lists
 from babylm.config.fields import check_numbers, number
-from babylm.config.load import explain_error, parse_override, read_layer, with_lists
+from babylm.config.load import parse_override, read_layer
+from babylm.config.sections import load_section
 
 FOLDER = "studies"
 """The folder of the studies that are plug-ins."""
@@ -67,15 +65,7 @@ def load_study(path: str | Path, overrides: Sequence[str] = ()) -> StudyConfig:
         raise ConfigError(f"{path}: study: must name a study (one of: {', '.join(registry.names(FOLDER))})")
     registry.check(str(study), registry.names(FOLDER), "study")
     settings_class = registry.settings(FOLDER, str(study), StudyConfig)
-    try:
-        content = with_lists(OmegaConf.to_container(layer), settings_class)
-        merged = OmegaConf.merge(OmegaConf.structured(settings_class), content)
-        for key, value in (parse_override(word, settings_class) for word in overrides):
-            OmegaConf.update(merged, key, value)
-        config = OmegaConf.to_object(merged)
-    except OmegaConfBaseException as error:
-        raise ConfigError(explain_error(error, settings_class)) from None
-    assert isinstance(config, StudyConfig)
+    config: StudyConfig = load_section(layer, settings_class, overrides)
     config.name = config.name or config.study
     check_study(config)
     return config

@@ -11,12 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
 from babylm import places
 from babylm.config.checks import ConfigError
-from babylm.config.load import explain_error, load, parse_override, read_layer
+from babylm.config.load import load, read_layer
+from babylm.config.sections import load_section
 from babylm.randomness import Purpose, derive_seed
 
 EXAMPLE = "samples=20"
@@ -44,14 +42,7 @@ class SweepConfig:
 
 def load_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepConfig:
     """The sweep of a file and ``key=value`` overrides; `ConfigError` for anything wrong in them."""
-    try:
-        merged = OmegaConf.merge(OmegaConf.structured(SweepConfig), read_layer(places.given(path), SweepConfig))
-        for key, value in (parse_override(word, SweepConfig) for word in overrides):
-            OmegaConf.update(merged, key, value)
-        sweep = OmegaConf.to_object(merged)
-    except OmegaConfBaseException as error:
-        raise ConfigError(explain_error(error, SweepConfig)) from None
-    assert isinstance(sweep, SweepConfig)
+    sweep = load_section(read_layer(places.given(path), SweepConfig), SweepConfig, overrides)
     sweep.prefix = sweep.prefix or Path(path).stem
     if not sweep.config:
         raise ConfigError(f"{path}: config: must name the configuration that all runs begin with")

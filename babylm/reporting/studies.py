@@ -59,9 +59,14 @@ def _extent(summary: Mapping[str, Any]) -> str:
     """How much was measured, in one line."""
     seeds, conditions = summary.get("seeds", []), summary.get("conditions", [])
     return (
-        f"Study {summary.get('study', 'of unknown name')}: {len(conditions)} conditions, {len(seeds)} seeds, "
-        f"{summary.get('pieces', 0)} pieces in {duration(float(summary.get('seconds', 0)))}"
+        f"Study {summary.get('study', 'of unknown name')}: {_count(len(conditions), 'condition')}, "
+        f"{_count(len(seeds), 'seed')}, {_count(summary.get('pieces', 0), 'piece')} in "
+        f"{duration(float(summary.get('seconds', 0)))}"
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("s" if number != 1 else "")
 
 
 def _settings(summary: Mapping[str, Any]) -> Table:
