@@ -132,7 +132,9 @@ def _show(folder: Path, log: Log) -> None:
     rows = [[_shown(result.get(name)) for name in names] for result in results]
     log("test prompts, which no round has\n" + text_table(names, rows))
     ledger = files.read_json(folder / "ledger.json")
-    log("words\n" + text_table(("", "words"), [(name, f"{value:,}") for name, value in ledger.items()]))
+    counts = [(name, f"{value:,}") for name, value in ledger.items() if isinstance(value, int)]
+    log("words (and rewards and tokens)\n" + text_table(("", "number"), counts))
+    log("FLOPs\n" + text_table(("", ""), [(k, f"{v:.3g}") for k, v in ledger.items() if isinstance(v, float)]))
 
 
 def _shown(value: Any) -> str:

@@ -1,5 +1,7 @@
 """The words of an interaction: what the student reads and says, what the teacher reads and says, and what counts.
 
+FLOPs stand beside them: of acting, learning and teaching.
+
 By the rules of 2025 (call for papers, arXiv 2502.10645), which those of 2026 are taken to keep: every word that the
 student reads counts (corpus and teacher), each once for the unique budget and each time for the exposure; every word it
 generates counts against an allowance of the same size as the unique budget, and adds to the exposure. What a teacher
@@ -10,9 +12,12 @@ completions of test prompts are not counted.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
+from babylm.corpora.word_count import count as count_words
+from babylm.interaction.episodes import Turn
 from babylm.tracks import Track
 
 
@@ -50,6 +55,14 @@ class Ledger:
     """Words that the teacher read; they do not count."""
     rewards: int = 0
     """Numbers that the student received."""
+    learning_flops: float = 0.0
+    """Of the steps on corpus text and on episodes, those of the initial weights left out."""
+    generation_flops: float = 0.0
+    """Of the student's completions, and of one forward pass of the reference over each."""
+    teacher_tokens: int = 0
+    """Tokens that a model read and wrote as a teacher; 0 if it does not say."""
+    teacher_flops: float = 0.0
+    """2 x parameters x tokens (a forward pass, Kaplan et al. 2020); 0 if either is not known."""
 
     @property
     def read(self) -> int:
@@ -82,11 +95,45 @@ class Ledger:
             generated=allowed - self.generated,
         )
 
-    def as_dict(self) -> dict[str, int]:
+    def add_round(
+        self,
+        turns: Sequence[Turn],
+        *,
+        feedback: str,
+        corpus_prompts: bool,
+        flops_per_token: Callable[[int], float],
+        teacher_parameters: int | None,
+    ) -> float:
+        """Count what was said and asked in a round, before anything is learnt from it; returns the FLOPs of acting.
+
+        ``flops_per_token(length)`` is of a training step, a third of which is a forward pass. The student's turns were
+        sampled and scored by the reference; the teacher's were scored by both.
+        """
+        prompts = {turn.episode: turn.prompt for turn in turns}
+        if not corpus_prompts:
+            self.teacher_shown += sum(map(count_words, prompts.values()))
+        flops, asked = 0.0, 0
+        for turn in turns:
+            words, length = count_words(turn.text), len(turn.prompt_ids) + len(turn.ids)
+            flops += 2 * length * flops_per_token(max(length, 2)) / 3
+            if turn.speaker == "student":
+                self.generated += words
+                asked += count_words(turn.prompt) + words if feedback not in ("random", "none") else 0
+                self.rewards += feedback not in ("correction", "none")
+        self.generation_flops += flops
+        # A teacher that keeps its answers read each question once.
+        usage = turns[0].meta.get("teacher_usage", {}) if turns else {}
+        self.teacher_input += usage.get("words_read", asked)
+        self.teacher_tokens += usage.get("tokens", 0)
+        self.teacher_flops += 2.0 * (teacher_parameters or 0) * usage.get("tokens", 0)
+        return flops
+
+    def as_dict(self) -> dict[str, int | float]:
         """For ``ledger.json``; the names that reports and submissions read are added."""
         return {**asdict(self), "from_teachers": self.teacher_shown, "read": self.exposure}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Ledger:
         """From `as_dict`."""
-        return cls(**{field.name: int(values.get(field.name, 0)) for field in fields(cls)})
+        empty = asdict(cls())
+        return cls(**{name: type(zero)(values.get(name, zero)) for name, zero in empty.items()})

@@ -29,7 +29,6 @@ from babylm.corpora.word_count import count as count_words
 from babylm.interaction import episodes
 from babylm.interaction.act import Actor
 from babylm.interaction.base import Base
-from babylm.interaction.episodes import Turn
 from babylm.interaction.groups import Groups
 from babylm.interaction.ledger import Ledger, Room
 from babylm.interaction.sequence_rows import sequence_rows
@@ -110,7 +109,7 @@ class Rounds:
         return self.tokens[step]
 
     def flops_after(self, step: int) -> float:
-        """FLOPs of generation and learning; a teacher's are not known."""
+        """FLOPs of generation and learning; the ledger has a teacher's, which do not count."""
         return self.flops[step]
 
     def epochs_after(self, step: int) -> float:
@@ -203,7 +202,9 @@ class Rounds:
         per_token = self.flops_per_token(length)
         self.words.append(self.ledger.exposure)
         self.tokens.append(self.tokens[-1] + rows * length)
-        self.flops.append(self.flops[-1] + rows * length * per_token + self._spent_flops)
+        learning = rows * length * per_token
+        self.ledger.learning_flops += learning
+        self.flops.append(self.flops[-1] + learning + self._spent_flops)
         self._spent_flops = 0.0
         settings = self.config.interaction
         steps = self._groups.steps * (1 + settings.corpus_steps)
@@ -221,7 +222,13 @@ class Rounds:
         else:
             turns = self.actor.act(self.round, self._prompts_in_budget(), self._room().unique)
             episodes.write(file, turns)
-        self._meter(turns)
+        self._spent_flops += self.ledger.add_round(
+            turns,
+            feedback=self.config.interaction.feedback,
+            corpus_prompts=self.actor.environment.corpus_text,
+            flops_per_token=self.flops_per_token,
+            teacher_parameters=self.actor.teacher.identity.parameters,
+        )
         self._take()
         if self._restarts and self.round > 1:
             self.restart()
@@ -275,29 +282,6 @@ class Rounds:
             before, after = self.stream.words_before(ends).tolist()
             return after - before, 0
         return self._groups.words(number)
-
-    def _meter(self, turns: Sequence[Turn]) -> None:
-        """Put a round's words into the ledger."""
-        assert self.actor is not None
-        ledger, settings = self.ledger, self.config.interaction
-        prompts = {turn.episode: turn.prompt for turn in turns}
-        if not self.actor.environment.corpus_text:
-            ledger.teacher_shown += sum(map(count_words, prompts.values()))
-        read = 0
-        for turn in turns:
-            words = count_words(turn.text)
-            if turn.speaker == "student":
-                ledger.generated += words
-                if settings.feedback not in ("random", "none"):
-                    read += count_words(turn.prompt) + words
-                ledger.rewards += settings.feedback not in ("correction", "none")
-                self._spent_flops += (
-                    (len(turn.prompt_ids) + len(turn.ids))
-                    * self.flops_per_token(max(len(turn.prompt_ids) + len(turn.ids), 2))
-                    / 3
-                )  # a forward pass is a third of a training step
-        # A teacher that keeps its answers read each question once.
-        ledger.teacher_input += turns[0].meta.get("teacher_usage", {}).get("words_read", read) if turns else 0
 
     @property
     def _restarts(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -25,6 +25,12 @@ LEDGER = {
     "rewards": "numbers received (no words)",
 }
 """Key of ``ledger.json`` -> what it counts, in the order of the table."""
+FLOPS = {
+    "learning_flops": "learning",
+    "generation_flops": "acting: completions, and the reference's scores of them",
+    "teacher_flops": "a teacher model's, where its size and tokens are known (do not count)",
+}
+"""The same of the table of FLOPs."""
 LABELS = {"gold": "gold quality", "words": "words per completion"}
 
 
@@ -35,7 +41,9 @@ def interactions(runs: Sequence[Run]) -> list[Block]:
         return []
     blocks: list[Block] = [Charts(_curves(runs), legend(runs))]
     blocks.append(Note("Measured before the first round and after each, on prompts that no round has."))
-    blocks += [Heading("Words"), Tabular(_ledgers(runs))]
+    blocks += [Heading("Words"), Tabular(_ledgers(runs, "words", LEDGER, ",.0f"))]
+    if any(run.ledger.get(key) for run in runs for key in FLOPS):
+        blocks += [Heading("FLOPs"), Tabular(_ledgers(runs, "FLOPs", FLOPS, ".3g"))]
     return blocks
 
 
@@ -69,7 +77,7 @@ def _curves(runs: Sequence[Run]) -> list[Figure]:
     return figures
 
 
-def _ledgers(runs: Sequence[Run]) -> Table:
-    """Words by kind, a column per run."""
-    rows = [(meaning, *(run.ledger.get(key, 0) for run in runs)) for key, meaning in LEDGER.items()]
-    return Table.of(("words", *(run.name for run in runs)), rows, formats=("", *[",.0f"] * len(runs)))
+def _ledgers(runs: Sequence[Run], counted: str, meanings: Mapping[str, str], number_format: str) -> Table:
+    """A row per kind, a column per run."""
+    rows = [(meaning, *(run.ledger.get(key, 0) for run in runs)) for key, meaning in meanings.items()]
+    return Table.of((counted, *(run.name for run in runs)), rows, formats=("", *[number_format] * len(runs)))

@@ -16,6 +16,7 @@ from babylm import report
 from babylm.corpora import microlanguage
 from babylm.interaction import episodes, rollouts, teachers
 from babylm.interaction.environments.microlanguage import MicroLanguage
+from babylm.interaction.episodes import Turn
 from babylm.interaction.interact import interact
 from babylm.interaction.ledger import Ledger
 from babylm.interaction.rounds import Rounds
@@ -75,10 +76,26 @@ def test_the_ledger_is_that_of_a_count_by_hand(whole):
     assert ledger["episodes_read"] == sum(len(f"{turn.prompt} {turn.text}".split()) for turn in turns)
     assert ledger["teacher_input"] == ledger["episodes_read"], "the teacher judges each sequence once"
     assert ledger["read"] == ledger["corpus_read"] + ledger["episodes_read"] + said == run.plan["words"]
+    assert run.plan["flops"] == pytest.approx(ledger["learning_flops"] + ledger["generation_flops"])
+    assert ledger["teacher_flops"] == ledger["teacher_tokens"] == 0, "the teacher is a program"
     assert run.plan["steps"] == 2 * 2 * 2, "two steps of sequences per round, each followed by one of text"
     assert run.revisions == ["chck_200", "chck_500", "main"]
     names = {m["name"]: m["words"] for m in run.plan["milestones"]}
     assert names["chck_200"] >= 200
+
+
+def test_flops_of_a_round_by_hand():
+    turn = Turn(1, 0, 0, "student", "a b", "c d e", [0, 1], [2, 3, 4, 5], [], [])
+    usage = {"words_read": 2, "tokens": 10}
+    turn.meta["teacher_usage"] = usage
+    facts = {"corpus_prompts": False, "flops_per_token": lambda length: 30.0 * length}
+    ledger = Ledger()
+    assert ledger.add_round([turn], feedback="score", teacher_parameters=7, **facts) == 6 * (10 * 6) * 2
+    assert (ledger.generation_flops, ledger.teacher_flops, ledger.teacher_tokens) == (720.0, 2 * 7 * 10, 10)
+    assert (ledger.generated, ledger.teacher_shown, ledger.teacher_input, ledger.rewards) == (3, 2, 2, 1)
+    assert Ledger.from_dict(ledger.as_dict()) == ledger
+    ledger.add_round([turn], feedback="score", teacher_parameters=None, **facts)
+    assert ledger.teacher_flops == 2 * 7 * 10, "a size that is not known adds nothing"
 
 
 def test_results_are_kept_by_round_and_the_run_is_reported(whole, capsys):

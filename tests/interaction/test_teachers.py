@@ -199,8 +199,20 @@ def test_no_question_is_asked_twice_and_words_count_once(tmp_path):
         again.score([*PROMPTS, "new"], [*TEXTS, "x y"], 0)
         assert len(server.requests) == 3
         for asked in (made, again):
-            assert vars(asked.usage(1)) == {"questions": 2, "words_read": 8, "words_written": 2, "unusable": 0}
-            assert vars(asked.usage(2)) == {"questions": 1, "words_read": 3, "words_written": 1, "unusable": 0}
+            assert vars(asked.usage(1)) == {
+                "questions": 2,
+                "words_read": 8,
+                "words_written": 2,
+                "unusable": 0,
+                "tokens": 0,
+            }
+            assert vars(asked.usage(2)) == {
+                "questions": 1,
+                "words_read": 3,
+                "words_written": 1,
+                "unusable": 0,
+                "tokens": 0,
+            }
         teacher(server, tmp_path / "a", score_max=5).score(PROMPTS, TEXTS, 0)
         assert len(server.requests) == 5, "another instruction is another question"
 
@@ -229,6 +241,16 @@ def test_a_cut_line_is_dropped_and_a_damaged_one_is_told(tmp_path):
     file.write_bytes(b"{}\n" + whole)
     with pytest.raises(ValueError, match=r"replies.jsonl, line 1: is no recorded reply"):
         teacher("http://127.0.0.1:1/v1", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"), [({"prompt_tokens": 7, "total_tokens": 9}, 9), (None, 0), ({"total_tokens": "9"}, 0)]
+)
+def test_tokens_are_those_that_the_server_counts(tmp_path, usage, tokens):
+    with Server(lambda handler, *_: handler.send({**servers.chat("5"), "usage": usage})) as server:
+        made = teacher(server, tmp_path / "a")
+        made.score(PROMPTS[:1], TEXTS[:1], 0)
+    assert made.usage().tokens == tokens
 
 
 # Runs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from babylm import places
 from babylm.config.interaction import InteractionConfig
 from babylm.config.teaching import check_teaching
 from babylm.corpora.word_count import count as count_words
-from babylm.interaction.teachers._replies import Question, Replies
+from babylm.interaction.teachers._replies import Done, Question, Replies
 from babylm.interaction.teachers._types import Teacher, Usage
 
 SAMPLED = ("complete", "correct", "reply")
@@ -33,8 +33,8 @@ class AskedTeacher(Teacher):
         self._memory: dict[str, str] = {}
         """Answers outside a run."""
 
-    def answer(self, questions: Sequence[Question], done: Callable[[Question, str], None]) -> None:
-        """Answer questions, each different, in any order: ``done(question, answer)`` as soon as each is answered."""
+    def answer(self, questions: Sequence[Question], done: Done) -> None:
+        """Answer questions, each different, in any order; ``done`` is called as soon as each is answered."""
         raise NotImplementedError
 
     def asked_as(self) -> dict[str, Any]:
@@ -69,7 +69,8 @@ class AskedTeacher(Teacher):
             if number in (None, entry["round"]):
                 question = Question(*(entry[name] for name in ("kind", "prompt", "completion", "other", "seed")))
                 usable = self.parse(question.kind, entry["answer"]) is not None
-                total += Usage(1, question.words, count_words(entry["answer"]), int(not usable))
+                tokens = int(entry.get("tokens", 0))
+                total += Usage(1, question.words, count_words(entry["answer"]), int(not usable), tokens)
         return total
 
     def instruction(self, question: Question) -> str:
@@ -142,12 +143,12 @@ class AskedTeacher(Teacher):
         answers = {question: answer for question in questions if (answer := self._find(question)) is not None}
         new = list(dict.fromkeys(question for question in questions if question not in answers))
 
-        def done(question: Question, answer: str) -> None:
+        def done(question: Question, answer: str, tokens: int = 0) -> None:
             answers[question] = answer
             if self._replies is None:
                 self._memory[question.key()] = answer
             else:
-                self._replies.add(question, answer, self.round)
+                self._replies.add(question, answer, self.round, tokens)
 
         if new:
             self.answer(new, done)

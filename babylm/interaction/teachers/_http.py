@@ -7,13 +7,15 @@ import json
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
 
 from babylm import redaction
 
+Answer = TypeVar("Answer")
+"""What is read from the JSON of an answer."""
 LONGEST_WAIT = 60.0
 """Seconds between two attempts at most."""
 LONGEST_ASKED = 600.0
@@ -47,7 +49,7 @@ class JsonClient:
         weakref.finalize(self, self._client.close)
         self.sleep: Callable[[float], None] = time.sleep
 
-    def post(self, path: str, body: dict[str, Any], read: Callable[[Any], str]) -> str:
+    def post(self, path: str, body: dict[str, Any], read: Callable[[Any], Answer]) -> Answer:
         """``read`` of the JSON that answers ``body``.
 
         ``read`` raises KeyError, IndexError, TypeError or ValueError for JSON of another form.
@@ -65,7 +67,7 @@ class JsonClient:
                 self.sleep(backoff if error.wait is None else error.wait)
         raise AssertionError("the last attempt returns or raises")
 
-    def _once(self, path: str, body: dict[str, Any], read: Callable[[Any], str]) -> str:
+    def _once(self, path: str, body: dict[str, Any], read: Callable[[Any], Answer]) -> Answer:
         deadline = time.monotonic() + self.timeout
         try:
             with self._client.stream("POST", f"{self.url}/{path}", json=body) as response:
@@ -86,7 +88,7 @@ class JsonClient:
             raise PassingError(f"an answer that cannot be decoded ({error})") from None
         return self._read(path, response, data, read)
 
-    def _read(self, path: str, response: httpx2.Response, data: bytes, read: Callable[[Any], str]) -> str:
+    def _read(self, path: str, response: httpx2.Response, data: bytes, read: Callable[[Any], Answer]) -> Answer:
         status = response.status_code
         text = " ".join(data[:2000].decode(errors="replace").split())[:200]
         if status == 429 or status >= 500:

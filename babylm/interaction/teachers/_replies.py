@@ -13,7 +13,7 @@ import os
 import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from babylm.corpora.word_count import count as count_words
 
@@ -41,6 +41,12 @@ class Question:
         return _hash(asdict(self))
 
 
+class Done(Protocol):
+    """What a teacher calls with each answer; ``tokens``: read and written for it by a model, 0 if that is not known."""
+
+    def __call__(self, question: Question, answer: str, tokens: int = 0) -> None: ...
+
+
 class Replies:
     """The answers of a run, and those of a cache that it shares with others.
 
@@ -66,7 +72,7 @@ class Replies:
         entry = self.entries.get(key)
         return None if entry is None else str(entry["answer"])
 
-    def add(self, question: Question, answer: str, round_number: int) -> None:
+    def add(self, question: Question, answer: str, round_number: int, tokens: int = 0) -> None:
         """Keep an answer; called from several threads."""
         entry = {
             "teacher": self.teacher,
@@ -75,6 +81,7 @@ class Replies:
             "round": round_number,
             **asdict(question),
             "answer": answer,
+            "tokens": tokens,
         }
         self._append(self.file, entry)
         if self.shared is not None:

@@ -39,6 +39,8 @@ class Usage:
     words_written: int = 0
     unusable: int = 0
     """Answers without a word, or without the number or letter that was asked for."""
+    tokens: int = 0
+    """Tokens that a model read and wrote, instructions included, as its tokenizer or server counts them; 0: unknown."""
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(*(a + b for a, b in zip(asdict(self).values(), asdict(other).values(), strict=True)))

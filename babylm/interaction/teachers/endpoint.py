@@ -8,7 +8,7 @@ Only texts are asked for: no ``logprobs``.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
@@ -16,7 +16,7 @@ from babylm.config.interaction import InteractionConfig
 from babylm.config.teaching import check_endpoint
 from babylm.interaction.teachers._asked import SAMPLED, AskedTeacher
 from babylm.interaction.teachers._http import JsonClient
-from babylm.interaction.teachers._replies import Question
+from babylm.interaction.teachers._replies import Done, Question
 from babylm.interaction.teachers._types import Identity
 
 SHORT = 16
@@ -39,11 +39,11 @@ class EndpointTeacher(AskedTeacher):
         """See `AskedTeacher`; the address may change, the model and the form of the question may not."""
         return {**super().asked_as(), "model": self.endpoint.model, "api": self.endpoint.api}
 
-    def answer(self, questions: Sequence[Question], done: Callable[[Question, str], None]) -> None:
+    def answer(self, questions: Sequence[Question], done: Done) -> None:
         """See `AskedTeacher`. The first failure cancels what has not begun; answers that come are kept."""
 
         def ask(question: Question) -> None:
-            done(question, self._post(question))
+            done(question, *self._post(question))
 
         with ThreadPoolExecutor(self.endpoint.concurrency) as pool:
             pending = [pool.submit(ask, question) for question in questions]
@@ -54,7 +54,8 @@ class EndpointTeacher(AskedTeacher):
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _post(self, question: Question) -> str:
+    def _post(self, question: Question) -> tuple[str, int]:
+        """The answer, and the tokens that the server says were read and written."""
         sampled = question.kind in SAMPLED
         body: dict[str, Any] = {
             "model": self.endpoint.model,
@@ -69,8 +70,9 @@ class EndpointTeacher(AskedTeacher):
         text = self.instruction(question)
         if self.endpoint.api == "chat":
             body["messages"] = [{"role": "user", "content": text}]
-            return self.client.post("chat/completions", body, _chat_answer)
-        return self.client.post("completions", {**body, "prompt": text}, _completion)
+            return self.client.post("chat/completions", body, lambda answer: (_chat_answer(answer), _tokens(answer)))
+        body["prompt"] = text
+        return self.client.post("completions", body, lambda answer: (_completion(answer), _tokens(answer)))
 
 
 def _chat_answer(answer: Any) -> str:
@@ -79,6 +81,13 @@ def _chat_answer(answer: Any) -> str:
 
 def _completion(answer: Any) -> str:
     return _text(answer["choices"][0]["text"])
+
+
+def _tokens(answer: Any) -> int:
+    """``usage.total_tokens``, which a server may leave out; 0 then."""
+    usage = answer.get("usage")
+    total = usage.get("total_tokens") if isinstance(usage, dict) else None
+    return total if isinstance(total, int) and total > 0 else 0
 
 
 def _text(content: Any) -> str:

@@ -7,7 +7,7 @@ prefers the completion with the better score. Probabilities of tokens never leav
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from babylm import places
 from babylm.config.interaction import InteractionConfig
 from babylm.generation import Generator, Sampling, load, log_probs
 from babylm.interaction.teachers._asked import AskedTeacher
-from babylm.interaction.teachers._replies import Question
+from babylm.interaction.teachers._replies import Done, Question
 from babylm.interaction.teachers._types import Identity
 
 EMPTY = -100.0
@@ -52,11 +52,12 @@ class ModelTeacher(AskedTeacher):
         """See `AskedTeacher`; scores are log-probabilities."""
         return float(answer) if kind == "score" else answer
 
-    def answer(self, questions: Sequence[Question], done: Callable[[Question, str], None]) -> None:
+    def answer(self, questions: Sequence[Question], done: Done) -> None:
         """See `AskedTeacher`."""
         scored = [question for question in questions if question.kind == "score"]
-        for question, score in zip(scored, self._scores(scored), strict=True):
-            done(question, repr(score))
+        pairs = [self._split(question.prompt, question.completion) for question in scored]
+        for question, pair, score in zip(scored, pairs, self._scores(pairs), strict=True):
+            done(question, repr(score), sum(map(len, pair)))
         by_seed: dict[int, list[Question]] = {}
         for question in questions:
             if question.kind != "score":
@@ -66,12 +67,11 @@ class ModelTeacher(AskedTeacher):
         for seed, group in by_seed.items():
             texts = [f"{question.prompt} {question.completion}".strip() for question in group]
             made = self._generator.continuations(texts, replace(sampling, seed=seed % 2**31))
-            for question, (text,) in zip(group, made, strict=True):
-                done(question, text.strip())
+            for question, asked, (text,) in zip(group, texts, made, strict=True):
+                done(question, text.strip(), len(self._generator.tokenizer(f"{asked}{text}")["input_ids"]))
 
-    def _scores(self, questions: Sequence[Question]) -> list[float]:
+    def _scores(self, pairs: Sequence[tuple[list[int], list[int]]]) -> list[float]:
         """Mean log-probability per token of each completion after its prompt, in nats; an empty one gets -100."""
-        pairs = [self._split(question.prompt, question.completion) for question in questions]
         by_token = log_probs(self._generator.model, pairs, self._generator.tokenizer.pad_token_id or 0)
         return [sum(read.logp) / len(read.logp) if read.logp else EMPTY for read in by_token]
 

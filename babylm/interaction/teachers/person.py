@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from babylm.config.interaction import InteractionConfig
 from babylm.interaction.teachers._asked import AskedTeacher
-from babylm.interaction.teachers._replies import Question
+from babylm.interaction.teachers._replies import Done, Question
 from babylm.interaction.teachers._types import Identity
 
 SAME = "="
@@ -23,7 +23,7 @@ class PersonTeacher(AskedTeacher):
         super().__init__(config)
         self.read_line = read_line
 
-    def answer(self, questions: Sequence[Question], done: Callable[[Question, str], None]) -> None:
+    def answer(self, questions: Sequence[Question], done: Done) -> None:
         """See `AskedTeacher`.
 
         Raises:

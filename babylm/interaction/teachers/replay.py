@@ -6,13 +6,13 @@ an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from babylm import places
 from babylm.config.interaction import InteractionConfig
 from babylm.interaction.teachers._asked import AskedTeacher
-from babylm.interaction.teachers._replies import Question, read
+from babylm.interaction.teachers._replies import Done, Question, read
 from babylm.interaction.teachers._types import Identity
 
 
@@ -30,9 +30,9 @@ class ReplayTeacher(AskedTeacher):
         teaching = config.teaching
         name = teaching.name or str(entries[0].get("name", ""))
         self.identity = Identity(name, "model", teaching.parameters, teaching.inside_budget)
-        self.recorded = {entry["question"]: str(entry["answer"]) for entry in entries}
+        self.recorded = {entry["question"]: (str(entry["answer"]), int(entry.get("tokens", 0))) for entry in entries}
 
-    def answer(self, questions: Sequence[Question], done: Callable[[Question, str], None]) -> None:
+    def answer(self, questions: Sequence[Question], done: Done) -> None:
         """See `AskedTeacher`."""
         for question in questions:
             if question.key() not in self.recorded:
@@ -41,7 +41,7 @@ class ReplayTeacher(AskedTeacher):
                     f"interaction.teaching.replies: {self.file} has no {question.kind} of {text!r}: it is of another "
                     "student, seed or configuration"
                 )
-            done(question, self.recorded[question.key()])
+            done(question, *self.recorded[question.key()])
 
 
 def build(config: InteractionConfig) -> ReplayTeacher:
