@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 import textwrap
 from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from babylm.config.fields import plugin_settings
@@ -93,7 +95,9 @@ def _docstrings(section: type) -> dict[str, str]:
 
 
 def _docstrings_of(section: type) -> dict[str, str]:
-    body = ast.parse(textwrap.dedent(inspect.getsource(section))).body[0]
+    body = _classes(section.__module__).get(section.__qualname__)
+    if body is None:  # a class inside a function
+        body = ast.parse(textwrap.dedent(inspect.getsource(section))).body[0]
     assert isinstance(body, ast.ClassDef)
     texts = {}
     for attribute, text in zip(body.body, body.body[1:], strict=False):
@@ -103,3 +107,10 @@ def _docstrings_of(section: type) -> dict[str, str]:
             assert isinstance(text.value, ast.Constant)
             texts[attribute.target.id] = " ".join(str(text.value.value).split())
     return texts
+
+
+@cache
+def _classes(module: str) -> dict[str, ast.ClassDef]:
+    """The classes at the top of a module; `inspect.getsource` would parse the module again for each of them."""
+    tree = ast.parse(inspect.getsource(sys.modules[module]))
+    return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}

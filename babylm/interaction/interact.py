@@ -58,10 +58,12 @@ def interact(config: Config, log: Log | None = None) -> Path:
         student.objective = setup.objective
         feeds[-1].bind(student, log, lambda: module.restart(dict(student.reference.state_dict())))
 
-    made = pretrain(config, log, make_feed, prepared)
-    if feeds and (folder / "main" / files.MANIFEST).is_file() and feeds[-1].round:
+    def trained() -> None:
         feeds[-1].finish()
         _record(teacher, config, folder)
+
+    made = pretrain(config, log, make_feed, prepared, trained)
+    if feeds and Run(folder).is_finished:
         _show(folder, log)
     return made
 

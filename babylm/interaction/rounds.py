@@ -243,13 +243,14 @@ class Rounds:
         """Score the student on the test prompts, and keep it with the words so far; once per number of rounds."""
         assert self.actor is not None
         file = self.folder / ROUNDS
+        file.parent.mkdir(exist_ok=True)
+        # Before the results, whose presence says that a round was measured: a kill between the two loses nothing.
+        files.write_json(self.folder / "ledger.json", self.ledger.as_dict())
         results = files.read_json(file)["rounds"] if file.is_file() else []
         if len(results) > self.round:
             return
         result = {"round": self.round, "exposure": self.ledger.exposure, **self.actor.test()}
-        file.parent.mkdir(exist_ok=True)
         files.write_json(file, {"rounds": [*results, result]})
-        files.write_json(self.folder / "ledger.json", self.ledger.as_dict())
         shown = "  ".join(f"{name} {value:.3f}" for name, value in result.items() if isinstance(value, float))
         self.log(f"round {self.round} of {self.config.interaction.rounds}: {self.ledger.exposure:,} words  {shown}")
 

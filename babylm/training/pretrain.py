@@ -23,11 +23,13 @@ def pretrain(
     log: Log | None = None,
     make_feed: MakeFeed | None = None,
     prepared: Callable[[TrainingSetup, Pretraining], None] = lambda setup, module: None,
+    trained: Callable[[], None] = lambda: None,
 ) -> Path:
     """Prepare the corpus if needed, train through the milestones, evaluate; returns the run's folder.
 
     A finished run is not trained again, an interrupted one is continued. ``make_feed``: makes a feed instead of the
-    corpus's plan. ``prepared``: called with all parts before the first step.
+    corpus's plan. ``prepared``: called with all parts before the first step. ``trained``: called after the last
+    one, before ``main`` is written; again if the run is killed before that.
 
     Raises:
         ValueError: Something in configuration, corpus or plan is wrong; nothing was started.
@@ -59,6 +61,7 @@ def pretrain(
     if checkpointing.stopped_by is not None:
         raise RunStopped(checkpointing.stopped_by, module.completed, folder.path)
     if loop.is_global_zero:
+        trained()
         finalize.finalize(setup, module, loop)
         log(f"done in {duration(time.perf_counter() - begin)}: {folder.path}")
     return folder.path
