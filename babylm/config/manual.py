@@ -95,7 +95,7 @@ def _docstrings(section: type) -> dict[str, str]:
 
 
 def _docstrings_of(section: type) -> dict[str, str]:
-    body = _classes(section.__module__).get(section.__qualname__)
+    body: ast.stmt | None = _classes(section.__module__).get(section.__qualname__)
     if body is None:  # a class inside a function
         body = ast.parse(textwrap.dedent(inspect.getsource(section))).body[0]
     assert isinstance(body, ast.ClassDef)

@@ -1,0 +1,229 @@
+"""The work of the study of interaction methods: what an arm learns from in each round, and how students are measured."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from babylm.randomness import Purpose, derive_seed
+from babylm.studies._methods_texts import Texts
+
+if TYPE_CHECKING:
+    from babylm.interaction.episodes import Turn
+    from babylm.interaction.teachers import Teacher
+    from babylm.studies._subjects import Subject
+
+TEST = 0
+"""Round number of what is measured; rounds of learning count from 1."""
+
+
+class Scale(NamedTuple):
+    """Sizes of the study."""
+
+    rounds: int
+    contexts: int
+    """Completions, or pairs, of a round."""
+    steps: int
+    """Of the method, per round."""
+    corpus_steps: int
+    """Of plain sentences after them; the arm ``plain`` has both kinds of steps on plain sentences."""
+    rows: int
+    """Sequences per step."""
+    tests: int
+    """Held-out sentences, pairs and contexts."""
+    new_tokens: int
+    """Longest completion."""
+
+
+SCALES = {
+    "smoke": Scale(1, 16, 2, 1, 8, 12, 6),
+    "cpu": Scale(3, 512, 30, 10, 32, 200, 20),
+    "gpu": Scale(3, 1000, 120, 40, 64, 500, 20),
+}
+SAMPLES = 4
+"""Completions per context, where a group of them is compared."""
+
+
+@dataclass
+class School:
+    """Everything that the arms share: the student before it learns, the teacher, the texts."""
+
+    base: Subject
+    folder: Path
+    """Of the base's tokenizer."""
+    teacher: Teacher | None
+    learnt: Texts
+    held_out: Texts
+    scale: Scale
+
+    @property
+    def bos(self) -> list[int]:
+        """The token that texts begin with, if there is one."""
+        token = self.base.tokenizer.bos_token_id
+        return [] if token is None else [token]
+
+    def ids(self, text: str, follows: bool = False) -> list[int]:
+        """Tokens of a text; ``follows``: of one that stands behind a space."""
+        return self.base.ids(f" {text}" if follows else text, begin=False)
+
+    def complete(self, model: Any, contexts: Sequence[str], samples: int, seed: int) -> list[list[Turn]]:
+        """Completions by ``model``, which end with the line; the text of each is set."""
+        from babylm.interaction.finetune import sample_groups
+
+        tokenizer = self.base.tokenizer
+        line_ends = [token for token in range(len(tokenizer)) if "\n" in tokenizer.decode([token])]
+        groups = sample_groups(
+            model,
+            [[*self.bos, *self.ids(context)] for context in contexts],
+            samples=samples,
+            ends={*self.base.ends, *line_ends},
+            pad=self.base.pad,
+            max_new_tokens=self.scale.new_tokens,
+            seed=seed,
+        )
+        for context, group in zip(contexts, groups, strict=True):
+            for turn in group:
+                turn.prompt, turn.text = context, tokenizer.decode(turn.ids, skip_special_tokens=True).strip()
+        return groups
+
+
+def learn(school: School, arm: Mapping[str, Any], lr: float, seed: int) -> tuple[Any, int]:
+    """A copy of the base that has learnt as the arm says, and the tokens that it has learnt from."""
+    from babylm.interaction.finetune import FineTuning, add_reference, fine_tune
+
+    model, scale, pad = copy.deepcopy(school.base.model), school.scale, school.base.pad
+    tokens = 0
+    for number in range(1, scale.rounds + 1):
+        generator = random.Random(derive_seed(seed, Purpose.EPISODES, number))
+        corpus_steps = scale.corpus_steps
+        if arm["learn from"] == "sentences":
+            corpus_steps += scale.steps
+        else:
+            groups = _groups(school, model, arm["learn from"], generator, derive_seed(seed, Purpose.SAMPLING, number))
+            add_reference(school.base.model, groups, pad)
+            per_step = max(1, scale.rows * len(groups) // sum(map(len, groups)))
+            tuning = FineTuning(scale.steps, per_step, lr=lr)
+            objective = _objective(school.folder, arm["objective"], arm["settings"])
+            fine_tune(model, groups, objective, tuning, pad=pad, seed=derive_seed(seed, Purpose.EPISODES, number, 1))
+            tokens += _tokens(groups, scale.steps * per_step)
+        lines = school.learnt.pick(corpus_steps * scale.rows, generator)
+        groups = [[_sequence(school, [], line, 1.0)] for line in lines]
+        tuning = FineTuning(corpus_steps, scale.rows, lr=lr)
+        objective = _objective(school.folder, "supervised", {})
+        fine_tune(model, groups, objective, tuning, pad=pad, seed=derive_seed(seed, Purpose.EPISODES, number, 2))
+        tokens += _tokens(groups, corpus_steps * scale.rows)
+    return model, tokens
+
+
+def _groups(school: School, model: Any, learn_from: str, generator: random.Random, seed: int) -> list[list[Turn]]:
+    """The groups of sequences of one round, with their rewards."""
+    texts, count = school.learnt, school.scale.contexts
+    match learn_from:
+        case "corruptions":
+            return [
+                [_sequence(school, [], good, 1.0), _sequence(school, [], bad, 0.0)]
+                for good, bad in texts.corruptions(count, generator)
+            ]
+        case "replies":
+            return [
+                [
+                    _sequence(school, school.ids(said), text, reward, True)
+                    for text, reward in ((reply, 1.0), (other, 0.0))
+                ]
+                for said, reply, other in texts.replies(count, generator)
+            ]
+        case "corrections":
+            return corrections(school, model, texts.contexts(count, generator), seed)
+    groups = school.complete(model, texts.contexts(max(1, count // SAMPLES), generator), SAMPLES, seed)
+    turns = [turn for group in groups for turn in group]
+    if learn_from == "scores":
+        assert school.teacher is not None
+        scores = school.teacher.score([turn.prompt for turn in turns], [turn.text for turn in turns], seed)
+    else:
+        scores = [float(generator.random() < 0.5) for _ in turns]
+    for turn, score in zip(turns, scores, strict=True):
+        turn.reward = score
+    return groups
+
+
+def corrections(school: School, model: Any, contexts: Sequence[str], seed: int) -> list[list[Turn]]:
+    """Pairs of the teacher's and the student's continuation of each context, where they differ."""
+    assert school.teacher is not None
+    turns = [group[0] for group in school.complete(model, contexts, 1, seed)]
+    better = school.teacher.correct(contexts, [turn.text for turn in turns], seed)
+    pairs = []
+    for turn, text in zip(turns, better, strict=True):
+        if text and turn.text and text.split() != turn.text.split():
+            turn.reward = 0.0
+            pairs.append([_sequence(school, school.ids(turn.prompt), text, 1.0, True), turn])
+    return pairs
+
+
+def _sequence(school: School, prompt: Sequence[int], text: str, reward: float, follows: bool = False) -> Turn:
+    from babylm.interaction.finetune import demonstration
+
+    return demonstration([*school.bos, *prompt], school.ids(text, follows), reward)
+
+
+def _tokens(groups: Sequence[Sequence[Turn]], read: int) -> int:
+    """Tokens of ``read`` groups, in the mean over the groups there are."""
+    total = sum(len(turn.prompt_ids) + len(turn.ids) for group in groups for turn in group)
+    return round(total * read / len(groups))
+
+
+def _objective(folder: Path, name: str, settings: Mapping[str, Any]) -> Any:
+    from babylm import objectives, registry
+    from babylm.config.schema import ObjectiveConfig
+    from babylm.corpora import tokenizer
+    from babylm.objectives._types import SpecialTokens
+
+    ids, tokens = tokenizer.special_ids(folder), tokenizer.load(folder)
+    special = SpecialTokens(
+        ids["bos"], ids["pad"], ids["mask"], tokens.get_vocab_size(), *tokenizer.ordinary_ids(tokens)
+    )
+    kind = registry.settings("objectives", name, ObjectiveConfig)
+    return objectives.build(kind(name=name, **settings), special)
+
+
+def measure(school: School, model: Any, seed: int) -> list[tuple[str, str, float]]:
+    """(measure, item, value) of a student on held-out text: the same texts for all arms of a seed."""
+    generator = random.Random(derive_seed(seed, Purpose.EPISODES, TEST))
+    count, texts = school.scale.tests, school.held_out
+    bos, rows = school.bos, []
+
+    def mean(pairs: Sequence[tuple[list[int], list[int]]]) -> list[float]:
+        from babylm.interaction import rollouts
+
+        return [sum(made.logp) / max(1, len(made.logp)) for made in rollouts.log_probs(model, pairs, school.base.pad)]
+
+    sentences = texts.pick(count, generator)
+    losses = mean([(bos, school.ids(line)) for line in sentences])
+    rows += [("held-out loss", f"l{index}", -value) for index, value in enumerate(losses)]
+    pairs = texts.corruptions(count, generator)
+    good, bad = ([(bos, school.ids(line)) for line in side] for side in zip(*pairs, strict=True))
+    # Sums, as BLiMP compares: both have as many words.
+    sums = [[value * len(ids) for value, (_, ids) in zip(mean(side), side, strict=True)] for side in (good, bad)]
+    rows += [("corruptions told", f"c{i}", float(a > b)) for i, (a, b) in enumerate(zip(*sums, strict=True))]
+    triples = texts.replies(count, generator)
+    real, other = (
+        mean([([*bos, *school.ids(triple[0])], school.ids(triple[side], True)) for triple in triples])
+        for side in (1, 2)
+    )
+    rows += [("replies told", f"r{i}", float(a > b)) for i, (a, b) in enumerate(zip(real, other, strict=True))]
+    if school.teacher is not None:
+        contexts = texts.contexts(count, generator)
+        turns = [group[0] for group in school.complete(model, contexts, 1, derive_seed(seed, Purpose.SAMPLING, TEST))]
+        scores = school.teacher.score(contexts, [turn.text for turn in turns], seed)
+        kept = [(i, turn, score) for i, (turn, score) in enumerate(zip(turns, scores, strict=True)) if turn.text]
+        rows += [("teacher's score", f"t{i}", score) for i, _, score in kept]
+        rows.append(("empty completions", "", 1 - len(kept) / len(turns)))
+        corrected = corrections(school, school.base.model, contexts, derive_seed(seed, Purpose.SAMPLING, TEST))
+        better, own = (mean([(pair[side].prompt_ids, pair[side].ids) for pair in corrected]) for side in (0, 1))
+        rows += [
+            ("corrections preferred", f"p{i}", float(a > b)) for i, (a, b) in enumerate(zip(better, own, strict=True))
+        ]
+    return rows

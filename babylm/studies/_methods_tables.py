@@ -1,0 +1,116 @@
+"""Tables, figure and gates of the study of interaction methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from babylm.studies.experiment import Measurements
+from babylm.studies.statistics import Interval, bootstrap_mean
+from babylm.tables import Table
+
+OWN = ("corruptions told", "replies told", "corrections preferred", "teacher's score")
+"""What the methods aim at: shares of pairs told right, and the teacher's mean log-probability per token, in nats."""
+NATS = ("held-out loss", "teacher's score")
+"""Measures in nats; all others are shares, shown in per cent."""
+GATES = (
+    ("MPO tells corruptions", "MPO", "base", "corruptions told", 5.0),
+    ("DPO tells replies", "DPO on replies", "base", "replies told", 2.0),
+    ("SimPO prefers corrections", "SimPO on corrections", "", "corrections preferred", 80.0),
+    ("SimPO is likelier to the teacher", "SimPO on corrections", "base", "teacher's score", 0.1),
+    ("scores beat random scores", "GRPO on scores", "random scores", "teacher's score", 0.05),
+)
+"""Arm minus control (or, without one, the arm itself) must be at least so many points or nats; fixed before the run."""
+LOSS_OF_TASKS = -0.5
+"""Points that a method may lose on the first task, in the mean."""
+
+
+def _scale(measure: str) -> float:
+    return 1.0 if measure in NATS else 100.0
+
+
+def difference(measurements: Measurements, arm: str, other: str, measure: str) -> Interval | None:
+    """Mean of ``arm`` minus ``other``, paired by seed and item, in points or nats; None if one is not measured.
+
+    Without ``other``, the mean itself.
+    """
+    control = measurements.matrix(other, measure) if other else 0.0
+    values = _scale(measure) * (measurements.matrix(arm, measure) - control)
+    return None if values.size == 0 or np.isnan(values).all() else bootstrap_mean(values)
+
+
+def results(measurements: Measurements, measures: Sequence[str]) -> Table:
+    """A row per arm: the mean of each measure over seeds and items, and the tokens learnt from."""
+    rows = []
+    for arm in measurements.conditions:
+        values = [measurements.select(arm, measure).values for measure in (*measures, "tokens learnt from")]
+        shown = [float(np.nanmean(v)) if len(v) and not np.isnan(v).all() else None for v in values]
+        scaled = [None if v is None else _scale(m) * v for m, v in zip(measures, shown, strict=False)]
+        rows.append([arm, *scaled, shown[-1]])
+    formats = ["", *(".3f" if measure in NATS else ".1f" for measure in measures), ",.0f"]
+    return Table.of(["arm", *measures, "tokens"], rows, formats=formats, caption="Means; nats or %")
+
+
+def differences(measurements: Measurements, measures: Sequence[str]) -> Table:
+    """Each arm against the base and against plain training, with 95 % intervals."""
+    rows = []
+    for arm in measurements.conditions:
+        for measure in measures:
+            cells: list[object] = []
+            for control in ("base", "plain"):
+                interval = None if arm == control else difference(measurements, arm, control, measure)
+                cells += [None, ""] if interval is None else [interval.estimate, _limits(interval)]
+            if any(cells):
+                rows.append([arm, measure, *cells])
+    titles = ["arm", "measure", "minus base", "95 % (base)", "minus plain", "95 % (plain)"]
+    formats = ["", "", "+.2f", "", "+.2f", ""]
+    return Table.of(titles, rows, left=(0, 1), formats=formats, caption="Points, or nats for losses and scores")
+
+
+def gates(measurements: Measurements, tasks: Sequence[str]) -> Table:
+    """Each gate with its value, its interval and whether it is met."""
+    rows: list[list[object]] = []
+    tests = list(GATES)
+    if tasks:
+        tests += [
+            (f"{arm} keeps {tasks[0]}", arm, "base", tasks[0], LOSS_OF_TASKS) for arm in ("MPO", "DPO on replies")
+        ]
+    for title, arm, control, measure, least in tests:
+        interval = difference(measurements, arm, control, measure)
+        if interval is not None:
+            met = "yes" if interval.estimate >= least else "no"
+            compared = f"{measure}, minus {control}" if control else measure
+            rows.append([title, compared, interval.estimate, _limits(interval), f">= {least:g}", met])
+    titles = ["gate", "measure", "value", "95 %", "needed", "met"]
+    return Table.of(titles, rows, left=(0, 1), formats=["", "", "+.2f", "", "", ""], caption="Fixed before the run")
+
+
+def draw(measurements: Measurements, measures: Sequence[str]) -> Callable[[Any], None]:
+    """What draws each arm's difference from plain training, with its interval, measure by measure (shares alone)."""
+
+    def figure(axes: Any) -> None:
+        from babylm.reporting.charts import COLOURS
+
+        arms = [arm for arm in measurements.conditions if arm not in ("base", "plain")]
+        shown = [measure for measure in measures if measure not in NATS]
+        for number, arm in enumerate(arms):
+            colour = COLOURS[number % len(COLOURS)]
+            offset = 0.12 * (number - (len(arms) - 1) / 2)
+            for row, measure in enumerate(shown):
+                interval = difference(measurements, arm, "plain", measure)
+                if interval is not None:
+                    axes.plot([interval.low, interval.high], [row + offset] * 2, color=colour, linewidth=2)
+                    axes.plot(interval.estimate, row + offset, "o", color=colour, label=arm if row == 0 else None)
+        axes.axvline(0, color="grey", linewidth=0.8)
+        axes.set_yticks(range(len(shown)), shown)
+        axes.set_ylim(len(shown) - 0.5, -0.5)
+        axes.set_xlabel("minus plain training, points")
+        axes.legend(fontsize=8)
+
+    return figure
+
+
+def _limits(interval: Interval) -> str:
+    return f"{interval.low:+.2f} to {interval.high:+.2f}"

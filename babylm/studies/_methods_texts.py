@@ -1,0 +1,165 @@
+"""Sentences, contexts, corrupted sentences and replies for the study of interaction methods, from a run's own text."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from babylm.corpora import sources
+
+if TYPE_CHECKING:
+    from babylm.config.schema import CorpusConfig
+
+T = TypeVar("T")
+FEWEST, MOST = 4, 24
+"""Words of a sentence that is used."""
+CONTEXT = 5
+"""Words of a context, which a student continues."""
+ENOUGH = 100
+"""Replies with marks of speakers that a text needs, or else any two lines in turn count as utterance and reply."""
+SPEAKER = re.compile(r"^\*?[A-Z][A-Z0-9]{0,3}:\s+")
+"""``*CHI:`` of CHILDES, ``A:`` of Switchboard; it is left out of sentences."""
+_FUNCTION = """
+a an the this that these those of in on at to for with from by and or but if not is are was were be been do does did
+has have had will would can could should may might i you he she it we they me him her us them my your his its our their
+"""
+FUNCTION_WORDS = tuple(_FUNCTION.split())
+
+
+class Exchange(NamedTuple):
+    """An utterance and what was said next."""
+
+    utterance: str
+    reply: str
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What one part of the text (to learn from, or held out) offers."""
+
+    sentences: list[str]
+    exchanges: list[Exchange]
+
+    def pick(self, count: int, generator: random.Random) -> list[str]:
+        """``count`` sentences, all different where there are so many."""
+        return _pick(self.sentences, count, generator)
+
+    def contexts(self, count: int, generator: random.Random) -> list[str]:
+        """The first words of ``count`` sentences that go on after them."""
+        longer = [line for line in self.sentences if len(line.split()) > CONTEXT]
+        return [" ".join(line.split()[:CONTEXT]) for line in _pick(longer, count, generator)]
+
+    def corruptions(self, count: int, generator: random.Random) -> list[tuple[str, str]]:
+        """``count`` pairs of a sentence and a corruption of it with as many words."""
+        content = [word for line in self.sentences for word in line.split() if word.lower() not in FUNCTION_WORDS]
+        pairs: list[tuple[str, str]] = []
+        for line in _pick(self.sentences, 2 * count, generator):
+            words = corrupt(line.split(), content, generator)
+            if words is not None and len(pairs) < count:
+                pairs.append((line, " ".join(words)))
+        return pairs
+
+    def replies(self, count: int, generator: random.Random) -> list[tuple[str, str, str]]:
+        """``count`` triples: an utterance, its reply, and the reply to another utterance."""
+        chosen = _pick(self.exchanges, count, generator)
+        others = [generator.choice(self.exchanges).reply for _ in chosen]
+        return [(*pair, other) for pair, other in zip(chosen, others, strict=True) if other != pair.reply]
+
+
+def corrupt(words: Sequence[str], content: Sequence[str], generator: random.Random) -> list[str] | None:
+    """A sentence with one fault (MPO, 2026): neighbours or distant words swapped, a function or content word replaced.
+
+    None if no fault is possible.
+
+    >>> corrupt("red red red red".split(), ["blue"], random.Random(1))
+    ['blue', 'red', 'red', 'red']
+    """
+    kinds = ["adjacent", "distant", "function", "content"]
+    generator.shuffle(kinds)
+    for kind in kinds:
+        options = _options(kind, words)
+        if options:
+            changed = list(words)
+            first, second = generator.choice(options)
+            if kind in ("adjacent", "distant"):
+                changed[first], changed[second] = words[second], words[first]
+            else:
+                others = FUNCTION_WORDS if kind == "function" else content
+                changed[first] = generator.choice([word for word in others if word.lower() != words[first].lower()])
+            return changed
+    return None
+
+
+def _options(kind: str, words: Sequence[str]) -> list[tuple[int, int]]:
+    """Places where a fault of the kind can be made: two that are swapped, or one twice."""
+    places = range(len(words))
+    if kind in ("adjacent", "distant"):
+        gaps = [1] if kind == "adjacent" else range(3, len(words))
+        swaps = [(first, first + gap) for gap in gaps for first in places if first + gap < len(words)]
+        return [(first, second) for first, second in swaps if words[first].lower() != words[second].lower()]
+    is_function = kind == "function"
+    return [(place, place) for place in places if (words[place].lower() in FUNCTION_WORDS) == is_function]
+
+
+def read(config: CorpusConfig, text: str | None, held_out: str | None) -> tuple[Texts, Texts]:
+    """Texts to learn from and held-out ones: of the run's corpus, or of the given paths.
+
+    Without held-out text, every tenth document is held out of what is learnt here; the base may have read it.
+
+    Raises:
+        ValueError: One of them has hardly any sentences.
+    """
+    source = sources.read(config) if text is None else sources.held_out(text, config.document_words, key="text")
+    documents = [document.text for document in source.documents()]
+    path = held_out or config.dev
+    if path is None:
+        parts = [document for number, document in enumerate(documents) if number % 10], documents[::10]
+    else:
+        tests = sources.held_out(path, config.document_words, key="held_out").documents()
+        parts = documents, [document.text for document in tests]
+    learnt, tested = (_texts(part) for part in parts)
+    for name, found in (("text", learnt), ("held_out", tested)):
+        if len(found.sentences) < 20 or len(found.exchanges) < 2:
+            raise ValueError(
+                f"{name}: {len(found.sentences)} sentences of {FEWEST} to {MOST} words are too few; give a larger text"
+            )
+    return learnt, tested
+
+
+def _texts(documents: Sequence[str]) -> Texts:
+    marked: list[Exchange] = []
+    unmarked: list[Exchange] = []
+    sentences = []
+    for document in documents:
+        lines = document.split("\n")
+        sentences += [line for line in map(_plain, lines) if FEWEST <= len(line.split()) <= MOST]
+        for exchange, has_marks in _exchanges(lines):
+            (marked if has_marks else unmarked).append(exchange)
+    sentences = list(dict.fromkeys(sentences))
+    return Texts(sentences, marked if len(marked) >= ENOUGH else [*marked, *unmarked])
+
+
+def _exchanges(lines: Sequence[str]) -> Iterator[tuple[Exchange, bool]]:
+    """Two lines in turn, of two speakers if they are marked, each of at most `MOST` words."""
+    for first, second in pairwise(lines):
+        speakers = [SPEAKER.match(line) for line in (first, second)]
+        has_marks = all(speakers)
+        if has_marks and speakers[0][0] == speakers[1][0]:  # type: ignore[index]
+            continue
+        exchange = Exchange(_plain(first), _plain(second))
+        if all(2 <= len(text.split()) <= MOST for text in exchange):
+            yield exchange, has_marks
+
+
+def _plain(line: str) -> str:
+    return " ".join(SPEAKER.sub("", line).split())
+
+
+def _pick(values: Sequence[T], count: int, generator: random.Random) -> list[T]:
+    if count <= len(values):
+        return generator.sample(values, count)
+    return generator.choices(values, k=count)

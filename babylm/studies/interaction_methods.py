@@ -1,0 +1,146 @@
+"""Methods of the interaction track on real text, each beside plain training that reads as much.
+
+A student learns for some rounds by one method; after each round's steps come steps on plain sentences. Methods: direct
+preference optimisation on sentences against corrupted ones (MPO, 2026) and on replies against other replies
+(Llamalogue, 2025), SimPO on a teacher's corrections (the official baseline of 2025), GRPO on a teacher's scores (after
+*Once Upon a Time*, 2025). Controls: the base as it is, plain sentences for all steps, GRPO on random scores.
+
+The teacher is a model trained inside the budget: it corrects by its own continuation of the context and scores by the
+mean log-probability per token. The gates (`babylm.studies._methods_tables`) were fixed before the run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from babylm import config as configuration
+from babylm import places
+from babylm.config.fields import number
+from babylm.config.studies import StudyConfig
+from babylm.runs import Run
+from babylm.studies import _methods_runs as runs
+from babylm.studies import _methods_tables as tables
+from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary
+
+
+@dataclass
+class Settings(StudyConfig):
+    """The settings of the study of interaction methods."""
+
+    scale: Literal["smoke", "cpu", "gpu"] = "cpu"
+    """``cpu``: 512 contexts a round for one core; ``gpu``: 1,000; ``smoke``: a few, which shows nothing."""
+    base: str | None = None
+    """Folder of a finished run, whose ``main`` is the student; null: one is trained first, by ``config``."""
+    config: str = "configs/smoke.yaml"
+    """Configuration of the base that is trained."""
+    changes: list[str] = field(default_factory=list)
+    """Overrides of it (key=value)."""
+    teacher: str | None = None
+    """Folder of the model that corrects and scores, trained inside the budget; null: the base, before it learns."""
+    text: str | None = None
+    """Text to learn from; null: the base's corpus."""
+    held_out: str | None = None
+    """Held-out text; null: the base's (corpus.dev), or every tenth document."""
+    tasks: list[str] = field(default_factory=lambda: ["blimp", "supplement"])
+    """Tasks of minimal pairs to score each student on (fast suite)."""
+    data: str = "evaluation_data"
+    """Folder of the tasks' data."""
+    lr: float = number(1e-4, "(0, 1]")
+    """Learning rate of AdamW, for all arms."""
+    beta: float = number(0.1, "(0, 1e4]")
+    """Of DPO."""
+
+    @property
+    def not_deciding(self) -> tuple[str, ...]:
+        """What an arm's condition holds."""
+        return (*super().not_deciding, "beta")
+
+    def check(self) -> None:
+        """Jobs of an array need a base that is there."""
+        if self.part and self.base is None:
+            raise ValueError("base: the jobs of an array share a finished run; train it first and give its folder")
+        for path in (self.base, self.teacher):
+            if path is not None and not places.given(path).is_dir():
+                raise ValueError(f"base, teacher: {places.no_folder(places.given(path))}")
+        for word in self.changes:
+            if "=" not in word:
+                raise ValueError(f"changes: {word!r}: an override is written key=value")
+
+
+def conditions(settings: Settings) -> list[Condition]:
+    """The base, plain sentences, random scores, and the four methods."""
+    pairs: dict[str, Any] = {"objective": "dpo", "settings": {"beta": settings.beta}}
+    arms: dict[str, dict[str, Any]] = {
+        "base": {},
+        "plain": {"learn from": "sentences"},
+        "random scores": {"learn from": "random", "objective": "grpo", "settings": {}},
+        "MPO": {"learn from": "corruptions", **pairs},
+        "DPO on replies": {"learn from": "replies", **pairs},
+        "SimPO on corrections": {"learn from": "corrections", "objective": "simpo", "settings": {"lm_weight": 0.2}},
+        "GRPO on scores": {"learn from": "scores", "objective": "grpo", "settings": {}},
+    }
+    return [Condition(name, {"arm": arm}, kind="base" if name == "base" else "arm") for name, arm in arms.items()]
+
+
+def run(piece: Piece, settings: Settings) -> list[Measurement]:
+    """Let the base learn as the condition says, and measure it."""
+    from babylm.evaluation import suite
+
+    school = _school(piece, settings)
+    model, arm = school.base.model, piece.settings["arm"]
+    measured = []
+    if arm:
+        model, tokens = runs.learn(school, arm, settings.lr, piece.seed)
+        measured.append(piece.measurement(tokens, "", "tokens learnt from"))
+    measured += [piece.measurement(value, item, name) for name, item, value in runs.measure(school, model, piece.seed)]
+    for task, result in suite.run(model, school.folder, settings.tasks, data=settings.data).items():
+        measured += [piece.measurement(score.tie_aware, uid, task) for uid, score in result.by_uid.items()]
+    return measured
+
+
+def _school(piece: Piece, settings: Settings) -> runs.School:
+    from babylm.interaction import teachers
+    from babylm.studies import _methods_texts as texts
+    from babylm.studies import _training
+    from babylm.studies._subjects import load_subject
+
+    if settings.base is not None:
+        base = Run(places.given(settings.base))
+    else:
+        words = [f"corpus.prepared={piece.folder / 'prepared'}", *settings.changes, f"checkpoints={piece.folder}"]
+        base = _training.train(piece, configuration.load(settings.config, [*words, "name=base"]))
+    learnt, held_out = texts.read(base.config.corpus, settings.text, settings.held_out)
+    scale, folder = runs.SCALES[settings.scale], base.folder / "main"
+    interaction = base.config.interaction
+    interaction.teacher, interaction.teacher_model = "model", str(_model_of(settings.teacher) or folder)
+    interaction.max_new_tokens = scale.new_tokens
+    teacher = teachers.build(interaction)
+    teacher.open(piece.folder / "teacher")  # what all arms ask of a seed is asked once
+    return runs.School(load_subject(folder), folder, teacher, learnt, held_out, scale)
+
+
+def _model_of(path: str | None) -> Path | None:
+    """A finished run's last model, or the folder itself."""
+    if path is None:
+        return None
+    folder = places.given(path)
+    return folder / "main" if (folder / "main" / "config.json").is_file() else folder
+
+
+def summarise(measurements: Measurements, settings: Settings) -> Summary:
+    """Each measure by arm, differences from base and plain, and the gates."""
+    measures = ["held-out loss", *settings.tasks, *tables.OWN]
+    blocks = {
+        "results": tables.results(measurements, measures),
+        "differences": tables.differences(measurements, measures),
+        "gates": tables.gates(measurements, settings.tasks),
+    }
+    remarks = [
+        "Differences are paired by seed and held-out item (or paradigm); intervals resample both.",
+        "All arms take the same number of steps, with as many sequences in each; plain reads whole sentences in all.",
+        "The student and its base are one model: seeds change what is drawn, sampled and read, not the base.",
+    ]
+    title = "Methods of the interaction track on real text, beside plain training"
+    return Summary(title, blocks, tables.draw(measurements, measures), remarks)
