@@ -1,4 +1,4 @@
-"""The work of the study of interaction methods: what an arm learns from in each round, and how students are measured."""
+"""The work of the study of interaction methods: what arms learn from in each round, and how students are measured."""
 
 from __future__ import annotations
 
