@@ -19,6 +19,8 @@ FEWEST, MOST = 4, 24
 """Words of a sentence that is used."""
 CONTEXT = 5
 """Words of a context, which a student continues."""
+LEAST = 10
+"""Sentences that a text needs."""
 ENOUGH = 100
 """Replies with marks of speakers that a text needs, or else any two lines in turn count as utterance and reply."""
 SPEAKER = re.compile(r"^\*?[A-Z][A-Z0-9]{0,3}:\s+")
@@ -122,10 +124,10 @@ def read(config: CorpusConfig, text: str | None, held_out: str | None) -> tuple[
         tests = sources.held_out(path, config.document_words, key="held_out").documents()
         parts = documents, [document.text for document in tests]
     learnt, tested = (_texts(part) for part in parts)
-    for name, found in (("text", learnt), ("held_out", tested)):
-        if len(found.sentences) < 20 or len(found.exchanges) < 2:
+    for name, part in (("text", learnt), ("held_out", tested)):
+        if len(part.sentences) < LEAST or len(part.exchanges) < 2:
             raise ValueError(
-                f"{name}: {len(found.sentences)} sentences of {FEWEST} to {MOST} words are too few; give a larger text"
+                f"{name}: {len(part.sentences)} sentences of {FEWEST} to {MOST} words are too few; give a larger text"
             )
     return learnt, tested
 

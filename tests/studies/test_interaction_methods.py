@@ -1,0 +1,174 @@
+"""The study of interaction methods: faults, texts, what arms learn from, tables, the study in miniature."""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections import Counter
+
+import pytest
+import torch
+
+from babylm.config.schema import CorpusConfig
+from babylm.config.studies import load_study
+from babylm.interaction import finetune
+from babylm.runs import Run
+from babylm.studies import _methods_runs as runs
+from babylm.studies import _methods_tables as tables
+from babylm.studies import _methods_texts as texts
+from babylm.studies import interaction_methods
+from babylm.studies._subjects import load_subject
+from babylm.studies.experiment import Measurement, Measurements, run_study
+from tests.conftest import ROOT
+from tests.training import runs as small_runs
+
+CONFIG = ROOT / "configs" / "studies" / "interaction_methods.yaml"
+TINY = runs.Scale(rounds=1, contexts=8, steps=2, corpus_steps=1, rows=4, tests=6, new_tokens=4)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("base")
+    return small_runs.run(folder, "budget.epochs=0.5", "averaging.name=none", "milestones=[]")
+
+
+class Teacher:
+    """Likes long texts, and continues with a fixed one."""
+
+    def __init__(self):
+        self.asked = Counter()
+
+    def score(self, prompts, completions, seed):
+        self.asked["score"] += len(prompts)
+        return [float(len(text)) for text in completions]
+
+    def correct(self, prompts, completions, seed):
+        self.asked["correct"] += len(prompts)
+        return ["the dog sees it" for _ in prompts]
+
+
+@pytest.fixture
+def school(base, monkeypatch):
+    monkeypatch.setitem(runs.SCALES, "smoke", TINY)
+    learnt, held_out = texts.read(Run(base).config.corpus, None, None)
+    return runs.School(load_subject(base / "main"), base / "main", Teacher(), learnt, held_out, TINY)
+
+
+def test_a_corruption_has_one_fault_and_as_many_words():
+    generator = random.Random(1)
+    words = ["the", "small", "dog", "that", "I", "saw", "ran", "to", "a", "very", "old", "house"]
+    kinds = Counter()
+    for _ in range(400):
+        changed = texts.corrupt(words, ["table", "green"], generator)
+        places = [index for index, (a, b) in enumerate(zip(words, changed, strict=True)) if a != b]
+        if len(places) == 2:
+            first, second = places
+            assert (changed[first], changed[second]) == (words[second], words[first])
+            kinds["adjacent" if second == first + 1 else "distant"] += 1
+            assert second - first not in (0, 2)
+        else:
+            (place,) = places
+            is_function = words[place].lower() in texts.FUNCTION_WORDS
+            assert (changed[place] in texts.FUNCTION_WORDS) == is_function
+            kinds["function" if is_function else "content"] += 1
+    assert min(kinds[kind] for kind in ("adjacent", "distant", "function", "content")) > 70
+
+
+def test_marks_of_speakers_are_left_out_and_a_reply_is_another_speakers(tmp_path):
+    lines = []
+    for number in range(150):
+        lines += [f"*CHI:\tI want the {number} ball", f"*MOT:\tyou have the {number} ball", "*MOT:\there it is now", ""]
+    (tmp_path / "childes.train").write_text("\n".join(lines))
+    corpus = CorpusConfig(source="local", path=str(tmp_path))
+    learnt, held_out = texts.read(corpus, None, None)
+    assert all(":" not in sentence for sentence in learnt.sentences)
+    assert not {sentence for sentence in held_out.sentences if "ball" in sentence} & set(learnt.sentences)
+    assert all(exchange.reply.startswith("you have the") for exchange in learnt.exchanges)
+    said, reply, other = learnt.replies(1, random.Random(1))[0]
+    assert said.split()[3] == reply.split()[3] != other.split()[3]
+    (tmp_path / "dev.txt").write_text("a b c d e\n")
+    with pytest.raises(ValueError, match=r"held_out: \d+ sentences .* too few"):
+        texts.read(corpus, None, str(tmp_path / "dev.txt"))
+
+
+@pytest.mark.parametrize(
+    ("learn_from", "asked"),
+    [("corruptions", {}), ("replies", {}), ("random", {}), ("scores", {"score": 8}), ("corrections", {"correct": 8})],
+)
+def test_arms_ask_the_teacher_only_what_they_learn_from(school, learn_from, asked):
+    groups = runs._groups(school, school.base.model, learn_from, random.Random(1), 1)
+    assert dict(school.teacher.asked) == asked
+    rewards = [[turn.reward for turn in group] for group in groups]
+    flat = [reward for group in rewards for reward in group]
+    if learn_from in ("scores", "random"):
+        assert {len(group) for group in groups} == {runs.SAMPLES}
+        expected = [float(len(turn.text)) for group in groups for turn in group]
+        if learn_from == "scores":
+            assert flat == expected
+    else:
+        assert all(group == [1.0, 0.0] for group in rewards)
+        starts = [{tuple(turn.prompt_ids) for turn in group} for group in groups]
+        assert all(len(prompts) == 1 for prompts in starts), "both sequences answer one prompt"
+
+
+def test_every_arm_takes_as_many_steps_of_as_many_sequences(school, monkeypatch):
+    read = []
+
+    def record(model, groups, objective, settings, **_):
+        read.append(settings.steps * settings.groups_per_step * sum(map(len, groups)) / len(groups))
+
+    monkeypatch.setattr(finetune, "fine_tune", record)
+    settings = load_study(CONFIG, ["scale=smoke"])
+    for condition in interaction_methods.conditions(settings)[1:]:
+        read.clear()
+        runs.learn(school, condition.settings["arm"], 1e-4, 1)
+        assert sum(read) == 3 * TINY.rows, condition.name
+
+
+def test_what_a_student_says_depends_on_the_seed_alone(school):
+    arm = {"learn from": "scores", "objective": "grpo", "settings": {}}
+    made = [runs.learn(school, arm, 1e-3, seed)[0] for seed in (1, 1, 2)]
+    weights = [torch.cat([p.flatten() for p in model.parameters()]) for model in made]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+    assert runs.measure(school, made[0], 1) == runs.measure(school, made[1], 1)
+    assert not torch.equal(weights[0], torch.cat([p.flatten() for p in school.base.model.parameters()]))
+
+
+def test_gates_and_differences_of_planted_values():
+    rows = []
+    for arm, right in (("base", 0.5), ("plain", 0.5), ("MPO", 0.6)):
+        for index in range(100):
+            rows.append(Measurement(arm, 1, f"c{index}", "corruptions told", float(index < 100 * right)))
+            rows.append(Measurement(arm, 1, f"u{index}", "blimp", 0.7 - 0.01 * (arm == "MPO")))
+    measured = Measurements(rows)
+    gates = {row[0]: (row[2], row[-1]) for row in tables.gates(measured, ["blimp"]).rows}
+    assert gates["MPO tells corruptions"] == (pytest.approx(10.0), "yes")
+    assert gates["MPO keeps blimp"] == (pytest.approx(-1.0), "no")
+    assert set(gates) == {"MPO tells corruptions", "MPO keeps blimp"}, "what is not measured has no gate"
+
+
+def test_the_study_in_miniature(base, tmp_path, monkeypatch):
+    monkeypatch.setitem(runs.SCALES, "smoke", TINY)
+    words = ["scale=smoke", "seeds=[1]", f"folder={tmp_path}", f"base={base}", "tasks=[]"]
+    run_study(load_study(CONFIG, words))
+    with (tmp_path / "interaction_methods/results.csv").open(newline="") as file:
+        results = {row["arm"]: row["tokens"] for row in csv.DictReader(file)}
+    assert list(results) == [condition.name for condition in interaction_methods.conditions(load_study(CONFIG, words))]
+    assert results.pop("base") == ""
+    assert min(map(float, results.values())) > 50
+    replies = (tmp_path / "interaction_methods/teacher/replies.jsonl").read_text().splitlines()
+    assert len(replies) == len(set(replies)), "no question is asked twice"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["part=0/2"], "base: the jobs of an array share a finished run"),
+        (["base=/nowhere"], "base, teacher: "),
+        (["changes=[seed]"], "an override is written key=value"),
+    ],
+)
+def test_wrong_settings_are_refused_before_the_start(words, message):
+    with pytest.raises(ValueError, match=message):
+        load_study(CONFIG, words)
