@@ -77,8 +77,8 @@ def corrupt(words: Sequence[str], content: Sequence[str], generator: random.Rand
 
     None if no fault is possible.
 
-    >>> corrupt("red red red red".split(), ["blue"], random.Random(1))
-    ['blue', 'red', 'red', 'red']
+    >>> corrupt(["the", "dog", "sees", "it"], ["ball"], random.Random(1))
+    ['the', 'dog', 'ball', 'it']
     """
     kinds = ["adjacent", "distant", "function", "content"]
     generator.shuffle(kinds)

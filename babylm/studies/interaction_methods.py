@@ -43,7 +43,7 @@ class Settings(StudyConfig):
     """Text to learn from; null: the base's corpus."""
     held_out: str | None = None
     """Held-out text; null: the base's (corpus.dev), or every tenth document."""
-    tasks: list[str] = field(default_factory=lambda: ["blimp", "supplement"])
+    tasks: list[str] = field(default_factory=list)
     """Tasks of minimal pairs to score each student on (fast suite)."""
     data: str = "evaluation_data"
     """Folder of the tasks' data."""
