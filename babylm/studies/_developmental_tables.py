@@ -37,7 +37,7 @@ def order(measurements: Measurements) -> Table:
             row.append(f"{acquired}/{len(members) * len(matrices[name])}")
         rows.append(row)
     rows.sort(key=lambda row: np.mean([value for value in row[1::4] if value is not None] or [np.inf]))
-    titles = [title for name in names for title in (f"{name}: words", "low", "high", "acquired")]
+    titles = [f"{name}: {title}" for name in names for title in ("words", "low", "high", "acquired")]
     formats = [",.0f", ",.0f", ",.0f", ""] * len(names)
     caption = "Words read when a phenomenon is acquired: geometric mean over seeds and paradigms, 95 % bootstrap"
     return Table.of(("phenomenon", *titles), rows, formats=("", *formats), caption=caption)

@@ -135,7 +135,8 @@ def results_table(paired: Paired, measures: Sequence[str]) -> Table:
                     row.append(float(np.nanmean(matrix)) if has_values else None)
             if n:
                 rows.append(row)
-    titles = [t for m in measures for t in ((m, "low", "high") if m in ("abandonment", "persistence") else (m,))]
+    with_interval = ("abandonment", "persistence")
+    titles = [t for m in measures for t in ((m, f"{m}: low", f"{m}: high") if m in with_interval else (m,))]
     formats = ("", "", "", *[".3f"] * len(titles))
     return Table.of(("subject", "condition", "n", *titles), rows, left=(0, 1), formats=formats, caption="behaviour")
 

@@ -28,6 +28,13 @@ class Summary:
     remarks: Sequence[str] = field(default=())
     """Sentences: controls, gates, what is not shown."""
 
+    def __post_init__(self) -> None:
+        """ValueError if two columns of a table have one title: whoever reads its CSV by title would lose one."""
+        for name, table in self.tables.items():
+            titles = [column.title for column in table.columns]
+            if twice := [title for title in dict.fromkeys(titles) if titles.count(title) > 1]:
+                raise ValueError(f"the table {name} has two columns {twice[0]!r}: give each a title of its own")
+
     def text(self) -> str:
         """Title, remarks and tables for a terminal."""
         blocks = [self.title, *self.remarks]

@@ -302,3 +302,8 @@ def test_the_experiment_loads_no_torch():
         "assert not {'torch', 'lightning', 'transformers', 'scipy', 'matplotlib'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_a_table_names_each_column_once():
+    with pytest.raises(ValueError, match="the table effects has two columns 'low'"):
+        Summary("Toy", {"effects": Table.of(("arm", "low", "low"), [])})
