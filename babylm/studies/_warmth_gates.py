@@ -19,7 +19,7 @@ def _gates(rows: Iterable[tuple[str, str, Callable[[], tuple[bool, str]]]]) -> T
     for number, gate, judge in rows:
         met, found = judge()
         made.append([number, gate, found, "not measured" if "nan" in found else "met" if met else "MISSED"])
-    return Table.of(("", "gate", "found", ""), made, left=(0, 1, 2, 3), caption="Gates, fixed before the run")
+    return Table.of(("number", "gate", "value", "met"), made, left=(0, 1, 2, 3), caption="Gates, fixed before the run")
 
 
 def _warmth_gates(data: Data, rho: Rho) -> list[tuple[str, str, Callable[[], tuple[bool, str]]]]:
