@@ -8,9 +8,15 @@ since numpy does not promise that its generators keep their streams.
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from babylm.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import device
 
 
 class Purpose(IntEnum):
@@ -52,6 +58,17 @@ def derive_seed(seed: int, purpose: Purpose, *parts: int) -> int:
         state = (state ^ (part + 0x9E3779B97F4A7C15 + (state << 6) + (state >> 2))) & (2**64 - 1)
         state = (state ^ (state >> 31)) * 0xBF58476D1CE4E5B9 & (2**64 - 1)
     return state >> 1
+
+
+def seed_generators(seed: int, device: device) -> None:
+    """Seed torch's own generators of the CPU and of ``device``, as ``torch.manual_seed`` does, for every step.
+
+    ``torch.manual_seed`` asks every backend that could be there, which took 0.14 ms on a CPU and 0.4 ms beside a GPU.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        index = torch.cuda.current_device() if device.index is None else device.index
+        torch.cuda.default_generators[index].manual_seed(seed)
 
 
 def permutation(count: int, seed: int, order: Order, *parts: int) -> NDArray[np.int64]:

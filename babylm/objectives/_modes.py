@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from babylm.batches.feed import TokenBatch
 from babylm.config.fields import number
@@ -20,7 +20,7 @@ from babylm.objectives._masking import MaskingSettings
 from babylm.objectives._types import MaskedBatch, Objective, SpecialTokens
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, device
 
 
 class Causal(Objective):
@@ -73,6 +73,17 @@ class HybridSettings(MaskingSettings):
         return f"{self.name} ({100 * self.causal_ratio:.0f} % causal, else masked, {self.masked_prediction})"
 
 
+class RowModes(NamedTuple):
+    """Which rows of a batch are causal."""
+
+    bidirectional: Tensor
+    """(rows,) bool, on the host: the masked ones."""
+    causal: Tensor
+    """(causal rows,) their numbers, on the batch's device."""
+    masked: Tensor
+    """(masked rows,)"""
+
+
 class Hybrid(Objective):
     """Row i is causal if floor((i + 1) * ratio) > floor(i * ratio); the others are masked."""
 
@@ -83,18 +94,24 @@ class Hybrid(Objective):
         super().__init__(config, special)
         # An exact ratio in integers: no rounding at row 10^7, and the same on host and device.
         self.ratio = Fraction(config.causal_ratio).limit_denominator(10_000)
+        self._modes: dict[tuple[int, int, device], RowModes] = {}
+
+    def row_modes(self, first_row: int, rows: int, device: device) -> RowModes:
+        """The modes of ``rows`` rows from ``first_row`` on; kept, as few patterns are met in a run."""
+        up, down = self.ratio.numerator, self.ratio.denominator
+        key = (first_row % down, rows, device)  # the pattern has the period of the denominator
+        if key not in self._modes:
+            # On the host, which must know the rows of each mode.
+            row_number = torch.arange(first_row % down, first_row % down + rows)
+            is_causal = (row_number + 1) * up // down > row_number * up // down
+            causal, masked = (mask.nonzero().squeeze(1).to(device) for mask in (is_causal, ~is_causal))
+            self._modes[key] = RowModes(~is_causal, causal, masked)
+        return self._modes[key]
 
     def corrupt(self, batch: TokenBatch, uniforms: Tensor, progress: float) -> MaskedBatch:
         """See `Objective.corrupt`. The targets of the causal rows come first, then those of the masked ones."""
         rows, length = batch.shape
-        up, down = self.ratio.numerator, self.ratio.denominator
-        # On the host, which must know the rows of each mode; only their indices go to the device, without waiting.
-        row_number = torch.arange(batch.first_row, batch.first_row + rows)
-        is_causal = (row_number + 1) * up // down > row_number * up // down
-        n_causal = (batch.first_row + rows) * up // down - batch.first_row * up // down
-        order = torch.argsort(~is_causal, stable=True).to(batch.tokens.device, non_blocking=True)
-        causal_rows, masked_rows = order[:n_causal], order[n_causal:]
-
+        bidirectional, causal_rows, masked_rows = self.row_modes(batch.first_row, rows, batch.tokens.device)
         next_tokens = _masking.causal(batch.tokens[causal_rows], batch.document_ids[causal_rows], self.special)
         corrupted, hidden_tokens = _masking.masked(
             batch.tokens[masked_rows],
@@ -114,7 +131,7 @@ class Hybrid(Objective):
         return MaskedBatch(
             tokens=batch.tokens.index_copy(0, masked_rows, corrupted),
             document_ids=batch.document_ids,
-            bidirectional=~is_causal,
+            bidirectional=bidirectional,
             target_positions=torch.cat(positions),
             targets=torch.cat([next_tokens.targets.flatten(), hidden_tokens.targets.flatten()]),
             weights=weights,

@@ -80,6 +80,7 @@ def build_trainer(setup: TrainingSetup, module: Pretraining) -> tuple[L.Trainer,
     checkpointing = Checkpointing(
         setup.folder.path,
         minutes=config.training.checkpoint_minutes,
+        at_milestones=config.training.revisions == "all",
         extra={"precision": setup.precision, "attention": setup.attention},
         flush=revisions.flush,
         pause=left.pause,
@@ -124,9 +125,10 @@ def _pauses(setup: TrainingSetup) -> dict[str, set[int]]:
     measured = milestones | {feed.length}
     tasks = {step for step in measured if scores_tasks(setup, step)}
     losses = {step for step in measured if measures_loss(setup, step)}
+    revisions = setup.config.training.revisions == "all"
     return {
-        "state": measured,
-        "revision": milestones if setup.config.training.revisions == "all" else set(),
+        "state": measured if revisions else {feed.length},
+        "revision": milestones if revisions else set(),
         "tasks": tasks,
         "loss": losses - tasks,  # what is measured together is timed together
     }

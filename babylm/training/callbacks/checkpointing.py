@@ -1,4 +1,4 @@
-"""Write ``last.ckpt``: by time, at milestones, at the end, and after SIGTERM, SIGINT, SIGUSR1 or SIGHUP.
+"""Write ``last.ckpt``: by time, at revisions, at the end, and after SIGTERM, SIGINT, SIGUSR1 or SIGHUP.
 
 A signal only sets a flag; the state is saved at the next step boundary and the run stops with its own exit code. No
 state is ever written inside a signal handler.
@@ -29,6 +29,7 @@ class Checkpointing(StepCallback):
     Args:
         folder: The run's folder.
         minutes: Time between two writes.
+        at_milestones: Whether revisions are written, before each of which a state is.
         extra: Plain data stored with the state, such as choices made at the run's start.
         clock: Seconds.
         flush: Waits for revisions that a thread is writing: a state must not be newer than a missing revision.
@@ -40,12 +41,14 @@ class Checkpointing(StepCallback):
         folder: Path,
         *,
         minutes: float,
+        at_milestones: bool = True,
         extra: dict[str, Any],
         clock: Callable[[], float] = time.monotonic,
         flush: Callable[[], None] = lambda: None,
         pause: Callable[[str], AbstractContextManager[None]] = lambda kind: nullcontext(),
     ) -> None:
         self.folder, self.minutes, self.extra, self.clock = folder, minutes, extra, clock
+        self.at_milestones = at_milestones
         self.flush, self.pause = flush, pause
         self.stopped_by: str | None = None
         self._signal: str | None = None
@@ -81,7 +84,7 @@ class Checkpointing(StepCallback):
         self.release()
 
     def after_step(self, trainer: L.Trainer, module: Pretraining, step: int) -> None:
-        """Save if it is time, at a milestone, and after a signal."""
+        """Save if it is time, before a revision, at the end, and after a signal."""
         received = self._signal
         late = self.clock() - self._saved_at >= self.minutes * 60
         if trainer.world_size > 1:  # all ranks must agree, and only the first one's clock counts
@@ -89,7 +92,7 @@ class Checkpointing(StepCallback):
             received = received or (
                 "a signal" if trainer.strategy.reduce_boolean_decision(received is not None, all=False) else None
             )
-        if module.feed.due(step) or module.feed.is_over(step):
+        if (self.at_milestones and module.feed.due(step)) or module.feed.is_over(step):
             with self.pause("state"):
                 self.save(trainer, module)
         elif received is not None or late:
