@@ -203,7 +203,7 @@ class TrainingConfig:
     checkpoint_minutes: float = number(10.0, "(0, inf]")
     """Minutes between two writes of ``last.ckpt``."""
     revisions: Literal["all", "none"] = "all"
-    """Write the revisions at milestones, or (for sweeps) only ``main``; then no state is written at milestones either."""
+    """Write the revisions at milestones, with a state before each, or (for sweeps) only ``main``."""
     dry_run: bool = False
     """Print the plan, run one batch, and stop."""
     deterministic: bool = False

@@ -44,9 +44,7 @@ def test_generators_seeded_directly_give_torchs_numbers():
 
 def test_a_step_neither_asks_all_backends_nor_walks_through_the_modules(tmp_path, monkeypatch):
     walks, original = [], Pretraining.trained_parameters
-    monkeypatch.setattr(
-        Pretraining, "trained_parameters", lambda self: walks.append(self.completed) or original(self)
-    )
+    monkeypatch.setattr(Pretraining, "trained_parameters", lambda self: walks.append(self.completed) or original(self))
     seeded, manual_seed = [], torch.manual_seed
     monkeypatch.setattr(torch, "manual_seed", lambda seed: seeded.append(seed) or manual_seed(seed))
     runs.run(tmp_path, "training.revisions=none")
