@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from babylm.batches.rows import row_cuts
 from babylm.batches.stream import TokenStream
 from babylm.config.schema import BudgetConfig, PhaseConfig
 from babylm.tracks import TRACKS
@@ -67,9 +68,9 @@ def _words_for_flops(
     phases: Sequence[PhaseConfig], stream: TokenStream, flops: float, flops_per_token: Callable[[int], float]
 ) -> int:
     """Words that can be read for ``flops``, with the phases in their shares."""
-    begin, cost = 0.0, 0.0
+    begin, cost, cuts = 0.0, 0.0, row_cuts(stream)
     for phase in phases:
         share, length = phase.until - begin, phase.sequence_length
-        cost += share * flops_per_token(length) * length / (length - 1)
+        cost += share * flops_per_token(length) * length / cuts.mean_width(length - 1)
         begin = phase.until
     return int(stream.words_before(np.array([int(min(flops / cost, 100 * MAX_WORDS))]))[0])

@@ -41,24 +41,24 @@ class DeviceStream:
         self.words = torch.from_numpy(np.array(corpus.words, dtype=np.uint8)).to(device)
         self._window = lru_cache(maxsize=4)(self._window_of)
 
-    def rows(self, starts: NDArray[np.int64], length: int, end: int) -> TokenBatch:
-        """The rows of ``length`` tokens at ``starts``, on the device; positions from ``end`` on are pads."""
+    def rows(self, starts: NDArray[np.int64], length: int, end: NDArray[np.int64]) -> TokenBatch:
+        """The rows of ``length`` tokens at ``starts``, on the device; positions from the row's ``end`` on are pads."""
         stream, epoch = self.stream, self.stream.epoch_length
         first, last = int(starts.min()) // epoch, (int(starts.max()) + length - 2) // epoch
         document_starts, first_tokens = self._window(first, last)  # (documents of these epochs,) each
-        begin = self._to_device(starts)[:, None]  # (rows, 1)
+        begin, ends = self._to_device(np.stack([starts, end]))[:, :, None]  # (rows, 1) each
         positions = begin + torch.arange(length - 1, device=self.device)  # (rows, length - 1), as are all below
         rank = torch.searchsorted(document_starts, positions, right=True) - 1  # which document
         inside = positions - document_starts[rank]  # 0 is its BOS, i its token i - 1
-        ordinary = (inside > 0) & (positions < end)
+        ordinary = (inside > 0) & (positions < ends)
         source = torch.where(ordinary, first_tokens[rank] + inside - 1, 0)
         tokens = torch.where(ordinary, self.tokens[source].long(), stream.bos)
-        tokens = torch.where(positions < end, tokens, stream.pad)
+        tokens = torch.where(positions < ends, tokens, stream.pad)
         words = torch.where(ordinary, self.words[source], 0)
-        # Pads are one document, which begins at ``end``, or at the row's start if that is later.
-        begins = ((inside == 0) & (positions < end)) | (positions == begin.clamp(min=end))
-        begins &= begin < end
-        before = torch.where(begin < end, stream.bos, stream.pad)  # (rows, 1): the BOS in front
+        # Pads are one document, which begins at the row's end, or at its start if that is later.
+        begins = ((inside == 0) & (positions < ends)) | (positions == torch.maximum(begin, ends))
+        begins &= begin < ends
+        before = torch.where(begin < ends, stream.bos, stream.pad)  # (rows, 1): the BOS in front
         # (rows, length): the number of documents that have begun by then.
         documents = torch.nn.functional.pad(begins, (1, 0)).cumsum(1, dtype=torch.int32)
         return TokenBatch(torch.cat([before, tokens], 1), documents, torch.nn.functional.pad(words, (1, 0)))

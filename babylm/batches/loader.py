@@ -26,6 +26,8 @@ class RowStarts(NamedTuple):
 
     starts: NDArray[np.int64]
     """(rows,) positions in the stream."""
+    ends: NDArray[np.int64]
+    """(rows,) positions from which on a row is padding."""
     step: int
     offset: int
     first_row: int
@@ -63,8 +65,8 @@ class FeedDataset(Dataset[TokenBatch | RowStarts]):
             return self.feed.batch(step, part, parts)
         assert isinstance(self.feed, Plan)
         count = self.feed.phase_of(step).rows // parts
-        starts, first_row = self.feed.row_starts(step, part * count, count)
-        return RowStarts(starts, step, part * count, first_row)
+        rows, first_row = self.feed.row_spans(step, part * count, count)
+        return RowStarts(rows.starts, rows.ends, step, part * count, first_row)
 
 
 class FeedData(L.LightningDataModule):
@@ -113,7 +115,7 @@ class FeedData(L.LightningDataModule):
         assert self.device_stream is not None
         assert isinstance(self.feed, Plan)
         phase = self.feed.phase_of(batch.step)
-        rows = self.device_stream.rows(batch.starts, phase.sequence_length, phase.end)
+        rows = self.device_stream.rows(batch.starts, phase.sequence_length, batch.ends)
         return self.feed.number(rows, batch.step, batch.offset, batch.first_row)
 
 

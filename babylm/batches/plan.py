@@ -5,8 +5,9 @@ milestones therefore need no saved state but the step number; and a plan that br
 before the first step, with the sum.
 
 A phase reads a contiguous part of the stream (:mod:`babylm.batches.stream`) in rows of one length. Within each epoch of
-a phase the rows are shuffled too, so that the rows of a long document are spread over many steps. The last row ends
-exactly at the last word of the budget; the rest of the last step is padding.
+a phase the rows are shuffled too, so that the rows of a long document are spread over many steps. Where rows begin and
+end is decided by `babylm.batches.rows`. The last row ends exactly at the last word of the budget; the rest of the last
+step is padding.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from babylm.batches.budget import words_of
 from babylm.batches.feed import Milestone, TokenBatch
+from babylm.batches.rows import RowCuts, RowSpans, row_cuts
 from babylm.batches.stream import TokenStream
 from babylm.config.schema import BudgetConfig, PhaseConfig
 from babylm.randomness import Order, permutation
@@ -64,16 +66,18 @@ class Plan:
     ) -> None:
         assert stream.seed is not None
         self.stream, self.words, self.seed = stream, words, stream.seed
+        self.cuts = row_cuts(stream)
         budgets = [*earlier, words]
-        self.phases = _phases(phases, stream.position_after(budgets[0]))
+        self.phases = _phases(phases, self.cuts, stream.position_after(budgets[0]))
         self.schedule_steps = self.phases[-1].first_step + self.phases[-1].steps
         """Steps over which schedules are spread: all steps; in a run made longer, those of its first budget."""
         for longer in budgets[1:]:
-            self.phases.append(_continued(self.phases[-1], stream.position_after(longer)))
+            self.phases.append(_continued(self.phases[-1], self.cuts, stream.position_after(longer)))
         self.steps = self.phases[-1].first_step + self.phases[-1].steps
         self.epochs = words / stream.epoch_words
-        self._first_rows = [self._epoch_first_rows(phase) for phase in self.phases]
+        self._first_rows = [self.cuts.epoch_rows(p.start, p.row_count, p.sequence_length - 1) for p in self.phases]
         self._row_order = lru_cache(maxsize=4)(self._order_of_rows)
+        self._spans = lru_cache(maxsize=4)(self._spans_of_epoch)
         self.words_at = self._words_by_step()
         """(steps + 1,) words read after each number of steps."""
         assert self.words_at[-1] == words, (self.words_at[-1], words)
@@ -102,8 +106,8 @@ class Plan:
         """The ``part``-th of ``parts`` equal parts of the rows of step ``step``."""
         phase = self.phase_of(step)
         count = phase.rows // parts
-        starts, first_row = self.row_starts(step, part * count, count)
-        batch = self.stream.rows(starts, phase.sequence_length, phase.end)
+        rows, first_row = self.row_spans(step, part * count, count)
+        batch = self.stream.rows(rows.starts, phase.sequence_length, rows.ends)
         return self.number(batch, step, part * count, first_row)
 
     def number(self, batch: TokenBatch, step: int, offset: int, first_row: int) -> TokenBatch:
@@ -148,8 +152,8 @@ class Plan:
 
     def describe_step(self, step: int) -> str:
         """The documents that step ``step`` reads, to name them in an error."""
-        starts, phase = self.row_starts(step)[0], self.phase_of(step)
-        documents = self.stream.documents_in(starts[starts < phase.end], phase.sequence_length)
+        rows, phase = self.row_spans(step)[0], self.phase_of(step)
+        documents = self.stream.documents_in(rows.starts[rows.starts < rows.ends], phase.sequence_length)
         numbers = ", ".join(map(str, documents[:8])) + (", ..." if len(documents) > 8 else "")
         return f"documents {numbers} of the prepared corpus"
 
@@ -164,47 +168,45 @@ class Plan:
         """Sequence length -> upper bound on the packed segments of one step (padding is a segment)."""
         largest: dict[int, int] = {}
         for phase in self.phases:
-            width = phase.sequence_length - 1
             by_row = np.ones(phase.steps * phase.rows, dtype=np.int64)
             for index, low, high in self._epochs(phase):
-                edges = phase.start + np.arange(low, high + 1) * width
-                segments = 2 + np.diff(self.stream.documents_before(edges))
-                by_row[low:high] = segments[self._row_order(phase.index, index)]
+                before = [self.stream.documents_before(edges) for edges in self._spans(phase.index, index)]
+                by_row[low:high] = (2 + before[1] - before[0])[self._row_order(phase.index, index)]
             in_phase = int(by_row.reshape(phase.steps, phase.rows).sum(axis=1).max())
             largest[phase.sequence_length] = max(in_phase, largest.get(phase.sequence_length, 0))
         return largest
 
     def row_starts(self, step: int, first: int = 0, count: int | None = None) -> tuple[NDArray[np.int64], int]:
-        """(count,) positions in the stream of rows ``first`` to ``first + count`` of a step; number of the first row.
+        """(count,) positions in the stream of some rows of a step, and the number of the first; see `row_spans`."""
+        rows, number = self.row_spans(step, first, count)
+        return rows.starts, number
+
+    def row_spans(self, step: int, first: int = 0, count: int | None = None) -> tuple[RowSpans, int]:
+        """The rows ``first`` to ``first + count`` of a step, (count,), and the number of the first.
 
         All rows of the step by default. Rows are numbered over the whole run. Rows after the last one with text are
-        padding and are not shuffled.
+        padding, with an end before their start.
         """
         phase = self.phase_of(step)
         begin = (step - phase.first_step) * phase.rows + first
         rows = np.arange(begin, begin + (phase.rows - first if count is None else count))
-        stream_rows = rows.copy()
+        starts = np.maximum(phase.start + rows * (phase.sequence_length - 1), phase.end)
+        ends = np.full(len(rows), phase.end)
         first_rows = self._first_rows[phase.index]
         epochs = np.searchsorted(first_rows, rows, side="right") - 1
         for index in np.unique(epochs[rows < phase.row_count]).tolist():
-            selected, low = epochs == index, first_rows[index]
-            stream_rows[selected] = self._row_order(phase.index, index)[rows[selected] - low] + low
-        return phase.start + stream_rows * (phase.sequence_length - 1), phase.first_row + begin
+            selected = epochs == index
+            chosen = self._row_order(phase.index, index)[rows[selected] - first_rows[index]]
+            spans = self._spans(phase.index, index)
+            starts[selected], ends[selected] = spans.starts[chosen], spans.ends[chosen]
+        return RowSpans(starts, ends), phase.first_row + begin
 
-    def _epoch_first_rows(self, phase: Phase) -> NDArray[np.int64]:
-        """(epochs + 1,) first row of each epoch in the phase, and the phase's end.
-
-        A row belongs to the epoch in which it begins. A phase of 5 rows from position 0, each of 2 positions after its
-        BOS, in epochs of 5 positions:
-
-            row        0    1    2    3    4
-            positions  0 1  2 3  4 5  6 7  8 9
-            epoch      0    0    0    1    1       -> [0, 3, 5]
-        """
-        width, length = phase.sequence_length - 1, self.stream.epoch_length
-        last = phase.start + (phase.row_count - 1) * width
-        epochs = np.arange(phase.start // length + 1, last // length + 1, dtype=np.int64)
-        return np.concatenate([[0], -(-(epochs * length - phase.start) // width), [phase.row_count]])
+    def _spans_of_epoch(self, phase_index: int, index: int) -> RowSpans:
+        """All rows of one epoch of a phase, in the order of the stream; the phase's last row ends at its end."""
+        phase = self.phases[phase_index]
+        low, high = self._first_rows[phase.index][index : index + 2].tolist()
+        rows = self.cuts.spans(phase.start, phase.sequence_length - 1, index, low, high - low)
+        return RowSpans(rows.starts, np.minimum(rows.ends, phase.end))
 
     def _epochs(self, phase: Phase) -> Iterator[tuple[int, int, int]]:
         """Number, first row and end of each epoch of the phase in which a row begins."""
@@ -220,11 +222,10 @@ class Plan:
     def _words_by_step(self) -> NDArray[np.int64]:
         counts = [np.zeros(1, dtype=np.int64)]
         for phase in self.phases:
-            width = phase.sequence_length - 1
             by_row = np.zeros(phase.steps * phase.rows, dtype=np.int64)
             for index, low, high in self._epochs(phase):
-                edges = np.minimum(phase.start + np.arange(low, high + 1) * width, phase.end)
-                by_row[low:high] = np.diff(self.stream.words_before(edges))[self._row_order(phase.index, index)]
+                before = [self.stream.words_before(edges) for edges in self._spans(phase.index, index)]
+                by_row[low:high] = (before[1] - before[0])[self._row_order(phase.index, index)]
             counts.append(by_row.reshape(phase.steps, phase.rows).sum(axis=1))
         return np.cumsum(np.concatenate(counts))
 
@@ -284,7 +285,7 @@ def build(
     return Plan(stream, phases, words, flops_per_token, milestones or TRACKS[track].milestones, earlier)
 
 
-def _phases(sections: Sequence[PhaseConfig], end: int) -> list[Phase]:
+def _phases(sections: Sequence[PhaseConfig], cuts: RowCuts, end: int) -> list[Phase]:
     """The phases by their shares of ``end`` stream positions; all but the last are whole steps."""
     phases: list[Phase] = []
     start = step = row = 0
@@ -292,10 +293,10 @@ def _phases(sections: Sequence[PhaseConfig], end: int) -> list[Phase]:
         rows = section.tokens_per_step // section.sequence_length
         width = section.sequence_length - 1
         if index == len(sections) - 1:
-            row_count = -(-(end - start) // width)
+            row_count = cuts.count(start, end, width)
             steps = -(-row_count // rows)
         else:
-            steps = round((section.until * end - start) / (rows * width))
+            steps = round((section.until * end - start) / (rows * cuts.mean_width(width)))
             row_count = steps * rows
         if steps < 1 or start >= end:
             raise ValueError(
@@ -303,13 +304,13 @@ def _phases(sections: Sequence[PhaseConfig], end: int) -> list[Phase]:
                 "per step; lower phases[].tokens_per_step or raise the budget"
             )
         phases.append(Phase(index, section.sequence_length, rows, step, steps, start, end, row_count, row))
-        start, step, row = start + row_count * width, step + steps, row + steps * rows
+        start, step, row = cuts.position(start, row_count, width), step + steps, row + steps * rows
     return phases
 
 
-def _continued(last: Phase, end: int) -> Phase:
+def _continued(last: Phase, cuts: RowCuts, end: int) -> Phase:
     """One more phase with the shape of ``last``, from its end to ``end``."""
-    row_count = -(-(end - last.end) // (last.sequence_length - 1))
+    row_count = cuts.count(last.end, end, last.sequence_length - 1)
     return Phase(
         index=last.index + 1,
         sequence_length=last.sequence_length,

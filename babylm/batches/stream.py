@@ -14,7 +14,7 @@ A word belongs to the row that holds its last token.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -68,11 +68,14 @@ class _Located(NamedTuple):
 class TokenStream:
     """The endless token stream of a corpus. Positions count tokens and document BOS marks from 0, over epochs.
 
-    With ``seed=None`` documents stay in their order (held-out text).
+    With ``seed=None`` documents stay in their order (held-out text). ``line_ends``: (vocabulary,) which tokens end a
+    line, for rows that begin where lines do (`babylm.batches.rows`).
     """
 
-    def __init__(self, corpus: Corpus, *, bos: int, pad: int, seed: int | None) -> None:
-        self.corpus, self.bos, self.pad, self.seed = corpus, bos, pad, seed
+    def __init__(
+        self, corpus: Corpus, *, bos: int, pad: int, seed: int | None, line_ends: NDArray[np.bool_] | None = None
+    ) -> None:
+        self.corpus, self.bos, self.pad, self.seed, self.line_ends = corpus, bos, pad, seed, line_ends
         self.offsets = np.asarray(corpus.offsets, dtype=np.int64)
         self.documents = len(self.offsets) - 1
         self.epoch_length = int(self.offsets[-1]) + self.documents
@@ -83,6 +86,15 @@ class TokenStream:
         self.epoch_words = int(self._ends[-1])
         """Words of one epoch."""
         self.order = lru_cache(maxsize=3)(self._order)
+
+    @cached_property
+    def line_tokens(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Tokens (of the corpus, ascending) that begin a line but no document, and the document of each."""
+        assert self.line_ends is not None
+        tokens = np.flatnonzero(self.line_ends[np.asarray(self.corpus.tokens)[:-1]]) + 1
+        documents = np.searchsorted(self.offsets, tokens, side="right") - 1
+        inside = self.offsets[documents] < tokens
+        return tokens[inside], documents[inside]
 
     def _order(self, epoch: int) -> EpochOrder:
         """The documents of an epoch in the order in which it reads them."""
@@ -145,8 +157,10 @@ class TokenStream:
         token = int(np.searchsorted(self._ends[first : end + 1], target, side="left"))
         return int(epoch * self.epoch_length + order.starts[rank] + 1 + token)
 
-    def rows(self, starts: NDArray[np.int64], length: int, end: int | None = None) -> TokenBatch:
+    def rows(self, starts: NDArray[np.int64], length: int, end: int | NDArray[np.int64] | None = None) -> TokenBatch:
         """The rows of ``length`` tokens that begin at ``starts``, in any order; positions from ``end`` on are pads.
+
+        ``end``: one position, or one per row.
 
         A row is a BOS and the ``length - 1`` positions from its start on. In the example of `_locate`, the row of
         length 4 at position 1 is ``BOS a b BOS`` with documents ``0 0 0 1``, and the row at 4 is ``BOS c BOS ...``.
@@ -162,13 +176,15 @@ class TokenStream:
             words[:, 1:][selected] = np.where(is_token, self.corpus.words[source], 0)
             begins[:, 1:][selected] = ~is_token
         if end is not None:
-            over = positions >= end
+            ends = np.broadcast_to(np.asarray(end)[..., None], (len(starts), 1))  # (rows, 1)
+            over = positions >= ends
             tokens[:, 1:][over] = self.pad
             words[:, 1:][over] = 0
             begins[:, 1:][over] = 0
-            begins[:, 1:][over & (positions == np.maximum(starts[:, None], end))] = 1
-            tokens[starts >= end, 0] = self.pad  # a row past the end is all pads, one document
-            begins[starts >= end] = 0
+            begins[:, 1:][over & (positions == np.maximum(starts[:, None], ends))] = 1
+            beyond = starts >= ends[:, 0]
+            tokens[beyond, 0] = self.pad  # a row past its end is all pads, one document
+            begins[beyond] = 0
         documents = np.cumsum(begins, axis=1, dtype=np.int32)
         return TokenBatch(torch.from_numpy(tokens), torch.from_numpy(documents), torch.from_numpy(words))
 

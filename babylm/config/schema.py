@@ -55,8 +55,13 @@ class CorpusConfig:
     cleaning: list[str] = field(default_factory=list)
     """Names of cleaning functions, applied in this order; empty for official corpora. Those for CHAT transcripts,
     subtitles and Gutenberg's frames (``babylm/corpora/formats.py``) come first, then ``babylm/corpora/cleaning.py``."""
+    documents: Literal["blocks", "lines"] = "blocks"
+    """A document is a block between blank lines (``blocks``) or each line (``lines``); of held-out text too."""
     document_words: int = number(1000, "[8, 1e9]")
     """Longer documents are cut, at line ends if there are any, into documents of at most this many words."""
+    rows: Literal["anywhere", "lines"] = "anywhere"
+    """Rows of training text are cut anywhere, or end at the last line end that fits and begin with a line (``lines``):
+    each word is still read once an epoch, and the rest of a row is padding."""
     prepared: str = "corpora/prepared"
     """Folder of packed corpora, one sub-folder per fingerprint."""
 

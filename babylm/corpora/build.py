@@ -98,6 +98,8 @@ def fingerprint_parts(corpus: CorpusConfig, tokenizer: TokenizerConfig, source: 
         "corpus": source.identity,
         "cleaning": list(corpus.cleaning),
         "document_words": corpus.document_words,
+        # Named only if it is not the default: corpora prepared before the setting existed are still right.
+        **({"documents": corpus.documents} if corpus.documents != "blocks" else {}),
         "tokenizer": settings,
     }
 

@@ -34,8 +34,11 @@ def split_documents(lines: Iterable[str], limit: int) -> Iterator[str]:
     return (text for text, _ in split_lines(((line, False) for line in lines), limit))
 
 
-def split_lines(lines: Iterable[tuple[str, bool]], limit: int) -> Iterator[tuple[str, bool]]:
-    """The documents, each with whether it ends within a line; ``lines`` as `textfiles.read_lines` gives them."""
+def split_lines(lines: Iterable[tuple[str, bool]], limit: int, every_line: bool = False) -> Iterator[tuple[str, bool]]:
+    """The documents, each with whether it ends within a line; ``lines`` as `textfiles.read_lines` gives them.
+
+    ``every_line``: each line that holds a word is a document.
+    """
     block: list[str] = []
     words = 0
     heading_only = False
@@ -48,7 +51,7 @@ def split_lines(lines: Iterable[tuple[str, bool]], limit: int) -> Iterator[tuple
             begun = line
             continue
         heading = line.startswith("= ") and is_heading(line.rstrip())
-        full = words + in_line > limit
+        full = words + in_line > limit or every_line
         if block and (heading or full or (in_line == 0 and not heading_only)):
             yield "\n".join(block), False
             block, words = [], 0

@@ -2,7 +2,8 @@
 
 A source streams documents: no corpus is ever held in memory. The official files have no document marks,
 so a document is a block between blank lines, a wiki heading opens a new one, and what is longer than
-``document_words`` is cut at line ends. Words are never lost, doubled or joined by any of it.
+``document_words`` is cut at line ends; or each line is a document (``corpus.documents=lines``). Words are
+never lost, doubled or joined by any of it.
 """
 
 from __future__ import annotations
@@ -72,12 +73,14 @@ def read(config: CorpusConfig) -> Source:
 
         hub.download(config.hub_dataset, folder)
         listing = textfiles.find(folder, "corpus.path", without=without)
-    return _from_files(listing, config.document_words)
+    return _from_files(listing, config.document_words, config.documents)
 
 
-def held_out(path: str | Path, document_words: int = 1000, key: str = "corpus.dev, corpus.test") -> Source:
+def held_out(
+    path: str | Path, document_words: int = 1000, documents: str = "blocks", key: str = "corpus.dev, corpus.test"
+) -> Source:
     """The text of ``corpus.dev`` or ``corpus.test``: a file, or all visible text files of a folder."""
-    return _from_files(textfiles.find(Path(path), key, held_out=True), document_words)
+    return _from_files(textfiles.find(Path(path), key, held_out=True), document_words, documents)
 
 
 def check_held_out(config: CorpusConfig, source: Source) -> None:
@@ -88,7 +91,7 @@ def check_held_out(config: CorpusConfig, source: Source) -> None:
         path = getattr(config, key)
         if path is None:
             continue
-        text = held_out(path, config.document_words, f"corpus.{key}")
+        text = held_out(path, config.document_words, config.documents, f"corpus.{key}")
         for file in text.files:
             if file.sha256 in trained:
                 raise ValueError(
@@ -117,7 +120,8 @@ def _toy(config: CorpusConfig) -> Source:
     def stream(lines: LineFilter | None) -> Iterator[Document]:
         for document in write():
             whole = ((line, False) for line in document.text.split("\n"))
-            for text, continues in split_lines(lines(whole) if lines else whole, config.document_words):
+            read = lines(whole) if lines else whole
+            for text, continues in split_lines(read, config.document_words, config.documents == "lines"):
                 yield Document(document.source, text, continues)
 
     return Source((), identity, stream)
@@ -141,14 +145,15 @@ def _microlanguage(config: CorpusConfig) -> Source:
     return Source((), identity, stream)
 
 
-def _from_files(listing: textfiles.Listing, document_words: int) -> Source:
+def _from_files(listing: textfiles.Listing, document_words: int, documents: str) -> Source:
     files = tuple(SourceFile(name, path, *textfiles.digest(path)) for name, path in sorted(listing.files.items()))
     identity = {"files": [[file.name, file.bytes, file.sha256] for file in files]}
 
     def stream(lines: LineFilter | None) -> Iterator[Document]:
         for file in files:
             whole = textfiles.read_lines(file.path)
-            for text, continues in split_lines(lines(whole) if lines else whole, document_words):
+            read = lines(whole) if lines else whole
+            for text, continues in split_lines(read, document_words, documents == "lines"):
                 yield Document(file.name, text, continues)
 
     notes = [*listing.notes, *(f"{file.path} is empty" for file in files if file.bytes == 0)]

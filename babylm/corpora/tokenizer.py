@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from babylm import files, places
@@ -149,6 +151,12 @@ def _other_forms(path: Path) -> str:
 def size(tokenizer: Tokenizer) -> int:
     """The number that every token id is below. Of a user's tokenizer, some ids may have no entry."""
     return max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1
+
+
+def line_ends(folder: Path) -> NDArray[np.bool_]:
+    """(vocabulary,) whether a line ends with the token: it holds a newline."""
+    tokenizer = load(folder)
+    return np.array(["\n" in tokenizer.decode([i], skip_special_tokens=True) for i in range(size(tokenizer))])
 
 
 def special_ids(folder: Path) -> dict[str, int]:

@@ -15,6 +15,8 @@ NOT_IDENTITY = ("submission", "interaction", "checkpoints", "name", "training", 
 """Sections that do not change what is learnt (but for training.precision, .attention and .deterministic)."""
 CORPUS_PATHS = ("path", "prepared", "dev", "test", "hub_dataset")
 """Where text is found does not change what is learnt: the fingerprint identifies the training text."""
+NEWER = {"documents": "blocks", "rows": "anywhere"}
+"""Settings of the corpus that older runs lack, with what they did: named only if they say something else."""
 NOT_LEARNT_FROM = {"endpoint": ("url", "key_variable", "timeout", "retries", "concurrency"), "teaching": ("cache",)}
 """Settings of an interaction that say how a teacher is reached, not what it is asked: a server may move."""
 
@@ -25,7 +27,7 @@ def identity(
     """What must be equal for a run to be continued, as flat keys; of an interaction its section too."""
     sections = configuration.as_dict(config)
     parts = {key: value for key, value in sections.items() if key not in NOT_IDENTITY}
-    parts["corpus"] = {k: v for k, v in parts["corpus"].items() if k not in CORPUS_PATHS}
+    parts["corpus"] = {k: v for k, v in parts["corpus"].items() if k not in CORPUS_PATHS and NEWER.get(k) != v}
     parts["training"] = {k: sections["training"][k] for k in ("precision", "attention", "deterministic")}
     if interaction:
         parts["interaction"] = {

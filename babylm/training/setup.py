@@ -10,7 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from babylm import config as configuration
@@ -163,7 +165,8 @@ def build_parts(
     objective = objectives.build(config.objective, special)
     vocabulary = tokenizer.load(corpus.tokenizer_folder).get_vocab()
     objective.open(RunFacts(config.track, corpus.fingerprint, vocabulary))
-    stream = TokenStream(corpus, bos=special.bos, pad=special.pad, seed=config.seed)
+    line_ends = _line_ends(config, corpus, make_feed is not None)
+    stream = TokenStream(corpus, bos=special.bos, pad=special.pad, seed=config.seed, line_ends=line_ends)
     initial = _initial_weights(config, corpus, shape) if config.init_from is not None else None
     sha256 = initial.sha256 if initial is not None else None
     identity = opening.identity(config, corpus.fingerprint, sha256, interaction=make_feed is not None)
@@ -186,6 +189,21 @@ def build_parts(
         )
     )
     return Parts(special, shape, objective, feed, initial, identity, earlier)
+
+
+def _line_ends(config: Config, corpus: PackedCorpus, interaction: bool) -> NDArray[np.bool_] | None:
+    """Which tokens end a line, for rows that begin with lines; None for rows that begin anywhere."""
+    if config.corpus.rows == "anywhere":
+        return None
+    if interaction:
+        raise ValueError("corpus.rows=lines: the corpus rows of an interaction begin anywhere; leave corpus.rows out")
+    line_ends = tokenizer.line_ends(corpus.tokenizer_folder)
+    if not line_ends.any() and config.corpus.documents != "lines":
+        raise ValueError(
+            "corpus.rows=lines: no token of this tokenizer holds a newline, so the ends of lines are lost; set "
+            "corpus.documents=lines too, or use another tokenizer.path"
+        )
+    return line_ends
 
 
 def open_run(

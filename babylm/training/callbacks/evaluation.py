@@ -128,7 +128,8 @@ def held_out(setup: TrainingSetup, which: str) -> HeldOutText | None:
     path = getattr(setup.config.corpus, which)
     if path is None:
         return None
-    source = sources.held_out(path, setup.config.corpus.document_words)
+    corpus = setup.config.corpus
+    source = sources.held_out(path, corpus.document_words, corpus.documents)
     encoded = encoding.encode(tokenizer.load(setup.corpus.tokenizer_folder), source.documents())
     special = setup.special
     longest = setup.config.phases[-1].sequence_length
