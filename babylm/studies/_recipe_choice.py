@@ -111,6 +111,8 @@ def read_trial(measurements: Measurements, changes: tuple[str, ...], seed: int) 
 def choose(trials: Sequence[Trial], modes: Sequence[str]) -> Trial:
     """The trial with the smallest mean loss over ``modes``; of those within `CLOSE` of it, the best on the fast suite.
 
+    Without ``modes`` the fast suite alone decides.
+
     >>> near = Trial(("a",), {"causal": 3.0}, {"causal": {"blimp": 0.6}})
     >>> better_suite = Trial(("b",), {"causal": 3.005}, {"causal": {"blimp": 0.7}})
     >>> choose([near, better_suite], ["causal"]).changes
@@ -119,10 +121,10 @@ def choose(trials: Sequence[Trial], modes: Sequence[str]) -> Trial:
     Raises:
         ValueError: None of them has a loss.
     """
-    finished = [trial for trial in trials if all(mode in trial.loss for mode in modes)]
+    finished = [trial for trial in trials if trial.loss and all(mode in trial.loss for mode in modes)]
     if not finished:
         raise ValueError(f"no run of {[list(trial.changes) for trial in trials]} came to its end")
-    losses = [mean(trial.loss[mode] for mode in modes) for trial in finished]
+    losses = [mean(trial.loss[mode] for mode in modes) if modes else 0.0 for trial in finished]
     close = [trial for trial, loss in zip(finished, losses, strict=True) if loss <= min(losses) + CLOSE]
     return max(close, key=lambda trial: trial.fast_mean)
 

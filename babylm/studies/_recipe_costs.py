@@ -43,7 +43,8 @@ def run_cost(scale: Scale, overrides: Sequence[str]) -> Cost:
     fields.pop("preset")
     shape = BabyLMConfig(**fields, vocab_size=config.tokenizer.vocab_size)
     head_fraction = config.objective.head_fraction(0.5)  # it is linear, so this is its mean
-    tokens = (config.budget.words or (config.budget.epochs or 10) * WORDS) * TOKENS_PER_WORD
+    words = scale.sample_words or WORDS
+    tokens = (config.budget.words or (config.budget.epochs or 10) * words) * TOKENS_PER_WORD
     begins = [0.0, *(phase.until for phase in config.phases)]
     per_token = sum(
         (phase.until - begin) * training_flops_per_token(shape, phase.sequence_length, head_fraction)

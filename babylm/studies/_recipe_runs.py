@@ -13,7 +13,9 @@ from typing import Any
 
 from babylm import config as configuration
 from babylm import files, registry
+from babylm.config.schema import CorpusConfig
 from babylm.console import Log
+from babylm.corpora import sources, word_count
 from babylm.runs import Run
 from babylm.studies import _training
 from babylm.studies._recipe_scales import Scale
@@ -25,9 +27,30 @@ SPEED_FACTS = {"tokens_per_second": "tokens per second", "mfu": "MFU", "seconds_
 """Key of the benchmark's file -> measure."""
 
 
+def sample_text(scale: Scale, experiment: Path, overrides: Sequence[str]) -> list[str]:
+    """The override by which runs read a sample of the text, which is written once; empty if they read all of it."""
+    if not scale.sample_words:
+        return []
+    folder = experiment / "sample"
+    if not folder.is_dir():
+        corpus = configuration.load(ROOT / scale.config, [*scale.common, *overrides]).corpus
+        source = sources.read(CorpusConfig(path=corpus.path))
+        every = max(1, sum(word_count.count(document.text) for document in source.documents()) // scale.sample_words)
+        texts: dict[str, list[str]] = {}
+        for number, document in enumerate(source.documents()):
+            if number % every == 0:
+                texts.setdefault(document.source, []).append(document.text)
+        with files.atomic_folder(folder) as work:
+            for name, documents in texts.items():
+                files.write_text(work / f"{name}.train", "\n\n".join(documents) + "\n")
+    return [f"corpus.path={folder}"]
+
+
 def folders(scale: Scale, experiment: Path) -> list[str]:
     """Overrides that put runs (and, in miniature, all text) into the experiment's folder."""
     overrides = [f"checkpoints={experiment / 'runs'}"]
+    if scale.sample_words:
+        overrides.append(f"corpus.prepared={experiment / 'prepared'}")
     if scale.config == "configs/smoke.yaml":
         held_out = experiment / "dev.txt"
         if not held_out.is_file():
@@ -69,7 +92,8 @@ def train(piece: Piece, scale: Scale, name: str, overrides: Sequence[str]) -> li
     Raises:
         TimeUp: A signal stopped the run, and its state is saved.
     """
-    words = [*scale.common, *folders(scale, piece.folder), *overrides, f"seed={piece.seed}", f"name={name}"]
+    words = [*scale.common, *folders(scale, piece.folder), *overrides]
+    words += [*sample_text(scale, piece.folder, overrides), f"seed={piece.seed}", f"name={name}"]
     run = _training.train(piece, configuration.load(ROOT / scale.config, words))
     losses = {key: value for line in run.metrics for key, value in line.items() if key.startswith("dev/")}
     speeds = [line["tokens_per_second"] for line in run.metrics if "tokens_per_second" in line]

@@ -1,10 +1,12 @@
-"""What a recipe search is made of: questions, values, runs, and how they are scored; for one GPU and in miniature."""
+"""What a recipe search is made of: questions, values, runs, how they are scored; for a GPU, a CPU core, in miniature."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 BOTH, CAUSAL = ("causal", "masked"), ("causal",)
+SUITE: tuple[str, ...] = ()
+"""No mode: the fast suite alone decides, as the values change what the held-out loss means."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,10 @@ class Scale:
     """Scores a run that is compared, and each revision of a final one."""
     full: tuple[tuple[str, ...], ...]
     """Score a final run."""
+    backends: tuple[str, ...] = ("causal", "mntp")
+    """How the fast suite scores a run that is compared."""
+    sample_words: int = 0
+    """Runs read every k-th document of the text, about this many words; 0: all of it."""
 
 
 GPU = Scale(
@@ -92,4 +98,29 @@ SMOKE = Scale(
     fast=("tasks=toy_pairs", "limit=5"),
     full=(("tasks=toy_pairs", "suite=full", "revisions=main", "limit=10"),),
 )
-SCALES = {"gpu": GPU, "smoke": SMOKE}
+CPU = Scale(
+    config="configs/laptop.yaml",
+    common=(
+        *("track=free", "corpus.dev=corpora/strict_small/dev", "training.log_every=50", "tokenizer.vocab_size=4096"),
+        *("model.preset=smoke", "model.dropout=0.0", "milestones=[800_000]"),
+        "phases=[{sequence_length: 128, tokens_per_step: 1024}]",
+    ),
+    compare=("budget.epochs=4", "training.revisions=none", "evaluation.held_out_loss_when=end"),
+    questions=(
+        # Decay acts by rate x decay x steps: 3.2 here is what 0.4 is in the 9,690 steps of strict_small.yaml.
+        Question("weight decay", "optimizer.weight_decay", ("0.1", "0.05", "0.2", "0.4", "0.8", "3.2")),
+        Question("where rows begin", "corpus.rows", ("anywhere", "lines")),
+        Question("what a document is", "corpus.documents", ("blocks", "lines"), SUITE),
+        Question("share of causal rows", "objective.causal_ratio", ("0.5", "0.75", "0.875")),
+        Question("dropout", "model.dropout", ("0.0", "0.1")),
+    ),
+    final=("budget.epochs=4",),
+    speed={},
+    compiled=(),
+    speed_options=(),
+    fast=("suite=fast", "tasks=blimp,supplement"),
+    full=(),
+    backends=("causal",),
+    sample_words=200_000,
+)
+SCALES = {"gpu": GPU, "cpu": CPU, "smoke": SMOKE}

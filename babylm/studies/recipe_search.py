@@ -31,8 +31,9 @@ STAGES = ("speed", "compare", "final", "score")
 class Settings(StudyConfig):
     """The settings of a recipe search."""
 
-    scale: Literal["smoke", "gpu"] = "smoke"
-    """``gpu``: strict-small on one GPU; ``smoke``: every stage in miniature on a CPU, with the bundled text."""
+    scale: Literal["smoke", "cpu", "gpu"] = "smoke"
+    """``gpu``: strict-small on one GPU; ``cpu``: the same questions with a 1M model on 200k words of it, on one core;
+    ``smoke``: every stage in miniature, with the bundled text."""
     stages: list[str] = field(default_factory=lambda: list(STAGES))
     """Which of speed, compare, final and score are run; final and score need what comes before them."""
     changes: list[str] = field(default_factory=list)
@@ -75,6 +76,9 @@ def next_conditions(measurements: Measurements, settings: Settings) -> list[Cond
     if state.open_trials:
         return [_compare(settings, changes, first, state.open_question) for changes in state.open_trials]
     name = choice.condition_name(state.best)
+    recipe = choice.condition_name(())
+    if missing := [seed for seed in others if not measurements.has_run(recipe, seed)]:
+        return [_compare(settings, (), missing, "seed")]
     if missing := [seed for seed in others if not measurements.has_run(name, seed)]:
         return [_compare(settings, state.best, missing, "seed")]
     if not {"final", "score"} & set(settings.stages):
@@ -181,7 +185,7 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
         case "compare":
             name = f"c-{piece.key}"
             measured = runs.train(piece, scale, name, overrides)
-            for backend in choice.BACKENDS:
+            for backend in scale.backends:
                 words = [*piece.settings["fast"], "revisions=main"]
                 scores = runs.score(piece.folder / "runs" / name, words, backend, piece.log)
                 measured += [piece.measurement(score, task, f"fast {backend}") for task, score in scores.items()]
@@ -219,7 +223,8 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
     title, remarks, draw = "Recipe search", [], None
     if set(settings.stages) - {"speed"}:
         state = choice.search(measurements, settings.parts, settings.seeds)
-        seeds = [choice.read_trial(measurements, state.best, seed) for seed in settings.seeds[1:]]
+        repeated = dict.fromkeys(((), state.best))
+        seeds = [choice.read_trial(measurements, changes, seed) for changes in repeated for seed in settings.seeds[1:]]
         rows = [*state.rows, *(choice.Row("seed", trial, False) for trial in seeds)]
         title = f"Recipe search: winner {' '.join(state.best) or 'the recipe as it is'}"
         remarks.append(f"Scored by {state.backend}, chosen on the fast suite before the final runs.")
