@@ -1,4 +1,4 @@
-"""What a recipe search is made of: questions, values, runs, how they are scored; for a GPU, a CPU core, in miniature."""
+"""What a recipe search is made of: questions, values, runs, their scores; for a GPU, a CPU core, in miniature."""
 
 from __future__ import annotations
 
