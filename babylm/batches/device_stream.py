@@ -41,12 +41,14 @@ class DeviceStream:
         self.words = torch.from_numpy(np.array(corpus.words, dtype=np.uint8)).to(device)
         self._window = lru_cache(maxsize=4)(self._window_of)
 
-    def rows(self, starts: NDArray[np.int64], length: int, end: NDArray[np.int64]) -> TokenBatch:
+    def rows(self, starts: NDArray[np.int64], length: int, end: int | NDArray[np.int64]) -> TokenBatch:
         """The rows of ``length`` tokens at ``starts``, on the device; positions from the row's ``end`` on are pads."""
         stream, epoch = self.stream, self.stream.epoch_length
         first, last = int(starts.min()) // epoch, (int(starts.max()) + length - 2) // epoch
         document_starts, first_tokens = self._window(first, last)  # (documents of these epochs,) each
-        begin, ends = self._to_device(np.stack([starts, end]))[:, :, None]  # (rows, 1) each
+        begin, ends = self._to_device(np.stack([starts, np.broadcast_to(end, starts.shape)]))[
+            :, :, None
+        ]  # (rows, 1) each
         positions = begin + torch.arange(length - 1, device=self.device)  # (rows, length - 1), as are all below
         rank = torch.searchsorted(document_starts, positions, right=True) - 1  # which document
         inside = positions - document_starts[rank]  # 0 is its BOS, i its token i - 1

@@ -194,6 +194,9 @@ class TrainingConfig:
     (``babylm/training/attention_backend.py``)."""
     compile: bool = False
     """Compile the model's blocks and the loss with torch.compile, for training alone."""
+    cuda_graphs: Literal["auto", True, False] = False
+    """Capture each phase's step as a CUDA graph and replay it; ``auto``: where that is possible, with a line that says
+    why not elsewhere. The capture has not been run on a GPU yet."""
     compile_cache: str = "checkpoints/.compiled"
     """Cache folder of compiled code, unless ``TORCHINDUCTOR_CACHE_DIR`` names one."""
     corpus_on_device: Literal["auto", True, False] = "auto"

@@ -193,7 +193,7 @@ class BabyLMModel(BabyLMPreTrainedModel):
         # Positions count from the start of the row, not of the document: only differences within a document matter.
         positions = torch.arange(input_ids.shape[1], device=input_ids.device)[None]  # (1, T)
         hidden, _ = self.forward_layers(hidden, layout, positions)
-        return hidden if layout.order is None else hidden[layout.order.argsort()]
+        return hidden if layout.back is None else hidden[layout.back]
 
     def forward_layers(
         self,

@@ -92,7 +92,8 @@ def masked(
     document_ids: Tensor,
     words: Tensor,
     uniforms: Tensor,
-    rate: float,
+    rate: float | Tensor,
+    most: float,
     config: MaskingSettings,
     special: SpecialTokens,
 ) -> tuple[Tensor, Targets]:
@@ -100,14 +101,15 @@ def masked(
 
     Each row masks ``rate`` of its candidates (all tokens but BOS and pads), rounded, to the token (with whole words: in
     the mean, see `_select_masked`). The weights of a row's targets are equal and add up to its number of candidates,
-    which is 1/rate each up to rounding: a masked row weighs what a causal one weighs.
+    which is 1/rate each up to rounding: a masked row weighs what a causal one weighs. The number of targets per row
+    follows from ``most``, the largest rate.
     """
     candidates = (tokens != special.bos) & (tokens != special.pad)  # (rows, length) bool
     candidates[:, 0] = False  # MNTP predicts from the position before, and there is none
     priority, unit = _span_priority(document_ids, words, uniforms[:, 0], uniforms[:, 1], config)
     coin = uniforms[:, 2, :1]  # the first position is never a candidate, so its third uniform is free
     slack = WORD_SLACK if config.whole_words else 0
-    positions, taken = _select_masked(priority, unit, candidates, coin, rate, slack)  # (rows, targets) each
+    positions, taken = _select_masked(priority, unit, candidates, coin, rate, most, slack)  # (rows, targets) each
     count = candidates.sum(1, keepdim=True)
     weights = taken * (count / taken.sum(1, keepdim=True).clamp(min=1))
     targets = tokens.gather(1, positions).where(taken, 0)
@@ -154,7 +156,7 @@ def _span_priority(
 
 
 def _select_masked(
-    priority: Tensor, unit: Tensor, candidates: Tensor, coin: Tensor, rate: float, slack: int
+    priority: Tensor, unit: Tensor, candidates: Tensor, coin: Tensor, rate: float | Tensor, most: float, slack: int
 ) -> tuple[Tensor, Tensor]:
     """Select the best-ranked ``rate * candidates`` positions of each row.
 
@@ -167,7 +169,7 @@ def _select_masked(
     """
     length = priority.shape[1]
     share = (rate * candidates.sum(1, keepdim=True)).round().long()  # (rows, 1): how many to take
-    count = min(length, round(rate * (length - 1)) + slack)
+    count = min(length, round(most * (length - 1)) + slack)
     # Tokens of one span have one priority. A second coin says from which end the span is cut: always the same end would
     # favour the tokens that can only be at that end, those after a BOS. Uniforms are multiples of 2**-24, so ties are
     # broken by less than their distance.

@@ -34,6 +34,14 @@ class Causal(Objective):
         targets = _masking.causal(batch.tokens, batch.document_ids, self.special)
         return _whole(batch, batch.tokens, targets, torch.zeros(rows, dtype=torch.bool), masked=False)
 
+    def can_replay(self) -> bool:
+        """See `Objective.can_replay`."""
+        return _is_unchanged(self, Causal)
+
+    def corrupt_at(self, batch: TokenBatch, uniforms: Tensor, rate: float | Tensor, most: float) -> MaskedBatch:
+        """See `Objective.corrupt_at`; there is no rate."""
+        return self.corrupt(batch, uniforms, 0.0)
+
 
 class Masked(Objective):
     """Every row is masked by random spans whose share follows the schedule of the mask rate."""
@@ -44,10 +52,22 @@ class Masked(Objective):
 
     def corrupt(self, batch: TokenBatch, uniforms: Tensor, progress: float) -> MaskedBatch:
         """See `Objective.corrupt`; ``progress`` (0 to 1) sets the mask rate."""
+        rate = self.mask_rate_at(progress)
+        return self.corrupt_at(batch, uniforms, rate, rate)
+
+    def can_replay(self) -> bool:
+        """See `Objective.can_replay`."""
+        return _is_unchanged(self, Masked)
+
+    def mask_rate_at(self, progress: float) -> float:
+        """See `Objective.mask_rate_at`."""
+        return self.config.mask_rate_at(progress)
+
+    def corrupt_at(self, batch: TokenBatch, uniforms: Tensor, rate: float | Tensor, most: float) -> MaskedBatch:
+        """See `Objective.corrupt_at`."""
         rows, _ = batch.shape
-        rate = self.config.mask_rate_at(progress)
         tokens, targets = _masking.masked(
-            batch.tokens, batch.document_ids, batch.words, uniforms, rate, self.config, self.special
+            batch.tokens, batch.document_ids, batch.words, uniforms, rate, most, self.config, self.special
         )
         return _whole(batch, tokens, targets, torch.ones(rows, dtype=torch.bool), masked=True)
 
@@ -110,6 +130,24 @@ class Hybrid(Objective):
 
     def corrupt(self, batch: TokenBatch, uniforms: Tensor, progress: float) -> MaskedBatch:
         """See `Objective.corrupt`. The targets of the causal rows come first, then those of the masked ones."""
+        rate = self.mask_rate_at(progress)
+        return self.corrupt_at(batch, uniforms, rate, rate)
+
+    def can_replay(self) -> bool:
+        """See `Objective.can_replay`."""
+        return _is_unchanged(self, Hybrid)
+
+    @property
+    def row_period(self) -> int:
+        """See `Objective.row_period`: the denominator of the ratio."""
+        return self.ratio.denominator
+
+    def mask_rate_at(self, progress: float) -> float:
+        """See `Objective.mask_rate_at`."""
+        return self.config.mask_rate_at(progress)
+
+    def corrupt_at(self, batch: TokenBatch, uniforms: Tensor, rate: float | Tensor, most: float) -> MaskedBatch:
+        """See `Objective.corrupt_at`."""
         rows, length = batch.shape
         bidirectional, causal_rows, masked_rows = self.row_modes(batch.first_row, rows, batch.tokens.device)
         next_tokens = _masking.causal(batch.tokens[causal_rows], batch.document_ids[causal_rows], self.special)
@@ -118,7 +156,8 @@ class Hybrid(Objective):
             batch.document_ids[masked_rows],
             batch.words[masked_rows],
             uniforms[masked_rows],
-            self.config.mask_rate_at(progress),
+            rate,
+            most,
             self.config,
             self.special,
         )
@@ -141,6 +180,12 @@ class Hybrid(Objective):
     def validation_modes(self) -> Mapping[str, Objective]:
         """Causal and masked prediction, each over all rows."""
         return {"causal": Causal(self.config, self.special), "masked": Masked(self.config, self.special)}
+
+
+def _is_unchanged(objective: Objective, kind: type[Objective]) -> bool:
+    """Whether nothing of what a step computes is overridden by a subclass of ``kind``."""
+    names = ("corrupt", "corrupt_at", "loss", "after_step", "prepare")
+    return all(getattr(type(objective), name) is getattr(kind, name) for name in names)
 
 
 def _whole(

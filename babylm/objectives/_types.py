@@ -194,6 +194,26 @@ class Objective:
         """Corrupt ``batch``: a deterministic function of the arguments. ``uniforms``: those of the batch's rows."""
         raise NotImplementedError
 
+    def can_replay(self) -> bool:
+        """Whether all steps of a phase are the same operations (`corrupt_at`), so that a GPU can replay them."""
+        return False
+
+    @property
+    def row_period(self) -> int:
+        """Rows after which the pattern of modes repeats."""
+        return 1
+
+    def mask_rate_at(self, progress: float) -> float:
+        """The share of masked tokens at ``progress``; 0 if nothing is masked."""
+        return 0.0
+
+    def corrupt_at(self, batch: TokenBatch, uniforms: Tensor, rate: float | Tensor, most: float) -> MaskedBatch:
+        """`corrupt` at a mask rate, which may be a tensor () on the device; ``most``: the largest rate of the phase.
+
+        The number of targets follows from ``most``: those beyond the rate's own have the weight 0.
+        """
+        raise NotImplementedError
+
     def loss(self, model: Model, batch: MaskedBatch) -> Loss:
         """Weighted sum over targets of nll + z_loss * log_z²; metrics by kind of target, and ``z``, the mean of log_z².
 

@@ -29,6 +29,8 @@ CPU_NUMBERS = 1 << 20
 class Muon(Optimizer):
     """Groups with ``momentum`` are stepped by Muon, the others by Adam with decoupled decay.
 
+    ``lr`` and ``momentum`` may be tensors () on the device, for steps that are captured once and replayed.
+
     Muon groups: ``lr``, ``momentum``, ``weight_decay`` (times lr), ``normalized``, ``cautious``, ``beta2`` (decay of
     the neurons' mean squares), ``newton_schulz_steps``. Adam groups: ``lr``, ``betas``, ``eps``, ``weight_decay``.
     State is tensors only and loads with ``weights_only``.
@@ -63,27 +65,48 @@ class Muon(Optimizer):
                     state["mean_square"] = parameter.new_zeros(max(rows, columns))
         gradients = [p.grad for p in parameters if p.grad is not None]
         momenta = [s["momentum_buffer"] for s in states]
-        torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
-        nesterov = torch._foreach_lerp(gradients, momenta, group["momentum"])
+        nesterov = _nesterov(momenta, gradients, group["momentum"])
         directions = orthogonalize(torch.stack(nesterov), group["newton_schulz_steps"])  # (n, rows, columns)
 
         # An orthogonal map to more dimensions shrinks root mean squares by sqrt(columns / rows): undo that.
         scale = torch.full((1, 1, 1), max(1.0, rows / columns) ** 0.5, device=directions.device)
         if group["normalized"]:
             scale = scale * _equal_lengths(directions, [s["mean_square"] for s in states], group["beta2"])
-        updates = list((directions * scale).unbind())
-        decay = group["lr"] * group["weight_decay"]
-        if decay and group["cautious"]:
-            # Per weight: 0 if update and weight have opposite signs, else 1. As sign(u w) in {-1, 0, 1}, plus 1, at
-            # most 1: without booleans, which would have to be converted.
-            agree = torch._foreach_mul(updates, parameters)
-            torch._foreach_sign_(agree)
-            torch._foreach_add_(agree, 1.0)
-            torch._foreach_clamp_max_(agree, 1.0)
+        _update(parameters, list((directions * scale).unbind()), group)
+
+
+def _nesterov(momenta: list[Tensor], gradients: list[Tensor], momentum: float | Tensor) -> list[Tensor]:
+    """Update the running means of the gradients; returns them moved on towards the gradients (Nesterov's momentum)."""
+    if isinstance(momentum, Tensor):
+        torch._foreach_lerp_(momenta, gradients, [1 - momentum] * len(momenta))
+        return list(torch._foreach_lerp(gradients, momenta, [momentum] * len(momenta)))
+    torch._foreach_lerp_(momenta, gradients, 1 - momentum)
+    return list(torch._foreach_lerp(gradients, momenta, momentum))
+
+
+def _update(parameters: list[Tensor], updates: list[Tensor], group: dict[str, Any]) -> None:
+    """Subtract lr times the updates, which are overwritten if lr is a tensor, and the decay."""
+    lr, weight_decay = group["lr"], group["weight_decay"]
+    decay = lr * weight_decay
+    if weight_decay and group["cautious"]:
+        # Per weight: 0 if update and weight have opposite signs, else 1. As sign(u w) in {-1, 0, 1}, plus 1, at
+        # most 1: without booleans, which would have to be converted.
+        agree = torch._foreach_mul(updates, parameters)
+        torch._foreach_sign_(agree)
+        torch._foreach_add_(agree, 1.0)
+        torch._foreach_clamp_max_(agree, 1.0)
+        if isinstance(decay, Tensor):
+            torch._foreach_mul_(agree, decay)
+            torch._foreach_addcmul_(parameters, parameters, agree, value=-1.0)
+        else:
             torch._foreach_addcmul_(parameters, parameters, agree, value=-decay)
-        elif decay:
-            torch._foreach_mul_(parameters, 1 - decay)
-        torch._foreach_add_(parameters, updates, alpha=-group["lr"])
+    elif weight_decay:
+        torch._foreach_mul_(parameters, 1 - decay)
+    if isinstance(lr, Tensor):
+        torch._foreach_mul_(updates, lr)
+        torch._foreach_sub_(parameters, updates)
+    else:
+        torch._foreach_add_(parameters, updates, alpha=-lr)
 
 
 def _buckets(parameters: list[Tensor]) -> Iterator[list[Tensor]]:

@@ -18,12 +18,14 @@ from torch import Tensor
 
 from babylm import optimizers, schedules
 from babylm.batches.feed import Feed, TokenBatch
+from babylm.batches.plan import Plan
 from babylm.config.schema import OptimizerConfig, ScheduleConfig
 from babylm.models.modeling_babylm import BabyLMForCausalLM
 from babylm.objectives import Loss, Objective
 from babylm.randomness import Purpose, derive_seed, seed_generators
 from babylm.training.errors import NonFiniteError
 from babylm.training.nonfinite import NonFiniteGuard
+from babylm.training.replay import StepReplay
 from babylm.weight_averaging import WeightAverage
 
 
@@ -49,6 +51,8 @@ class Pretraining(L.LightningModule):
         self.grad_norm: Tensor | None = None
         self.guard: NonFiniteGuard | None = None
         self._guarded_from = 0
+        self.replay: StepReplay | None = None
+        """Makes whole steps if set (`replay_steps`)."""
         self._parameters_clipped: list[torch.nn.Parameter] | None = None
         self._sums: dict[tuple[str, ...], Tensor] = {}
         """Loss parts since the last `pop_metrics`: names -> (2 * names,) float64, sums and counts, on the device."""
@@ -63,12 +67,47 @@ class Pretraining(L.LightningModule):
 
     def training_step(self, batch: TokenBatch, batch_idx: int = 0) -> Tensor:
         """This batch's part of the step's loss, scaled so that Lightning's averages over batches and ranks are sums."""
+        if self.replay is not None:
+            return self._replayed_step(batch)
         loss = self.batch_loss(batch)
-        self._add(loss.metrics)
+        self._add(tuple(loss.metrics), torch.stack([value for pair in loss.metrics.values() for value in pair]))
         return loss.total * (self.trainer.accumulate_grad_batches * self.trainer.world_size / batch.divisor)
+
+    def replay_steps(self) -> None:
+        """Make whole steps by `StepReplay`: Lightning's backward, clipping and optimizer then find nothing to do."""
+        assert isinstance(self.feed, Plan)
+        self.replay = StepReplay(
+            self.feed,
+            self.objective,
+            lambda masked: self.objective.loss(self.network, masked),
+            lambda: self._clip(deferred=True)[0],
+            lambda: self.guard.revert() if self.guard is not None else None,
+        )
+
+    def _replayed_step(self, batch: TokenBatch) -> Tensor:
+        """The loss of a step that is complete, without gradient."""
+        assert self.replay is not None
+        optimizer = self.optimizers()
+        assert isinstance(optimizer, LightningOptimizer)
+        made = self.replay.run(batch, self._draw(batch), optimizer.optimizer)
+        assert made.metrics is not None
+        assert made.loss is not None
+        self._add(made.names, made.metrics)
+        self.grad_norm = made.norm
+        return made.loss
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Lightning's backward; of a replayed step there is none left to make."""
+        if self.replay is None:
+            super().backward(loss, *args, **kwargs)
 
     def batch_loss(self, batch: TokenBatch) -> Loss:
         """The loss of a batch, a sum; its random numbers depend on seed, step and the batch's rows alone."""
+        corrupted = self.objective.corrupt(batch, self._draw(batch), self.feed.progress(batch.step))
+        return self.objective.loss(self.network, corrupted)
+
+    def _draw(self, batch: TokenBatch) -> Tensor:
+        """The uniforms of the batch's rows; torch's generators are seeded for dropout."""
         device, (rows, length) = batch.tokens.device, batch.shape
         # (step rows, uniforms, length): drawn for all rows of the step, of which each rank and accumulated batch
         # takes its slice. So the numbers do not depend on how the step is cut.
@@ -76,13 +115,10 @@ class Pretraining(L.LightningModule):
         uniforms = self.objective.draw_uniforms(batch.step_rows, length, generator)
         uniforms = uniforms[batch.offset : batch.offset + rows]
         seed_generators(derive_seed(self.seed, Purpose.DROPOUT, batch.step, batch.offset), device)
-        corrupted = self.objective.corrupt(batch, uniforms, self.feed.progress(batch.step))
-        return self.objective.loss(self.network, corrupted)
+        return uniforms
 
-    def _add(self, metrics: dict[str, tuple[Tensor, Tensor]]) -> None:
-        """Add to the sums: all names of a batch at once, as each addition is a launch."""
-        names = tuple(metrics)
-        values = torch.stack([value for pair in metrics.values() for value in pair])
+    def _add(self, names: tuple[str, ...], values: Tensor) -> None:
+        """Add the sum and count of each name, (2 * names,): all at once, as each addition is a launch."""
         self._sums[names] = self._sums[names] + values if names in self._sums else values.double()
 
     def pop_metrics(self) -> dict[str, tuple[float, float]]:
@@ -104,16 +140,26 @@ class Pretraining(L.LightningModule):
         self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
     ) -> None:
         """Clip to ``optimizer.max_grad_norm``; on a CPU, stop before the step if the norm is not finite."""
+        if self.replay is not None:
+            return
+        self.grad_norm, finite = self._clip(deferred=None)
+        if not finite:
+            self._raise_nonfinite(self.completed)
+
+    def _clip(self, deferred: bool | None) -> tuple[Tensor, bool]:
+        """Clip and check the gradients; their norm, and whether to make the step.
+
+        ``deferred``: check on the device; None: where that is faster.
+        """
         clip = self.optimizer_config.max_grad_norm or float("inf")
         if self._parameters_clipped is None:  # once: walking through the modules takes 0.2 ms
             self._parameters_clipped = [parameter for _, parameter in self.trained_parameters()]
         parameters = self._parameters_clipped
-        self.grad_norm = torch.nn.utils.clip_grad_norm_(parameters, clip)
+        norm = torch.nn.utils.clip_grad_norm_(parameters, clip)
         if self.guard is None:
-            deferred = self.grad_norm.device.type == "cuda"
+            deferred = norm.device.type == "cuda" if deferred is None else deferred
             self.guard, self._guarded_from = NonFiniteGuard(parameters, deferred), self.completed
-        if not self.guard.check(self.grad_norm):
-            self._raise_nonfinite(self.completed)
+        return norm, self.guard.check(norm)
 
     def check_finite(self) -> None:
         """Raise `NonFiniteError` if a step since the start was bad; waits for the device."""
@@ -139,7 +185,7 @@ class Pretraining(L.LightningModule):
             self.feed.progress(self.completed + 0.5),
         )
         optimizer.step(closure=optimizer_closure)
-        if self.guard is not None:
+        if self.guard is not None and self.replay is None:
             self.guard.revert()
         self.completed += 1
         self.objective.after_step(self.network, self.completed)

@@ -28,7 +28,7 @@ from babylm.models.configuration_babylm import BabyLMConfig
 from babylm.models.modeling_babylm import BabyLMForCausalLM
 from babylm.objectives import Objective, RunFacts, SpecialTokens
 from babylm.randomness import Purpose, derive_seed
-from babylm.training import extension, host_choices, opening, plan_summary, preflight
+from babylm.training import extension, host_choices, opening, plan_summary, preflight, replay
 from babylm.training.initial_weights import InitialWeights
 from babylm.training.initial_weights import describe as describe_initial
 from babylm.training.initial_weights import load as load_initial
@@ -52,6 +52,8 @@ class TrainingSetup:
     device: torch.device
     precision: str
     attention: str
+    replay: bool = False
+    """Whether steps are replayed as CUDA graphs."""
     saved: dict[str, Any] | None = None
     """The state that the run is continued from."""
     initial: InitialWeights | None = None
@@ -247,6 +249,10 @@ def open_run(
     choices = choices or host_choices.choose_for_host(config.training, device, parts.shape, length)
     log(f"precision {choices.precision}: {choices.why_precision}")
     log(f"attention {choices.attention}: {choices.why_attention}")
+    setting, problem = config.training.cuda_graphs, replay.obstacle(config, parts.objective, parts.feed, device)
+    replayed, why = replay.choose(setting, problem)
+    if setting is not False:
+        log(f"CUDA graphs {'on' if replayed else 'off'}: {why}")
     return TrainingSetup(
         config=config,
         corpus=corpus,
@@ -259,6 +265,7 @@ def open_run(
         device=device,
         precision=choices.precision,
         attention=choices.attention,
+        replay=replayed,
         saved=saved,
         initial=parts.initial,
     )

@@ -49,6 +49,8 @@ def build_module(setup: TrainingSetup) -> Pretraining:
         torch._dynamo.config.recompile_limit = 64
         torch._dynamo.config.optimize_ddp = False
         network.compile()
+    if setup.replay:
+        module.replay_steps()
     return module
 
 
