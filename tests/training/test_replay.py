@@ -52,18 +52,22 @@ VARIANTS = {
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_run_of_replayed_steps_is_the_plain_run(tmp_path, request, variant):
-    """Two phases, a falling mask rate (so padded targets), dropout, averaging: losses to 2e-4, weights to 1e-3."""
+    """Two phases, a falling mask rate (so padded targets), dropout, averaging.
+
+    In fp32 losses to 2e-4 and weights to 1e-3; in bf16, whose numbers are 4e-3 apart, losses to 5e-3 and weights to 2e-2.
+    """
+    losses_to, weights_to = (5e-3, 2e-2) if variant == "bf16" else (2e-4, 1e-3)
     plain = runs.run(tmp_path / "plain", *WHOLE, *VARIANTS[variant])
     request.getfixturevalue("replayed")
     other = runs.run(tmp_path / "replayed", *WHOLE, *VARIANTS[variant])
     one, two = losses(plain), losses(other)
     assert len(one) == len(two) > 15
     for mine, its in zip(one, two, strict=True):
-        assert its == pytest.approx(mine, rel=2e-4)
+        assert its == pytest.approx(mine, rel=losses_to)
     assert one[0][0] - one[-1][0] > 0.2, "it learns, so equality says something"
     weights = [runs.state(folder)["network"] for folder in (plain, other)]
     for name, value in weights[0].items():
-        torch.testing.assert_close(weights[1][name], value, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(weights[1][name], value, rtol=weights_to, atol=weights_to)
     groups = [runs.state(folder)["optimizer"]["param_groups"] for folder in (plain, other)]
     assert groups[0] == groups[1], "the saved state has the rates of the host"
 
