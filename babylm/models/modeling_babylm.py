@@ -26,6 +26,7 @@ from .kernels import TokenLosses
 from .layers import Linear
 from .pointer import CausalLMOutputWithItems, ItemScores
 from .positions import rotary_table  # noqa: F401
+from .row_order import row_order  # noqa: F401
 from .transformer import BabyLMModel, BabyLMPreTrainedModel
 
 

@@ -28,22 +28,29 @@ SPEED_FACTS = {"tokens_per_second": "tokens per second", "mfu": "MFU", "seconds_
 
 
 def sample_text(scale: Scale, experiment: Path, overrides: Sequence[str]) -> list[str]:
-    """The override by which runs read a sample of the text, which is written once; empty if they read all of it."""
+    """The overrides by which runs read samples of the text, written once; none if they read all of it."""
     if not scale.sample_words:
         return []
-    folder = experiment / "sample"
-    if not folder.is_dir():
-        corpus = configuration.load(ROOT / scale.config, [*scale.common, *overrides]).corpus
-        source = sources.read(CorpusConfig(path=corpus.path))
-        every = max(1, sum(word_count.count(document.text) for document in source.documents()) // scale.sample_words)
-        texts: dict[str, list[str]] = {}
-        for number, document in enumerate(source.documents()):
-            if number % every == 0:
-                texts.setdefault(document.source, []).append(document.text)
-        with files.atomic_folder(folder) as work:
-            for name, documents in texts.items():
-                files.write_text(work / f"{name}.train", "\n\n".join(documents) + "\n")
-    return [f"corpus.path={folder}"]
+    corpus = configuration.load(ROOT / scale.config, [*scale.common, *overrides]).corpus
+    words = [_sample(sources.read(CorpusConfig(path=corpus.path)), scale.sample_words, experiment / "sample")]
+    if corpus.dev is not None:
+        words.append(_sample(sources.held_out(corpus.dev), scale.dev_words, experiment / "dev"))
+    return [f"corpus.{key}={folder}" for key, folder in zip(("path", "dev"), words, strict=False)]
+
+
+def _sample(source: sources.Source, words: int, folder: Path) -> Path:
+    """The folder of every k-th document of ``source``, about ``words`` words, written unless it is there."""
+    if folder.is_dir():
+        return folder
+    every = max(1, sum(word_count.count(document.text) for document in source.documents()) // words)
+    texts: dict[str, list[str]] = {}
+    for number, document in enumerate(source.documents()):
+        if number % every == 0:
+            texts.setdefault(document.source, []).append(document.text)
+    with files.atomic_folder(folder) as work:
+        for name, documents in texts.items():
+            files.write_text(work / f"{name}.train", "\n\n".join(documents) + "\n")
+    return folder
 
 
 def folders(scale: Scale, experiment: Path) -> list[str]:

@@ -54,7 +54,7 @@ VARIANTS = {
 def test_a_run_of_replayed_steps_is_the_plain_run(tmp_path, request, variant):
     """Two phases, a falling mask rate (so padded targets), dropout, averaging.
 
-    In fp32 losses to 2e-4 and weights to 1e-3; in bf16, whose numbers are 4e-3 apart, losses to 5e-3 and weights to 2e-2.
+    In fp32 losses to 2e-4 and weights to 1e-3; in bf16, whose numbers are 4e-3 apart, losses to 5e-3, weights to 2e-2.
     """
     losses_to, weights_to = (5e-3, 2e-2) if variant == "bf16" else (2e-4, 1e-3)
     plain = runs.run(tmp_path / "plain", *WHOLE, *VARIANTS[variant])
