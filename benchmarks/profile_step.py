@@ -54,6 +54,7 @@ def arguments() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--warm-up", type=int, default=3)
     parser.add_argument("--profiled", type=int, default=5, help="steps in the table; 0: no table")
     parser.add_argument("--json", type=Path, help="write the figures here too")
+    parser.add_argument("--reference-kernels", action="store_true", help="the plain forms of models/kernels.py")
     given = parser.parse_intermixed_args()
     return given, given.overrides
 
@@ -93,6 +94,17 @@ def mark(module: Any) -> None:
     module.training_step = marked("forward", module.training_step)
     module.backward = marked("backward", module.backward)
     module.configure_gradient_clipping = marked("clip", module.configure_gradient_clipping)
+
+
+def use_reference_kernels() -> None:
+    """Let the model compute by the plain forms of ``models/kernels.py``."""
+    from babylm.models import attention, blocks, head, kernels, layers
+
+    for module in (attention, blocks, layers):
+        for name in ("attention_scores", "mix", "project", "rms_norm", "rms_norm_and_rotate", "rotate"):
+            if hasattr(module, name):
+                setattr(module, name, getattr(kernels, f"{name}_reference"))
+    head.token_losses = lambda *values: kernels.token_losses_reference(*values[:5])
 
 
 def measure(config: Any, steps: int, warm_up: int, profiled: int) -> dict[str, Any]:
@@ -176,6 +188,8 @@ def main() -> int:
     from babylm.tables import text_table
 
     cli.share_cores()
+    if given.reference_kernels:
+        use_reference_kernels()
     try:
         found = measure(configuration.load(given.config, overrides), given.steps, given.warm_up, given.profiled)
     except ValueError as error:

@@ -278,7 +278,17 @@ def compiled_loops(*args: Any, **kwargs: Any) -> SoftmaxLoops:
     kwargs["dynamic"] = True
     log_normaliser = torch.compile(_log_normaliser, *args, **kwargs)
     scaled_softmax_ = torch.compile(_scaled_softmax_, *args, **kwargs)
-    return SoftmaxLoops(log_normaliser, scaled_softmax_, all_rows=True)
+    return SoftmaxLoops(_fixed_vocabulary(log_normaliser), _fixed_vocabulary(scaled_softmax_), all_rows=True)
+
+
+def _fixed_vocabulary(loop: Callable[..., Any]) -> Callable[..., Any]:
+    """``loop`` with the number of columns of its first tensor compiled in: loads of known width vectorise."""
+
+    def call(logits: Tensor, *others: Any) -> Any:
+        torch._dynamo.mark_static(logits, 1)
+        return loop(logits, *others)
+
+    return call
 
 
 def token_losses(

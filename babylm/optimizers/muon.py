@@ -19,8 +19,8 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from babylm.config.schema import OptimizerConfig
-from babylm.optimizers import _adam, _param_groups
-from babylm.optimizers._newton_schulz import orthogonalize
+from babylm.optimizers import _adam, _muon_passes, _param_groups
+from babylm.optimizers._newton_schulz import dtype_for, orthogonalize
 
 CPU_NUMBERS = 1 << 20
 """Numbers in a batch of matrices on a CPU (4 MB in fp32)."""
@@ -38,6 +38,11 @@ class Muon(Optimizer):
 
     def __init__(self, groups: list[dict[str, Any]]) -> None:
         super().__init__(groups, {"lr": 0.0, "weight_decay": 0.0})
+        self.passes = _muon_passes.EAGER
+
+    def compile(self) -> None:
+        """Compile the elementwise work, for steps whose rates are tensors: numbers would be compiled in."""
+        self.passes = _muon_passes.compiled()
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -65,48 +70,18 @@ class Muon(Optimizer):
                     state["mean_square"] = parameter.new_zeros(max(rows, columns))
         gradients = [p.grad for p in parameters if p.grad is not None]
         momenta = [s["momentum_buffer"] for s in states]
-        nesterov = _nesterov(momenta, gradients, group["momentum"])
-        directions = orthogonalize(torch.stack(nesterov), group["newton_schulz_steps"])  # (n, rows, columns)
-
-        # An orthogonal map to more dimensions shrinks root mean squares by sqrt(columns / rows): undo that.
-        scale = torch.full((1, 1, 1), max(1.0, rows / columns) ** 0.5, device=directions.device)
-        if group["normalized"]:
-            scale = scale * _equal_lengths(directions, [s["mean_square"] for s in states], group["beta2"])
-        _update(parameters, list((directions * scale).unbind()), group)
-
-
-def _nesterov(momenta: list[Tensor], gradients: list[Tensor], momentum: float | Tensor) -> list[Tensor]:
-    """Update the running means of the gradients; returns them moved on towards the gradients (Nesterov's momentum)."""
-    if isinstance(momentum, Tensor):
-        torch._foreach_lerp_(momenta, gradients, [1 - momentum] * len(momenta))
-        return list(torch._foreach_lerp(gradients, momenta, [momentum] * len(momenta)))
-    torch._foreach_lerp_(momenta, gradients, 1 - momentum)
-    return list(torch._foreach_lerp(gradients, momenta, momentum))
-
-
-def _update(parameters: list[Tensor], updates: list[Tensor], group: dict[str, Any]) -> None:
-    """Subtract lr times the updates, which are overwritten if lr is a tensor, and the decay."""
-    lr, weight_decay = group["lr"], group["weight_decay"]
-    decay = lr * weight_decay
-    if weight_decay and group["cautious"]:
-        # Per weight: 0 if update and weight have opposite signs, else 1. As sign(u w) in {-1, 0, 1}, plus 1, at
-        # most 1: without booleans, which would have to be converted.
-        agree = torch._foreach_mul(updates, parameters)
-        torch._foreach_sign_(agree)
-        torch._foreach_add_(agree, 1.0)
-        torch._foreach_clamp_max_(agree, 1.0)
-        if isinstance(decay, Tensor):
-            torch._foreach_mul_(agree, decay)
-            torch._foreach_addcmul_(parameters, parameters, agree, value=-1.0)
-        else:
-            torch._foreach_addcmul_(parameters, parameters, agree, value=-decay)
-    elif weight_decay:
-        torch._foreach_mul_(parameters, 1 - decay)
-    if isinstance(lr, Tensor):
-        torch._foreach_mul_(updates, lr)
-        torch._foreach_sub_(parameters, updates)
-    else:
-        torch._foreach_add_(parameters, updates, alpha=-lr)
+        moved = self.passes.before(momenta, gradients, group["momentum"], dtype_for(parameters[0].device))
+        directions = orthogonalize(moved, group["newton_schulz_steps"])  # (n, rows, columns)
+        mean_squares = [s["mean_square"] for s in states] if group["normalized"] else None
+        self.passes.after(
+            parameters,
+            directions,
+            mean_squares,
+            group["lr"],
+            weight_decay=group["weight_decay"],
+            cautious=group["cautious"],
+            beta2=group["beta2"],
+        )
 
 
 def _buckets(parameters: list[Tensor]) -> Iterator[list[Tensor]]:
@@ -118,30 +93,6 @@ def _buckets(parameters: list[Tensor]) -> Iterator[list[Tensor]]:
     for shape, alike in by_shape.items():
         size = max(1, CPU_NUMBERS // shape.numel()) if alike[0].device.type == "cpu" else len(alike)
         yield from (alike[start : start + size] for start in range(0, len(alike), size))
-
-
-def _equal_lengths(directions: Tensor, mean_squares: list[Tensor], beta2: float) -> Tensor:
-    """Factors that divide each neuron by its running root mean square (updated here) and preserve each matrix's norm.
-
-    Neurons are the rows of a tall or square matrix, the columns of a wide one: along the shorter side an orthogonal
-    matrix has unit vectors already. ``directions``: (n, rows, columns), to which the factors broadcast.
-
-    Two rows of length 1 and 2 are scaled to one length, with the norm of the matrix as before:
-
-    >>> matrix = torch.tensor([[[1.0, 0.0], [0.0, 2.0]]])
-    >>> scaled = matrix * _equal_lengths(matrix, [torch.zeros(2)], beta2=0.9)
-    >>> scaled, bool(torch.isclose(scaled.norm(), matrix.norm()))
-    (tensor([[[1.5811, 0.0000],
-             [0.0000, 1.5811]]]), True)
-    """
-    short = 2 if directions.shape[1] >= directions.shape[2] else 1  # the dimension over which a neuron extends
-    lengths = torch.linalg.vector_norm(directions, dim=short, dtype=torch.float32)  # (n, neurons), as are those below
-    squares = lengths.square() / directions.shape[short]
-    torch._foreach_lerp_(mean_squares, list(squares.unbind()), 1 - beta2)
-    running = torch.stack(mean_squares).clamp(min=1e-30)
-    # (n, 1): the factor that gives each matrix its squared norm back after the division.
-    norm_ratio = squares.sum(1, keepdim=True) / (squares / running).sum(1, keepdim=True).clamp(min=1e-30)
-    return (norm_ratio / running).sqrt().unsqueeze(short)
 
 
 def build(config: OptimizerConfig, named_parameters: Iterable[tuple[str, Parameter]]) -> Optimizer:

@@ -53,13 +53,17 @@ class Pretraining(L.LightningModule):
         self._guarded_from = 0
         self.replay: StepReplay | None = None
         """Makes whole steps if set (`replay_steps`)."""
+        self._compile_optimizer = False
         self._parameters_clipped: list[torch.nn.Parameter] | None = None
         self._sums: dict[tuple[str, ...], Tensor] = {}
         """Loss parts since the last `pop_metrics`: names -> (2 * names,) float64, sums and counts, on the device."""
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """One optimizer over all parameters, as ``optimizer`` configures it."""
-        return optimizers.build(self.optimizer_config, self.trained_parameters())
+        optimizer = optimizers.build(self.optimizer_config, self.trained_parameters())
+        if self._compile_optimizer and hasattr(optimizer, "compile"):
+            optimizer.compile()
+        return optimizer
 
     def trained_parameters(self) -> list[tuple[str, torch.nn.Parameter]]:
         """The parameters of the network, then those that the objective trains beside it, by name."""
@@ -73,9 +77,13 @@ class Pretraining(L.LightningModule):
         self._add(tuple(loss.metrics), torch.stack([value for pair in loss.metrics.values() for value in pair]))
         return loss.total * (self.trainer.accumulate_grad_batches * self.trainer.world_size / batch.divisor)
 
-    def replay_steps(self) -> None:
-        """Make whole steps by `StepReplay`: Lightning's backward, clipping and optimizer then find nothing to do."""
+    def replay_steps(self, compiled: bool = False) -> None:
+        """Make whole steps by `StepReplay`: Lightning's backward, clipping and optimizer then find nothing to do.
+
+        ``compiled``: the optimizer's elementwise work too, if it can be.
+        """
         assert isinstance(self.feed, Plan)
+        self._compile_optimizer = compiled
         self.replay = StepReplay(
             self.feed,
             self.objective,

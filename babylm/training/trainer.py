@@ -50,7 +50,7 @@ def build_module(setup: TrainingSetup) -> Pretraining:
         torch._dynamo.config.optimize_ddp = False
         network.compile()
     if setup.replay:
-        module.replay_steps()
+        module.replay_steps(compiled=config.training.compile)
     return module
 
 
