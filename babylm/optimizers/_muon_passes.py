@@ -1,7 +1,6 @@
 """Muon's elementwise work before and after the orthogonalisation of n matrices of one shape (rows, columns).
 
-Written as operations on lists, which torch makes one kernel each. Compiled, they become one pass before (momentum,
-Nesterov's step, the cast) and few after (scale, decay, update): `compiled`. Rates may be numbers or tensors ().
+Written as operations on lists, which torch makes one kernel each. Rates may be numbers or tensors ().
 """
 
 from __future__ import annotations
@@ -83,7 +82,7 @@ def equal_lengths(directions: Tensor, mean_squares: list[Tensor], beta2: float) 
 def _update(
     parameters: list[Tensor], updates: list[Tensor], lr: float | Tensor, weight_decay: float, cautious: bool
 ) -> None:
-    """Subtract lr times the updates, which are overwritten if lr is a tensor, and the decay."""
+    """Subtract lr times the updates, and the decay."""
     decay = lr * weight_decay
     if weight_decay and cautious:
         # Per weight: 0 if update and weight have opposite signs, else 1. As sign(u w) in {-1, 0, 1}, plus 1, at
@@ -100,8 +99,8 @@ def _update(
     elif weight_decay:
         torch._foreach_mul_(parameters, 1 - decay)
     if isinstance(lr, Tensor):
-        torch._foreach_mul_(updates, lr)
-        torch._foreach_sub_(parameters, updates)
+        # Not in place: these are slices of one tensor, which compiled code would copy at each change.
+        torch._foreach_sub_(parameters, torch._foreach_mul(updates, lr))
     else:
         torch._foreach_add_(parameters, updates, alpha=-lr)
 
@@ -110,5 +109,5 @@ EAGER = Passes(before, after)
 
 
 def compiled() -> Passes:
-    """Both halves compiled, for rates that are tensors."""
-    return Passes(torch.compile(before, dynamic=False), torch.compile(after, dynamic=False))
+    """The second half compiled, for a rate that is a tensor: a third of the bytes. (The first half has none to save.)"""
+    return Passes(before, torch.compile(after, dynamic=False))
