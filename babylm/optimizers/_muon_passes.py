@@ -109,5 +109,5 @@ EAGER = Passes(before, after)
 
 
 def compiled() -> Passes:
-    """The second half compiled, for a rate that is a tensor: a third of the bytes. (The first half has none to save.)"""
+    """The second half compiled, for a rate that is a tensor: a third of the bytes. The first half has none to save."""
     return Passes(before, torch.compile(after, dynamic=False))

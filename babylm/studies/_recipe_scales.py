@@ -109,10 +109,10 @@ CPU = Scale(
     ),
     compare=("budget.epochs=2", "training.revisions=none", "evaluation.held_out_loss_when=end"),
     questions=(
-        # Decay acts by rate x decay x steps: 5 in these 710 steps is what 0.4 is in the 9,690 of strict_small.yaml.
-        Question("weight decay", "optimizer.weight_decay", ("0.1", "0.05", "0.2", "0.4", "5.0")),
         Question("where rows begin", "corpus.rows", ("anywhere", "lines")),
         Question("what a document is", "corpus.documents", ("blocks", "lines"), SUITE),
+        # Decay acts by rate x decay x steps: 5 in these 710 steps is what 0.4 is in the 9,690 of strict_small.yaml.
+        Question("weight decay", "optimizer.weight_decay", ("0.1", "0.4", "0.05", "0.2", "5.0")),
         Question("share of causal rows", "objective.causal_ratio", ("0.5", "0.75", "0.875")),
         Question("dropout", "model.dropout", ("0.0", "0.1")),
     ),

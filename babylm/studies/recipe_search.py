@@ -68,17 +68,18 @@ def conditions(settings: Settings) -> list[Condition]:
 
 
 def next_conditions(measurements: Measurements, settings: Settings) -> list[Condition]:
-    """The runs of the next question; then the winner with the other seeds, its final runs, their scores."""
+    """The runs of the next question; the recipe and the winner with the other seeds, final runs, their scores."""
     if not set(settings.stages) - {"speed"}:
         return []
     state = choice.search(measurements, settings.parts, settings.seeds)
     first, others = settings.seeds[:1], settings.seeds[1:]
+    name, recipe = choice.condition_name(state.best), choice.condition_name(())
+    # Its noise says what the differences mean.
+    missing = [seed for seed in others if not measurements.has_run(recipe, seed)]
+    if state.rows and missing:
+        return [_compare(settings, (), missing, "seed")]
     if state.open_trials:
         return [_compare(settings, changes, first, state.open_question) for changes in state.open_trials]
-    name = choice.condition_name(state.best)
-    recipe = choice.condition_name(())
-    if missing := [seed for seed in others if not measurements.has_run(recipe, seed)]:
-        return [_compare(settings, (), missing, "seed")]
     if missing := [seed for seed in others if not measurements.has_run(name, seed)]:
         return [_compare(settings, state.best, missing, "seed")]
     if not {"final", "score"} & set(settings.stages):
