@@ -57,8 +57,11 @@ GPU = Scale(
     common=("corpus.dev=corpora/strict_small/dev", "training.log_every=100"),
     compare=("budget.epochs=1", "training.revisions=none", "evaluation.held_out_loss_when=end"),
     questions=(
-        Question("weight decay", "optimizer.weight_decay", ("0.4", "0.1", "0.8", "1.2")),
-        Question("share of causal rows", "objective.causal_ratio", ("0.5", "0.75")),
+        Question("weight decay", "optimizer.weight_decay", ("0.4", "0.1", "0.05", "0.2")),
+        Question("where rows begin", "corpus.rows", ("anywhere", "lines")),
+        Question("what a document is", "corpus.documents", ("blocks", "lines"), SUITE),
+        Question("share of causal rows", "objective.causal_ratio", ("0.5", "0.75", "0.875")),
+        Question("dropout", "model.dropout", ("0.1", "0.0")),
         Question("position", "model.position", ("rotary", "relative")),
         Question("width", "model.preset", ("medium", "small", "base")),
         Question("learning rate", "optimizer.lr", ("0.02", "0.01", "0.03")),

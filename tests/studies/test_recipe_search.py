@@ -102,7 +102,7 @@ def test_the_loss_chooses_and_the_fast_suite_between_equals():
 
 
 def test_each_question_starts_from_the_best_answers_so_far(tmp_path):
-    """Played through with made-up losses, lower for weight decay 0.8 and the small width, and a run that fails."""
+    """Played through with made-up losses, lower for weight decay 0.05 and the small width, and a run that fails."""
     settings = load_study(CONFIG, ["scale=gpu", "stages=[compare]", "seeds=[1,2]"])
     rows, failed = [], {}
     pending = recipe_search.conditions(settings)
@@ -112,7 +112,7 @@ def test_each_question_starts_from_the_best_answers_so_far(tmp_path):
                 failed[condition.name, 1] = "out of memory"
                 continue
             changes = condition.name.removeprefix("compare: ").split()
-            loss = 3.5 - 0.1 * ("optimizer.weight_decay=0.8" in changes) - 0.2 * ("model.preset=small" in changes)
+            loss = 3.5 - 0.1 * ("optimizer.weight_decay=0.05" in changes) - 0.2 * ("model.preset=small" in changes)
             for seed in condition.seeds:
                 piece = Experiment(settings).pieces([replace(condition, seeds=[seed])])[0]
                 rows += [piece.measurement(loss, mode, "loss") for mode in scales.BOTH]
@@ -122,12 +122,13 @@ def test_each_question_starts_from_the_best_answers_so_far(tmp_path):
         if not pending:
             break
     state = choice.search(measured, settings.parts, settings.seeds)
-    assert state.best == ("optimizer.weight_decay=0.8", "model.preset=small")
+    assert state.best == ("optimizer.weight_decay=0.05", "model.preset=small")
     assert state.backend == "mntp"
-    assert "compare: optimizer.weight_decay=0.8 objective.causal_ratio=0.75" in measured.conditions
-    assert measured.has_run("compare: optimizer.weight_decay=0.8 model.preset=small", 2), "the winner, another seed"
+    assert "compare: optimizer.weight_decay=0.05 objective.causal_ratio=0.75" in measured.conditions
+    assert measured.has_run("compare: optimizer.weight_decay=0.05 model.preset=small", 2), "the winner, another seed"
+    assert measured.has_run("compare: recipe", 2), "so the noise of seeds is known"
     table = recipe_search.summarise(measured, settings).tables["comparisons"].text()
-    assert table.count("chosen") == 6
+    assert table.count("chosen") == 9
     assert "failed" in table
 
 
@@ -143,6 +144,34 @@ def test_the_plan_of_the_real_search_holds_valid_runs_and_says_what_they_cost(tm
     assert not list(tmp_path.iterdir())
     assert study._command([str(CONFIG), "dry_run=true", "stages=[speed]", f"folder={tmp_path}"]) == 0
     assert "6 pieces, 6 to do" in capsys.readouterr().out
+
+
+def test_without_a_mode_the_fast_suite_decides():
+    """Where documents begin changes what the held-out loss means."""
+    low, better = trial(3.0, 3.0, 0.6), trial(4.0, 4.0, 0.7, "corpus.documents=lines")
+    assert choice.choose([low, better], scales.SUITE) is better
+    with pytest.raises(ValueError, match="came to its end"):
+        choice.choose([choice.Trial(("x",))], scales.SUITE)
+
+
+def test_the_search_on_a_cpu_reads_a_sample_of_the_text(tmp_path):
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "a.train").write_text("\n\n".join(f"word {i} of\nthe text ." for i in range(400)))
+    (tmp_path / "dev.txt").write_text("\n\n".join(f"another {i} ." for i in range(300)))
+    scale = replace(scales.CPU, sample_words=600, dev_words=90)
+    overrides = [f"corpus.path={tmp_path}/text", f"corpus.dev={tmp_path}/dev.txt"]
+    words = recipe_runs.sample_text(scale, tmp_path, overrides)
+    assert words == [f"corpus.path={tmp_path}/sample", f"corpus.dev={tmp_path}/dev"]
+    text = (tmp_path / "sample" / "a.train").read_text()
+    assert text.split("\n\n")[:2] == ["word 0 of\nthe text .", "word 4 of\nthe text ."]
+    assert len(text.split()) == 600
+    assert len((tmp_path / "dev" / "dev.train").read_text().split()) == 90
+    assert recipe_runs.sample_text(scales.SMOKE, tmp_path, overrides) == []
+    for question in scales.CPU.questions:
+        for value in question.values:
+            from babylm import config
+
+            config.load(ROOT / scale.config, [*scale.common, *scale.compare, f"{question.key}={value}"])
 
 
 def test_wrong_settings_are_refused():
