@@ -77,10 +77,12 @@ class Pretraining(L.LightningModule):
         self._add(tuple(loss.metrics), torch.stack([value for pair in loss.metrics.values() for value in pair]))
         return loss.total * (self.trainer.accumulate_grad_batches * self.trainer.world_size / batch.divisor)
 
-    def replay_steps(self, compiled: bool = False) -> None:
+    def replay_steps(
+        self, captures: bool = False, compiled: bool = False, tell: Callable[[str], None] | None = None
+    ) -> None:
         """Make whole steps by `StepReplay`: Lightning's backward, clipping and optimizer then find nothing to do.
 
-        ``compiled``: the optimizer's elementwise work too, if it can be.
+        ``captures`` and ``tell`` as in `StepReplay`; ``compiled``: the optimizer's elementwise work too, if it can be.
         """
         assert isinstance(self.feed, Plan)
         self._compile_optimizer = compiled
@@ -90,6 +92,8 @@ class Pretraining(L.LightningModule):
             lambda masked: self.objective.loss(self.network, masked),
             lambda: self._clip(deferred=True)[0],
             lambda: self.guard.revert() if self.guard is not None else None,
+            captures=captures,
+            tell=tell,
         )
 
     def _replayed_step(self, batch: TokenBatch) -> Tensor:

@@ -7,9 +7,9 @@ The number of targets is that of the phase's largest mask rate; targets that are
 not finite is taken back by a branch-free selection (`babylm.training.nonfinite`), and the weights are averaged between
 replays.
 
-`StepReplay.run` makes the first steps of a phase one operation after the other, then captures, then replays. On a CPU
-it never captures: so the tests compare the same buffers and operations with the plain step. The capture itself
-(`StepReplay._captured`) needs a GPU and **has not been run on one**.
+`StepReplay.run` makes the first steps of a phase one operation after the other, then captures, then replays. Without
+captures it makes the same steps on the same buffers: so the tests compare them with the plain step on a CPU. The
+capture itself (`StepReplay._captured`) needs a GPU and **has not been run on one**.
 """
 
 from __future__ import annotations
@@ -95,6 +95,8 @@ class StepReplay:
         loss: Masked batch -> loss of the network.
         clip: Clips the gradients, checks them on the device and returns their norm.
         revert: Takes the step back if its gradient was not finite.
+        captures: Whether steps are captured; False: the same steps, one operation after the other.
+        tell: Says why a capture failed, and the run goes on without; None: it fails with the capture.
     """
 
     def __init__(
@@ -104,24 +106,25 @@ class StepReplay:
         loss: Callable[[Any], Loss],
         clip: Callable[[], Tensor],
         revert: Callable[[], None],
+        captures: bool = False,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
         self.feed, self.objective, self.loss, self.clip, self.revert = feed, objective, loss, clip, revert
         self.buffers: dict[int, Buffers] = {}
+        self.captures, self.tell = captures, tell
         self._groups: list[dict[str, Any]] = []
+        self._pool: Any = None
 
     def run(self, batch: TokenBatch, uniforms: Tensor, optimizer: Optimizer) -> Buffers:
         """Make the step of ``batch``; the rates are those of the optimizer's groups, whose gradients are None after."""
         buffers = self._fill(batch, uniforms)
         self._fill_rates(optimizer, batch.tokens.device)
+        if buffers.graph is None and self.captures and buffers.steps >= EAGER_STEPS:
+            self._try_capture(buffers, optimizer)
         if buffers.graph is not None:
             buffers.graph.replay()
-        elif batch.tokens.device.type != "cuda":
-            self._step(buffers, optimizer)
-        elif buffers.steps < EAGER_STEPS:
-            self._step_apart(buffers, optimizer)
         else:
-            buffers.graph = self._captured(buffers, optimizer)
-            buffers.graph.replay()
+            self._step_apart(buffers, optimizer)
         buffers.steps += 1
         return buffers
 
@@ -191,17 +194,35 @@ class StepReplay:
             optimizer.param_groups = groups
 
     def _step_apart(self, buffers: Buffers, optimizer: Optimizer) -> None:
-        """The step on a stream of its own, as before a capture."""
+        """The step without a graph; on a GPU on a stream of its own, as it must be before a capture."""
+        if buffers.batch.tokens.device.type != "cuda":
+            self._step(buffers, optimizer)
+            return
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             self._step(buffers, optimizer)
         torch.cuda.current_stream().wait_stream(stream)
 
+    def _try_capture(self, buffers: Buffers, optimizer: Optimizer) -> None:
+        """Capture the step, during which nothing is computed; if that fails, say why, and go on without graphs."""
+        try:
+            buffers.graph = self._captured(buffers, optimizer)
+        except Exception as error:  # whatever a kernel or the driver raises is the reason
+            if self.tell is None:
+                raise
+            optimizer.zero_grad(set_to_none=True)
+            self.captures = False
+            reason = (str(error).strip().splitlines() or [""])[0][:200]
+            self.tell(f"CUDA graphs off: the capture failed ({type(error).__name__}: {reason})")
+
     def _captured(self, buffers: Buffers, optimizer: Optimizer) -> torch.cuda.CUDAGraph:
-        """The step as a graph; nothing is computed."""
+        """The step as a graph."""
         graph = torch.cuda.CUDAGraph()
+        # Phases follow each other, so their graphs may use the same memory.
+        self._pool = self._pool or torch.cuda.graph_pool_handle()
         torch.cuda.synchronize()
-        with torch.cuda.graph(graph):
+        # Other threads (a loader that pins memory) may go on meanwhile.
+        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
             self._step(buffers, optimizer)
         return graph

@@ -50,7 +50,8 @@ def build_module(setup: TrainingSetup) -> Pretraining:
         torch._dynamo.config.optimize_ddp = False
         network.compile()
     if setup.replay:
-        module.replay_steps(compiled=config.training.compile)
+        may_fail = config.training.cuda_graphs == "auto"
+        module.replay_steps(True, compiled=config.training.compile, tell=setup.log.warn if may_fail else None)
     return module
 
 

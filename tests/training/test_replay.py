@@ -241,3 +241,39 @@ def test_a_run_on_a_cpu_refuses_what_it_is_told_to_do(tmp_path):
 def test_auto_says_why_not(tmp_path, capsys):
     runs.run(tmp_path, "training.cuda_graphs=auto", "budget.epochs=1", "milestones=[900]")
     assert "CUDA graphs off: no CUDA" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="on a GPU the capture works")
+def test_a_capture_that_fails_is_announced_and_the_run_goes_on(tmp_path, monkeypatch):
+    """Forced on a CPU: the message is torch's own, the run is the one without captures."""
+    build, told = trainer.build_module, []
+
+    def built(captures, tell):
+        def build_module(setup):
+            module = build(setup)
+            module.replay_steps(captures, tell=tell)
+            return module
+
+        monkeypatch.setattr(trainer, "build_module", build_module)
+
+    built(False, None)
+    without = runs.run(tmp_path / "without", *WHOLE)
+    built(True, told.append)
+    failed = runs.run(tmp_path / "failed", *WHOLE)
+    assert len(told) == 1
+    assert told[0].startswith("CUDA graphs off: the capture failed (")
+    assert runs.digest(runs.state(without)) == runs.digest(runs.state(failed))
+    built(True, None)
+    with pytest.raises(Exception, match=r"(?i)cuda"):
+        runs.run(tmp_path / "asked", *WHOLE)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.parametrize("compiled", ["false", "true"])
+def test_on_a_gpu_the_captured_run_is_the_plain_one(tmp_path, compiled):
+    words = (*WHOLE, "training.accelerator=gpu", f"training.compile={compiled}")
+    plain = runs.run(tmp_path / "plain", *words)
+    graphs = runs.run(tmp_path / "graphs", *words, "training.cuda_graphs=true")
+    assert "CUDA graphs on" in (graphs / "log.txt").read_text()
+    for mine, its in zip(losses(plain), losses(graphs), strict=True):
+        assert its == pytest.approx(mine, rel=2e-3)
