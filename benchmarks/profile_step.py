@@ -97,14 +97,14 @@ def mark(module: Any) -> None:
 
 
 def use_reference_kernels() -> None:
-    """Let the model compute by the plain forms of ``models/kernels.py``."""
-    from babylm.models import attention, blocks, head, kernels, layers
+    """Let the model compute by the plain forms of ``models/kernels.py`` and ``token_loss.py``."""
+    from babylm.models import attention, blocks, head, kernels, layers, token_loss
 
     for module in (attention, blocks, layers):
         for name in ("attention_scores", "mix", "project", "rms_norm", "rms_norm_and_rotate", "rotate"):
             if hasattr(module, name):
                 setattr(module, name, getattr(kernels, f"{name}_reference"))
-    head.token_losses = lambda *values: kernels.token_losses_reference(*values[:5])
+    head.token_losses = lambda *values: token_loss.token_losses_reference(*values[:5])
 
 
 def measure(config: Any, steps: int, warm_up: int, profiled: int) -> dict[str, Any]:

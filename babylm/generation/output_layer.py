@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from babylm.models.head import Head
-from babylm.models.kernels import softcap
+from babylm.models.token_loss import softcap
 
 LARGE = 1 << 20
 """Numbers in a weight from which on laying it out anew pays."""

@@ -22,11 +22,12 @@ from .configuration_babylm import BabyLMConfig
 from .dropout import drop  # noqa: F401
 from .head import Head
 from .images import ImageEncoder  # noqa: F401
-from .kernels import TokenLosses
+from .kernels import rms_norm  # noqa: F401
 from .layers import Linear
 from .pointer import CausalLMOutputWithItems, ItemScores
 from .positions import rotary_table  # noqa: F401
 from .row_order import row_order  # noqa: F401
+from .token_loss import TokenLosses
 from .transformer import BabyLMModel, BabyLMPreTrainedModel
 
 

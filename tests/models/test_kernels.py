@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from babylm.models import dropout, kernels
+from babylm.models import dropout, kernels, token_loss
 from babylm.models.layers import Linear
 from babylm.models.positions import rotary_table
 
@@ -96,7 +96,7 @@ PAIRS = {
     "mix": Pair(kernels.mix, kernels.mix_reference, (VALUE, normal(3, 7, 8, seed=1), torch.tensor([0.3]).double())),
     **{
         f"token_losses, cap {cap:g}": Pair(
-            losses(kernels.token_losses, cap), losses(kernels.token_losses_reference, cap), (HIDDEN, WEIGHT, BIAS)
+            losses(token_loss.token_losses, cap), losses(token_loss.token_losses_reference, cap), (HIDDEN, WEIGHT, BIAS)
         )
         for cap in (0.0, 4.0)
     },
@@ -184,7 +184,7 @@ def loss_inputs(dtype=torch.float32):
 
 def test_token_losses_of_bfloat16_are_float32():
     hidden, weight, bias = loss_inputs()
-    nll, log_z = kernels.token_losses(hidden.bfloat16(), weight, bias, TARGETS)
+    nll, log_z = token_loss.token_losses(hidden.bfloat16(), weight, bias, TARGETS)
     assert nll.dtype == log_z.dtype == torch.float32
     assert torch.autograd.grad(nll.sum(), weight)[0].dtype == torch.float32
 
@@ -194,7 +194,7 @@ def test_token_losses_have_a_numerically_right_gradient():
     hidden, weight, bias = (x.detach().clone().requires_grad_() for x in (hidden[:5], weight, bias))
 
     def loss():
-        nll, log_z = kernels.token_losses(hidden, weight, bias, TARGETS[:5] % 7, 3.0)
+        nll, log_z = token_loss.token_losses(hidden, weight, bias, TARGETS[:5] % 7, 3.0)
         return (nll + 0.1 * log_z.square()).double().sum()
 
     eps = 1e-3
@@ -212,14 +212,14 @@ def test_token_losses_have_a_numerically_right_gradient():
 def test_chunks_do_not_matter(monkeypatch):
     leaves, computed = loss_inputs(), []
     for size in (7, 1000):
-        monkeypatch.setitem(kernels.CHUNK, "cpu", size)
-        nll, log_z = kernels.token_losses(*leaves, TARGETS)
+        monkeypatch.setitem(token_loss.CHUNK, "cpu", size)
+        nll, log_z = token_loss.token_losses(*leaves, TARGETS)
         computed.append((nll, log_z, *torch.autograd.grad((nll + log_z).square().sum(), leaves)))
     torch.testing.assert_close(computed[0], computed[1])
 
 
 def test_second_backward_is_refused():
-    loss = kernels.token_losses(*loss_inputs(), TARGETS).nll.sum()
+    loss = token_loss.token_losses(*loss_inputs(), TARGETS).nll.sum()
     loss.backward(retain_graph=True)
     with pytest.raises(RuntimeError, match="once only"):
         loss.backward()
@@ -227,6 +227,6 @@ def test_second_backward_is_refused():
 
 def test_no_targets():
     hidden, weight, bias = loss_inputs()
-    nll, _ = kernels.token_losses(hidden[:0], weight, bias, TARGETS[:0])
+    nll, _ = token_loss.token_losses(hidden[:0], weight, bias, TARGETS[:0])
     nll.sum().backward()
     assert weight.grad.abs().max() == 0
