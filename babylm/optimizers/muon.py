@@ -3,8 +3,8 @@
 Muon (Jordan et al., 2024) replaces the momentum of a matrix by the nearest orthogonal matrix; matrices of equal shape
 are orthogonalised in one batch. With ``normalized`` the neurons of the update are scaled to equal length (NorMuon,
 arXiv 2510.05491), along the longer side, where orthogonality does not determine the lengths. With ``cautious`` a
-weight is decayed only if the update does not have the opposite sign. Every rank does the same work on the same
-gradients, so nothing depends on the number of ranks.
+weight is decayed only if the update does not have the opposite sign. Every rank orthogonalises the same whole matrices
+(of sharded parameters it then keeps its own rows), so nothing depends on the number of ranks.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
+from babylm import sharding
 from babylm.config.schema import OptimizerConfig
 from babylm.optimizers import _adam, _param_groups
 from babylm.optimizers._newton_schulz import orthogonalize
@@ -60,18 +61,23 @@ class Muon(Optimizer):
             if not state:
                 state["momentum_buffer"] = torch.zeros_like(parameter)
                 if group["normalized"]:
-                    state["mean_square"] = parameter.new_zeros(max(rows, columns))
-        gradients = [p.grad for p in parameters if p.grad is not None]
-        momenta = [s["momentum_buffer"] for s in states]
+                    state["mean_square"] = torch.zeros(
+                        max(rows, columns), dtype=parameter.dtype, device=parameter.device
+                    )
+        sharded_as = parameters[0]
+        gradients = [sharding.local(p.grad) for p in parameters if p.grad is not None]
+        momenta = [sharding.local(s["momentum_buffer"]) for s in states]
         torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
         nesterov = torch._foreach_lerp(gradients, momenta, group["momentum"])
-        directions = orthogonalize(torch.stack(nesterov), group["newton_schulz_steps"])  # (n, rows, columns)
+        # (n, rows, columns)
+        directions = orthogonalize(sharding.stack(nesterov, sharded_as), group["newton_schulz_steps"])
 
         # An orthogonal map to more dimensions shrinks root mean squares by sqrt(columns / rows): undo that.
         scale = torch.full((1, 1, 1), max(1.0, rows / columns) ** 0.5, device=directions.device)
         if group["normalized"]:
             scale = scale * _equal_lengths(directions, [s["mean_square"] for s in states], group["beta2"])
-        updates = list((directions * scale).unbind())
+        updates = sharding.unstack(directions * scale, sharded_as)
+        parameters = [sharding.local(p) for p in parameters]
         decay = group["lr"] * group["weight_decay"]
         if decay and group["cautious"]:
             # Per weight: 0 if update and weight have opposite signs, else 1. As sign(u w) in {-1, 0, 1}, plus 1, at

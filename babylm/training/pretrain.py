@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from babylm import places
+from babylm import places, processes
 from babylm.config.schema import Config
 from babylm.console import Log, duration
 from babylm.corpora.build import prepare
@@ -37,7 +36,7 @@ def pretrain(
         RunStopped: A signal stopped the run, and its state is saved: the same call continues it.
         InterruptedNow: A second Ctrl-C; the state saved last is what is left.
     """
-    log = log or Log(quiet=int(os.environ.get("LOCAL_RANK", 0)) > 0)
+    log = log or Log(quiet=processes.global_rank() > 0)
     folder = RunFolder(places.given(config.checkpoints) / config.name)
     # A finished run may have lost its held-out text since.
     corpus = prepare(config.corpus, config.tokenizer, log, held_out=not folder.finished)
@@ -60,8 +59,9 @@ def pretrain(
     trainer.fit(loop, setup, module)
     if checkpointing.stopped_by is not None:
         raise RunStopped(checkpointing.stopped_by, module.completed, folder.path)
+    weights = module.weights()  # all processes gather them
     if loop.is_global_zero:
         trained()
-        finalize.finalize(setup, module, loop)
+        finalize.finalize(setup, module, loop, weights)
         log(f"done in {duration(time.perf_counter() - begin)}: {folder.path}")
     return folder.path

@@ -1,0 +1,87 @@
+"""Ranks of one run on this machine, started as torchrun does, but forked: torch is imported once for all of them.
+
+    python -m tests.training.ranks WORLD JOBS
+
+JOBS is a JSON file, a list of jobs that every rank makes one after the other: {"words": the command's words, "stop": a
+step after which the last rank gets SIGUSR1, "kill": one before which it gets SIGKILL, "fail": one before which it
+raises}. The exit code is the first rank's of the last job.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from babylm import config as configuration
+from babylm import train
+from babylm.training.pretrain import pretrain
+
+
+def started(rank: int, world: int, port: int) -> dict[str, str]:
+    """What torchrun sets in the environment of a rank."""
+    return {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(world),
+        "LOCAL_WORLD_SIZE": str(world),
+        "GROUP_RANK": "0",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "TORCHELASTIC_RUN_ID": "test",
+    }
+
+
+def make(job: dict[str, Any], last: bool) -> int:
+    """One job in this rank; its exit code."""
+    config = configuration.load(job["words"][0], job["words"][1:])
+    log = train.Log(quiet=os.environ["RANK"] != "0")
+
+    def prepared(setup: Any, module: Any) -> None:
+        plain_step = module.optimizer_step
+
+        def step(*args: Any, **kwargs: Any) -> None:
+            if last and module.completed == job.get("kill"):
+                os.kill(os.getpid(), signal.SIGKILL)
+            if last and module.completed == job.get("fail"):
+                raise KeyError("planted")
+            plain_step(*args, **kwargs)
+            if last and module.completed == job.get("stop"):
+                os.kill(os.getpid(), signal.SIGUSR1)
+
+        module.optimizer_step = step
+
+    return train.exit_code(lambda: pretrain(config, log, prepared=prepared), config, log)
+
+
+def rank(number: int, world: int, port: int, jobs: list[dict[str, Any]]) -> None:
+    os.environ.update(started(number, world, port))
+    code = 0
+    for job in jobs:
+        code = make(job, last=number == world - 1)
+    sys.exit(code)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def main(world: int, jobs: list[dict[str, Any]]) -> int:
+    fork, port = multiprocessing.get_context("fork"), free_port()
+    ranks = [fork.Process(target=rank, args=(number, world, port, jobs)) for number in range(world)]
+    for process in ranks:
+        process.start()
+    for process in ranks:
+        process.join()
+    return ranks[0].exitcode or 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text())))
