@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from babylm import registry
+from babylm import processes, registry
 from babylm.config.schema import Config
 from babylm.console import drop_output
 from babylm.interrupts import EXIT_INTERRUPTED, MESSAGE
@@ -65,9 +65,12 @@ def command(
         return EXIT_INTERRUPTED
     except Exception as error:
         message = explain(error)
+        rank = f"rank {processes.global_rank()}: " if processes.global_rank() else ""
         if message is None or os.environ.get("BABYLM_TRACEBACK"):
+            if rank:
+                print(f"error: {rank}{type(error).__name__}: {error}", file=sys.stderr)
             raise
-        print(f"error: {message}", file=sys.stderr)
+        print(f"error: {rank}{message}", file=sys.stderr)
         return EXIT_CONFIG
 
 

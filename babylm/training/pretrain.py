@@ -14,6 +14,7 @@ from babylm.run_folder import RunFolder
 from babylm.training import finalize, trainer
 from babylm.training.errors import RunStopped
 from babylm.training.module import Pretraining
+from babylm.training.peers import Peers
 from babylm.training.setup import MakeFeed, TrainingSetup, open_run
 
 
@@ -53,13 +54,19 @@ def pretrain(
         return folder.path
     prepared(setup, module)
     begin = time.perf_counter()
-    loop, checkpointing = trainer.build_trainer(setup, module)
+    peers = Peers(setup.log)
+    loop, checkpointing = trainer.build_trainer(setup, module, peers)
     if setup.saved is not None:
         log(f"continuing after step {setup.saved['step']:,}")
-    trainer.fit(loop, setup, module)
+    try:
+        trainer.fit(loop, setup, module)
+        weights = module.weights()  # all ranks gather them
+    except BaseException as error:
+        peers.failed(error)
+        raise
+    peers.done()
     if checkpointing.stopped_by is not None:
         raise RunStopped(checkpointing.stopped_by, module.completed, folder.path)
-    weights = module.weights()  # all processes gather them
     if loop.is_global_zero:
         trained()
         finalize.finalize(setup, module, loop, weights)

@@ -28,6 +28,7 @@ from babylm.training.callbacks.progress import Progress
 from babylm.training.callbacks.throughput import ThroughputMonitor, log_interval
 from babylm.training.jsonl_logger import JsonlLogger
 from babylm.training.module import Pretraining
+from babylm.training.peers import Peers
 from babylm.training.setup import TrainingSetup
 from babylm.training.time_left import TimeLeft
 
@@ -72,7 +73,9 @@ def quiet() -> None:
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
 
 
-def build_trainer(setup: TrainingSetup, module: Pretraining) -> tuple[L.Trainer, Checkpointing]:
+def build_trainer(
+    setup: TrainingSetup, module: Pretraining, peers: Peers | None = None
+) -> tuple[L.Trainer, Checkpointing]:
     """Lightning's trainer with our callbacks; nothing of it saves, samples or requeues by itself."""
     quiet()
     config, saved, feed = setup.config, setup.saved, setup.feed
@@ -89,7 +92,8 @@ def build_trainer(setup: TrainingSetup, module: Pretraining) -> tuple[L.Trainer,
         flush=revisions.flush,
         pause=left.pause,
     )
-    callbacks: list[L.Callback] = [Restore(saved)] if saved is not None else []
+    callbacks: list[L.Callback] = [peers] if peers is not None else []
+    callbacks += [Restore(saved)] if saved is not None else []
     # In this order: a checkpoint is not written before its step's line is in metrics.jsonl (a resumed run would not
     # write it again); a revision follows its step's checkpoint, and if a kill comes between, resuming writes it.
     callbacks += [monitor, checkpointing]

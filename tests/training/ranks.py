@@ -1,10 +1,10 @@
 """Ranks of one run on this machine, started as torchrun does, but forked: torch is imported once for all of them.
 
-    python -m tests.training.ranks WORLD JOBS
+    python -m tests.training.ranks WORLD GROUPS
 
-JOBS is a JSON file, a list of jobs that every rank makes one after the other: {"words": the command's words, "stop": a
-step after which the last rank gets SIGUSR1, "kill": one before which it gets SIGKILL, "fail": one before which it
-raises}. The exit code is the first rank's of the last job.
+GROUPS is a JSON file: lists of jobs. Every group has ranks of its own, which make its jobs one after the other. A job is
+{"words": the command's words, "rank": the one (default: the last) that gets SIGUSR1 after step "stop", SIGKILL before
+step "kill", or raises before step "fail"}. Prints the exit codes of each group's ranks as JSON.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def started(rank: int, world: int, port: int) -> dict[str, str]:
     }
 
 
-def make(job: dict[str, Any], last: bool) -> int:
+def make(job: dict[str, Any], chosen: bool) -> int:
     """One job in this rank; its exit code."""
     config = configuration.load(job["words"][0], job["words"][1:])
     log = train.Log(quiet=os.environ["RANK"] != "0")
@@ -46,12 +46,12 @@ def make(job: dict[str, Any], last: bool) -> int:
         plain_step = module.optimizer_step
 
         def step(*args: Any, **kwargs: Any) -> None:
-            if last and module.completed == job.get("kill"):
+            if chosen and module.completed == job.get("kill"):
                 os.kill(os.getpid(), signal.SIGKILL)
-            if last and module.completed == job.get("fail"):
+            if chosen and module.completed == job.get("fail"):
                 raise KeyError("planted")
             plain_step(*args, **kwargs)
-            if last and module.completed == job.get("stop"):
+            if chosen and module.completed == job.get("stop"):
                 os.kill(os.getpid(), signal.SIGUSR1)
 
         module.optimizer_step = step
@@ -63,7 +63,7 @@ def rank(number: int, world: int, port: int, jobs: list[dict[str, Any]]) -> None
     os.environ.update(started(number, world, port))
     code = 0
     for job in jobs:
-        code = make(job, last=number == world - 1)
+        code = make(job, chosen=number == job.get("rank", world - 1))
     sys.exit(code)
 
 
@@ -73,15 +73,15 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def main(world: int, jobs: list[dict[str, Any]]) -> int:
+def main(world: int, jobs: list[dict[str, Any]]) -> list[int | None]:
     fork, port = multiprocessing.get_context("fork"), free_port()
     ranks = [fork.Process(target=rank, args=(number, world, port, jobs)) for number in range(world)]
     for process in ranks:
         process.start()
     for process in ranks:
         process.join()
-    return ranks[0].exitcode or 0
+    return [process.exitcode for process in ranks]
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text())))
+    print(json.dumps([main(int(sys.argv[1]), jobs) for jobs in json.loads(Path(sys.argv[2]).read_text())]))

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch
 
-from babylm import revisions
+from babylm import revisions, run_folder
+from babylm.training import checkpoint
 from tests.training import runs
+from tests.training.ranks import free_port
 
 TOLERANCE = 1e-5
 """Largest difference of a weight (of size 0.1 or so) after all steps; what came out is in docs/results.md."""
@@ -32,6 +37,13 @@ OPTIMIZERS = {
 """Runs by name: what each sets."""
 STOP = 12
 """Steps of the runs that are stopped, of 17; a line of the log ends there."""
+
+DEATHS = {
+    "killed": ({"kill": 10}, [1, -9], "rank 1 of 2 .*has died"),
+    "raised": ({"fail": 10}, [1, 1], "rank 1 of 2 .*KeyError: 'planted'"),
+    "first": ({"kill": 10, "rank": 0}, [-9, 1], "rank 0 of 2: has died"),
+}
+"""Runs of which a rank dies before a step: how, the exit codes, what is said."""
 
 
 class Runs:
@@ -54,14 +66,15 @@ class Runs:
     def job(self, name, *overrides, **events):
         return {"words": [str(self.folder / "run.yaml"), *self.words(name, *overrides)], **events}
 
-    def ranks(self, world, *jobs, timeout=60):
-        """Jobs of several ranks; what they printed, and the exit code."""
-        (self.folder / "jobs.json").write_text(json.dumps(jobs))
+    def ranks(self, world, *groups, timeout=250):
+        """Jobs of several ranks; the exit codes of each group, and what was printed."""
+        (self.folder / "jobs.json").write_text(json.dumps(groups))
         environment = {**os.environ, "PYTHONPATH": str(self.root), "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-m", "tests.training.ranks", str(world), self.folder / "jobs.json"]
-        return subprocess.run(
-            command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=timeout, check=False
+        done = subprocess.run(
+            command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=timeout, check=True
         )
+        return json.loads(done.stdout.splitlines()[-1]), done.stdout + done.stderr
 
     def path(self, name):
         return self.folder / "checkpoints" / name
@@ -92,13 +105,14 @@ def made(tmp_path_factory):
         made.job("two-stopped", "training.strategy=fsdp", stop=STOP),
         made.job("one-two", "training.strategy=fsdp"),
     ]
-    done = made.ranks(2, *two)
-    assert done.returncode == 0, done.stdout + done.stderr
+    dying = [[made.job(name, "training.strategy=fsdp", **event)] for name, (event, _, _) in DEATHS.items()]
+    (codes, *made.codes), made.printed = made.ranks(2, two, *dying)
+    assert codes == [0, 0], made.printed
     made.copy("two-stopped", "two-one")
     made.copy("two-stopped", "two-four")
     made.one("two-one", "training.strategy=fsdp")
-    done = made.ranks(4, made.job("two-four", "training.strategy=fsdp"))
-    assert done.returncode == 0, done.stdout + done.stderr
+    codes, printed = made.ranks(4, [made.job("two-four", "training.strategy=fsdp")])
+    assert codes == [[0, 0, 0, 0]], printed
     return made
 
 
@@ -172,3 +186,55 @@ def test_a_signal_to_one_rank_stops_all_with_the_state_saved(made):
     assert runs.state(made.path("two-stopped"))["step"] == STOP
     assert "stopped by a signal after step 12, state saved" in (made.path("two-stopped") / "log.txt").read_text()
     assert "continuing after step 12" in (made.path("two-four") / "log.txt").read_text()
+
+
+@pytest.mark.parametrize("name", list(DEATHS))
+def test_a_dead_rank_ends_all_and_is_named(made, name):
+    """With the state of before; the whole fixture takes less than the minute in which this has to happen."""
+    _, codes, reason = DEATHS[name]
+    assert made.codes[list(DEATHS).index(name)] == codes, made.printed
+    assert re.search(reason, made.printed), made.printed
+    log = made.path(name) / "log.txt"
+    if codes[0] == 1:
+        assert re.search(f"error: {reason}", log.read_text())
+        assert re.search(reason, run_folder.last_words(log))
+    state = checkpoint.load(made.path(name), pytest.fail)
+    assert state["step"] == 8, "the state of the milestone before"
+
+
+def rank_of(process, number):
+    """The process id of a local rank that ``process`` has started."""
+    for child in map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split()):
+        if f"LOCAL_RANK={number}\0" in Path(f"/proc/{child}/environ").read_text():
+            return child
+    raise AssertionError(f"process {process} has no rank {number}")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds the ranks in /proc")
+@pytest.mark.parametrize("launcher", ["itself", "torchrun"])
+def test_a_killed_rank_ends_a_run_however_it_was_started(made, launcher, root):
+    words = ["babylm.train", str(made.folder / "run.yaml"), *made.words(launcher, "budget.epochs=900")]
+    words += ["training.strategy=fsdp", "training.checkpoint_minutes=0.01", "schedule.name=constant"]
+    if launcher == "torchrun":
+        start = ["torch.distributed.run", "--nproc-per-node=2", f"--master-port={free_port()}", "-m"]
+    else:
+        start, words = [], [*words, "training.devices=2"]
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "MASTER_PORT": str(free_port())}
+    command = [sys.executable, "-m", *start, *words]
+    running = subprocess.Popen(
+        command, cwd=made.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        end = time.monotonic() + 120
+        while not (made.path(launcher) / "previous.ckpt").exists():
+            assert running.poll() is None, running.communicate()
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        os.kill(rank_of(running.pid, 1), 9)
+        printed, _ = running.communicate(timeout=60)
+    finally:
+        running.kill()
+    assert running.returncode == 1, printed
+    log = (made.path(launcher) / "log.txt").read_text()
+    assert re.search("error: rank 1 of 2 .*has died .*all ranks end", log), printed
+    assert checkpoint.load(made.path(launcher), pytest.fail)["step"] > 1
