@@ -27,6 +27,7 @@ EXIT_UNREAD = 141
 EXTRAS = {
     "scipy": "eval", "statsmodels": "eval", "pandas": "eval", "sklearn": "eval", "matplotlib": "report",
     "tensorboard": "track", "wandb": "track", "flash_attn": "flash", "pynvml": "energy", "accelerate": "bench",
+    "optuna": "optuna",
 }  # fmt: skip
 """Package -> the extra of pyproject.toml that brings it."""
 

@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parent.parent / "babylm"
 FLOORS = {
     "api": 7,
     "prepare": 7, "train": 7, "evaluate": 7, "interact": 7, "__main__": 7, "generate": 7, "submit": 7, "report": 7,
-    "study": 7, "sweep": 7,
+    "study": 7, "sweep": 7, "search": 7.5,
     "studies": 6,
     "training": 5, "interaction": 5.5, "submission": 5, "reporting": 5, "conversion": 5, "convert": 7,
     "evaluation.suite": 4, "evaluation.catalogue": 4, "generation": 4, "evaluation.request": 4,

@@ -142,9 +142,7 @@ class Peers(L.Callback):
         self._over.set()
         if self.rank == 0:
             self._tell({"failed": cause})
-            self.write_log(
-                f"error: {cause}; all ranks end. The last saved state is kept: repeat the command to continue"
-            )
+            self.write_log(f"error: {cause}; the last saved state is kept: repeat the command to continue")
         else:
             print(f"rank {self.rank} ends, as an error occurred: {cause}", file=sys.stderr, flush=True)
         self.end(EXIT_PEER_FAILED)

@@ -6,6 +6,7 @@ Both make the step that one device makes: the same rows, the sum of all gradient
 from __future__ import annotations
 
 import datetime
+import os
 from typing import Any
 
 from lightning.pytorch.plugins.environments import (
@@ -40,7 +41,11 @@ def cluster_environment() -> ClusterEnvironment:
     launch = processes.launched()
     if launch is None:
         return LightningEnvironment()
-    return TorchElasticEnvironment() if launch.launcher == "torchrun" else SLURMEnvironment(auto_requeue=False)
+    if launch.launcher == "torchrun":
+        return TorchElasticEnvironment()
+    # Lightning wants the number that srun leaves out if the user gave the number of all tasks.
+    os.environ.setdefault("SLURM_NTASKS_PER_NODE", str(launch.processes // launch.nodes))
+    return SLURMEnvironment(auto_requeue=False)
 
 
 def shard(module: Any, mesh: DeviceMesh) -> None:

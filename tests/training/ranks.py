@@ -2,9 +2,9 @@
 
     python -m tests.training.ranks WORLD GROUPS
 
-GROUPS is a JSON file: lists of jobs. Every group has ranks of its own, which make its jobs one after the other. A job is
-{"words": the command's words, "rank": the one (default: the last) that gets SIGUSR1 after step "stop", SIGKILL before
-step "kill", or raises before step "fail"}. Prints the exit codes of each group's ranks as JSON.
+GROUPS is a JSON file: lists of jobs. Every group has ranks of its own, which make its jobs one after the other. A job
+is {"words": the command's words, "rank": the one (default: the last) that gets SIGUSR1 after step "stop", SIGKILL
+before step "kill", or raises before step "fail"}. Prints the exit codes of each group's ranks as JSON.
 """
 
 from __future__ import annotations
