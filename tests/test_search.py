@@ -83,7 +83,7 @@ def test_a_wrong_search_is_refused_before_the_first_run(file, override, message)
 
 def test_real_runs_are_compared_by_their_last_loss(file, optuna, tmp_path, capsys):
     assert search._command([str(file), "trials=2"]) == 0
-    assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["find-0000", "find-0001"]
+    assert sorted(p.name for p in (tmp_path / "checkpoints").glob("find-*")) == ["find-0000", "find-0001"]
     assert "2 of 2 runs have a result; the best by dev/causal" in capsys.readouterr().out
     assert search._command([str(file), "trials=2"]) == 0, "nothing is left to do"
     trials = search.open_study(sweeps.load_sweep(file), sweeps.check_search(sweeps.load_sweep(file))).trials
@@ -113,11 +113,31 @@ def test_workers_share_a_search_and_continue_a_stopped_run(file, optuna, monkeyp
     log = search.Log(quiet=True)
     codes = []
     while any(search._trials_left(worker, sweep) for worker in workers):
-        codes += [search.run_trial(worker, sweep, log) for worker in workers if search._trials_left(worker, sweep)]
+        codes += [search.run_trial(w, sweep, log, "w") for w in workers if search._trials_left(w, sweep)]
     assert made == ["find-0000", "find-0000", "find-0002", "find-0003"], "the first is continued under its name"
     assert codes == [3, 0, 0], "a loss that is not finite is a result too"
     states = [trial.state.name for trial in workers[0].get_trials()]
     assert states == ["FAIL", "FAIL", "COMPLETE", "COMPLETE"]
+
+
+def test_the_run_of_a_worker_that_died_is_continued(file, optuna, monkeypatch, tmp_path):
+    main, made = pretend()
+    monkeypatch.setattr("babylm.train.main", main)
+    sweep = sweeps.load_sweep(file, ["trials=1"])
+    study = search.open_study(sweep, sweeps.check_search(sweep))
+    workers = tmp_path / "checkpoints" / ".search"
+    alive = search.join(workers)
+    (workers / "dead").touch()
+    for worker in (alive, "dead"):
+        trial = study.ask()
+        trial.set_user_attr("worker", worker)
+        trial.set_user_attr("name", f"of-{worker}")
+        search.choose(trial, sweep)
+    rates = [trial.params["optimizer.lr"] for trial in study.trials]
+    assert search._command([str(file), "trials=1"]) == 0
+    assert made == ["of-dead"]
+    assert [trial.state.name for trial in study.trials] == ["RUNNING", "FAIL", "COMPLETE"]
+    assert study.trials[2].params["optimizer.lr"] == rates[1]
 
 
 def test_a_metric_that_was_not_measured_is_named(file, optuna, monkeypatch):
@@ -125,4 +145,4 @@ def test_a_metric_that_was_not_measured_is_named(file, optuna, monkeypatch):
     monkeypatch.setattr("babylm.train.main", main)
     sweep = sweeps.load_sweep(file, ["metric=task/blimp"])
     with pytest.raises(ConfigError, match=r"metric=task/blimp: .* has none; there are dev/causal, step, words"):
-        search.run_trial(search.open_study(sweep, sweeps.check_search(sweep)), sweep, search.Log(quiet=True))
+        search.run_trial(search.open_study(sweep, sweeps.check_search(sweep)), sweep, search.Log(quiet=True), "w")
