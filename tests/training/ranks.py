@@ -4,7 +4,8 @@
 
 GROUPS is a JSON file: lists of jobs. Every group has ranks of its own, which make its jobs one after the other. A job
 is {"words": the command's words, "rank": the one (default: the last) that gets SIGUSR1 after step "stop", SIGKILL
-before step "kill", or raises before step "fail"}. Prints the exit codes of each group's ranks as JSON.
+before step "kill", raises before step "fail", or whose loss is NaN at step "nan", "nodes": of the first job, those that
+torchrun would say they are on}. Prints the exit codes of each group's ranks as JSON.
 """
 
 from __future__ import annotations
@@ -23,14 +24,15 @@ from babylm import train
 from babylm.training.pretrain import pretrain
 
 
-def started(rank: int, world: int, port: int) -> dict[str, str]:
+def started(rank: int, world: int, nodes: int, port: int) -> dict[str, str]:
     """What torchrun sets in the environment of a rank."""
+    per_node = world // nodes
     return {
         "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
+        "LOCAL_RANK": str(rank % per_node),
         "WORLD_SIZE": str(world),
-        "LOCAL_WORLD_SIZE": str(world),
-        "GROUP_RANK": "0",
+        "LOCAL_WORLD_SIZE": str(per_node),
+        "GROUP_RANK": str(rank // per_node),
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
         "TORCHELASTIC_RUN_ID": "test",
@@ -54,13 +56,21 @@ def make(job: dict[str, Any], chosen: bool) -> int:
             if chosen and module.completed == job.get("stop"):
                 os.kill(os.getpid(), signal.SIGUSR1)
 
-        module.optimizer_step = step
+        plain_loss = module.batch_loss
+
+        def batch_loss(*args: Any, **kwargs: Any) -> Any:
+            loss = plain_loss(*args, **kwargs)
+            if chosen and module.completed == job.get("nan"):
+                loss.total = loss.total * float("nan")
+            return loss
+
+        module.optimizer_step, module.batch_loss = step, batch_loss
 
     return train.exit_code(lambda: pretrain(config, log, prepared=prepared), config, log)
 
 
 def rank(number: int, world: int, port: int, jobs: list[dict[str, Any]]) -> None:
-    os.environ.update(started(number, world, port))
+    os.environ.update(started(number, world, jobs[0].get("nodes", 1), port))
     code = 0
     for job in jobs:
         code = make(job, chosen=number == job.get("rank", world - 1))

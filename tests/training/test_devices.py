@@ -39,9 +39,10 @@ STOP = 12
 """Steps of the runs that are stopped, of 17; a line of the log ends there."""
 
 DEATHS = {
-    "killed": ({"kill": 10}, [1, -9], "rank 1 of 2 .*has died"),
+    "killed": ({"kill": 10, "nodes": 2}, [1, -9], "rank 1 of 2 .*has died"),
     "raised": ({"fail": 10}, [1, 1], "rank 1 of 2 .*KeyError: 'planted'"),
     "first": ({"kill": 10, "rank": 0}, [-9, 1], "rank 0 of 2: has died"),
+    "nan": ({"nan": 10}, [3, 3], "step 10: the gradient is not finite"),
 }
 """Runs of which a rank dies before a step: how, the exit codes, what is said."""
 
@@ -100,14 +101,15 @@ def made(tmp_path_factory):
         made.one("one-stopped", code=75)
     made.copy("one-stopped", "one-two")
     two = [
-        made.job("ddp-muon", "training.strategy=ddp"),
         *(made.job(f"fsdp-{name}", "training.strategy=fsdp", *settings) for name, settings in OPTIMIZERS.items()),
         made.job("two-stopped", "training.strategy=fsdp", stop=STOP),
         made.job("one-two", "training.strategy=fsdp"),
     ]
     dying = [[made.job(name, "training.strategy=fsdp", **event)] for name, (event, _, _) in DEATHS.items()]
-    (codes, *made.codes), made.printed = made.ranks(2, two, *dying)
-    assert codes == [0, 0], made.printed
+    nodes = [made.job("ddp-muon", "training.strategy=ddp", nodes=2)]
+    (*codes, killed, raised, first, nan), made.printed = made.ranks(2, two, nodes, *dying)
+    made.codes = dict(zip(DEATHS, (killed, raised, first, nan), strict=True))
+    assert codes == [[0, 0], [0, 0]], made.printed
     made.copy("two-stopped", "two-one")
     made.copy("two-stopped", "two-four")
     made.one("two-one", "training.strategy=fsdp")
@@ -192,10 +194,10 @@ def test_a_signal_to_one_rank_stops_all_with_the_state_saved(made):
 def test_a_dead_rank_ends_all_and_is_named(made, name):
     """With the state of before; the whole fixture takes less than the minute in which this has to happen."""
     _, codes, reason = DEATHS[name]
-    assert made.codes[list(DEATHS).index(name)] == codes, made.printed
+    assert made.codes[name] == codes, made.printed
     assert re.search(reason, made.printed), made.printed
     log = made.path(name) / "log.txt"
-    if codes[0] == 1:
+    if codes[0] > 0:
         assert re.search(f"error: {reason}", log.read_text())
         assert re.search(reason, run_folder.last_words(log))
     state = checkpoint.load(made.path(name), pytest.fail)
