@@ -1,11 +1,11 @@
 """Search for settings with Optuna: each run is chosen by the results of those before it.
 
-    python -m babylm.search SWEEP [key=value ...]
+    python -m babylm.search SEARCH [key=value ...]
 
     python -m babylm.search configs/sweeps/search.yaml               the next runs, one after the other
     python -m babylm.search configs/sweeps/search.yaml trials=50     more runs of the same search
 
-SWEEP is a file as for python -m babylm.sweep: grid and random (lists and ranges) are what is searched, metric and
+SEARCH is a file as for python -m babylm.sweep: grid and random (lists and ranges) are what is searched, metric and
 direction say what is best. Start the command several times, on several machines if you like: the workers share the
 search's storage, a file beside the runs or a database. The run of a worker that was stopped or has died is continued
 by the worker that comes next. Needs pip install 'babylm[optuna]'.
