@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import secrets
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,9 @@ def open_study(sweep: sweeps.SweepConfig, base: Config) -> Any:
     # Another seed for each worker and start: else they would make the same draws. Runs that others are making count as
     # bad ones (constant_liar), so that no two workers try the same place.
     seed = derive_seed(sweep.seed, Purpose.CONDITION, len(study.trials)) % 2**32
-    study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # what version 4 says of constant_liar
+        study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
     return study
 
 
