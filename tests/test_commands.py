@@ -323,6 +323,8 @@ def test_each_command(command, scratch, tiny, monkeypatch, capsys):
             assert generate._command(changed(arguments, ["max_new_tokens=2"])) == 0
         case ["python", script, *_] if script.startswith("benchmarks/"):
             check_benchmark(command.text, script)
+        case ["python", "-m", "pytest", *arguments]:
+            assert all((ROOT / file).exists() for file in arguments if not file.startswith("-"))
         case ["torchrun", *arguments]:  # tests/training/test_devices.py starts it
             at = arguments.index("-m")
             assert arguments[at + 1] == "babylm.train"
