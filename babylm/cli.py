@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from babylm import registry
+from babylm import processes, registry
 from babylm.config.schema import Config
 from babylm.console import drop_output
 from babylm.interrupts import EXIT_INTERRUPTED, MESSAGE
@@ -27,6 +27,7 @@ EXIT_UNREAD = 141
 EXTRAS = {
     "scipy": "eval", "statsmodels": "eval", "pandas": "eval", "sklearn": "eval", "matplotlib": "report",
     "tensorboard": "track", "wandb": "track", "flash_attn": "flash", "pynvml": "energy", "accelerate": "bench",
+    "optuna": "optuna",
 }  # fmt: skip
 """Package -> the extra of pyproject.toml that brings it."""
 
@@ -65,9 +66,12 @@ def command(
         return EXIT_INTERRUPTED
     except Exception as error:
         message = explain(error)
+        rank = f"rank {processes.global_rank()}: " if processes.global_rank() else ""
         if message is None or os.environ.get("BABYLM_TRACEBACK"):
+            if rank:
+                print(f"error: {rank}{type(error).__name__}: {error}", file=sys.stderr)
             raise
-        print(f"error: {message}", file=sys.stderr)
+        print(f"error: {rank}{message}", file=sys.stderr)
         return EXIT_CONFIG
 
 

@@ -6,7 +6,6 @@ It has ``config.yaml environment.json identity.json plan.json log.txt metrics.js
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,9 @@ from typing import Any
 
 from babylm import environment, files, locks
 from babylm.config import older
+from babylm.processes import global_rank
 
 LEADER_SECONDS = 600.0
-
-
-def global_rank() -> int:
-    """The rank of this process, as srun and torchrun set it; 0 without them."""
-    return int(os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or os.environ.get("LOCAL_RANK") or 0)
 
 
 LOCK = ".lock"

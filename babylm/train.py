@@ -15,10 +15,9 @@ interrupted before the first step, or by a second Ctrl-C: the state saved last i
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
-from babylm import cli
+from babylm import cli, processes
 from babylm.config.schema import Config
 from babylm.console import Log
 from babylm.interrupts import EXIT_INTERRUPTED
@@ -31,7 +30,7 @@ EXIT_STOPPED = 75
 
 def main(config: Config) -> int:
     """Train as configured; returns the exit code."""
-    log = Log(quiet=int(os.environ.get("LOCAL_RANK", 0)) > 0)
+    log = Log(quiet=processes.global_rank() > 0)
     log(f"babylm: starting {config.name} ...")
     from babylm.training.pretrain import pretrain  # after the first line: it imports torch
 

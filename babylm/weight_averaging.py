@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from babylm import sharding
 from babylm.config.schema import AveragingConfig
 
 
@@ -54,10 +55,15 @@ class WeightAverage:
 
     def __init__(self, config: AveragingConfig, named_parameters: Iterable[tuple[str, Tensor]], steps: int) -> None:
         self.config, self.steps = config, steps
+        self.values: list[Tensor] = []
+        """Empty until the first update; of sharded parameters, shards."""
+        self.follow(named_parameters)
+
+    def follow(self, named_parameters: Iterable[tuple[str, Tensor]]) -> None:
+        """Average these parameters from now on: those of the same network, after it has been sharded."""
+        assert not self.values, "the average is of other tensors"
         named = dict(named_parameters)
         self.names, self.parameters = list(named), list(named.values())
-        self.values: list[Tensor] = []
-        """Empty until the first update."""
 
     @torch.no_grad()
     def update(self, step: int) -> None:
@@ -68,7 +74,8 @@ class WeightAverage:
         if not self.values:
             self.values = [p.detach().clone() for p in self.parameters]
         else:
-            torch._foreach_lerp_(self.values, [p.detach() for p in self.parameters], share)
+            values, parameters = ([sharding.local(x) for x in these] for these in (self.values, self.parameters))
+            torch._foreach_lerp_(values, parameters, share)
 
     def averaged_state(self) -> dict[str, Tensor] | None:
         """Name -> average (not a copy); None before the first update."""
@@ -105,4 +112,4 @@ class WeightAverage:
         shapes = {name: p.shape for name, p in zip(self.names, self.parameters, strict=True)}
         if {name: value.shape for name, value in state.items()} != shapes:
             raise ValueError("averaging: the saved average is of another model")
-        self.values = [state[n].to(p).clone() for n, p in zip(self.names, self.parameters, strict=True)]
+        self.values = [sharding.like(state[n], p).clone() for n, p in zip(self.names, self.parameters, strict=True)]

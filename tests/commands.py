@@ -35,6 +35,7 @@ STANDING_FOR = {
     "CONFIG": "configs/smoke.yaml",
     "STUDY": "configs/studies/recipe_search.yaml",
     "SWEEP": "configs/sweeps/weight_decay.yaml",
+    "SEARCH": "configs/sweeps/search.yaml",
     "FOLDER": "checkpoints/smoke",
     "checkpoints/RUN": "checkpoints/smoke",
     "checkpoints/RUN2": "checkpoints/s2",

@@ -37,6 +37,7 @@ from babylm import (
 )
 from babylm.cli import config_command
 from babylm.config import studies as study_config
+from babylm.config import sweeps
 from babylm.corpora import toy
 from tests import commands
 from tests.commands import ROOT, Command
@@ -148,7 +149,9 @@ def run_train_or_prepare(command: Command, words: list[str], scratch: Path) -> N
     module = {"babylm.train": train, "babylm.prepare": prepare}[words[0]]
     written = config.load(words[1], words[2:])  # as written
     more = [f"checkpoints={scratch}/made", f"corpus.prepared={scratch}/prepared", *TINY]
-    to_the_end = command.file == "README.md" or command.file.startswith("docs/")
+    # Several devices: the other ranks would be started as this process was, so they would be tests too.
+    here = written.training.devices in (None, 1)
+    to_the_end = here and (command.file == "README.md" or command.file.startswith("docs/"))
     if module is train and not to_the_end:
         more.append("training.dry_run=true")
     if not Path(written.corpus.path).exists():
@@ -310,6 +313,8 @@ def test_each_command(command, scratch, tiny, monkeypatch, capsys):
             assert sweep._command(arguments[:redirected]) == 0
             if redirected < len(arguments):
                 (scratch / arguments[redirected + 1]).write_text(capsys.readouterr().out)
+        case ["python", "-m", "babylm.search", *arguments]:
+            sweeps.check_search(sweeps.load_sweep(arguments[0], arguments[1:]))  # tests/test_search.py makes the runs
         case ["python", "-m", "babylm.generate", *arguments]:
             if not any("chat" in word or not re.match(r"\w+=|checkpoints/", word) for word in arguments) and (
                 "<" not in command.words
@@ -318,6 +323,12 @@ def test_each_command(command, scratch, tiny, monkeypatch, capsys):
             assert generate._command(changed(arguments, ["max_new_tokens=2"])) == 0
         case ["python", script, *_] if script.startswith("benchmarks/"):
             check_benchmark(command.text, script)
+        case ["python", "-m", "pytest", *arguments]:
+            assert all((ROOT / file).exists() for file in arguments if not file.startswith("-"))
+        case ["torchrun", *arguments]:  # tests/training/test_devices.py starts it
+            at = arguments.index("-m")
+            assert arguments[at + 1] == "babylm.train"
+            config.load(arguments[at + 2], arguments[at + 3 :])
         case ["sbatch", *arguments]:
             check_job(command, arguments, scratch, tiny)
         case ["make", *targets]:

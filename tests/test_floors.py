@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parent.parent / "babylm"
 FLOORS = {
     "api": 7,
     "prepare": 7, "train": 7, "evaluate": 7, "interact": 7, "__main__": 7, "generate": 7, "submit": 7, "report": 7,
-    "study": 7, "sweep": 7,
+    "study": 7, "sweep": 7, "search": 7.5,
     "studies": 6,
     "training": 5, "interaction": 5.5, "submission": 5, "reporting": 5, "conversion": 5, "convert": 7,
     "evaluation.suite": 4, "evaluation.catalogue": 4, "generation": 4, "evaluation.request": 4,
@@ -26,12 +26,12 @@ FLOORS = {
     "evaluation": 3, "interaction.teachers": 5, "interaction.environments": 5, "interaction.rollouts": 4,
     "interaction.items": 3,
     "objectives": 2, "optimizers": 2, "models": 2, "batches": 2, "schedules": 2, "weight_averaging": 2,
-    "hardware": 2, "revisions": 2,
+    "hardware": 2, "revisions": 2, "sharding": 2,
     "runs": 4, "run_results": 4,
     "corpora": 1,
     "config": 0, "tracks": 0, "registry": 0, "run_folder": 0, "environment": 0, "console": 0, "files": 0, "": 0,
     "cli": 0, "interrupts": 0, "redaction": 0, "publication": 0, "places": 0, "randomness": 0, "lazy": 0,
-    "locks": 0, "metrics": 0, "tables": 0, "teacher_rules": 0,
+    "locks": 0, "metrics": 0, "processes": 0, "tables": 0, "teacher_rules": 0,
 }  # fmt: skip
 PLUGINS = (
     "objectives",

@@ -294,6 +294,7 @@ def test_where_there_are_no_locks_training_goes_on(tmp_path, monkeypatch):
 
 def test_other_ranks_wait_for_the_first_to_make_the_folder(tmp_path, monkeypatch):
     folder = run_folder.RunFolder(tmp_path / "r")
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
     monkeypatch.setenv("SLURM_PROCID", "1")
     with pytest.raises(ValueError, match="first process has not made"):
         folder.open("a: 1\n", {"seed": 1}, wait=0.2)

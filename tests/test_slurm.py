@@ -51,6 +51,32 @@ def test_a_signal_saves_and_requeues_this_task_only(cluster, root):
     assert log.read_text().splitlines()[-2:] == ["saved", "scontrol requeue 70_3"]
 
 
+def test_several_tasks_are_started_by_srun_which_gets_usr1_instead_of_term(cluster, root):
+    """On TERM srun would kill the tasks before they have saved."""
+    environment, log = cluster
+    (log.parent / "srun").write_text(f'#!/usr/bin/env bash\necho srun "$@" >> {log}\nexec "${{@:3}}"\n')
+    (log.parent / "srun").chmod(0o755)
+    environment |= {"SLURM_NTASKS": "2", "SLURM_CPUS_PER_TASK": "4"}
+    job = subprocess.Popen(["bash", "slurm/train.sbatch", "configs/smoke.yaml", "wait=1"], cwd=root, env=environment)
+    while not log.exists() or "ready" not in log.read_text():
+        time.sleep(0.02)
+    job.send_signal(signal.SIGTERM)
+    assert job.wait(timeout=20) == 75
+    lines = log.read_text().splitlines()
+    python = environment["PYTHON"]
+    assert lines[0] == (
+        f"srun --kill-on-bad-exit=1 --cpus-per-task=4 {python} -m babylm.train configs/smoke.yaml wait=1"
+    )
+    assert lines[-1] == "saved", "and not requeued: TERM leaves that to SLURM"
+
+
+def test_an_evaluation_is_one_process_whatever_the_number_of_tasks(cluster, root):
+    environment, log = cluster
+    environment |= {"SLURM_NTASKS": "2"}
+    subprocess.run(["bash", "slurm/evaluate.sbatch", "checkpoints/s1"], cwd=root, env=environment, check=True)
+    assert log.read_text() == "-m babylm.evaluate checkpoints/s1\n"
+
+
 @pytest.mark.parametrize(("word", "code"), [("bad=1", 2), ("fine=1", 0)])
 def test_finished_and_wrong_runs_are_not_requeued(cluster, root, word, code):
     environment, log = cluster

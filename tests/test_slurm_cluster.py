@@ -8,13 +8,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from babylm.training import checkpoint
 from tests.conftest import ROOT
+from tests.training import runs
+from tests.training.test_devices import TOLERANCE, largest_difference
 
 pytestmark = [
     pytest.mark.skipif(
@@ -37,6 +43,9 @@ budget: {epochs: 3}
 training: {precision: fp32, attention: sdpa, compile: false, log_every: 1, threads: 1}
 evaluation: {tasks: []}
 """
+
+SMOOTH = ("model.dropout=0.0", "optimizer.name=adamw", "optimizer.eps=1.0", "optimizer.lr=0.05")
+"""With this eps the update is all but linear in the gradient: rounding stays rounding, for 600 steps of two rows."""
 
 
 class Cluster:
@@ -74,11 +83,36 @@ class Cluster:
                     check=False,
                 )
             assert time.monotonic() < end, f"{job} is {state}, not {states}: {self.logs()}"
-            assert state not in ("FAILED", "NODE_FAIL") or state in states, self.logs()
             time.sleep(0.3)
+            if state in ("FAILED", "NODE_FAIL"):  # also for a moment, before a job is requeued
+                time.sleep(3)
+                assert self.state(job) not in ("FAILED", "NODE_FAIL") or state in states, self.logs()
+
+    def run_until(self, name, steps):
+        """Wait until a run has logged so many steps."""
+        end = time.monotonic() + 120
+        while self.steps(name) < steps:
+            assert time.monotonic() < end, self.logs()
+            time.sleep(0.1)
+
+    def processes(self, job):
+        """Process id -> environment, of the job's own processes (not SLURM's)."""
+        result = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                entries = (folder / "environ").read_text(errors="replace").split("\0")
+                values = dict(entry.partition("=")[::2] for entry in entries)
+                if (values.get("SLURM_CONF"), values.get("SLURM_JOB_ID")) == (self.environment["SLURM_CONF"], job):
+                    result[int(folder.name)] = values
+        return result
 
     def logs(self):
-        return "\n".join(file.read_text()[-2000:] for file in sorted((self.folder / "checkpoints").glob("*.log")))
+        files = [*(self.folder / "checkpoints").glob("*.log"), self.state_folder / "slurmctld.log"]
+        return "\n".join(file.read_text()[-2000:] for file in files)
+
+    @property
+    def state_folder(self):
+        return Path(self.environment["SLURM_CONF"]).parent
 
     def steps(self, name):
         """Steps that a run has logged."""
@@ -115,6 +149,15 @@ def weights(cluster, name):
     return json.loads((cluster.folder / "checkpoints" / name / "main" / "babylm.json").read_text())["weights_sha256"]
 
 
+@pytest.fixture(scope="module")
+def alone(cluster):
+    """The run that one process makes without SLURM, which the tests below repeat."""
+    environment = {name: value for name, value in cluster.environment.items() if not name.startswith("SLURM_")}
+    command = [sys.executable, "-m", "babylm.train", "run.yaml", "name=alone", *SMOOTH]
+    subprocess.run(command, env=environment, cwd=cluster.folder, check=True, capture_output=True)
+    return "alone"
+
+
 def test_runs_of_an_array_that_are_preempted_twice_equal_their_twins(cluster):
     """Four tasks: two seeds, each once alone and once preempted twice."""
     lines = [f"name={name}{seed} seed={seed}" for name in ("twin", "stopped") for seed in (1, 2)]
@@ -124,10 +167,7 @@ def test_runs_of_an_array_that_are_preempted_twice_equal_their_twins(cluster):
         for task, name in ((2, "stopped1"), (3, "stopped2")):
             job = f"{array}_{task}"
             cluster.wait(job, "RUNNING")
-            end = time.monotonic() + 120
-            while cluster.steps(name) < steps:
-                assert time.monotonic() < end, cluster.logs()
-                time.sleep(0.1)
+            cluster.run_until(name, steps)
             cluster.call("scancel", "--batch", "--signal=USR1", job)
             cluster.wait(job, "PENDING")
     restarts = {}
@@ -145,10 +185,7 @@ def test_runs_of_an_array_that_are_preempted_twice_equal_their_twins(cluster):
 
 def test_scancel_saves_and_does_not_requeue(cluster):
     job = cluster.submit("slurm/train.sbatch", "run.yaml", "name=cancelled", "budget.epochs=50")
-    end = time.monotonic() + 120
-    while cluster.steps("cancelled") < 5:
-        assert time.monotonic() < end, cluster.logs()
-        time.sleep(0.1)
+    cluster.run_until("cancelled", 5)
     second = cluster.submit("slurm/train.sbatch", "run.yaml", "name=cancelled", "budget.epochs=50")
     cluster.wait(second, "FAILED")
     assert f"SLURM job {job}: squeue -j {job}" in cluster.logs(), "two tasks never share a run"
@@ -175,3 +212,65 @@ def test_an_evaluation_is_shared_out_and_a_study_runs(cluster):
     stored = sorted(file.parent.name for file in (run / "evaluation").glob("*/toy_pairs.fast.*.json"))
     assert stored == ["chck_4K", "chck_8K", "main"]
     assert (cluster.folder / "checkpoints/studies/developmental_order/summary.json").is_file()
+
+
+def parent(process):
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_a_dead_node_costs_no_more_than_the_time_between_two_states(cluster, alone):
+    """The node's slurmd, the job's slurmstepd and its processes are killed at once; then the node comes back."""
+    minutes = 0.05
+    words = ("name=dies", *SMOOTH, f"training.checkpoint_minutes={minutes}")
+    job = cluster.submit("slurm/train.sbatch", "run.yaml", *words)
+    folder = cluster.folder / "checkpoints" / "dies"
+    end = time.monotonic() + 120
+    while not (folder / "last.ckpt").is_file() or cluster.steps("dies") < 20:
+        assert time.monotonic() < end, cluster.logs()
+        time.sleep(0.05)
+    own = list(cluster.processes(job))
+    step_daemons = {parent(process) for process in own} - set(own)
+    for process in (int((cluster.state_folder / "slurmd.pid").read_text()), *step_daemons, *own):
+        os.kill(process, signal.SIGKILL)
+    lost_seconds = time.time() - (folder / "last.ckpt").stat().st_mtime
+    steps = [cluster.steps("dies"), runs.state(folder)["step"]]
+    end = time.monotonic() + 60
+    while not cluster.call("sinfo", "-h", "-o", "%T").strip().endswith("*"):  # does not respond
+        assert time.monotonic() < end
+        time.sleep(0.3)
+    cluster.call("slurmd", "-f", cluster.environment["SLURM_CONF"])
+    cluster.wait(job, "COMPLETED")
+    print(f"steps made and steps saved: {steps}; the state was {lost_seconds:.1f} s old")
+    assert lost_seconds < 60 * minutes + 3, "the time between two states, a step, and the writing"
+    assert cluster.fact(job, "Restarts") == "1"
+    assert f"continuing after step {steps[1]:,}" in (folder / "log.txt").read_text()
+    assert weights(cluster, "dies") == weights(cluster, alone)
+
+
+def test_two_tasks_make_the_run_of_one_and_are_requeued(cluster, alone):
+    words = ("name=two", *SMOOTH, "training.strategy=fsdp")
+    job = cluster.submit("--ntasks=2", "--mem=3000M", "slurm/train.sbatch", "run.yaml", *words)
+    cluster.run_until("two", 20)
+    cluster.call("scancel", "--batch", "--signal=USR1", job)
+    cluster.wait(job, "PENDING")
+    cluster.wait(job, "COMPLETED")
+    assert cluster.fact(job, "Restarts") == "1"
+    states = [runs.state(cluster.folder / "checkpoints" / name) for name in (alone, "two")]
+    difference = largest_difference(*states)
+    print(f"two tasks against one process: {difference:.1e}")
+    assert difference < TOLERANCE
+    log = (cluster.folder / "checkpoints" / "two" / "log.txt").read_text()
+    assert "stopped by SIGUSR1" in log
+    assert log.count("saved main") == 1
+
+
+def test_a_task_that_dies_ends_the_job_and_is_named(cluster):
+    words = ("name=fails", "training.strategy=fsdp", "budget.epochs=50", "training.checkpoint_minutes=0.01")
+    job = cluster.submit("--ntasks=2", "--mem=3000M", "slurm/train.sbatch", "run.yaml", *words)
+    cluster.run_until("fails", 20)
+    rank = next(p for p, values in cluster.processes(job).items() if values.get("SLURM_PROCID") == "1")
+    os.kill(rank, signal.SIGKILL)
+    cluster.wait(job, "FAILED", seconds=60)
+    folder = cluster.folder / "checkpoints" / "fails"
+    assert f"error: rank 1 of 2 (process {rank} on " in (folder / "log.txt").read_text(), cluster.logs()
+    assert checkpoint.load(folder, pytest.fail)["step"] > 0

@@ -137,7 +137,7 @@ def _check_phases(config: Config) -> None:
         "phases",
         f"until must ascend and end with 1, not {ends}",
     )
-    cut = config.training.accumulate_grad_batches * config.training.devices
+    check_cut(config, (config.training.devices or 1) * (config.training.nodes or 1))
     for index, phase in enumerate(config.phases):
         key = f"phases[{index}]"
         _require(
@@ -145,12 +145,18 @@ def _check_phases(config: Config) -> None:
             f"{key}.tokens_per_step",
             f"{phase.tokens_per_step} must be a multiple of sequence_length={phase.sequence_length}",
         )
+
+
+def check_cut(config: Config, devices: int) -> None:
+    """Raise ValueError if the rows of a step cannot be shared out over ``devices`` devices of all nodes."""
+    cut = config.training.accumulate_grad_batches * devices
+    for index, phase in enumerate(config.phases):
         rows = phase.tokens_per_step // phase.sequence_length
         _require(
             rows % cut == 0,
-            f"{key}.tokens_per_step",
+            f"phases[{index}].tokens_per_step",
             f"{rows} rows per step cannot be cut into {cut} equal batches "
-            "(training.accumulate_grad_batches x training.devices)",
+            "(training.accumulate_grad_batches x training.devices x training.nodes)",
         )
 
 

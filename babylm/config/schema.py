@@ -183,8 +183,12 @@ class TrainingConfig:
 
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     """``auto``: an NVIDIA GPU if torch sees one, else the CPU. Apple's GPUs (mps) are not supported."""
-    devices: int = number(1, "[1, 4096]")
-    """Devices that share each step (DDP)."""
+    devices: int | None = number(None, "[1, 4096]")
+    """Devices of each node that share each step; null: as many as torchrun or srun has started processes, else 1."""
+    nodes: int | None = number(None, "[1, 4096]")
+    """Nodes with so many devices each; null: those on which torchrun or srun has started processes, else 1."""
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
+    """Of several devices: every device has all parameters (``ddp``, ``auto``), or a shard of each (``fsdp``: FSDP2)."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """``auto``: bf16 on hardware that multiplies bf16 matrices, else fp32."""
     accumulate_grad_batches: int = number(1, "[1, 65536]")

@@ -9,11 +9,12 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from babylm import places
 from babylm.config.checks import ConfigError
 from babylm.config.load import load, read_layer
+from babylm.config.schema import Config
 from babylm.config.sections import load_section
 from babylm.randomness import Purpose, derive_seed
 
@@ -38,6 +39,14 @@ class SweepConfig:
     """Of the draws; the seed of a run is a setting (``grid: {seed: [1, 2]}``)."""
     prefix: str = ""
     """Beginning of the runs' names; empty: that of the sweep's file."""
+    trials: int = 20
+    """Of a search (python -m babylm.search): runs, over all workers; ``samples`` is not used there."""
+    metric: str = "dev/causal"
+    """Of a search: what is compared, the last value of this name in ``metrics.jsonl``."""
+    direction: Literal["minimize", "maximize"] = "minimize"
+    """Of a search: whether a small or a large metric is good."""
+    storage: str = ""
+    """Of a search: file or database URL that its workers share; empty: PREFIX.search beside the runs."""
 
 
 def load_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepConfig:
@@ -50,9 +59,25 @@ def load_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepConfig:
         raise ConfigError(f"{path}: give a grid (settings with lists of values), or random (settings with ranges)")
     if sweep.samples < 1:
         raise ConfigError(f"samples={sweep.samples}: must be at least 1")
+    if sweep.trials < 1:
+        raise ConfigError(f"trials={sweep.trials}: must be at least 1")
     if both := sorted(set(sweep.grid) & set(sweep.random)):
         raise ConfigError(f"{both[0]}: is in grid and in random; keep one")
     return sweep
+
+
+def check_search(sweep: SweepConfig) -> Config:
+    """The configuration of one run of a search; `ConfigError` if runs could not be chosen or compared."""
+    for key, values in sweep.grid.items():
+        if not isinstance(values, list) or not values:
+            raise ConfigError(f"grid: {key}: must be a list of values, not {values!r}")
+    first = {key: values[0] for key, values in sweep.grid.items()}
+    first |= {key: _draw(key, spread, random.Random(0)) for key, spread in sweep.random.items()}
+    base = load(sweep.config, [f"{key}={as_text(value)}" for key, value in first.items()])
+    measured = base.corpus.dev is not None and base.evaluation.held_out_loss_when != "none"
+    if sweep.metric.startswith("dev/") and not measured:
+        raise ConfigError(f"metric={sweep.metric}: {sweep.config} measures no held-out loss; set corpus.dev there")
+    return base
 
 
 def lines(sweep: SweepConfig) -> list[str]:
@@ -74,7 +99,7 @@ def lines(sweep: SweepConfig) -> list[str]:
             generator = random.Random(derive_seed(sweep.seed, Purpose.CONDITION, number, draw))
             drawn = {key: _draw(key, spread, generator) for key, spread in sweep.random.items()}
             chosen = {**dict(zip(sweep.grid, values, strict=True)), **drawn}
-            runs.setdefault(" ".join(f"{key}={_text(value)}" for key, value in chosen.items()))
+            runs.setdefault(" ".join(f"{key}={as_text(value)}" for key, value in chosen.items()))
     width = len(str(len(runs) - 1))
     named = [f"name={sweep.prefix}-{number:0{width}} {line}" for number, line in enumerate(runs)]
     for line in named:
@@ -104,7 +129,7 @@ def _draw(key: str, spread: Any, generator: random.Random) -> Any:
     return round(value) if spread.get("whole") else float(f"{value:.4g}")
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A value as an override without spaces: a line is cut at them."""
     text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
     if " " in text:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from babylm import files, places
+from babylm import files, places, processes
 from babylm.config.schema import Config
 from babylm.console import Log
 from babylm.corpora import sources, tokenizer
@@ -70,7 +71,7 @@ def interact(config: Config, log: Log | None = None) -> Path:
 
 def check(config: Config) -> None:
     """Raise ValueError for settings that an interaction cannot have."""
-    if config.training.devices > 1:
+    if math.prod(processes.layout(config.training.devices, config.training.nodes)) > 1:
         raise ValueError("training.devices: an interaction runs on one device")
     if config.averaging.name != "none":
         raise ValueError("averaging.name: an interaction acts with the weights that learn; use averaging.name=none")

@@ -183,7 +183,9 @@ class Objective:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a saved state."""
         if self.module is not None:
-            self.module.load_state_dict(state["module"])
+            from babylm import sharding
+
+            sharding.load(self.module, state["module"])
 
     def draw_uniforms(self, rows: int, length: int, generator: Generator) -> Tensor:
         """Uniforms (rows, uniforms_per_token, length) for all rows of an optimizer step, on the generator's device."""

@@ -54,10 +54,12 @@ class FromItself(Distillation):
         """Move the teacher towards the student."""
         if completed % self.config.teacher_every:
             return
+        from babylm import sharding
+
         (teacher,) = self.teachers
         with torch.no_grad():
             theirs, ours = list(teacher.parameters()), list(network.parameters())
-            torch._foreach_lerp_(theirs, [p.detach() for p in ours], 1 - self.config.teacher_decay)
+            torch._foreach_lerp_(theirs, [sharding.full(p.detach()) for p in ours], 1 - self.config.teacher_decay)
 
     def flops_per_token(self, length: int, head_fraction: float, training: float) -> float:
         """The forward pass of the teacher, a third of a training step, from the moment when it begins."""

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.optim.adamw import adamw
 
+from babylm import sharding
+
 
 @torch.no_grad()
 def step(group: dict[str, Any], state: Callable[[Tensor], dict[str, Tensor]]) -> None:
@@ -26,10 +28,10 @@ def step(group: dict[str, Any], state: Callable[[Tensor], dict[str, Tensor]]) ->
             parameter_state["exp_avg"] = torch.zeros_like(parameter)
             parameter_state["exp_avg_sq"] = torch.zeros_like(parameter)
     adamw(
-        parameters,
-        [p.grad for p in parameters],
-        [s["exp_avg"] for s in states],
-        [s["exp_avg_sq"] for s in states],
+        [sharding.local(p) for p in parameters],
+        [sharding.local(p.grad) for p in parameters if p.grad is not None],
+        [sharding.local(s["exp_avg"]) for s in states],
+        [sharding.local(s["exp_avg_sq"]) for s in states],
         [],
         [s["step"] for s in states],
         fused=True,

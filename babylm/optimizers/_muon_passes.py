@@ -42,17 +42,20 @@ def after(
     weight_decay: float,
     cautious: bool,
     beta2: float,
+    cut: Callable[[Tensor], list[Tensor]] | None = None,
 ) -> None:
     """Step the parameters along ``directions`` (n, rows, columns), with decay.
 
-    ``mean_squares``: of the neurons, updated here; None if they are not scaled to equal length.
+    ``mean_squares``: of the neurons, updated here; None if they are not scaled to equal length. ``cut``: the parts of
+    whole matrices that belong to ``parameters``, if those are shards.
     """
-    rows, columns = parameters[0].shape
+    rows, columns = directions.shape[1:]
     # An orthogonal map to more dimensions shrinks root mean squares by sqrt(columns / rows): undo that.
     scale = torch.full((1, 1, 1), max(1.0, rows / columns) ** 0.5, device=directions.device)
     if mean_squares is not None:
         scale = scale * equal_lengths(directions, mean_squares, beta2)
-    _update(parameters, list((directions * scale).unbind()), lr, weight_decay, cautious)
+    scaled = directions * scale
+    _update(parameters, list(scaled.unbind()) if cut is None else cut(scaled), lr, weight_decay, cautious)
 
 
 def equal_lengths(directions: Tensor, mean_squares: list[Tensor], beta2: float) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
+from babylm import sharding
 from babylm.config.schema import OptimizerConfig
 from babylm.optimizers import _param_groups
 
@@ -45,8 +46,11 @@ class Lamb(Optimizer):
                 state["exp_avg"] = torch.zeros_like(parameter)
                 state["exp_avg_sq"] = torch.zeros_like(parameter)
             state["step"] += 1
-        (beta1, beta2), gradients = group["betas"], [p.grad for p in parameters]
-        means, squares = [s["exp_avg"] for s in states], [s["exp_avg_sq"] for s in states]
+        sharded_as, (beta1, beta2) = parameters[0], group["betas"]
+        gradients = [sharding.local(p.grad) for p in parameters if p.grad is not None]
+        parameters = [sharding.local(p) for p in parameters]
+        means = [sharding.local(s["exp_avg"]) for s in states]
+        squares = [sharding.local(s["exp_avg_sq"]) for s in states]
         torch._foreach_lerp_(means, gradients, 1 - beta1)
         torch._foreach_mul_(squares, beta2)
         torch._foreach_addcmul_(squares, gradients, gradients, 1 - beta2)
@@ -59,8 +63,7 @@ class Lamb(Optimizer):
         torch._foreach_div_(updates, denominators)
         torch._foreach_add_(updates, parameters, alpha=group["weight_decay"])
         if group["adapt"]:
-            weights = torch.stack(torch._foreach_norm(parameters))
-            lengths = torch.stack(torch._foreach_norm(updates))
+            weights, lengths = sharding.norms(parameters, sharded_as), sharding.norms(updates, sharded_as)
             ratios = torch.where((weights > 0) & (lengths > 0), weights / lengths, 1.0)
             torch._foreach_mul_(updates, list(ratios.unbind()))
         torch._foreach_add_(parameters, updates, alpha=-group["lr"])

@@ -3,14 +3,15 @@
 Muon (Jordan et al., 2024) replaces the momentum of a matrix by the nearest orthogonal matrix; matrices of equal shape
 are orthogonalised in one batch. With ``normalized`` the neurons of the update are scaled to equal length (NorMuon,
 arXiv 2510.05491), along the longer side, where orthogonality does not determine the lengths. With ``cautious`` a
-weight is decayed only if the update does not have the opposite sign. Every rank does the same work on the same
-gradients, so nothing depends on the number of ranks.
+weight is decayed only if the update does not have the opposite sign. Every rank orthogonalises the same whole matrices
+(of sharded parameters it then keeps its own rows), so nothing depends on the number of ranks.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
+from babylm import sharding
 from babylm.config.schema import OptimizerConfig
 from babylm.optimizers import _adam, _muon_passes, _param_groups
 from babylm.optimizers._newton_schulz import dtype_for, orthogonalize
@@ -67,20 +69,25 @@ class Muon(Optimizer):
             if not state:
                 state["momentum_buffer"] = torch.zeros_like(parameter)
                 if group["normalized"]:
-                    state["mean_square"] = parameter.new_zeros(max(rows, columns))
-        gradients = [p.grad for p in parameters if p.grad is not None]
-        momenta = [s["momentum_buffer"] for s in states]
-        moved = self.passes.before(momenta, gradients, group["momentum"], dtype_for(parameters[0].device))
-        directions = orthogonalize(moved, group["newton_schulz_steps"])  # (n, rows, columns)
-        mean_squares = [s["mean_square"] for s in states] if group["normalized"] else None
+                    # Not parameter.new_zeros: neurons' mean squares are whole on every process.
+                    state["mean_square"] = torch.zeros(
+                        max(rows, columns), dtype=parameter.dtype, device=parameter.device
+                    )
+        shard = parameters[0]
+        gradients = [sharding.local(p.grad) for p in parameters if p.grad is not None]
+        momenta = [sharding.local(s["momentum_buffer"]) for s in states]
+        moved = self.passes.before(momenta, gradients, group["momentum"], dtype_for(shard.device))
+        # (n, rows, columns)
+        directions = orthogonalize(sharding.gather_stack(moved, shard), group["newton_schulz_steps"])
         self.passes.after(
-            parameters,
+            [sharding.local(p) for p in parameters],
             directions,
-            mean_squares,
+            [s["mean_square"] for s in states] if group["normalized"] else None,
             group["lr"],
             weight_decay=group["weight_decay"],
             cautious=group["cautious"],
             beta2=group["beta2"],
+            cut=partial(sharding.unstack, parameter=shard) if sharding.is_sharded(shard) else None,
         )
 
 

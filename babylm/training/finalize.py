@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import lightning as L
+from torch import Tensor
 
 from babylm import files
 from babylm.tables import text_table
@@ -13,11 +14,11 @@ from babylm.training.module import Pretraining
 from babylm.training.setup import TrainingSetup
 
 
-def finalize(setup: TrainingSetup, module: Pretraining, loop: L.Trainer) -> None:
+def finalize(setup: TrainingSetup, module: Pretraining, loop: L.Trainer, weights: dict[str, Tensor]) -> None:
     """Measure, print, and write ``main`` last: its presence says that the run is finished."""
     callbacks: list[L.Callback] = loop.callbacks  # type: ignore[attr-defined]
     last_results = next((callback.final for callback in callbacks if isinstance(callback, Evaluation)), {})
-    network = setup.network_with(module.weights())
+    network = setup.network_with(weights)
     facts: dict[str, Any] = {
         "milestone": "main",
         "words": setup.feed.words_after(module.completed),
@@ -42,5 +43,5 @@ def finalize(setup: TrainingSetup, module: Pretraining, loop: L.Trainer) -> None
         setup.log("accuracy in %\n" + text_table(("task", "untrained", "trained", "items"), rows))
     # A feed may know its length only now.
     files.write_json(setup.folder.path / "plan.json", setup.feed.as_dict())
-    setup.save_revision(setup.folder.main, module.weights(), facts)
+    setup.save_revision(setup.folder.main, weights, facts)
     setup.log(f"saved main: {facts['words']:,} words; revisions, metrics.jsonl and log.txt are in {setup.folder.path}")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from babylm import console, hardware
+from babylm import console, hardware, processes
 from babylm.config.schema import TrainingConfig
 from babylm.models.configuration_babylm import BabyLMConfig
 from babylm.training import attention_backend
@@ -36,7 +35,7 @@ def pick_device(accelerator: str) -> torch.device:
     use_gpu = accelerator == "gpu" or (accelerator == "auto" and torch.cuda.is_available())
     if not use_gpu:
         return torch.device("cpu")
-    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    device = torch.device("cuda", processes.local_rank())
     torch.cuda.set_device(device)
     return device
 

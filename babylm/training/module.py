@@ -16,13 +16,14 @@ import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
-from babylm import optimizers, schedules
+from babylm import optimizers, schedules, sharding
 from babylm.batches.feed import Feed, TokenBatch
 from babylm.batches.plan import Plan
 from babylm.config.schema import OptimizerConfig, ScheduleConfig
 from babylm.models.modeling_babylm import BabyLMForCausalLM
 from babylm.objectives import Loss, Objective
 from babylm.randomness import Purpose, derive_seed, seed_generators
+from babylm.training import strategies
 from babylm.training.errors import NonFiniteError
 from babylm.training.nonfinite import NonFiniteGuard
 from babylm.training.replay import StepReplay
@@ -57,6 +58,13 @@ class Pretraining(L.LightningModule):
         self._parameters_clipped: list[torch.nn.Parameter] | None = None
         self._sums: dict[tuple[str, ...], Tensor] = {}
         """Loss parts since the last `pop_metrics`: names -> (2 * names,) float64, sums and counts, on the device."""
+
+    def configure_model(self) -> None:
+        """Shard the parameters, if that is the strategy; called once, before `configure_optimizers`."""
+        if self.device_mesh is not None:
+            strategies.shard(self, self.device_mesh["data_parallel"])
+            if self.average is not None:
+                self.average.follow(self.network.named_parameters())
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """One optimizer over all parameters, as ``optimizer`` configures it."""
@@ -167,10 +175,14 @@ class Pretraining(L.LightningModule):
         if self._parameters_clipped is None:  # once: walking through the modules takes 0.2 ms
             self._parameters_clipped = [parameter for _, parameter in self.trained_parameters()]
         parameters = self._parameters_clipped
-        norm = torch.nn.utils.clip_grad_norm_(parameters, clip)
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)  # of all shards
+        torch.nn.utils.clip_grads_with_norm_(parameters, clip, norm)
+        norm = sharding.full(norm)
         if self.guard is None:
             deferred = norm.device.type == "cuda" if deferred is None else deferred
-            self.guard, self._guarded_from = NonFiniteGuard(parameters, deferred), self.completed
+            shards = [sharding.local(parameter) for parameter in parameters]
+            self.guard, self._guarded_from = NonFiniteGuard(shards, deferred), self.completed
         return norm, self.guard.check(norm)
 
     def check_finite(self) -> None:
@@ -215,15 +227,17 @@ class Pretraining(L.LightningModule):
     def weights(self) -> dict[str, Tensor]:
         """The weights of a revision, by name: the average if there is one, else the live ones.
 
+        Of sharded parameters they are gathered, so all processes must call it.
+
         Raises:
             NonFiniteError: A step was bad.
         """
         self.check_finite()
-        state = dict(self.network.state_dict())
+        parameters = dict(self.network.named_parameters())
         averaged = self.average.averaged_state() if self.average is not None else None
-        if averaged is None:
-            return state
-        names = {parameter.data_ptr(): name for name, parameter in self.network.named_parameters()}
-        return {
-            key: averaged[names[value.data_ptr()]] for key, value in state.items()
-        }  # tied weights share one average
+        values = sharding.gather(averaged or {name: p.detach() for name, p in parameters.items()})
+        names = {id(parameter): name for name, parameter in parameters.items()}
+        return {  # tied weights share one value
+            name: values[names[id(parameter)]]
+            for name, parameter in self.network.named_parameters(remove_duplicate=False)
+        }

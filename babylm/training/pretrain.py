@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from babylm import places
+from babylm import places, processes
 from babylm.config.schema import Config
 from babylm.console import Log, duration
 from babylm.corpora.build import prepare
@@ -15,6 +14,7 @@ from babylm.run_folder import RunFolder
 from babylm.training import finalize, trainer
 from babylm.training.errors import RunStopped
 from babylm.training.module import Pretraining
+from babylm.training.peers import Peers
 from babylm.training.setup import MakeFeed, TrainingSetup, open_run
 
 
@@ -37,7 +37,7 @@ def pretrain(
         RunStopped: A signal stopped the run, and its state is saved: the same call continues it.
         InterruptedNow: A second Ctrl-C; the state saved last is what is left.
     """
-    log = log or Log(quiet=int(os.environ.get("LOCAL_RANK", 0)) > 0)
+    log = log or Log(quiet=processes.global_rank() > 0)
     folder = RunFolder(places.given(config.checkpoints) / config.name)
     # A finished run may have lost its held-out text since.
     corpus = prepare(config.corpus, config.tokenizer, log, held_out=not folder.finished)
@@ -54,14 +54,21 @@ def pretrain(
         return folder.path
     prepared(setup, module)
     begin = time.perf_counter()
-    loop, checkpointing = trainer.build_trainer(setup, module)
+    peers = Peers(setup.log)
+    loop, checkpointing = trainer.build_trainer(setup, module, peers)
     if setup.saved is not None:
         log(f"continuing after step {setup.saved['step']:,}")
-    trainer.fit(loop, setup, module)
+    try:
+        trainer.fit(loop, setup, module)
+        weights = module.weights()  # all ranks gather them
+    except BaseException as error:
+        peers.failed(error)
+        raise
+    peers.done()
     if checkpointing.stopped_by is not None:
         raise RunStopped(checkpointing.stopped_by, module.completed, folder.path)
     if loop.is_global_zero:
         trained()
-        finalize.finalize(setup, module, loop)
+        finalize.finalize(setup, module, loop, weights)
         log(f"done in {duration(time.perf_counter() - begin)}: {folder.path}")
     return folder.path

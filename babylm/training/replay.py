@@ -14,6 +14,7 @@ capture itself (`StepReplay._captured`) needs a GPU and **has not been run on on
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from babylm import processes
 from babylm.batches.feed import TokenBatch
 from babylm.batches.plan import Phase, Plan
 from babylm.config.schema import Config
@@ -37,7 +39,7 @@ def obstacle(config: Config, objective: Objective, feed: Any, device: torch.devi
     training = config.training
     if device.type != "cuda":
         return "no CUDA"
-    if training.accumulate_grad_batches > 1 or training.devices > 1:
+    if training.accumulate_grad_batches * math.prod(processes.layout(training.devices, training.nodes)) > 1:
         return "a step is cut into several batches"
     if config.optimizer.name not in ("muon", "adamw"):
         return f"optimizer.name={config.optimizer.name} reads numbers on the host in each step"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from babylm import config as configuration
-from babylm import console, environment, files, objectives, places, revisions, run_folder
+from babylm import console, environment, files, objectives, places, processes, revisions, run_folder
 from babylm.batches import plan
 from babylm.batches.feed import Feed
 from babylm.batches.stream import TokenStream
+from babylm.config import checks
 from babylm.config.schema import Config, ModelConfig
 from babylm.corpora import tokenizer
 from babylm.corpora.packed_corpus import PackedCorpus
@@ -217,6 +219,7 @@ def open_run(
     its name would be taken by a run that cannot start. ``make_feed``: makes a feed instead of the corpus's plan.
     """
     _set_up_torch(config)
+    checks.check_cut(config, math.prod(processes.layout(config.training.devices, config.training.nodes)))
     folder = run_folder.RunFolder(places.given(config.checkpoints) / config.name)
     device = host_choices.pick_device(config.training.accelerator)
     parts = build_parts(config, corpus, folder, make_feed)

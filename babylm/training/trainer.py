@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 import warnings
@@ -12,13 +13,13 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
-from lightning.pytorch.plugins.environments import SLURMEnvironment
 from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
-from babylm import hardware, run_folder, weight_averaging
+from babylm import hardware, processes, weight_averaging
 from babylm.batches.device_stream import DeviceStream, fits_on_device
 from babylm.batches.loader import FeedData
 from babylm.batches.plan import Plan
+from babylm.training import strategies
 from babylm.training.callbacks.base import StopAtEnd
 from babylm.training.callbacks.checkpointing import Checkpointing, Restore, restore
 from babylm.training.callbacks.evaluation import Evaluation, measures_loss, scores_tasks
@@ -27,6 +28,7 @@ from babylm.training.callbacks.progress import Progress
 from babylm.training.callbacks.throughput import ThroughputMonitor, log_interval
 from babylm.training.jsonl_logger import JsonlLogger
 from babylm.training.module import Pretraining
+from babylm.training.peers import Peers
 from babylm.training.setup import TrainingSetup
 from babylm.training.time_left import TimeLeft
 
@@ -69,12 +71,18 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", module=r"lightning\..*")
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*srun.*")
+    # The values of the first layer, which nothing changes in place.
+    warnings.filterwarnings("ignore", message=".*FSDP2-wrapped module .* returned a view tensor.*")
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
 
 
-def build_trainer(setup: TrainingSetup, module: Pretraining) -> tuple[L.Trainer, Checkpointing]:
+def build_trainer(
+    setup: TrainingSetup, module: Pretraining, peers: Peers | None = None
+) -> tuple[L.Trainer, Checkpointing]:
     """Lightning's trainer with our callbacks; nothing of it saves, samples or requeues by itself."""
     quiet()
     config, saved, feed = setup.config, setup.saved, setup.feed
+    devices, nodes = processes.layout(config.training.devices, config.training.nodes)
     left = TimeLeft(feed.flops_after, feed.length, _pauses(setup))
     monitor = ThroughputMonitor(log_interval(config.training.log_every, feed.length), left, setup.log)
     # The skeleton is made now, in the main thread: another thread writes the revisions.
@@ -88,7 +96,8 @@ def build_trainer(setup: TrainingSetup, module: Pretraining) -> tuple[L.Trainer,
         flush=revisions.flush,
         pause=left.pause,
     )
-    callbacks: list[L.Callback] = [Restore(saved)] if saved is not None else []
+    callbacks: list[L.Callback] = [peers] if peers is not None else []
+    callbacks += [Restore(saved)] if saved is not None else []
     # In this order: a checkpoint is not written before its step's line is in metrics.jsonl (a resumed run would not
     # write it again); a revision follows its step's checkpoint, and if a kill comes between, resuming writes it.
     callbacks += [monitor, checkpointing]
@@ -100,14 +109,15 @@ def build_trainer(setup: TrainingSetup, module: Pretraining) -> tuple[L.Trainer,
     callbacks.append(StopAtEnd())
     trainer = L.Trainer(
         accelerator="gpu" if setup.device.type == "cuda" else "cpu",
-        devices=config.training.devices,
-        strategy="ddp" if config.training.devices > 1 else "auto",
+        devices=devices,
+        num_nodes=nodes,
+        strategy=strategies.build(config.training.strategy, devices, nodes),
         precision=hardware.lightning_precision(setup.precision),  # type: ignore[arg-type]
         max_epochs=1,
         accumulate_grad_batches=config.training.accumulate_grad_batches,
         logger=loggers(setup),
         callbacks=callbacks,
-        plugins=[SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None,
+        plugins=[strategies.cluster_environment()],
         default_root_dir=setup.folder.path,
         deterministic=config.training.deterministic,
         use_distributed_sampler=False,
@@ -142,7 +152,7 @@ def loggers(setup: TrainingSetup) -> list[Any]:
     settings = setup.config.logging
     lines = JsonlLogger(setup.folder.metrics)
     # Also without a state: a run killed before its first one has lines of steps that come again.
-    if run_folder.global_rank() == 0 and setup.folder.metrics.exists():
+    if processes.global_rank() == 0 and setup.folder.metrics.exists():
         lines.cut(setup.saved["step"] if setup.saved is not None else 0, setup.log.warn)
     result: list[Any] = [lines]
     if settings.tensorboard:
@@ -189,7 +199,7 @@ def dry_run(setup: TrainingSetup, module: Pretraining) -> float:
     assert isinstance(setup.feed, Plan)
     seconds = 0.0
     training = setup.config.training
-    parts = training.accumulate_grad_batches * training.devices
+    parts = training.accumulate_grad_batches * math.prod(processes.layout(training.devices, training.nodes))
     module.network.train()
     for phase in setup.feed.phases:
         batch = setup.feed.batch(phase.first_step, 0, parts).to(setup.device)

@@ -52,6 +52,7 @@ GresTypes=gpu
 ReturnToService=2
 MinJobAge=300
 KillWait=5
+SlurmdTimeout=30
 NodeName=$host NodeAddr=127.0.0.1 CPUs=4 RealMemory=8000 Gres=gpu:4 State=UNKNOWN
 PartitionName=test Nodes=$host Default=YES MaxTime=INFINITE State=UP
 CONF

@@ -15,6 +15,7 @@ from typing import Any
 
 import lightning as L
 
+from babylm import sharding
 from babylm.training import checkpoint
 from babylm.training.callbacks.base import StepCallback
 from babylm.training.errors import InterruptedNow
@@ -89,9 +90,9 @@ class Checkpointing(StepCallback):
         late = self.clock() - self._saved_at >= self.minutes * 60
         if trainer.world_size > 1:  # all ranks must agree, and only the first one's clock counts
             late = trainer.strategy.broadcast(late)
-            received = received or (
-                "a signal" if trainer.strategy.reduce_boolean_decision(received is not None, all=False) else None
-            )
+            # Asked of all, also by the rank that has the signal: one that does not ask would leave the others waiting.
+            anywhere = trainer.strategy.reduce_boolean_decision(received is not None, all=False)
+            received = received or ("a signal" if anywhere else None)
         if (self.at_milestones and module.feed.due(step)) or module.feed.is_over(step):
             with self.pause("state"):
                 self.save(trainer, module)
@@ -102,27 +103,33 @@ class Checkpointing(StepCallback):
             trainer.should_stop = True
 
     def save(self, trainer: L.Trainer, module: Pretraining) -> None:
-        """Write ``last.ckpt`` now (on the first rank)."""
+        """Write ``last.ckpt`` now (on the first rank; all of them gather what is sharded)."""
+        state = snapshot(trainer, module)
         if trainer.is_global_zero:
             self.flush()
-            checkpoint.save(self.folder, {**self.extra, **snapshot(trainer, module)})
+            checkpoint.save(self.folder, {**self.extra, **state})
         trainer.strategy.barrier()
         self._saved_at = self.clock()
 
 
 def snapshot(trainer: L.Trainer, module: Pretraining) -> dict[str, Any]:
-    """The state that an exact continuation needs, tensors and plain data; `NonFiniteError` after a bad step."""
+    """The state that an exact continuation needs, tensors and plain data; `NonFiniteError` after a bad step.
+
+    Of sharded parameters it is gathered, so all processes must call it; those but the first get no tensors. It does not
+    depend on their number: any other number continues from it.
+    """
     module.check_finite()
     average = module.average.state_dict() if module.average is not None else None
-    optimizer = trainer.optimizers[0].state_dict()
-    return {
+    state = {
         "step": module.completed,
         "network": dict(module.network.state_dict()),
-        "optimizer": optimizer,
+        "optimizer": trainer.optimizers[0].state_dict(),
         "average": average,
         "feed": module.feed.state_dict(),
         "objective": module.objective.state_dict(),
     }
+    gathered: dict[str, Any] = sharding.gather(state, keep=trainer.is_global_zero)
+    return gathered
 
 
 class Restore(L.Callback):
@@ -135,12 +142,12 @@ class Restore(L.Callback):
         """Before the first step."""
         assert isinstance(pl_module, Pretraining)
         restore(pl_module, self.saved)
-        trainer.optimizers[0].load_state_dict(self.saved["optimizer"])
+        sharding.load_optimizer(trainer.optimizers[0], self.saved["optimizer"])
 
 
 def restore(module: Pretraining, saved: dict[str, Any]) -> None:
     """Load weights, average, feed, objective and step of a saved state; the optimizer is loaded by `Restore`."""
-    module.network.load_state_dict(saved["network"])
+    sharding.load(module.network, saved["network"])
     if module.average is not None:
         module.average.load_state_dict(saved["average"])
     module.feed.load_state_dict(saved.get("feed", {}))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import lightning as L
 import torch
+from torch import Tensor
 
 from babylm.console import duration
 from babylm.corpora import encoding, sources, tokenizer
@@ -50,8 +51,9 @@ class Evaluation(StepCallback):
         begin = time.perf_counter()
         left = self.meters.left if self.meters is not None else None
         with nullcontext() if left is None else left.pause("tasks" if tasks else "loss"):
+            weights = module.weights()  # all processes gather them, the first one measures
             if trainer.is_global_zero:
-                values = self.measure(module, step)
+                values = self.measure(module, step, weights)
                 for logger in trainer.loggers:
                     logger.log_metrics({"words": module.feed.words_after(step), **values}, step)
             trainer.strategy.barrier()
@@ -59,10 +61,10 @@ class Evaluation(StepCallback):
         if self.meters is not None:
             self.meters.exclude_pause(begin)
 
-    def measure(self, module: Pretraining, step: int) -> dict[str, float]:
-        """Held-out loss and task scores of the weights after ``step`` steps, as flat metrics."""
+    def measure(self, module: Pretraining, step: int, weights: dict[str, Tensor]) -> dict[str, float]:
+        """Held-out loss and task scores of the ``weights`` after ``step`` steps, as flat metrics."""
         begin = time.perf_counter()
-        network = self._setup.network_with(module.weights())
+        network = self._setup.network_with(weights)
         values: dict[str, float] = {}
         if measures_loss(self._setup, step) and self.dev is not None:
             tokens = None if module.feed.is_over(step) else self._setup.config.evaluation.loss_tokens

@@ -49,14 +49,16 @@ class Milestones(StepCallback):
     def after_step(self, trainer: L.Trainer, module: Pretraining, step: int) -> None:
         """Begin to write the revisions due after this step, unless they are there."""
         self.writer.collect()
-        missing = self._missing(module, step)
-        if trainer.is_global_zero and missing:
-            with self.pause("revision"):
-                weights = {name: value.detach().to("cpu", copy=True) for name, value in module.weights().items()}
-            facts = {"step": step, **module.feed.facts()}
-            self.writer.start(lambda: self._write(missing, weights, facts), lambda: self._report(missing, step))
-        if module.feed.due(step):
-            trainer.strategy.barrier()
+        if not module.feed.due(step):
+            return
+        with self.pause("revision"):
+            live = module.weights()  # all processes gather them, the first one writes
+            missing = self._missing(module, step)
+            if trainer.is_global_zero and missing:
+                weights = {name: value.detach().to("cpu", copy=True) for name, value in live.items()}
+                facts = {"step": step, **module.feed.facts()}
+                self.writer.start(lambda: self._write(missing, weights, facts), lambda: self._report(missing, step))
+        trainer.strategy.barrier()
 
     def write_missing(self, module: Pretraining) -> None:
         """Write now what is missing of the step that ``module`` is at: a kill fell after the last state of a run."""
