@@ -1,0 +1,55 @@
+"""Sizes of the study of habits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large models, data and measurements are."""
+
+    hidden_size: int
+    layers: int
+    base_steps: int
+    """Of the base, on exercises."""
+    text_traces: int
+    """Problems in the text of the two further bases."""
+    text_steps: int
+    traces: int
+    """Problems per priming set."""
+    priming_steps: int
+    priming_lr: float
+    rl_steps: int
+    problems_per_step: int
+    samples: int
+    """Per problem and step."""
+    rl_lr: float
+    evaluate_every: int
+    """Steps of reinforcement learning between two measurements on held-out problems."""
+    test_problems: int
+    test_samples: int
+    """Samples per held-out problem before and after reinforcement learning; one in between."""
+    rows: int = 32
+    """Rows per step of all supervised training."""
+    thought: int = 128
+    """Words of the longest thought in a priming set."""
+    base_lr: float = 0.02
+    text_lr: float = 0.01
+    heads: int = 4
+
+    def max_new_tokens(self, numbers: int) -> int:
+        """Tokens of a completion: thought, answer (numbers, operations, parentheses, its sign), EOS."""
+        return self.thought + 4 * numbers - 3
+
+    def row_length(self, numbers: int) -> int:
+        """Tokens of a row of supervised training: BOS, numbers, target and two signs come before the completion."""
+        return numbers + 4 + self.max_new_tokens(numbers)
+
+
+SCALES = {
+    "smoke": Scale(32, 2, 40, 48, 4, 48, 6, 1e-3, 2, 3, 4, 1e-4, 1, 12, 1, rows=8, thought=40),
+    "cpu": Scale(128, 3, 1800, 4000, 250, 1000, 150, 1e-3, 60, 16, 8, 2e-4, 10, 200, 4),
+    "gpu": Scale(512, 8, 10_000, 20_000, 2000, 1000, 300, 3e-4, 250, 64, 16, 2e-5, 10, 500, 8, rows=128),
+}
+"""``cpu``: 0.5M parameters, one core; ``gpu``: 25M parameters."""
