@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,16 @@ class Scale:
     def row_length(self, numbers: int) -> int:
         """Tokens of a row of supervised training: BOS, numbers, target and two signs come before the completion."""
         return numbers + 4 + self.max_new_tokens(numbers)
+
+    def deciding(self, stage: str) -> dict[str, Any]:
+        """The sizes that decide a model of a stage: ``base``, ``text`` or ``priming``."""
+        names = ["hidden_size", "layers", "heads", "rows", "thought", "base_steps", "base_lr"]
+        names += {
+            "base": [],
+            "text": ["text_traces", "text_steps", "text_lr"],
+            "priming": ["traces", "priming_steps", "priming_lr", "test_problems"],
+        }[stage]
+        return {name: getattr(self, name) for name in names}
 
 
 SCALES = {

@@ -13,8 +13,8 @@ What the base must be able to do was fixed before, and reinforcement learning be
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from babylm import files, registry
@@ -178,10 +178,9 @@ def _run_before(piece: Piece, settings: Settings) -> list[Measurement]:
         made = models.priming_examples(domain, scale, name, piece.seed)
         tokens = sum(len(domain.encode(example.text)) + 1 for example in made)
         read = scale.priming_steps * scale.rows * scale.row_length(domain.count)
-        facts = {"problems": len(made), "tokens of traces": tokens, "tokens read": read}
-        facts |= {
-            f"{habit} in the set": sum(e.trace.counts[habit] for e in made) / len(made) for habit in tables.HABITS
-        }
+        facts = {"problems": float(len(made)), "tokens of traces": float(tokens), "tokens read": float(read)}
+        counts = [count(example.text) for example in made]
+        facts |= {f"{habit} in the set": sum(each[habit] for each in counts) / len(made) for habit in HABITS}
         measured += [piece.measurement(value, "", measure) for measure, value in facts.items()]
     return measured
 
@@ -222,32 +221,32 @@ def _observed(piece: Piece, settings: Settings, model: BabyLMForCausalLM, step: 
 def _started(piece: Piece, settings: Settings, name: str) -> BabyLMForCausalLM:
     """The model before reinforcement learning: primed, or a base with further text."""
     domain, scale = settings.domain, settings.parts
+
+    def continued() -> BabyLMForCausalLM:
+        return models.continue_on_text(domain, scale, _base(piece, settings), TEXTS[name], settings.base_seed)
+
+    def primed() -> BabyLMForCausalLM:
+        return models.prime(domain, scale, _base(piece, settings), name, piece.seed)
+
     if name in TEXTS:
-        seed = settings.base_seed
-        folder = _folder(piece, settings, name, seed)
-        return models.kept(
-            domain,
-            scale,
-            folder,
-            lambda: models.continue_on_text(domain, scale, _base(piece, settings), TEXTS[name], seed),
-        )
-    folder = _folder(piece, settings, f"primed-{name}", piece.seed)
-    return models.kept(
-        domain, scale, folder, lambda: models.prime(domain, scale, _base(piece, settings), name, piece.seed)
-    )
+        return _kept(piece, settings, "text", name, settings.base_seed, continued)
+    return _kept(piece, settings, "priming", name, piece.seed, primed)
 
 
 def _base(piece: Piece, settings: Settings) -> BabyLMForCausalLM:
-    domain, scale, seed = settings.domain, settings.parts, settings.base_seed
-    return models.kept(
-        domain, scale, _folder(piece, settings, BASE, seed), lambda: models.pretrain(domain, scale, seed)
-    )
+    seed = settings.base_seed
+    return _kept(piece, settings, BASE, BASE, seed, lambda: models.pretrain(settings.domain, settings.parts, seed))
 
 
-def _folder(piece: Piece, settings: Settings, name: str, seed: int) -> Path:
-    """Where a model is kept, named by what decides it."""
-    deciding = {"scale": asdict(settings.parts), "domain": asdict(settings.domain), "base": settings.base_seed}
-    return piece.folder / "models" / f"{name.replace(' ', '-')}-s{seed}-{files.sha256_json(deciding)[:16]}"
+def _kept(
+    piece: Piece, settings: Settings, stage: str, name: str, seed: int, make: Callable[[], BabyLMForCausalLM]
+) -> BabyLMForCausalLM:
+    """A model in a folder that is named by what decides it, made if it is not there."""
+    domain, scale = settings.domain, settings.parts
+    deciding = {"scale": scale.deciding(stage), "domain": asdict(domain), "base": settings.base_seed}
+    key = files.sha256_json(deciding)[:16]
+    folder = piece.folder / "models" / f"{stage}-{name.replace(' ', '-')}-s{seed}-{key}"
+    return models.kept(domain, scale, folder, make)
 
 
 def summarise(measurements: Measurements, settings: Settings) -> Summary:
