@@ -1,12 +1,14 @@
 """The text that the base of the study of habits is pretrained on: exercises in calculating and copying, no search.
 
     facts         3 * 7 = 21 , 44 - 9 = 35 ...
-    comparisons   21 == 21 , 7 != 12 ...
+    comparisons   > 21 : 9 != 21 , 21 == 21 ...
     copies        8 61 5 , 8 61 5
+    left out      3 7 5 : 7 , 3 5 : 3 , 7 5 ...
     ways          3 7 5 : 3 * 7 = 21 21 + 5 = 26 , 7 - 3 = 4 4 * 5 = 20 ...
     expressions   3 * 7 = 21 21 + 5 = 26 : ( 3 * 7 ) + 5
 
-None has a target, and none shows one of the four behaviours. Exercises are laid end to end in rows of one length, each
+None has a problem to solve, and none shows one of the four behaviours: what is compared is not the result of a
+calculation. Exercises are laid end to end in rows of one length, each
 behind BOS.
 """
 
@@ -20,7 +22,7 @@ from babylm.studies._habits_traces import Term, inner
 
 Fact = tuple[int, str, int, int]
 ITEMS = 6
-"""Facts, comparisons or ways per exercise; copies have up to as many numbers."""
+"""Facts and comparisons per exercise, and most ways and numbers that it has."""
 
 
 def facts(domain: Domain) -> list[Fact]:
@@ -60,11 +62,12 @@ class Exercises:
         self.domain, self.generator = domain, generator
         self.facts = facts(domain)
         kinds: list[tuple[Callable[[], str], float]] = [
-            (self._facts, 0.35),
-            (self._comparisons, 0.1),
+            (self._facts, 0.25),
+            (self._comparisons, 0.15),
             (self._copy, 0.1),
-            (self._ways, 0.25),
-            (self._expression, 0.2),
+            (self._left_out, 0.15),
+            (self._ways, 0.2),
+            (self._expression, 0.15),
         ]
         self.kinds, self.weights = zip(*kinds, strict=True)
 
@@ -87,18 +90,25 @@ class Exercises:
         return " , ".join("{} {} {} = {}".format(*self.generator.choice(self.facts)) for _ in range(ITEMS))
 
     def _comparisons(self) -> str:
-        made = []
+        stated, made = self.generator.randint(1, self.domain.limit), []
         for _ in range(ITEMS):
-            left = right = self.generator.randint(1, self.domain.limit)
-            if self.generator.random() < 0.5:
-                right = self.generator.randint(1, self.domain.limit)
-            made.append(f"{left} {'==' if left == right else '!='} {right}")
-        return " , ".join(made)
+            is_equal = self.generator.random() < 0.3
+            number = stated if is_equal else self.generator.randint(1, self.domain.limit)
+            made.append(f"{number} {'==' if number == stated else '!='} {stated}")
+        return f"> {stated} : {' , '.join(made)}"
 
     def _copy(self) -> str:
         count = self.generator.randint(2, ITEMS)
         numbers = " ".join(str(self.generator.randint(1, self.domain.limit)) for _ in range(count))
         return f"{numbers} , {numbers}"
+
+    def _left_out(self) -> str:
+        numbers, made = self._numbers(), []
+        for _ in range(self.generator.randint(1, ITEMS)):
+            index = self.generator.randrange(len(numbers))
+            others = " ".join(str(number) for other, number in enumerate(numbers) if other != index)
+            made.append(f"{numbers[index]} , {others}")
+        return " : ".join([" ".join(map(str, numbers)), *made])
 
     def _ways(self) -> str:
         numbers = self._numbers()

@@ -136,10 +136,9 @@ def test_the_parser_reads_any_text(text, counts):
 def test_exercises_are_right_and_show_no_behaviour():
     exercises = Exercises(DOMAIN, random.Random(4))
     texts = [exercises.text() for _ in range(2000)]
-    assert all(sum(count(text).values()) == 0 for text in texts if "!=" not in text and "==" not in text)
-    assert all(sum(list(count(text).values())[1:]) == 0 for text in texts)
+    assert all(sum(count(text).values()) == 0 for text in texts)
     assert all(wrong_calculations(text)[1] == 0 for text in texts)
-    assert not any(word in text.split() for text in texts for word in ("back", "first", "from", "answer", ">", "."))
+    assert not any(word in text.split() for text in texts for word in ("back", "first", "from", "answer", "."))
     known = set(facts(DOMAIN))
     generator = random.Random(5)
     for _ in range(200):
