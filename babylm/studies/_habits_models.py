@@ -12,7 +12,7 @@ from babylm.lazy import torch
 from babylm.randomness import Purpose, derive_seed
 from babylm.studies import _habits_sets as sets
 from babylm.studies._habits_exercises import Exercises, facts
-from babylm.studies._habits_problems import BOS, EOS, MASK, PAD, SPECIAL, Domain, Problem
+from babylm.studies._habits_problems import BOS, EOS, MASK, PAD, SPECIAL, Domain, Problem, draw
 from babylm.studies._habits_scales import Scale
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ def pretrain(domain: Domain, scale: Scale, seed: int) -> BabyLMForCausalLM:
 def continue_on_text(domain: Domain, scale: Scale, model: BabyLMForCausalLM, name: str, seed: int) -> BabyLMForCausalLM:
     """``model`` after further pretraining on problems with traces of a set; their targets are above all others."""
     other = text_domain(domain)
-    chosen = sets.problems(other, scale.text_traces, generator_of(seed, TEXT))
+    generator = generator_of(seed, TEXT)
+    chosen = [draw(other, generator) for _ in range(scale.text_traces)]
     made = list(sets.examples(other, name, chosen, generator_of(seed, TEXT, 1), scale.thought))
     pairs = sets.rows(other, scale, made, generator_of(seed, TEXT, 2))
     _imitate(domain, scale, model, pairs, scale.text_steps, ("muon", scale.text_lr), seed)

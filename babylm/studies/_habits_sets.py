@@ -31,6 +31,8 @@ SEARCHES: dict[str, tuple[str, ...]] = {
 DERIVED = ("wrong", "dots", "empty")
 """Sets that are made from the traces of ``all``."""
 SETS = (*SEARCHES, *DERIVED)
+DRAWS = 100
+"""Draws per needed problem after which there are taken to be too few."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,22 @@ class Example:
 
 
 def problems(domain: Domain, count: int, generator: random.Random, excluded: Collection[object] = ()) -> list[Problem]:
-    """Random problems, each once up to the order of its numbers, none of which has a key in ``excluded``."""
+    """Random problems, each once up to the order of its numbers, none of which has a key in ``excluded``.
+
+    Raises:
+        ValueError: There are not so many.
+    """
     made: dict[object, Problem] = {}
+    drawn = 0
     while len(made) < count:
-        problem = draw(domain, generator)
+        problem, drawn = draw(domain, generator), drawn + 1
         if problem.key not in excluded:
             made.setdefault(problem.key, problem)
+        if drawn > DRAWS * count:
+            raise ValueError(
+                f"numbers, largest, targets: {count} different problems are needed, and {DRAWS * count} draws gave "
+                f"{len(made)}: widen them"
+            )
     return list(made.values())
 
 

@@ -2,7 +2,7 @@
 
     verification        3 + 7 = 10 != 21        a result is compared with the goal, here 21
     backtracking        back                    a path is left for another one
-    subgoals            first 3 7               what is to be combined first is named
+    subgoals            first 3 7               what is to be combined first is named, with a new goal: first 3 7 > 21 :
     backward chaining   from 26 - 5 = 21        a calculation begins at the target and gives a new goal
 
 The search tries, in random order, until it hits the target or its words run out; it never knows where the solution is.
@@ -75,7 +75,7 @@ class Trace:
 def count(text: str) -> dict[str, int]:
     """How often each behaviour is in a text, by its signs; the answer is not read.
 
-    >>> count("from 26 - 5 = 21 first 3 7 3 + 7 = 10 != 21 back 3 * 7 = 21 == 21 answer ( 3 * 7 ) + 5")
+    >>> count("from 26 - 5 = 21 first 3 7 > 21 : 3 + 7 = 10 != 21 back 3 * 7 = 21 == 21 answer ( 3 * 7 ) + 5")
     {'verification': 2, 'backtracking': 1, 'subgoals': 1, 'backward chaining': 1}
     """
     thought = re.split(rf"(?:^|(?<= )){ANSWER}(?= |$)", text)[0].strip()
@@ -151,7 +151,7 @@ def _forward(domain: Domain, terms: Sequence[Term], goal: int, generator: random
 def _backward(domain: Domain, terms: Sequence[Term], goal: int, generator: random.Random) -> Iterator[Event]:
     """From the target to a goal for the last two numbers; their combinations are then tried."""
     if len(terms) == 2:
-        yield Event("first", f"first {terms[0].value} {terms[1].value}")
+        yield Event("first", f"first {terms[0].value} {terms[1].value} > {goal} :")
         for made, words in _combined(domain, terms[0], terms[1], generator):
             yield Event("step", words)
             yield Event("leaf", "", made.value == goal, made.expression, goal)

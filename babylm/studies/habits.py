@@ -119,7 +119,7 @@ def _seconds(settings: Settings) -> dict[str, float]:
     """Declared cost per kind of piece."""
     return {
         "smoke": {BASE: 4.0, "priming": 2.0, "text": 2.0, "rl": 2.0},
-        "cpu": {BASE: 1200.0, "priming": 100.0, "text": 200.0, "rl": 240.0},
+        "cpu": {BASE: 360.0, "priming": 60.0, "text": 100.0, "rl": 100.0},
         "gpu": {BASE: 900.0, "priming": 60.0, "text": 240.0, "rl": 600.0},
     }[settings.scale]
 
