@@ -93,7 +93,7 @@ def pretrain(domain: Domain, scale: Scale, seed: int) -> BabyLMForCausalLM:
 
 
 def continue_on_text(domain: Domain, scale: Scale, model: BabyLMForCausalLM, name: str, seed: int) -> BabyLMForCausalLM:
-    """``model`` after further pretraining on problems with traces of a set; their targets are below all others."""
+    """``model`` after further pretraining on problems with traces of a set; their targets are above all others."""
     other = text_domain(domain)
     generator = generator_of(seed, TEXT)
     chosen = [draw(other, generator) for _ in range(scale.text_traces)]
@@ -107,7 +107,7 @@ def text_domain(domain: Domain) -> Domain:
     """Problems of the texts: targets that no other problem has."""
     from dataclasses import replace
 
-    return replace(domain, least_target=domain.largest + 1, greatest_target=domain.least_target - 1)
+    return replace(domain, least_target=domain.greatest_target + 1, greatest_target=domain.limit)
 
 
 def test_problems(domain: Domain, scale: Scale) -> list[Problem]:

@@ -29,8 +29,8 @@ class Domain:
     """Numbers per problem."""
     smallest: int = 1
     largest: int = 15
-    least_target: int = 50
-    greatest_target: int = 99
+    least_target: int = 16
+    greatest_target: int = 60
     limit: int = 99
     """Largest number that a calculation of the searches may reach: the vocabulary ends there."""
     operations: str = "+-*"
