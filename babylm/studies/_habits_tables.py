@@ -130,6 +130,7 @@ def draw(measurements: Measurements, names: Sequence[str], steps: int) -> Callab
             each.set_xlabel("steps of reinforcement learning")
             each.set_ylim(bottom=0)
             each.set_xlim(0, steps)
+            each.locator_params(axis="x", integer=True)
         figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=6, frameon=False, fontsize=8)
 
     return draw_on

@@ -67,7 +67,7 @@ class Settings(StudyConfig):
     @property
     def not_deciding(self) -> tuple[str, ...]:
         """Which arms there are, and what the conditions hold."""
-        return (*super().not_deciding, "arms", "first_seed_arms", "gate", "format_reward", "kl")
+        return (*super().not_deciding, "scale", "arms", "first_seed_arms", "gate", "format_reward", "kl")
 
     @property
     def parts(self) -> Scale:
@@ -95,7 +95,8 @@ class Settings(StudyConfig):
 
 def conditions(settings: Settings) -> list[Condition]:
     """The base alone: what follows depends on what it can do."""
-    return [Condition(BASE, {"stage": BASE}, [settings.base_seed], _seconds(settings)[BASE], kind=BASE)]
+    sizes = settings.parts.deciding(BASE)
+    return [Condition(BASE, {"stage": BASE, "sizes": sizes}, [settings.base_seed], _seconds(settings)[BASE], kind=BASE)]
 
 
 def expected_conditions(settings: Settings) -> list[Condition]:
@@ -129,15 +130,17 @@ def _before(settings: Settings) -> list[Condition]:
     for name in (*settings.arms, *settings.first_seed_arms):
         kind = "text" if name in TEXTS else "priming"
         seeds = _seeds(settings, name) if kind == "priming" else [settings.base_seed]
-        made.append(Condition(gates.before(name), {"stage": "before", "arm": name}, seeds, seconds[kind], kind))
+        sizes = {**settings.parts.deciding(kind), "test_samples": settings.parts.test_samples}
+        deciding = {"stage": "before", "arm": name, "sizes": sizes}
+        made.append(Condition(gates.before(name), deciding, seeds, seconds[kind], kind))
     return made
 
 
 def _after(settings: Settings) -> list[Condition]:
-    rewards = {"format_reward": settings.format_reward, "kl": settings.kl}
+    shared = {"sizes": asdict(settings.parts), "format_reward": settings.format_reward, "kl": settings.kl}
     return [
         Condition(
-            name, {"stage": "after", "arm": name, **rewards}, _seeds(settings, name), _seconds(settings)["rl"], "rl"
+            name, {"stage": "after", "arm": name, **shared}, _seeds(settings, name), _seconds(settings)["rl"], "rl"
         )
         for name in (*settings.arms, *settings.first_seed_arms)
     ]
