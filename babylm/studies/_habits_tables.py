@@ -60,7 +60,8 @@ def results(measurements: Measurements, names: Sequence[str], steps: int) -> Tab
                 *((against.estimate, against.low, against.high, q) if against else (None,) * 4),
             ]
         )
-    titles = ("arm", "seeds", "before (%)", "after (%)", "low", "high", "of seeds", "minus none", "low", "high", "q")
+    of_arm = ("arm", "seeds", "before (%)", "after (%)", "low", "high", "of seeds")
+    titles = (*of_arm, "minus none", "difference low", "difference high", "q")
     formats = ("", "", *[".1f"] * 4, "", *["+.1f"] * 3, ".2g")
     return Table.of(titles, rows, formats=formats, caption="right on held-out problems")
 
