@@ -207,7 +207,7 @@ def run(folder, *words):
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    return run(tmp_path_factory.mktemp("study"), "gate=false")
+    return run(tmp_path_factory.mktemp("study"), "gate=false", f"arms=[{','.join(habits.ARMS)}]")
 
 
 def test_the_study_runs_in_miniature_with_every_arm(study):
