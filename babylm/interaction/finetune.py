@@ -79,35 +79,64 @@ def fine_tune(
     """
     if not groups:
         raise ValueError("fine-tuning: there is no group of sequences to learn from")
-    objective.prepare(model)
+    tuner = Tuner(model, objective, settings, pad=pad, seed=seed, pictures=pictures)
     record_values(objective, model, [turn for group in groups for turn in group], pad, pictures)
-    config = settings.optimizer()
-    named = [*model.named_parameters(), *objective.named_parameters()]
-    optimizer = optimizers.build(config, named)
-    schedule = ScheduleConfig(name=settings.schedule, warmup=settings.warmup)
     order, losses = _order(len(groups), settings.steps * settings.groups_per_step, seed), []
-    model.train()
     for step in range(settings.steps):
         chosen = order[step * settings.groups_per_step : (step + 1) * settings.groups_per_step]
-        batch = sequence_rows(
-            [groups[index] for index in chosen], pad=pad, step=step, divisor=float(len(chosen)), pictures=pictures
-        )
-        batch = batch.to(model.device)
-        torch.manual_seed(derive_seed(seed, Purpose.DROPOUT, step))
-        progress = (step + 0.5) / settings.steps
+        losses.append(tuner.step([groups[index] for index in chosen]))
+    return [float(value) for value in losses]
+
+
+class Tuner:
+    """A model with its optimizer, for loops that choose the groups of each step, such as those that sample anew.
+
+    ``settings.groups_per_step`` is not read. The model is in evaluation mode between two steps.
+    """
+
+    def __init__(
+        self,
+        model: BabyLMForCausalLM,
+        objective: Objective,
+        settings: FineTuning,
+        *,
+        pad: int,
+        seed: int,
+        pictures: torch.Tensor | None = None,
+    ) -> None:
+        self.model, self.objective, self.settings = model, objective, settings
+        self.pad, self.seed, self.pictures = pad, seed, pictures
+        objective.prepare(model)
+        self.config = settings.optimizer()
+        self.named = [*model.named_parameters(), *objective.named_parameters()]
+        self.optimizer = optimizers.build(self.config, self.named)
+        self.schedule = ScheduleConfig(name=settings.schedule, warmup=settings.warmup)
+        self.done = 0
+        """Steps that have been made."""
+        model.eval()
+
+    def step(self, groups: Sequence[Group]) -> torch.Tensor:
+        """Make one step on groups; returns the loss in the mean per group, without gradient."""
+        step = self.done
+        batch = sequence_rows(groups, pad=self.pad, step=step, divisor=float(len(groups)), pictures=self.pictures)
+        batch = batch.to(self.model.device)
+        torch.manual_seed(derive_seed(self.seed, Purpose.DROPOUT, step))
+        progress = (step + 0.5) / self.settings.steps
         # Rows of sequences are not masked, so they need no uniforms.
-        corrupted = objective.corrupt(batch, batch.tokens.new_zeros(0), progress)
-        loss = objective.loss(model, corrupted).total / batch.divisor
-        optimizer.zero_grad(set_to_none=True)
+        corrupted = self.objective.corrupt(batch, batch.tokens.new_zeros(0), progress)
+        self.model.train()
+        loss = self.objective.loss(self.model, corrupted).total / batch.divisor
+        self.optimizer.zero_grad(set_to_none=True)
         if loss.requires_grad:  # a batch without any item has no gradient
             loss.backward()
-            torch.nn.utils.clip_grad_norm_([parameter for _, parameter in named], settings.max_grad_norm)
-            schedules.apply(optimizer, schedule, config, step, progress)
-            optimizer.step()
-        objective.after_step(model, step + 1)
-        losses.append(loss.detach())
-    model.eval()
-    return [float(value) for value in losses]
+            parameters = [parameter for _, parameter in self.named]
+            torch.nn.utils.clip_grad_norm_(parameters, self.settings.max_grad_norm)
+            schedules.apply(self.optimizer, self.schedule, self.config, step, progress)
+            self.optimizer.step()
+        self.objective.after_step(self.model, step + 1)
+        self.model.eval()
+        self.done += 1
+        return loss.detach()
 
 
 def _order(count: int, needed: int, seed: int) -> list[int]:

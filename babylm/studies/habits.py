@@ -1,0 +1,283 @@
+"""Which habits of thought let a small model improve by reinforcement learning? Countdown, after arXiv 2503.01307.
+
+Gandhi et al. found that language models gain from reinforcement learning when they verify, backtrack, set subgoals and
+work backwards, that a small priming set with these behaviours is enough, and that its answers may be wrong. Here a
+small transformer is pretrained on exercises in calculating and copying (`_habits_exercises`), primed on traces of an
+honest scripted search with some of the behaviours (`_habits_sets`), and then trained by GRPO with exact rewards, with
+as many samples, steps and tokens at most in every arm. Two arms without priming compare a base whose text holds the
+behaviours with one whose text holds the same problems without them.
+
+What the base must be able to do was fixed before, and reinforcement learning begins only if it can
+(`_habits_gates.PRECONDITIONS`). Nothing is planted in the rewards; that the traces help to search is what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from babylm import files, registry
+from babylm.config.fields import number
+from babylm.config.studies import StudyConfig
+from babylm.studies import _habits_gates as gates
+from babylm.studies import _habits_models as models
+from babylm.studies import _habits_reinforcement as reinforcement
+from babylm.studies import _habits_sets as sets
+from babylm.studies import _habits_tables as tables
+from babylm.studies._habits_problems import Domain
+from babylm.studies._habits_scales import SCALES, Scale
+from babylm.studies._habits_traces import HABITS, count
+from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary
+
+if TYPE_CHECKING:
+    from babylm.models.modeling_babylm import BabyLMForCausalLM
+
+TEXTS = {"enriched text": "all", "matched text": "none"}
+"""Arms without priming -> the set whose traces are in the text of their base."""
+ARMS = (*sets.SETS, *TEXTS)
+BASE = "base"
+
+
+@dataclass
+class Settings(StudyConfig):
+    """The settings of the study of habits."""
+
+    scale: Literal["smoke", "cpu", "gpu"] = "cpu"
+    """``cpu``: 0.5M parameters, one core; ``gpu``: 25M; ``smoke``: everything in miniature, which shows nothing."""
+    arms: list[str] = field(default_factory=lambda: list(ARMS))
+    """Priming sets; ``enriched text`` and ``matched text`` for a base with and without the behaviours in its text."""
+    first_seed_arms: list[str] = field(default_factory=list)
+    """Further arms, with the first seed alone."""
+    base_seed: int = number(1, "[0, 9e15]")
+    """Of the base, which all arms and seeds share."""
+    gate: bool = True
+    """Begin reinforcement learning only if the preconditions hold."""
+    numbers: int = number(3, "[2, 6]")
+    """Numbers per problem."""
+    largest: int = number(15, "[2, 99]")
+    """The largest number of a problem."""
+    targets: list[int] = number([16, 60], "[1, 98]")
+    """Least and greatest target; the texts of bases have greater ones, up to 99."""
+    format_reward: float = number(0.02, "[0, 1)")
+    """For an answer that can be read but is wrong; the paper has 0.1, which small models learn to be content with."""
+    kl: float = number(0.0, "[0, 1e4]")
+    """Weight of the divergence from the model before reinforcement learning (estimator k3)."""
+
+    @property
+    def not_deciding(self) -> tuple[str, ...]:
+        """Which arms there are, and what the conditions hold."""
+        return (*super().not_deciding, "scale", "arms", "first_seed_arms", "gate", "format_reward", "kl")
+
+    @property
+    def parts(self) -> Scale:
+        """The sizes."""
+        return SCALES[self.scale]
+
+    @property
+    def domain(self) -> Domain:
+        """Which problems there are."""
+        least, greatest = self.targets
+        return Domain(self.numbers, 1, self.largest, least, greatest)
+
+    def check(self) -> None:
+        """Known arms, each once, with those that the preconditions and the comparison need; targets in order."""
+        for name in (*self.arms, *self.first_seed_arms):
+            registry.check(name, ARMS, "arms")
+        both = [*self.arms, *self.first_seed_arms]
+        if len(set(both)) < len(both):
+            raise ValueError(f"arms, first_seed_arms: {both}: each arm once")
+        if missing := [name for name in gates.NEEDED if name not in self.arms]:
+            raise ValueError(f"arms: must hold {', '.join(missing)}: the preconditions are about them")
+        if len(self.targets) != 2 or not self.largest < self.targets[0] < self.targets[1]:
+            raise ValueError(f"targets: {self.targets}: give [least, greatest], above largest={self.largest}")
+
+
+def conditions(settings: Settings) -> list[Condition]:
+    """The base alone: what follows depends on what it can do."""
+    sizes = settings.parts.deciding(BASE)
+    return [Condition(BASE, {"stage": BASE, "sizes": sizes}, [settings.base_seed], _seconds(settings)[BASE], kind=BASE)]
+
+
+def expected_conditions(settings: Settings) -> list[Condition]:
+    """All of them, for an estimate."""
+    return [*conditions(settings), *_before(settings), *_after(settings)]
+
+
+def next_conditions(measurements: Measurements, settings: Settings) -> list[Condition]:
+    """Priming if the base can calculate and copy; reinforcement learning if the primed models are as they must be."""
+    stages = (_before(settings), _after(settings))
+    known = (gates.of_base(measurements), gates.of_primed(measurements))
+    for stage, preconditions in zip(stages, known, strict=True):
+        if settings.gate and not all(precondition.is_met for precondition in preconditions):
+            return []
+        if not any(measurements.has_run(condition.name) for condition in stage):
+            return stage
+    return []
+
+
+def _seconds(settings: Settings) -> dict[str, float]:
+    """Declared cost per kind of piece."""
+    return {
+        "smoke": {BASE: 4.0, "priming": 2.0, "text": 2.0, "rl": 2.0},
+        "cpu": {BASE: 360.0, "priming": 60.0, "text": 100.0, "rl": 100.0},
+        "gpu": {BASE: 900.0, "priming": 60.0, "text": 240.0, "rl": 600.0},
+    }[settings.scale]
+
+
+def _before(settings: Settings) -> list[Condition]:
+    made, seconds = [], _seconds(settings)
+    for name in (*settings.arms, *settings.first_seed_arms):
+        kind = "text" if name in TEXTS else "priming"
+        seeds = _seeds(settings, name) if kind == "priming" else [settings.base_seed]
+        sizes = {**settings.parts.deciding(kind), "test_samples": settings.parts.test_samples}
+        deciding = {"stage": "before", "arm": name, "sizes": sizes}
+        made.append(Condition(gates.before(name), deciding, seeds, seconds[kind], kind))
+    return made
+
+
+def _after(settings: Settings) -> list[Condition]:
+    shared = {"sizes": asdict(settings.parts), "format_reward": settings.format_reward, "kl": settings.kl}
+    return [
+        Condition(
+            name, {"stage": "after", "arm": name, **shared}, _seeds(settings, name), _seconds(settings)["rl"], "rl"
+        )
+        for name in (*settings.arms, *settings.first_seed_arms)
+    ]
+
+
+def _seeds(settings: Settings, name: str) -> list[int] | None:
+    return settings.seeds[:1] if name in settings.first_seed_arms else None
+
+
+def run(piece: Piece, settings: Settings) -> list[Measurement]:
+    """Train the base, prime it, or reinforce a primed model; and measure."""
+    match piece.settings["stage"]:
+        case "base":
+            return _run_base(piece, settings)
+        case "before":
+            return _run_before(piece, settings)
+        case _:
+            return _run_after(piece, settings)
+
+
+def _run_base(piece: Piece, settings: Settings) -> list[Measurement]:
+    base = _base(piece, settings)
+    measured = []
+    for measure, values in (
+        (gates.ARITHMETIC, models.arithmetic_accuracy(settings.domain, base)),
+        (gates.COPYING, models.copying_accuracy(settings.domain, base)),
+    ):
+        measured += [piece.measurement(value, f"{measure} {index}", measure) for index, value in enumerate(values)]
+        piece.log(f"{measure}: {100 * sum(values) / len(values):.1f} %")
+    return measured
+
+
+def _run_before(piece: Piece, settings: Settings) -> list[Measurement]:
+    domain, scale, name = settings.domain, settings.parts, piece.settings["arm"]
+    model = _started(piece, settings, name)
+    measured = _observed(piece, settings, model, 0, scale.test_samples)
+    if name in sets.SETS:
+        made = models.priming_examples(domain, scale, name, piece.seed)
+        tokens = sum(len(domain.encode(example.text)) + 1 for example in made)
+        read = scale.priming_steps * scale.rows * scale.row_length(domain.count)
+        facts = {"problems": float(len(made)), "tokens of traces": float(tokens), "tokens read": float(read)}
+        counts = [count(example.text) for example in made]
+        facts |= {f"{habit} in the set": sum(each[habit] for each in counts) / len(made) for habit in HABITS}
+        measured += [piece.measurement(value, "", measure) for measure, value in facts.items()]
+    return measured
+
+
+def _run_after(piece: Piece, settings: Settings) -> list[Measurement]:
+    domain, scale = settings.domain, settings.parts
+    model = _started(piece, settings, piece.settings["arm"])
+    measured, sampled = [], 0
+
+    def after(step: int, tokens: int) -> None:
+        nonlocal measured, sampled
+        sampled += tokens
+        is_last = step == scale.rl_steps
+        if is_last or step % scale.evaluate_every == 0:
+            measured += _observed(piece, settings, model, step, scale.test_samples if is_last else 1)
+
+    format_reward, kl = piece.settings["format_reward"], piece.settings["kl"]
+    reinforcement.reinforce(domain, scale, model, piece.seed, format_reward, kl, after)
+    return [*measured, piece.measurement(sampled, "", "tokens sampled")]
+
+
+def _observed(piece: Piece, settings: Settings, model: BabyLMForCausalLM, step: int, samples: int) -> list[Measurement]:
+    domain, scale = settings.domain, settings.parts
+    problems = models.test_problems(domain, scale)
+    seen = reinforcement.observe(domain, scale, model, problems, samples, piece.seed)
+    piece.log(f"step {step}: {100 * sum(seen.right) / len(seen.right):.1f} % right, {seen.tokens:.0f} tokens")
+    of_problems = {tables.RIGHT: seen.right, **seen.counts}
+    measured = [
+        piece.measurement(value, f"p{index}", tables.at(measure, step))
+        for measure, values in of_problems.items()
+        for index, value in enumerate(values)
+    ]
+    for measure, value in ((tables.TOKENS, seen.tokens), (tables.WRONG, seen.wrong_calculations)):
+        measured.append(piece.measurement(value, "", tables.at(measure, step)))
+    return measured
+
+
+def _started(piece: Piece, settings: Settings, name: str) -> BabyLMForCausalLM:
+    """The model before reinforcement learning: primed, or a base with further text."""
+    domain, scale = settings.domain, settings.parts
+
+    def continued() -> BabyLMForCausalLM:
+        return models.continue_on_text(domain, scale, _base(piece, settings), TEXTS[name], settings.base_seed)
+
+    def primed() -> BabyLMForCausalLM:
+        return models.prime(domain, scale, _base(piece, settings), name, piece.seed)
+
+    if name in TEXTS:
+        return _kept(piece, settings, "text", name, settings.base_seed, continued)
+    return _kept(piece, settings, "priming", name, piece.seed, primed)
+
+
+def _base(piece: Piece, settings: Settings) -> BabyLMForCausalLM:
+    seed = settings.base_seed
+    return _kept(piece, settings, BASE, BASE, seed, lambda: models.pretrain(settings.domain, settings.parts, seed))
+
+
+def _kept(
+    piece: Piece, settings: Settings, stage: str, name: str, seed: int, make: Callable[[], BabyLMForCausalLM]
+) -> BabyLMForCausalLM:
+    """A model in a folder that is named by what decides it, made if it is not there."""
+    domain, scale = settings.domain, settings.parts
+    chosen = {} if stage == BASE else {"problems": asdict(domain)}  # exercises have no problems
+    deciding = {"scale": scale.deciding(stage), "vocabulary": domain.tokens, "largest": domain.largest, **chosen}
+    deciding |= {"numbers": domain.count, "operations": domain.operations, "base": settings.base_seed}
+    key = files.sha256_json(deciding)[:16]
+    folder = piece.folder / "models" / f"{stage}-{name.replace(' ', '-')}-s{seed}-{key}"
+    return models.kept(domain, scale, folder, make)
+
+
+def summarise(measurements: Measurements, settings: Settings) -> Summary:
+    """Preconditions, accuracies, expectations, behaviours, budgets; the figure shows both over the steps."""
+    names = [name for name in (*settings.arms, *settings.first_seed_arms) if measurements.has_run(gates.before(name))]
+    steps = settings.parts.rl_steps
+    known = [*gates.of_base(measurements), *gates.of_primed(measurements)]
+    missed = [precondition.title for precondition in known if not precondition.is_met]
+    remarks = [f"Preconditions: {'; '.join(map(str, known))}."]
+    if missed and not settings.gate:
+        remarks.append("gate=false: reinforcement learning was begun although preconditions are missed.")
+    elif missed:
+        remarks.append(f"Reinforcement learning was not begun, as these are missed: {', '.join(missed)}.")
+    blocks = {
+        "results": tables.results(measurements, names, steps),
+        "expectations": gates.expectations(measurements, steps),
+        "behaviours": tables.behaviours(measurements, names, steps),
+        "budgets": tables.budgets(measurements, names),
+    }
+    remarks.append(
+        "Accuracies are shares of right samples at temperature 1 on held-out problems, which all seeds share; "
+        "differences are paired by seed and problem, intervals resample both. One base for all arms and seeds."
+    )
+    return Summary(
+        "Habits of thought before reinforcement learning, on Countdown with a scripted search",
+        {name: table for name, table in blocks.items() if table.rows},
+        tables.draw(measurements, names, steps),
+        remarks,
+    )
