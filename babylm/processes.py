@@ -75,6 +75,12 @@ def layout(devices: int | None, nodes: int | None) -> tuple[int, int]:
     return per_node, launch.nodes
 
 
+def world_size(devices: int | None, nodes: int | None) -> int:
+    """Processes of the run, over all nodes; errors as of `layout`."""
+    per_node, nodes = layout(devices, nodes)
+    return per_node * nodes
+
+
 def _number(name: str, default: int = 1) -> int:
     """A number in the environment; ``default`` if it is not there."""
     return int(os.environ.get(name) or default)

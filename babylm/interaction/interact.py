@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -71,7 +70,7 @@ def interact(config: Config, log: Log | None = None) -> Path:
 
 def check(config: Config) -> None:
     """Raise ValueError for settings that an interaction cannot have."""
-    if math.prod(processes.layout(config.training.devices, config.training.nodes)) > 1:
+    if processes.world_size(config.training.devices, config.training.nodes) > 1:
         raise ValueError("training.devices: an interaction runs on one device")
     if config.averaging.name != "none":
         raise ValueError("averaging.name: an interaction acts with the weights that learn; use averaging.name=none")

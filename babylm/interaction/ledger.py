@@ -112,18 +112,18 @@ class Ledger:
         prompts = {turn.episode: turn.prompt for turn in turns}
         if not corpus_prompts:
             self.teacher_shown += sum(map(count_words, prompts.values()))
-        flops, asked = 0.0, 0
+        flops, words_asked = 0.0, 0
         for turn in turns:
             words, length = count_words(turn.text), len(turn.prompt_ids) + len(turn.ids)
             flops += 2 * length * flops_per_token(max(length, 2)) / 3
             if turn.speaker == "student":
                 self.generated += words
-                asked += count_words(turn.prompt) + words if feedback not in ("random", "none") else 0
+                words_asked += count_words(turn.prompt) + words if feedback not in ("random", "none") else 0
                 self.rewards += feedback not in ("correction", "none")
         self.generation_flops += flops
         # A teacher that keeps its answers read each question once.
         usage = turns[0].meta.get("teacher_usage", {}) if turns else {}
-        self.teacher_input += usage.get("words_read", asked)
+        self.teacher_input += usage.get("words_read", words_asked)
         self.teacher_tokens += usage.get("tokens", 0)
         self.teacher_flops += 2.0 * (teacher_parameters or 0) * usage.get("tokens", 0)
         return flops

@@ -14,7 +14,6 @@ capture itself (`StepReplay._captured`) needs a GPU and **has not been run on on
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,7 +38,7 @@ def obstacle(config: Config, objective: Objective, feed: Any, device: torch.devi
     training = config.training
     if device.type != "cuda":
         return "no CUDA"
-    if training.accumulate_grad_batches * math.prod(processes.layout(training.devices, training.nodes)) > 1:
+    if training.accumulate_grad_batches * processes.world_size(training.devices, training.nodes) > 1:
         return "a step is cut into several batches"
     if config.optimizer.name not in ("muon", "adamw"):
         return f"optimizer.name={config.optimizer.name} reads numbers on the host in each step"
@@ -145,14 +144,14 @@ class StepReplay:
     def _buffers(self, phase: Phase, batch: TokenBatch, uniforms: Tensor) -> Buffers:
         steps = (phase.first_step, phase.first_step + phase.steps - 1)  # the rate is linear: largest at an end
         rates = [self.objective.mask_rate_at(self.feed.progress(step)) for step in steps]
-        own = TokenBatch(
+        rows = TokenBatch(
             torch.empty_like(batch.tokens),
             torch.empty_like(batch.document_ids),
             torch.empty_like(batch.words),
             first_row=phase.first_row,
         )
         rate = torch.empty((), dtype=torch.float32, device=batch.tokens.device)
-        return Buffers(own, torch.empty_like(uniforms), rate, max(rates))
+        return Buffers(rows, torch.empty_like(uniforms), rate, max(rates))
 
     def _fill_rates(self, optimizer: Optimizer, device: torch.device) -> None:
         """Copy the step's rates to the groups that the captured optimizer reads."""
@@ -162,10 +161,10 @@ class StepReplay:
                     key: torch.empty((), device=device) for key in ("lr", "momentum") if key in group
                 }
                 self._groups.append({**group, **varying, "capturable": True})
-        for own, group in zip(self._groups, optimizer.param_groups, strict=True):
+        for device_group, group in zip(self._groups, optimizer.param_groups, strict=True):
             for key in ("lr", "momentum"):
                 if key in group:
-                    own[key].fill_(group[key])
+                    device_group[key].fill_(group[key])
 
     def _step(self, buffers: Buffers, optimizer: Optimizer) -> None:
         """The step itself: the same operations on buffers each time, and nothing that the host waits for."""

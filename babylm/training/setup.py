@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -219,7 +218,7 @@ def open_run(
     its name would be taken by a run that cannot start. ``make_feed``: makes a feed instead of the corpus's plan.
     """
     _set_up_torch(config)
-    checks.check_cut(config, math.prod(processes.layout(config.training.devices, config.training.nodes)))
+    checks.check_cut(config, processes.world_size(config.training.devices, config.training.nodes))
     folder = run_folder.RunFolder(places.given(config.checkpoints) / config.name)
     device = host_choices.pick_device(config.training.accelerator)
     parts = build_parts(config, corpus, folder, make_feed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import time
 import warnings
@@ -199,7 +198,7 @@ def dry_run(setup: TrainingSetup, module: Pretraining) -> float:
     assert isinstance(setup.feed, Plan)
     seconds = 0.0
     training = setup.config.training
-    parts = training.accumulate_grad_batches * math.prod(processes.layout(training.devices, training.nodes))
+    parts = training.accumulate_grad_batches * processes.world_size(training.devices, training.nodes)
     module.network.train()
     for phase in setup.feed.phases:
         batch = setup.feed.batch(phase.first_step, 0, parts).to(setup.device)
