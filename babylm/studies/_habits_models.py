@@ -151,10 +151,10 @@ def _imitate(
 
 def arithmetic_accuracy(domain: Domain, model: BabyLMForCausalLM) -> list[float]:
     """Per fact whether the likeliest next token is its result."""
-    known = facts(domain)
-    prompts = [[BOS, *domain.encode(f"{left} {operation} {right} =")] for left, operation, right, _ in known]
+    of_domain = facts(domain)
+    prompts = [[BOS, *domain.encode(f"{left} {operation} {right} =")] for left, operation, right, _ in of_domain]
     predicted = _next_tokens(model, prompts)
-    return [float(token == domain.encode(str(fact[3]))[0]) for token, fact in zip(predicted, known, strict=True)]
+    return [float(token == domain.encode(str(fact[3]))[0]) for token, fact in zip(predicted, of_domain, strict=True)]
 
 
 def copying_accuracy(domain: Domain, model: BabyLMForCausalLM, lists: int = 500) -> list[float]:
@@ -171,11 +171,8 @@ def copying_accuracy(domain: Domain, model: BabyLMForCausalLM, lists: int = 500)
 
 def _next_tokens(model: BabyLMForCausalLM, prompts: Sequence[Sequence[int]]) -> list[int]:
     """The likeliest token after each prompt."""
-    longest = max(map(len, prompts))
-    input_ids = torch.tensor([[*ids, *[PAD] * (longest - len(ids))] for ids in prompts], device=model.device)
-    ends = torch.tensor([row * longest + len(ids) - 1 for row, ids in enumerate(prompts)], device=model.device)
-    mask = (input_ids != PAD).long()
+    from babylm.generation.decoders import decoder
+
     with torch.no_grad():
-        logits = model(input_ids=input_ids, attention_mask=mask, target_positions=ends).logits
-    predicted: list[int] = logits.argmax(-1).flatten().tolist()
+        predicted: list[int] = decoder(model).prefill([list(ids) for ids in prompts], 1).argmax(-1).tolist()
     return predicted

@@ -6,6 +6,7 @@ import copy
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -60,6 +61,13 @@ class School:
     held_out: Texts
     scale: Scale
 
+    @cached_property
+    def line_ends(self) -> list[int]:
+        """The tokens that end a line, and so a completion."""
+        from babylm.corpora import tokenizer
+
+        return list(map(int, tokenizer.line_ends(self.folder).nonzero()[0]))
+
     @property
     def bos(self) -> list[int]:
         """The token that texts begin with, if there is one."""
@@ -75,12 +83,11 @@ class School:
         from babylm.interaction.finetune import sample_groups
 
         tokenizer = self.base.tokenizer
-        line_ends = [token for token in range(len(tokenizer)) if "\n" in tokenizer.decode([token])]
         groups = sample_groups(
             model,
             [[*self.bos, *self.ids(context)] for context in contexts],
             samples=samples,
-            ends={*self.base.ends, *line_ends},
+            ends={*self.base.ends, *self.line_ends},
             pad=self.base.pad,
             max_new_tokens=self.scale.new_tokens,
             seed=seed,
@@ -222,8 +229,9 @@ def measure(school: School, model: Any, seed: int) -> list[tuple[str, str, float
         rows += [("teacher's score", f"t{i}", score) for i, _, score in kept]
         rows.append(("empty completions", "", 1 - len(kept) / len(turns)))
         corrected = corrections(school, school.base.model, contexts, derive_seed(seed, Purpose.SAMPLING, TEST))
-        better, own = (mean([(pair[side].prompt_ids, pair[side].ids) for pair in corrected]) for side in (0, 1))
+        teachers, students = (mean([(pair[side].prompt_ids, pair[side].ids) for pair in corrected]) for side in (0, 1))
         rows += [
-            ("corrections preferred", f"p{i}", float(a > b)) for i, (a, b) in enumerate(zip(better, own, strict=True))
+            ("corrections preferred", f"p{i}", float(a > b))
+            for i, (a, b) in enumerate(zip(teachers, students, strict=True))
         ]
     return rows
