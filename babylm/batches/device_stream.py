@@ -46,9 +46,8 @@ class DeviceStream:
         stream, epoch = self.stream, self.stream.epoch_length
         first, last = int(starts.min()) // epoch, (int(starts.max()) + length - 2) // epoch
         document_starts, first_tokens = self._window(first, last)  # (documents of these epochs,) each
-        begin, ends = self._to_device(np.stack([starts, np.broadcast_to(end, starts.shape)]))[
-            :, :, None
-        ]  # (rows, 1) each
+        spans = self._to_device(np.stack([starts, np.broadcast_to(end, starts.shape)]))
+        begin, ends = spans[:, :, None]  # (rows, 1) each
         positions = begin + torch.arange(length - 1, device=self.device)  # (rows, length - 1), as are all below
         rank = torch.searchsorted(document_starts, positions, right=True) - 1  # which document
         inside = positions - document_starts[rank]  # 0 is its BOS, i its token i - 1

@@ -176,11 +176,6 @@ class Plan:
             largest[phase.sequence_length] = max(in_phase, largest.get(phase.sequence_length, 0))
         return largest
 
-    def row_starts(self, step: int, first: int = 0, count: int | None = None) -> tuple[NDArray[np.int64], int]:
-        """(count,) positions in the stream of some rows of a step, and the number of the first; see `row_spans`."""
-        rows, number = self.row_spans(step, first, count)
-        return rows.starts, number
-
     def row_spans(self, step: int, first: int = 0, count: int | None = None) -> tuple[RowSpans, int]:
         """The rows ``first`` to ``first + count`` of a step, (count,), and the number of the first.
 

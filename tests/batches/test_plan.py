@@ -86,8 +86,8 @@ def test_the_order_of_rows_is_that_of_the_first_release(documents, mean, epochs)
     phases = ((0.3, 16, 128), (0.6, 32, 256), (1.0, 64, 256))
     made = small.build(small.config(*phases, epochs=epochs), small.stream(documents=documents, mean=mean))
     for step in range(made.steps):
-        starts, _ = made.row_starts(step)
-        assert starts.tolist() == row_starts_of_the_first_release(made, step).tolist(), step
+        rows, _ = made.row_spans(step)
+        assert rows.starts.tolist() == row_starts_of_the_first_release(made, step).tolist(), step
     read = [0, *(int(made.batch(step).words.sum()) for step in range(made.steps))]
     assert made.words_at.tolist() == np.cumsum(read).tolist()
 

@@ -206,7 +206,7 @@ def test_gathering_rows_does_not_wait():
     planned = small.build(small.config((1.0, 16, 128), epochs=2), source)
     corpus = device_stream.DeviceStream(source, torch.device("cpu"))
     with Forbid() as watch:
-        corpus.rows(planned.row_starts(3)[0].astype(np.int64), 16, planned.phases[0].end)
+        corpus.rows(planned.row_spans(3)[0].starts.astype(np.int64), 16, planned.phases[0].end)
     assert watch.seen == []
 
 
