@@ -25,7 +25,7 @@ from babylm.interaction.episodes import Turn
 from babylm.interaction.sequence_rows import record_values, sequence_rows
 from babylm.models.modeling_babylm import BabyLMForCausalLM
 from babylm.objectives import Objective
-from babylm.randomness import Purpose, derive_seed
+from babylm.randomness import Purpose, derive_seed, seed_generators
 
 MUON_ADAM = 0.3
 """With Muon, the learning rate of embeddings and vectors is this share of that of the matrices."""
@@ -120,7 +120,7 @@ class Tuner:
         step = self.done
         batch = sequence_rows(groups, pad=self.pad, step=step, divisor=float(len(groups)), pictures=self.pictures)
         batch = batch.to(self.model.device)
-        torch.manual_seed(derive_seed(self.seed, Purpose.DROPOUT, step))
+        seed_generators(derive_seed(self.seed, Purpose.DROPOUT, step), self.model.device)
         progress = (step + 0.5) / self.settings.steps
         # Rows of sequences are not masked, so they need no uniforms.
         corrupted = self.objective.corrupt(batch, batch.tokens.new_zeros(0), progress)
