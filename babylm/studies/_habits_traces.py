@@ -88,9 +88,9 @@ def wrong_calculations(text: str) -> tuple[int, int]:
     >>> wrong_calculations("3 + 7 = 10 back 3 * 7 = 22")
     (2, 1)
     """
-    found = [each.split() for each in re.findall(_STEP, text)]
-    wrong = sum(calculate(int(x), operation, int(y)) != int(result) for x, operation, y, _, result in found)
-    return len(found), wrong
+    calculations = [each.split() for each in re.findall(_STEP, text)]
+    wrong = sum(calculate(int(x), operation, int(y)) != int(result) for x, operation, y, _, result in calculations)
+    return len(calculations), wrong
 
 
 def search(domain: Domain, problem: Problem, habits: Sequence[str], generator: random.Random, budget: int) -> Trace:

@@ -17,8 +17,8 @@ SIGNIFICANT = 0.05
 def _gates(rows: Iterable[tuple[str, str, Callable[[], tuple[bool, str]]]]) -> Table:
     made = []
     for number, gate, judge in rows:
-        met, found = judge()
-        made.append([number, gate, found, "not measured" if "nan" in found else "met" if met else "MISSED"])
+        met, value = judge()
+        made.append([number, gate, value, "not measured" if "nan" in value else "met" if met else "MISSED"])
     return Table.of(("number", "gate", "value", "met"), made, left=(0, 1, 2, 3), caption="Gates, fixed before the run")
 
 
@@ -65,10 +65,10 @@ def planted(data: Data, rhos: Sequence[float], main: Rho) -> Table:
         return sad.estimate >= plain.estimate, f"sad {100 * sad.estimate:+.1f}, none {100 * plain.estimate:+.1f}"
 
     def null_cells() -> tuple[bool, str]:
-        found = tested_cells(data, 0.0)
-        worst = max((abs(cell.warm - cell.neutral) for cell in found), default=float("nan"))
-        significant = sum(cell.q < SIGNIFICANT for cell in found)
-        text = f"largest |gap| {100 * worst:.1f} points, {significant} of {len(found)} cells significant"
+        cells = tested_cells(data, 0.0)
+        worst = max((abs(cell.warm - cell.neutral) for cell in cells), default=float("nan"))
+        significant = sum(cell.q < SIGNIFICANT for cell in cells)
+        text = f"largest |gap| {100 * worst:.1f} points, {significant} of {len(cells)} cells significant"
         return worst <= 0.03 and not significant, text
 
     def null_cold() -> tuple[bool, str]:

@@ -107,8 +107,8 @@ def expected_conditions(settings: Settings) -> list[Condition]:
 def next_conditions(measurements: Measurements, settings: Settings) -> list[Condition]:
     """Priming if the base can calculate and copy; reinforcement learning if the primed models are as they must be."""
     stages = (_before(settings), _after(settings))
-    known = (gates.of_base(measurements), gates.of_primed(measurements))
-    for stage, preconditions in zip(stages, known, strict=True):
+    preconditions_of = (gates.of_base(measurements), gates.of_primed(measurements))
+    for stage, preconditions in zip(stages, preconditions_of, strict=True):
         if settings.gate and not all(precondition.is_met for precondition in preconditions):
             return []
         if not any(measurements.has_run(condition.name) for condition in stage):
@@ -258,9 +258,9 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
     """Preconditions, accuracies, expectations, behaviours, budgets; the figure shows both over the steps."""
     names = [name for name in (*settings.arms, *settings.first_seed_arms) if measurements.has_run(gates.before(name))]
     steps = settings.parts.rl_steps
-    known = [*gates.of_base(measurements), *gates.of_primed(measurements)]
-    missed = [precondition.title for precondition in known if not precondition.is_met]
-    remarks = [f"Preconditions: {'; '.join(map(str, known))}."]
+    preconditions = [*gates.of_base(measurements), *gates.of_primed(measurements)]
+    missed = [precondition.title for precondition in preconditions if not precondition.is_met]
+    remarks = [f"Preconditions: {'; '.join(map(str, preconditions))}."]
     if missed and not settings.gate:
         remarks.append("gate=false: reinforcement learning was begun although preconditions are missed.")
     elif missed:
