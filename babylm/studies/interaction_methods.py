@@ -86,8 +86,12 @@ def conditions(settings: Settings) -> list[Condition]:
 
 def run(piece: Piece, settings: Settings) -> list[Measurement]:
     """Let the base learn as the condition says, and measure it."""
+    from babylm.config.schema import EvaluationConfig
     from babylm.evaluation import suite
+    from babylm.evaluation.task_registry import load_task
 
+    for task in settings.tasks:  # missing data is told before anything is learnt
+        load_task(task, EvaluationConfig()).items(places.given(settings.data), 1, suite="fast", rules=2026)
     school = _school(piece, settings)
     model, arm = school.base.model, piece.settings["arm"]
     measured = []

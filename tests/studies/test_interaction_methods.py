@@ -135,6 +135,13 @@ def test_what_a_student_says_depends_on_the_seed_alone(school):
     assert not torch.equal(weights[0], torch.cat([p.flatten() for p in school.base.model.parameters()]))
 
 
+def test_missing_data_is_told_before_anything_is_learnt(base, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "learn", lambda *_: pytest.fail("learnt"))
+    words = ["scale=smoke", "seeds=[1]", f"folder={tmp_path}", f"base={base}", "tasks=[blimp]", "data=/nowhere"]
+    with pytest.raises(ValueError, match=r"every piece failed, the first: .*blimp"):
+        run_study(load_study(CONFIG, words))
+
+
 def test_gates_and_differences_of_planted_values():
     rows = []
     for arm, right in (("base", 0.5), ("plain", 0.5), ("MPO", 0.6)):
