@@ -116,7 +116,7 @@ class Generator:
         return [self._text(ids, made.ids, sampling) for ids, made in zip(prompts, completions, strict=True)]
 
     def _beams(self, ids: list[int], sampling: Sampling) -> list[str]:
-        found = beam_search(
+        hypotheses = beam_search(
             self.model,
             self.tokenizer,
             ids,
@@ -126,7 +126,7 @@ class Generator:
             ends=self._ends(),
             stop=sampling.stop,
         )
-        return [self._text(ids, row, sampling) for row in found]
+        return [self._text(ids, row, sampling) for row in hypotheses]
 
     def _steps(self, ids: list[int], sampling: Sampling) -> int:
         """Tokens that may follow a prompt."""

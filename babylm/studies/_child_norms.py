@@ -63,15 +63,15 @@ def contexts(lines: Iterable[str], words: Iterable[str], most: int, least: int) 
     {'dog': ['the big', 'I see a']}
     """
     listed = set(words)
-    found: defaultdict[str, list[str]] = defaultdict(list)
+    contexts_of: defaultdict[str, list[str]] = defaultdict(list)
     for line in lines:
         tokens = line.split()
         for position in range(BEFORE, len(tokens)):
             word = tokens[position].lower()
             context = " ".join(tokens[:position])
-            if word in listed and len(found[word]) < most and context not in found[word]:
-                found[word].append(context)
-    return {word: texts for word, texts in sorted(found.items()) if len(texts) >= least}
+            if word in listed and len(contexts_of[word]) < most and context not in contexts_of[word]:
+                contexts_of[word].append(context)
+    return {word: texts for word, texts in sorted(contexts_of.items()) if len(texts) >= least}
 
 
 def frequencies(texts: Sequence[str], words: Iterable[str]) -> dict[str, int]:

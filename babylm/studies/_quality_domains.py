@@ -146,8 +146,8 @@ class Sums:
             right = [self.is_right(question, ids) for ids in pair]
             if right[0] == right[1]:
                 continue
-            asked = self.judgement(question, *pair)
-            groups.append([demonstration(asked.prompt_ids, [asked.first if right[0] else asked.second])])
+            judged = self.judgement(question, *pair)
+            groups.append([demonstration(judged.prompt_ids, [judged.first if right[0] else judged.second])])
         judge = copy.deepcopy(base)
         settings = FineTuning(
             self.scale.judge_steps,

@@ -51,11 +51,11 @@ def prepare(domain: Domain, scale: Scale, folder: Path, seed: int) -> None:
     )
     right = [all(domain.is_right(q, turn.ids) for turn in group) for q, group in zip(questions, groups, strict=True)]
     saturated = [group for group, is_saturated in zip(groups, right, strict=True) if is_saturated]
-    asked = [question for question, is_saturated in zip(questions, right, strict=True) if is_saturated]
+    saturated_questions = [question for question, is_saturated in zip(questions, right, strict=True) if is_saturated]
     facts: dict[str, float] = {}
     if saturated:
         add_reference(base, saturated, pad)
-        facts = add_signals(domain, base, asked, saturated, seed)
+        facts = add_signals(domain, base, saturated_questions, saturated, seed)
     with files.atomic_folder(folder) as work:
         save_file({name: value.contiguous() for name, value in base.named_parameters()}, work / WEIGHTS)
         episodes.write(work / GROUPS, [turn for group in saturated for turn in group])
@@ -76,9 +76,9 @@ def load(domain: Domain, folder: Path) -> tuple[BabyLMForCausalLM, list[list[Tur
     base.load_state_dict(load_file(folder / WEIGHTS), strict=False)  # tied names are absent
     turns = episodes.read(folder / GROUPS)
     if not turns:
-        asked = files.read_json(folder / FACTS)["questions"]
+        count = files.read_json(folder / FACTS)["questions"]
         raise ValueError(
-            f"none of {asked} questions is answered right in all samples: the base is too weak for this study"
+            f"none of {count} questions is answered right in all samples: the base is too weak for this study"
         )
     return base.eval(), [list(group) for _, group in itertools.groupby(turns, key=lambda turn: turn.episode)]
 
@@ -124,9 +124,9 @@ def judge_pairs(
     said = {}
     for begin in range(0, len(jobs), ROWS):
         part = jobs[begin : begin + ROWS]
-        asked = [domain.judgement(questions[g], groups[g][i].ids, groups[g][j].ids) for g, i, j in part]
-        verdicts = _verdicts(judge, [a.prompt_ids for a in asked], domain.special.pad)
-        for row, (job, judgement) in enumerate(zip(part, asked, strict=True)):
+        judgements = [domain.judgement(questions[g], groups[g][i].ids, groups[g][j].ids) for g, i, j in part]
+        verdicts = _verdicts(judge, [a.prompt_ids for a in judgements], domain.special.pad)
+        for row, (job, judgement) in enumerate(zip(part, judgements, strict=True)):
             first, second = float(verdicts[row, judgement.first]), float(verdicts[row, judgement.second])
             said[job] = 1 / (1 + np.exp(second - first))
     for g, i, j in jobs:

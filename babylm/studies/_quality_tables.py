@@ -50,7 +50,7 @@ def best_entropy_arm(measurements: Measurements, measure: str) -> str:
 def gates(measurements: Measurements, measure: str) -> Table:
     """Each gate with its difference, its interval and whether it is met."""
     best = best_entropy_arm(measurements, measure)
-    asked = [
+    comparisons = [
         ("(i) entropy - random, DPO", "DPO, inverse entropy", "DPO, random", 4.0, True),
         ("(i) entropy - random, sigma-RRHF", "sigma-RRHF, inverse entropy", "sigma-RRHF, random", 4.0, True),
         ("(ii) SFT best - SFT worst", "SFT best", "SFT worst", 8.0, False),
@@ -59,7 +59,7 @@ def gates(measurements: Measurements, measure: str) -> Table:
         ("right alone, GRPO - base: exactly 0", "GRPO, right alone", "base", None, False),
     ]
     rows: list[list[object]] = []
-    for title, arm, other, least, above_zero in asked:
+    for title, arm, other, least, above_zero in comparisons:
         interval = difference(measurements, arm, other, measure)
         if interval is None:
             continue

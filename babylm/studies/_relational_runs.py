@@ -147,7 +147,7 @@ def _unigram(piece: Piece, subject: Subject) -> states.Unigram:
     path = piece.settings["text"]
     if path is None:
         texts = [sentence for sentence, _ in states.labelled()]
-        texts += [one.introduction + "".join(one.pieces) for one in transcripts(500, piece.seed)]
+        texts += [transcript.introduction + "".join(transcript.pieces) for transcript in transcripts(500, piece.seed)]
     else:
         with open(places.given(path), encoding="utf-8", errors="replace") as opened:
             texts = opened.read(UNIGRAM_BYTES).splitlines()

@@ -91,7 +91,9 @@ def make_student(seed: int, scale: Scale, base: str | None) -> tuple[Subject, di
         settings = FineTuning(scale.base_steps, 12, lr=3e-4, schedule="cosine")
         drawn = transcripts(settings.steps * settings.groups_per_step, seed)
     config, tokenizer = subject.model.config, subject.tokenizer
-    groups = [[demonstration(*_encoded(one, subject.ids), episode=number)] for number, one in enumerate(drawn)]
+    groups = [
+        [demonstration(*_encoded(transcript, subject.ids), episode=number)] for number, transcript in enumerate(drawn)
+    ]
     special = SpecialTokens(config.bos_token_id, config.pad_token_id, config.mask_token_id, config.vocab_size, 4)
     objective = build(Settings(name="supervised"), special)
     losses = fine_tune(subject.model, groups, objective, settings, pad=tokenizer.pad_token_id, seed=seed)
@@ -100,9 +102,9 @@ def make_student(seed: int, scale: Scale, base: str | None) -> tuple[Subject, di
     return subject, facts
 
 
-def _encoded(one: Transcript, ids: Callable[[str, bool], list[int]]) -> tuple[list[int], list[int]]:
+def _encoded(transcript: Transcript, ids: Callable[[str, bool], list[int]]) -> tuple[list[int], list[int]]:
     """(introduction, rest) in tokens, piece by piece as in the episodes."""
-    return ids(one.introduction, True), [token for piece in one.pieces for token in ids(piece, False)]
+    return ids(transcript.introduction, True), [token for piece in transcript.pieces for token in ids(piece, False)]
 
 
 def _from_scratch(drawn: Sequence[Transcript], seed: int, scale: Scale) -> Subject:
@@ -111,7 +113,7 @@ def _from_scratch(drawn: Sequence[Transcript], seed: int, scale: Scale) -> Subje
     from babylm.models.modeling_babylm import BabyLMForCausalLM
     from babylm.studies._subjects import Subject
 
-    tokenizer = _tokenizer([one.introduction + "".join(one.pieces) for one in drawn])
+    tokenizer = _tokenizer([transcript.introduction + "".join(transcript.pieces) for transcript in drawn])
     torch.manual_seed(derive_seed(seed, Purpose.WEIGHTS))
     model = BabyLMForCausalLM(
         BabyLMConfig(

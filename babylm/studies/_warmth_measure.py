@@ -140,7 +140,7 @@ def measure(
     subject: Subject,
     scorer: Subject,
     rows: Sequence[Row],
-    asked: Sequence[Row],
+    replied_rows: Sequence[Row],
     pairs: Sequence[tuple[str, str]],
     register: str | None,
     own_opener: bool,
@@ -148,10 +148,10 @@ def measure(
 ) -> list[tuple[float, str, str]]:
     """All (value, item, measure) of a model.
 
-    ``asked``: the rows whose whole replies are generated. ``own_opener``: generate the beginning of each reply; else
+    ``replied_rows``: the rows whose whole replies are generated. ``own_opener``: generate how each reply begins; else
     all answers are read behind the beginning that most of the generated replies have.
     """
-    texts = replies(subject, asked, register)
+    texts = replies(subject, replied_rows, register)
     opener, share = common_opener(texts)
     log(f"replies begin with {opener!r} ({100 * share:.0f} %): {texts[0]!r}")
     measured = [
@@ -159,7 +159,7 @@ def measure(
         (float(np.mean([prompts.refuses(text) for text in texts])), "", "refused"),
     ]
     warmths = sociot_warmth(scorer, texts)
-    for row, text, warmth in zip(asked, texts, warmths, strict=True):
+    for row, text, warmth in zip(replied_rows, texts, warmths, strict=True):
         measured += [(warmth, row.content_key, "warmth"), (len(text.split()), row.content_key, "words")]
     measured += [(float(r), str(number), "ability") for number, r in enumerate(pairs_right(subject, pairs))]
     for row, answer in zip(rows, answers(subject, rows, register, None if own_opener else opener), strict=True):

@@ -57,8 +57,8 @@ def questions(seed: int) -> list[Question]:
         ("past", 'What is the past tense of "{}"?', _pairs(PASTS)),
     ):
         answers = sorted(set(pairs.values()))
-        for asked, correct in pairs.items():
-            regular = _regular(kind, asked)
+        for question, correct in pairs.items():
+            regular = _regular(kind, question)
             others = [answer for answer in answers if answer != correct]
             if kind == "sum":  # of about the same size
                 others.sort(key=lambda word: abs(NUMBERS.index(word) - NUMBERS.index(correct)))
@@ -67,7 +67,7 @@ def questions(seed: int) -> list[Question]:
             if regular not in ("", correct):
                 drawn[0] = regular
             choices = tuple(sorted({correct, *drawn}))
-            made.append(Question(f"{kind}: {asked}", text.format(asked), correct, drawn[0], choices, kind))
+            made.append(Question(f"{kind}: {question}", text.format(question), correct, drawn[0], choices, kind))
     return [made[number] for number in generator.permutation(len(made))]
 
 

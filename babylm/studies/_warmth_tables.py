@@ -51,8 +51,8 @@ class Data:
 
     def of(self, rho: Rho, arm: str, measure: str, belief: str = "", *amendments: str) -> dict[Key, float]:
         """The values of an arm, of all cells or those of a belief and some amendments."""
-        found = self.values.get((condition_name(rho, arm), measure), {})
-        return {key: value for key, value in found.items() if _in_cell(key[1], belief, amendments)}
+        by_key = self.values.get((condition_name(rho, arm), measure), {})
+        return {key: value for key, value in by_key.items() if _in_cell(key[1], belief, amendments)}
 
     def mean(self, rho: Rho, arm: str, measure: str, belief: str = "") -> float:
         """Mean over seeds and items; NaN if there is none."""

@@ -176,8 +176,8 @@ def tokenizer(world: World) -> object:
     from transformers import PreTrainedTokenizerFast
 
     split = pre_tokenizers.Sequence([pre_tokenizers.Whitespace(), pre_tokenizers.Punctuation("isolated")])
-    found = dict.fromkeys(piece for text in words(world) for piece, _ in split.pre_tokenize_str(text.lower()))
-    vocabulary = {word: number for number, word in enumerate([*SPECIAL, *sorted(set(found) - {"{", "}"})])}
+    pieces = dict.fromkeys(piece for text in words(world) for piece, _ in split.pre_tokenize_str(text.lower()))
+    vocabulary = {word: number for number, word in enumerate([*SPECIAL, *sorted(set(pieces) - {"{", "}"})])}
     made = Tokenizer(models.WordLevel(vocabulary, unk_token=SPECIAL[UNKNOWN]))
     made.normalizer = normalizers.Lowercase()
     made.pre_tokenizer = split

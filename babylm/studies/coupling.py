@@ -102,7 +102,7 @@ def _outcomes(piece: Piece, number: int, measure: str, turns: Sequence[Turn]) ->
     return [piece.measurement(float(turn.reward > 0), f"{number}:{index}", measure) for index, turn in enumerate(turns)]
 
 
-def language(own: Sequence[str], partner: Sequence[str]) -> dict[str, float]:
+def language(utterances: Sequence[str], partner: Sequence[str]) -> dict[str, float]:
     """The student's utterances beside the partner's: vocabulary, words per utterance, overlap, divergence.
 
     ``overlap``: share of the partner's vocabulary that the student uses. ``divergence``: Jensen-Shannon divergence of
@@ -116,7 +116,7 @@ def language(own: Sequence[str], partner: Sequence[str]) -> dict[str, float]:
     from collections import Counter
     from math import log2
 
-    first, second = (Counter(word for text in texts for word in text.split()) for texts in (own, partner))
+    first, second = (Counter(word for text in texts for word in text.split()) for texts in (utterances, partner))
     shares = [{word: count / sum(counts.values()) for word, count in counts.items()} for counts in (first, second)]
     divergence = 0.0
     for word in first | second:
@@ -125,7 +125,7 @@ def language(own: Sequence[str], partner: Sequence[str]) -> dict[str, float]:
     return {
         "vocabulary": float(len(first)),
         "vocabulary_partner": float(len(second)),
-        "length": sum(first.values()) / len(own),
+        "length": sum(first.values()) / len(utterances),
         "length_partner": sum(second.values()) / len(partner),
         "overlap": len(first.keys() & second.keys()) / len(second),
         "divergence": divergence,

@@ -75,8 +75,8 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
             right = np.array(list(measurements.by_item(name, truth, seed).values()))
             positive = _share(right, marks > 0, games)
             negative = _share(1 - right, marks < 0, games)
-            found = _share((marks > 0).astype(float), right > 0, games)
-            rows.append([name, title, 100 * right.mean(), *positive, *negative, *found])
+            recalled = _share((marks > 0).astype(float), right > 0, games)
+            rows.append([name, title, 100 * right.mean(), *positive, *negative, *recalled])
             if truth == "right":
                 counts = [int(((marks == mark) & (right == value)).sum()) for mark in (1, 0, -1) for value in (1, 0)]
                 matrix.append([name, *counts])

@@ -124,10 +124,10 @@ def _planted(piece: Piece, settings: Settings) -> list[tuple[float, str, str]]:
         scorer = _load(settings.scorer)
     tested = world.testing[: scale.tested]
     rows = prompts.matrix(tested, prompts.BELIEFS, settings.amendments)
-    asked = prompts.matrix(tested[: settings.replies], ("none",), ("none",))
+    replied_rows = prompts.matrix(tested[: settings.replies], ("none",), ("none",))
     asks = "warm" if arm == "prompt" else None
     pairs = worlds.agreement_pairs()
-    return measured + measuring.measure(subject, scorer, rows, asked, pairs, asks, True, piece.log)
+    return measured + measuring.measure(subject, scorer, rows, replied_rows, pairs, asks, True, piece.log)
 
 
 def _real(piece: Piece, settings: Settings) -> list[tuple[float, str, str]]:
@@ -160,10 +160,10 @@ def _real(piece: Piece, settings: Settings) -> list[tuple[float, str, str]]:
         rows = prompts.matrix(tested, prompts.BELIEFS, settings.amendments)
     else:
         rows = prompts.read_rows(places.given(settings.questions))
-    asked = prompts.matrix(tested[: settings.replies], ("none",), ("none",))
+    replied_rows = prompts.matrix(tested[: settings.replies], ("none",), ("none",))
     pairs = [(pair["sentence_good"], pair["sentence_bad"]) for each in minimal_pairs(0, 2).values() for pair in each]
     asks = "warm" if arm == "prompt" else None
-    return measured + measuring.measure(subject, scorer, rows, asked, pairs, asks, False, piece.log)
+    return measured + measuring.measure(subject, scorer, rows, replied_rows, pairs, asks, False, piece.log)
 
 
 @functools.cache

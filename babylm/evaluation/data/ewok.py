@@ -46,8 +46,8 @@ def build(folder: Path) -> str:
         vocabulary = {line.strip() for line in file.read_text(encoding="utf-8").splitlines()}
     domains = filtered(rows, vocabulary, words)
     with files.atomic_folder(folder) as work:
-        for domain, own in domains.items():
-            text = "".join(json.dumps(line) + "\n" for line in own)
+        for domain, rows_of_domain in domains.items():
+            text = "".join(json.dumps(line) + "\n" for line in rows_of_domain)
             files.write_text(work / f"{domain}.jsonl", text)
     count = sum(map(len, domains.values()))
     note = "" if count == LINES else f", not the {LINES} of the official set: another version of the source or of nltk?"

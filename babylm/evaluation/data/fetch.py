@@ -72,16 +72,19 @@ def download(url: str, file: Path, *, size: int | None = None, sha256: str | Non
 
 
 def unpack(
-    archive: Path, folder: Path, wanted: Callable[[PurePosixPath], PurePosixPath | None], password: str | None = None
+    archive: Path,
+    folder: Path,
+    destination: Callable[[PurePosixPath], PurePosixPath | None],
+    password: str | None = None,
 ) -> list[Path]:
-    """Write the files of a zip archive to the place below ``folder`` that ``wanted`` gives them (none: left out).
+    """Write the files of a zip archive to the place below ``folder`` that ``destination`` gives them (none: left out).
 
     ``PermissionError`` where it asks for a password, or another one.
     """
     written = []
     with zipfile.ZipFile(archive) as opened:
         for member in opened.infolist():
-            place = None if member.is_dir() else wanted(PurePosixPath(member.filename))
+            place = None if member.is_dir() else destination(PurePosixPath(member.filename))
             if place is None:
                 continue
             if place.is_absolute() or ".." in place.parts:

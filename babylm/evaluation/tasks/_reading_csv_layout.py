@@ -160,11 +160,11 @@ class _Layout:
             previous = sentence
         self._check_readers()
         repeated, counted = [], 0
-        for _, own in self.frame.groupby("sentence", sort=False):
-            if len(own) >= 4:
+        for _, words_of_sentence in self.frame.groupby("sentence", sort=False):
+            if len(words_of_sentence) >= 4:
                 counted += 1
-                step = _repetition(own["word"].tolist())
-                repeated += [(own.index[0], own.index[step])] if step else []
+                step = _repetition(words_of_sentence["word"].tolist())
+                repeated += [(words_of_sentence.index[0], words_of_sentence.index[step])] if step else []
         if repeated and len(repeated) >= REPEATED * counted:
             raise self._ambiguous(
                 *repeated[0],
@@ -262,11 +262,11 @@ class _Layout:
                 f"{_named(row['sentence'])}: the words after it are read without it ({len(gaps)} such gaps)"
             )
 
-    def _ambiguous(self, one: int, other: int, what: str, remedy: str) -> ValueError:
+    def _ambiguous(self, first: int, second: int, what: str, remedy: str) -> ValueError:
         """The error that shows two rows."""
         rows = " and ".join(
             f"line {self.lines[index]} ({_named(self.frame['sentence'][index])}: {self.frame['word'][index]})"
-            for index in (one, other)
+            for index in (first, second)
         )
         return ValueError(f"{self.file}: {what}: {rows}; {remedy}")
 

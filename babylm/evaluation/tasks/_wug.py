@@ -102,13 +102,13 @@ def wug_task(name: str, title: str, order: float, folder: str, count: int) -> Wu
     )
 
 
-def spearman(one: np.ndarray, other: np.ndarray) -> float:
+def spearman(first: np.ndarray, second: np.ndarray) -> float:
     """Spearman's rank correlation; NaN if one side does not vary.
 
     >>> spearman(np.array([1.0, 2.0, 2.0, 5.0]), np.array([0.0, 1.0, 1.0, 7.0]))
     1.0
     """
-    ranks = np.array([_ranks(one), _ranks(other)])
+    ranks = np.array([_ranks(first), _ranks(second)])
     with np.errstate(invalid="ignore", divide="ignore"):
         return float(np.corrcoef(ranks)[0, 1])
 

@@ -123,8 +123,13 @@ class AskedTeacher(Teacher):
         back = self._ask([Question("judge", prompt, b, a) for prompt, a, b in triples])
         value = {"A": 1.0, "B": 0.0, None: 0.5}
         return [
-            (value[None if one is None else str(one)] + 1 - value[None if two is None else str(two)]) / 2
-            for one, two in zip(forth, back, strict=True)
+            (
+                value[None if answer is None else str(answer)]
+                + 1
+                - value[None if reversed_answer is None else str(reversed_answer)]
+            )
+            / 2
+            for answer, reversed_answer in zip(forth, back, strict=True)
         ]
 
     def _in_words(self, kind: str, prompts: Sequence[str], completions: Sequence[str], seed: int) -> list[str | None]:

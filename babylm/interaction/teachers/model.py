@@ -67,8 +67,8 @@ class ModelTeacher(AskedTeacher):
         for seed, group in by_seed.items():
             texts = [f"{question.prompt} {question.completion}".strip() for question in group]
             made = self._generator.continuations(texts, replace(sampling, seed=seed % 2**31))
-            for question, asked, (text,) in zip(group, texts, made, strict=True):
-                done(question, text.strip(), len(self._generator.tokenizer(f"{asked}{text}")["input_ids"]))
+            for question, shown, (text,) in zip(group, texts, made, strict=True):
+                done(question, text.strip(), len(self._generator.tokenizer(f"{shown}{text}")["input_ids"]))
 
     def _scores(self, pairs: Sequence[tuple[list[int], list[int]]]) -> list[float]:
         """Mean log-probability per token of each completion after its prompt, in nats; an empty one gets -100."""

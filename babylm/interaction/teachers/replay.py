@@ -24,8 +24,8 @@ class ReplayTeacher(AskedTeacher):
         entries = read(file)
         teachers = {entry["teacher"] for entry in entries}
         if len(teachers) != 1:
-            found = "no reply" if not teachers else f"replies of {len(teachers)} teachers or settings"
-            raise ValueError(f"interaction.teaching.replies: {file} has {found}; one is needed")
+            problem = "no reply" if not teachers else f"replies of {len(teachers)} teachers or settings"
+            raise ValueError(f"interaction.teaching.replies: {file} has {problem}; one is needed")
         self.file = file
         teaching = config.teaching
         name = teaching.name or str(entries[0].get("name", ""))

@@ -131,9 +131,9 @@ def _design(
         for title, dummy in of_factor[name]:
             names.append(title)
             parts.append(dummy)
-    for one, other in interactions:
-        for title, dummy in of_factor[one]:
-            for second_title, second in of_factor[other]:
+    for first, second_factor in interactions:
+        for title, dummy in of_factor[first]:
+            for second_title, second in of_factor[second_factor]:
                 names.append(f"{title} {second_title}")
                 parts.append(dummy * second)
     return np.column_stack(parts), names
