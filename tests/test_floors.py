@@ -79,8 +79,8 @@ def floor(module: str) -> int:
     raise AssertionError(f"{module} has no floor: add it to FLOORS")
 
 
-def imports(module: str) -> list[tuple[str, bool]]:
-    """(imported module, whether at the top level) of the package's own and of others."""
+def imports(module: str, types: bool = True) -> list[tuple[str, bool]]:
+    """(imported module, whether at the top level), of the package and others; ``types``: those for types, too."""
     tree = ast.parse(path_of(module).read_text(encoding="utf-8"))
     package = module if path_of(module).name == "__init__.py" else module.rpartition(".")[0]
     typing_only = {
@@ -94,7 +94,7 @@ def imports(module: str) -> list[tuple[str, bool]]:
     }
     found = []
     for node in ast.walk(tree):
-        if id(node) in typing_only:
+        if not types and id(node) in typing_only:
             continue
         if isinstance(node, ast.Import):
             found += [(alias.name, id(node) in top) for alias in node.names]
@@ -162,7 +162,7 @@ def test_light_floors_import_nothing_heavy_at_the_top(module):
     tops = {name.split(".")[0] for name, top in imports(module) if top}
     assert not tops & HEAVY
     if floor(module) == 0:
-        assert not {name.split(".")[0] for name, _ in imports(module)} & HEAVY
+        assert not {name.split(".")[0] for name, _ in imports(module, types=False)} & HEAVY
 
 
 @pytest.mark.parametrize("module", [m for m in modules() if m.startswith("models")])
@@ -171,7 +171,7 @@ def test_models_import_nothing_of_the_package(module):
 
 
 def test_there_is_no_cycle():
-    """Imports inside functions count, too: they only hide a circle."""
+    """Imports inside functions and for types alone count, too: they only hide a circle."""
     known = set(modules())
     graph = {m: {t for name, _ in imports(m) if (t := own(name)) is not None and t in known} - {m, ""} for m in known}
     state: dict[str, int] = {}

@@ -23,6 +23,7 @@ from babylm.evaluation.results.store import StoredResult
 from babylm.evaluation.results.task_result import Item, Result, fingerprint, nan_to_none
 from babylm.evaluation.scoring import bf16, limits, load_model, weight_files
 from babylm.evaluation.scoring import device as placement
+from babylm.evaluation.scoring.item_limits import check_items
 from babylm.evaluation.scoring.load_model import TOKENIZER, check_folder, load_scorer, read_json, resolve
 from babylm.evaluation.scoring.scorer import Scorer
 from babylm.evaluation.task import FINETUNED, Task
@@ -187,7 +188,7 @@ def _fits(scorer: Scorer, job: _Job, refuse: Refuse | None) -> bool:
     """Whether the model can read all items; tasks of another kind of items find out when they begin."""
     try:
         if job.items and isinstance(job.items[0], Item):
-            limits.check_items(scorer, job.items, job.task.name)
+            check_items(scorer, job.items, job.task.name)
     except limits.BeyondModel as error:
         if refuse is None:
             raise

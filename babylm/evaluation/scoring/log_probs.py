@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from babylm.evaluation.scoring import limits, prefix_tree
+from babylm.evaluation.scoring import model_size, prefix_tree
 
 TOLERANCE = 1e-4
 """Nats by which rounding may change a log-probability when positions are skipped."""
@@ -61,7 +61,7 @@ class LogProbModel:
         parameters = inspect.signature(model.forward).parameters
         self.takes_target_positions = "target_positions" in parameters
         self.takes_types = "token_type_ids" in parameters
-        self.entries = limits.entries(model)
+        self.entries = model_size.entries(model)
         """Tokens in the input embedding; None if the model does not say."""
         self.longest = 0
         """Longest row that it has been seen to read (`babylm.evaluation.scoring.limits`)."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -160,6 +160,11 @@ class Scorer:
         _ENCODED.move_to_end(key)
         return _ENCODED[key]
 
+    def check(self, texts: Sequence[ScoredText], named: Callable[[int], str] | None = None) -> None:
+        """`limits.BeyondModel` for a text that the model cannot read; ``named`` gives a text's name by its number."""
+        unread = 1 if self.backend == "causal" else 0  # nothing is predicted from the last token
+        limits.check(self.log_prob_model, self.tokenizer, [text.ids for text in texts], unread, named)
+
     @torch.no_grad()
     def log_probs(self, texts: Sequence[ScoredText], *, types: bool = False) -> list[np.ndarray]:
         """Log-probability (float64, in nats) of each scored token of each text.
@@ -171,7 +176,7 @@ class Scorer:
         """
         if not texts:
             return []
-        limits.check(self, texts)
+        self.check(texts)
         counts = [len(text.positions) for text in texts]
         values = np.zeros(sum(counts), dtype=np.float64)
         types = types and self.log_prob_model.takes_types and self.returns_token_type_ids

@@ -87,14 +87,14 @@ class GlueTask(Task):
         ``settings.glue.precision`` ``auto`` is fp32 here: `babylm.evaluation.suite` is where the machine is measured.
         """
         from babylm.evaluation.finetuning import classifier, loop
-        from babylm.evaluation.scoring import limits
+        from babylm.evaluation.scoring import model_size
 
         assert isinstance(items, Examples)
         config = (settings or EvaluationConfig()).glue
         encoder = classifier.encoder_in(scorer)
         width, bidirectional = classifier.probe(encoder, scorer.device)
         pooling = classifier.pooling_of(config.pooling, rules, bidirectional)
-        positions = [limits.table_positions(encoder), limits.stated_positions(encoder)]
+        positions = [model_size.table_positions(encoder), model_size.stated_positions(encoder)]
         length = min(config.length, *(size for size in positions if size is not None))
         train, valid = (encode(scorer, part, length) for part in (items.train, items))
         hyperparameters = loop.FinetuneSettings(
@@ -180,7 +180,6 @@ def fields(first: str, second: str) -> Callable[[_data.Record], tuple[str, str]]
 def encode(scorer: Scorer, examples: Sequence[Example], length: int) -> loop.Split:
     """Pairs as the tokenizer joins them; if both texts exceed ``length`` tokens, the longer one is cut."""
     from babylm.evaluation.finetuning import loop
-    from babylm.evaluation.scoring import limits
     from babylm.evaluation.scoring.scorer import ScoredText
 
     encoded = scorer.tokenizer(
@@ -192,7 +191,7 @@ def encode(scorer: Scorer, examples: Sequence[Example], length: int) -> loop.Spl
     )["input_ids"]
     if not all(encoded):
         raise ValueError("fine-tuning: the tokenizer makes no token of an example")
-    limits.check(scorer, [ScoredText(tuple(ids), ()) for ids in encoded])
+    scorer.check([ScoredText(tuple(ids), ()) for ids in encoded])
     return loop.Split(encoded, np.array([example.label for example in examples]))
 
 

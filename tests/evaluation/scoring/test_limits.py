@@ -23,7 +23,8 @@ from transformers import (
 
 from babylm import evaluate
 from babylm.evaluation.results.task_result import Item
-from babylm.evaluation.scoring import limits, weight_files
+from babylm.evaluation.scoring import limits, model_size, weight_files
+from babylm.evaluation.scoring.item_limits import check_items
 from babylm.evaluation.scoring.load_model import load_scorer
 from babylm.evaluation.scoring.log_probs import LogProbModel
 from babylm.evaluation.scoring.scorer import Scorer
@@ -119,7 +120,7 @@ def test_scoring_itself_refuses_too(gpt2):
 def test_the_positions_that_a_class_really_has(build, config, positions, caplog):
     """Tried against the model: the last position works, the next one does not. Rotary models read on, and are told."""
     network = LogProbModel(build(config).eval())
-    assert limits.table_positions(network.model) == positions
+    assert model_size.table_positions(network.model) == positions
     for length in (15, 18, 19, 20, 21, 30):
         reads = limits._reads(network, length)
         assert reads == (positions is None or length <= positions), length
@@ -130,7 +131,7 @@ def test_the_positions_that_a_class_really_has(build, config, positions, caplog)
 
 
 def test_our_own_models_have_no_table(causal_model):
-    assert limits.table_positions(causal_model) is None
+    assert model_size.table_positions(causal_model) is None
 
 
 def test_a_tokenizer_larger_than_the_embedding(tmp_path, tokenizer, pairs, capsys):
@@ -165,8 +166,8 @@ def test_an_item_of_which_nothing_is_scored(tmp_path, gpt2):
     scorer = load_scorer(folder, "causal")
     item = Item("u", ("a", "a cat"), ("a", "a cat"))
     with pytest.raises(limits.BeyondModel, match=r"task: item 1 of u \('a'\): none of its 1 tokens is scored"):
-        limits.check_items(scorer, [item], "task")
-    limits.check_items(load_scorer(gpt2, "causal"), [item], "task")
+        check_items(scorer, [item], "task")
+    check_items(load_scorer(gpt2, "causal"), [item], "task")
 
 
 def test_shards_are_read_and_checked(tmp_path, gpt2, pairs, capsys):
