@@ -221,6 +221,22 @@ def test_tasks_are_known_by_name_in_their_files_alone():
     assert not wrong
 
 
+def test_plugins_own_their_facts():
+    """No name of an objective, optimizer, teacher or environment is compared with a known one: a plug-in says it."""
+    kinds = {"objective", "optimizer", "teacher", "environment", "task", "study", "cleaner"}
+    wrong = []
+    for module in modules():
+        if is_plugin(module):
+            continue
+        for node in ast.walk(ast.parse(path_of(module).read_text(encoding="utf-8"))):
+            sides = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
+            names = [s for s in sides if isinstance(s, ast.Attribute) and s.attr == "name"]
+            known = [leaf for s in sides for leaf in ast.walk(s) if isinstance(leaf, ast.Constant) and leaf.value]
+            if known and any(ast.unparse(s.value).split(".")[-1] in kinds for s in names):
+                wrong.append(f"{module}:{node.lineno}: {ast.unparse(node)}")
+    assert not wrong
+
+
 def test_facts_of_tasks_are_read_without_torch():
     code = (
         "import sys; from babylm.evaluation import task_registry as r; from babylm.evaluation.results import averages\n"

@@ -10,6 +10,8 @@ from torch.optim import AdamW, Optimizer
 from babylm.config.schema import OptimizerConfig
 from babylm.optimizers import _param_groups
 
+CAN_REPLAY = True
+
 
 def build(config: OptimizerConfig, named_parameters: Iterable[tuple[str, Parameter]]) -> Optimizer:
     """Matrices and tables with ``optimizer.weight_decay``, vectors without; all with ``optimizer.lr``."""

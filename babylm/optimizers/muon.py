@@ -24,6 +24,8 @@ from babylm.config.schema import OptimizerConfig
 from babylm.optimizers import _adam, _muon_passes, _param_groups
 from babylm.optimizers._newton_schulz import dtype_for, orthogonalize
 
+CAN_REPLAY = True
+
 CPU_NUMBERS = 1 << 20
 """Numbers in a batch of matrices on a CPU (4 MB in fp32)."""
 

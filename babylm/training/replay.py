@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from babylm import processes
+from babylm import optimizers, processes
 from babylm.batches.feed import TokenBatch
 from babylm.batches.plan import Phase, Plan
 from babylm.config.schema import Config
@@ -40,7 +40,7 @@ def obstacle(config: Config, objective: Objective, feed: Any, device: torch.devi
         return "no CUDA"
     if training.accumulate_grad_batches * processes.world_size(training.devices, training.nodes) > 1:
         return "a step is cut into several batches"
-    if config.optimizer.name not in ("muon", "adamw"):
+    if not optimizers.can_replay(config.optimizer.name):
         return f"optimizer.name={config.optimizer.name} reads numbers on the host in each step"
     if not isinstance(feed, Plan) or not objective.can_replay():
         return f"steps of objective {config.objective.name} differ from each other"
