@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 from dataclasses import dataclass, field, fields
+from typing import Literal
 from urllib.parse import urlsplit
 
 from babylm import redaction
@@ -77,7 +78,7 @@ class EndpointConfig:
     """Base address, with its version: ``http://127.0.0.1:8000/v1``."""
     model: str | None = None
     """Name of the model on the server."""
-    api: str = "chat"
+    api: Literal["chat", "completions"] = "chat"
     """``chat`` (instruct models) or ``completions`` (base models)."""
     key_variable: str = ""
     """Name of the environment variable that holds the key; the key itself is never written down. Empty: no key."""
@@ -110,8 +111,6 @@ def check_endpoint(endpoint: EndpointConfig, prefix: str = "interaction.endpoint
     if not endpoint.url or not endpoint.model:
         missing = "url" if not endpoint.url else "model"
         raise ValueError(f"{prefix}.{missing}: name the server's address and model (url=http://127.0.0.1:8000/v1)")
-    if endpoint.api not in ("chat", "completions"):
-        raise ValueError(f"{prefix}.api: unknown value {endpoint.api!r} (one of: chat, completions)")
     for name in ("url", "model", "key_variable"):
         if kind := redaction.secret_kind(getattr(endpoint, name)):
             raise ValueError(
