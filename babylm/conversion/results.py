@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from babylm import files
+from babylm import checksums, files
 from babylm.conversion.changes import Changes, link_or_copy
 from babylm.conversion.settings import TASKS
 from babylm.evaluation import task_registry
@@ -29,7 +29,7 @@ def result(old: Mapping[str, Any]) -> dict[str, Any]:
     >>> result({"task": "grammar", "scorer": "causal", "by_uid": {}})
     {'task': 'toy_pairs', 'backend': 'causal', 'by_uid': {}}
     """
-    new = {BACKEND if key == OLD_BACKEND else key: value for key, value in old.items() if key != store.CHECKSUM}
+    new = {BACKEND if key == OLD_BACKEND else key: value for key, value in old.items() if key != checksums.KEY}
     if "task" in new:
         new["task"] = TASKS.get(new["task"], new["task"])
     if "items_sha256" not in new:
@@ -87,14 +87,8 @@ def convert_metrics(file: Path, changes: Changes) -> None:
 def _read(file: Path) -> dict[str, Any]:
     """A file of results whose checksum, if it has one, is right; `files.DamagedFile` otherwise."""
     content: dict[str, Any] = files.read_json(file, store.AGAIN)
-    checksum = content.get(store.CHECKSUM)
-    if checksum is not None and checksum != _checksum(content):
-        raise files.DamagedFile(f"{file}: its content is not what was written; {store.AGAIN}")
+    checksums.verify(content, file, store.AGAIN)
     return content
-
-
-def _checksum(content: Mapping[str, Any]) -> str:
-    return files.sha256_json({key: value for key, value in content.items() if key != store.CHECKSUM})
 
 
 def _rewrite_all(old: Mapping[Path, Mapping[str, Any]]) -> None:
@@ -112,8 +106,8 @@ def _rewrite(file: Path, old: Mapping[str, Any]) -> None:
         link_or_copy(source, copy)
     files.remove_partial(target.parent, target.name)
     content = result(old)
-    if store.CHECKSUM in old:  # the first versions wrote none
-        content[store.CHECKSUM] = _checksum(content)
+    if checksums.KEY in old:  # the first versions wrote none
+        content = checksums.add(content)
     files.write_json(target, content)
     if target != file:
         _remove_all([file, *(source for source, _ in renamed)])

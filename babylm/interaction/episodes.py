@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from babylm import files
+from babylm import checksums, files
 
 
 @dataclass
@@ -42,13 +42,14 @@ class Turn:
 def write(file: Path, turns: Sequence[Turn]) -> None:
     """Write a round's turns, whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    files.write_text(file, "".join(f"{json.dumps(asdict(turn), ensure_ascii=False)}\n" for turn in turns))
+    lines = (json.dumps(checksums.add(asdict(turn)), ensure_ascii=False) for turn in turns)
+    files.write_text(file, "".join(f"{line}\n" for line in lines))
 
 
 def read(file: Path) -> list[Turn]:
     """The turns of a round.
 
     Raises:
-        ValueError: The file is damaged; the line is named.
+        ValueError: The file is damaged, or was changed since it was written; the line is named.
     """
-    return [Turn(**line) for line in files.read_jsonl(file)]
+    return [Turn(**checksums.verify(line, file, line=number)) for number, line in files.numbered_jsonl(file)]

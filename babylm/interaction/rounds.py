@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from babylm import files
+from babylm import checksums, files
 from babylm.batches.feed import Milestone, TokenBatch
 from babylm.batches.stream import TokenStream
 from babylm.config.schema import Config
@@ -246,11 +246,11 @@ class Rounds:
         file.parent.mkdir(exist_ok=True)
         # Before the results, whose presence says that a round was measured: a kill between the two loses nothing.
         files.write_json(self.folder / "ledger.json", self.ledger.as_dict())
-        results = files.read_json(file)["rounds"] if file.is_file() else []
+        results = checksums.verify(files.read_json(file), file)["rounds"] if file.is_file() else []
         if len(results) > self.round:
             return
         result = {"round": self.round, "exposure": self.ledger.exposure, **self.actor.test()}
-        files.write_json(file, {"rounds": [*results, result]})
+        files.write_json(file, checksums.add({"rounds": [*results, result]}))
         shown = "  ".join(f"{name} {value:.3f}" for name, value in result.items() if isinstance(value, float))
         self.log(f"round {self.round} of {self.config.interaction.rounds}: {self.ledger.exposure:,} words  {shown}")
 

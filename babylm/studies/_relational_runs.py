@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from babylm import files, places
+from babylm import checksums, files, places
 from babylm.config.teaching import EndpointConfig
 from babylm.studies import _relational_states as states
 from babylm.studies._relational_episodes import Agent, Limits, Row, behaviour, run_batch
@@ -118,7 +118,8 @@ def _episodes(
         file, part = piece.scratch / f"episodes-{first:04}.jsonl", tasks[first : first + batch]
         if not file.is_file():
             made, _ = run_batch(agent, part, messages, limits, introduction)
-            files.write_text(file, "".join(json.dumps(files.nan_to_none(_record(row))) + "\n" for row in made))
+            lines = (json.dumps(checksums.add(files.nan_to_none(_record(row)))) for row in made)
+            files.write_text(file, "".join(f"{line}\n" for line in lines))
         rows += _read(file, part)
         piece.log(f"tasks {first} to {first + len(part) - 1} are done")
     return rows, len(tasks) - len({row.task.number for row in rows})
@@ -132,7 +133,8 @@ def _record(row: Row) -> dict[str, Any]:
 
 def _read(file: Path, tasks: Sequence[Task]) -> Iterator[Row]:
     by_number = {task.number: task for task in tasks}
-    for content in files.read_jsonl(file):
+    for number, line in files.numbered_jsonl(file):
+        content = checksums.verify(line, file, line=number)
         task = by_number[content["task"]]
         log = [Entry(Action(verb, argument), output, failed) for verb, argument, output, failed in content["log"]]
         content["entropies"] = files.none_to_nan(content["entropies"])

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from babylm import evaluate, files, revisions
+from babylm import checksums, evaluate, files, revisions
 from babylm.evaluation import score_model
-from babylm.evaluation.results import comparison, item_results, store
+from babylm.evaluation.results import comparison, item_results
 from tests.evaluation.tasks.test_pairs_files import write
 
 
@@ -41,7 +41,7 @@ def rewritten(**changes):
     """As an older version would have written it, without a checksum, with fields that are not what they should be."""
 
     def apply(file):
-        content = {k: v for k, v in json.loads(file.read_text()).items() if k != store.CHECKSUM}
+        content = {k: v for k, v in json.loads(file.read_text()).items() if k != checksums.KEY}
         file.write_text(json.dumps(content | changes))
 
     return apply

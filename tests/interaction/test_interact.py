@@ -193,6 +193,20 @@ def test_corrections_pair_each_completion_with_a_grammatical_one(tmp_path, capsy
     assert ledger["teacher_shown"] == prompts + sum(len(turn.text.split()) for turn in teachers)
 
 
+def test_a_changed_reward_of_a_round_is_noticed(whole, tmp_path):
+    kept = whole / "rounds" / "round_0001.jsonl"
+    turns = episodes.read(kept)
+    file = tmp_path / "round_0001.jsonl"
+    episodes.write(file, turns)
+    assert file.read_bytes() == kept.read_bytes()
+    lines = kept.read_text().splitlines(keepends=True)
+    turn = json.loads(lines[1])
+    lines[1] = json.dumps({**turn, "reward": turn["reward"] + 1}) + "\n"
+    file.write_text("".join(lines))
+    with pytest.raises(ValueError, match=r"round_0001.jsonl: line 2: its content is not what was written"):
+        episodes.read(file)
+
+
 def test_a_model_teaches_by_scores_and_continuations(whole, tmp_path):
     made = make(tmp_path, "interaction.teacher=model", f"interaction.teacher_model={whole}", "interaction.rounds=1")
     folder = interact(made)

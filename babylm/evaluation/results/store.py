@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from babylm import files, places
+from babylm import checksums, files, places
 from babylm.evaluation.results import item_results
 from babylm.revisions import revision_names
 from babylm.tracks import milestone_words
 
-CHECKSUM = "content_sha256"
 """Key of the hash of everything else in a result's file."""
 BESIDE = {"predictions": "predictions_sha256", item_results.FOLDER: "items_file_sha256"}
 """Folder of files with the same name beside a result -> key of their hash in the result."""
@@ -97,8 +95,7 @@ def write(file: Path, content: Mapping[str, Any]) -> dict[str, Any]:
     """Write a result with a checksum of its content and of the files beside it; returns what was written."""
     beside = {key: file.parent / folder / file.name for folder, key in BESIDE.items()}
     hashes = {key: files.sha256_file(path) for key, path in beside.items() if path.is_file()}
-    content = json.loads(json.dumps({**content, **hashes}, allow_nan=False))  # as it will be read
-    content = {**content, CHECKSUM: files.sha256_json(content)}
+    content = checksums.add({**content, **hashes})
     files.write_json(file, content)
     return content
 
@@ -106,9 +103,7 @@ def write(file: Path, content: Mapping[str, Any]) -> dict[str, Any]:
 def load(file: Path) -> dict[str, Any]:
     """A result, or another JSON object; `files.DamagedFile` if it is damaged or was changed since it was written."""
     content = files.read_json(file, AGAIN)
-    checksum = content.get(CHECKSUM)  # older versions wrote none
-    if checksum is not None and checksum != files.sha256_json({k: v for k, v in content.items() if k != CHECKSUM}):
-        raise files.DamagedFile(f"{file}: its content is not what was written; {AGAIN}")
+    checksums.verify(content, file, AGAIN)
     if "items_sha256" in content:
         _check(file, content)
     return content

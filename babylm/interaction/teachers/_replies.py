@@ -15,7 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from babylm import checksums, files
 from babylm.corpora.word_count import count as count_words
+
+AGAIN = "remove the line, and it is asked again"
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class Replies:
             self._append(self.shared, entry)
 
     def _append(self, file: Path, entry: dict[str, Any]) -> None:
-        line = (json.dumps(entry, ensure_ascii=False) + "\n").encode()
+        line = (json.dumps(checksums.add(entry), ensure_ascii=False) + "\n").encode()
         with self._lock:
             if file == self.file:
                 self.entries[entry["question"]] = entry
@@ -112,12 +115,12 @@ def read(file: Path) -> list[dict[str, Any]]:
     entries = []
     for number, line in enumerate(whole.splitlines(), 1):
         try:
-            entry = json.loads(line)
+            entry = checksums.verify(json.loads(line), file)
             entry["teacher"], entry["question"], entry["answer"], entry["round"]
-        except (ValueError, KeyError, TypeError):
-            raise ValueError(
-                f"{file}, line {number}: is no recorded reply; remove the line, and it is asked again"
-            ) from None
+        except files.DamagedFile:
+            raise ValueError(f"{file}, line {number}: is not what was written; {AGAIN}") from None
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise ValueError(f"{file}, line {number}: is no recorded reply; {AGAIN}") from None
         entries.append(entry)
     return entries
 

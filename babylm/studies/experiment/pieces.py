@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from babylm import files
+from babylm import checksums, files
 from babylm.config.studies import StudyConfig
 from babylm.console import Log
 from babylm.randomness import Purpose, derive_seed
@@ -137,7 +137,7 @@ class PieceStore:
             file = self._file(piece)
             if file is None:
                 return None
-            content = files.read_json(file, REMEDY)
+            content = checksums.verify(files.read_json(file, REMEDY), file, REMEDY)
             files.check_keys(file, content, ("seconds", "failed", "code_sha256", "measurements"), REMEDY)
             rows = [(item, measure, value) for item, measure, value in content["measurements"]]
             record = Record(content["seconds"], rows, content["failed"] or "", content["code_sha256"])
@@ -155,7 +155,7 @@ class PieceStore:
             "code_sha256": record.code_sha256,
             "measurements": files.nan_to_none(record.measurements),
         }
-        files.write_json(self.folder / f"{piece.name}-{piece.key}.json", content)
+        files.write_json(self.folder / f"{piece.name}-{piece.key}.json", checksums.add(content))
         self._read.pop(piece.key, None)
 
     def drop_failed(self, pieces: Iterable[Piece]) -> None:

@@ -249,6 +249,17 @@ def test_a_damaged_record_is_named(tmp_path, toy):
         run_study(settings_for(tmp_path))
 
 
+def test_a_changed_value_in_a_record_is_noticed(tmp_path, toy):
+    toy(A)
+    folder = run_study(settings_for(tmp_path))
+    file = next((folder / "pieces").iterdir())
+    content = json.loads(file.read_text())
+    content["measurements"][0][2] += 1
+    file.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"its content is not what was written; remove it and repeat the command"):
+        run_study(settings_for(tmp_path))
+
+
 def test_a_killed_study_continues_and_runs_no_finished_piece_again(tmp_path, plugins):
     text = (plugins / "studies" / "planted.py").read_text()
     slow = text.replace(
