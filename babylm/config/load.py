@@ -27,7 +27,7 @@ from babylm.config import older, presets
 from babylm.config.checks import ConfigError, check, check_evaluation, check_lists, shown
 from babylm.config.fields import check_numbers, children, plugin_settings
 from babylm.config.schema import Config, EvaluationConfig
-from babylm.config.synonyms import KEY_OF, RENAMED, VALUES
+from babylm.config.synonyms import KEY_OF, OTHER_COMMANDS, RENAMED, VALUES
 
 T = TypeVar("T")
 
@@ -302,7 +302,11 @@ def explain_error(error: OmegaConfBaseException, section: type = Config) -> str:
     reason = str(error.msg or error).split("\n")[0]
     key = str(error.full_key or error.key or "")
     if "not in" in reason and key not in known_keys(section):
+        if key in OTHER_COMMANDS:
+            return f"{key}: this is the configuration of {OTHER_COMMANDS[key]}"
         nearest = _nearest(key, error.object_type if is_dataclass(error.object_type) else section, section)
+        if not nearest and key in known_keys(Config):
+            return f"{key}: unknown key here; it is a setting of a run (python -m babylm.train)"
         return f"{shown(key)}: unknown key" + (f"; did you mean {nearest}?" if nearest else "")
     section_name, _, setting_name = key.rpartition(".")
     if "not in" in reason and (owners := _owners(section, section_name, setting_name)):

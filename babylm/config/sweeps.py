@@ -116,6 +116,11 @@ def _draw(key: str, spread: Any, generator: random.Random) -> Any:
         return generator.choice(spread)
     if not isinstance(spread, dict) or set(spread) - set(RANGE) or not {"low", "high"} <= set(spread):
         raise ConfigError(f"random: {key}: must be a list, or low and high (and log, whole), not {spread!r}")
+    for name, value in spread.items():
+        kinds = (int, float) if name in ("low", "high") else (bool,)
+        if not isinstance(value, kinds) or (bool not in kinds and isinstance(value, bool)):
+            what = "a number" if name in ("low", "high") else "true or false"
+            raise ConfigError(f"random: {key}: {name} must be {what}, not {value!r}")
     low, high = float(spread["low"]), float(spread["high"])
     if not low < high or (spread.get("log") and low <= 0):
         raise ConfigError(

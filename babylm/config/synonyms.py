@@ -89,6 +89,13 @@ RENAMED = {
 }
 """Key of the first configurations -> its name now, for the error and for `babylm.convert`."""
 
+OTHER_COMMANDS = {
+    "study": "a study: python -m babylm.study runs it, and python -m babylm.report shows its folder",
+    "config": "a sweep: python -m babylm.sweep writes its runs down",
+    "grid": "a sweep: python -m babylm.sweep writes its runs down",
+}
+"""A key of a configuration that another command reads -> what it is, and that command."""
+
 KEY_OF = {word: key for key, words in SYNONYMS.items() for word in words.split()}
 
 VALUES = {

@@ -4,6 +4,7 @@ import dataclasses
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
@@ -515,3 +516,31 @@ def test_a_long_unknown_key_is_shortened(tmp_path):
 def test_a_command_that_begins_with_a_change_is_told_the_order(words, capsys):
     assert cli.config_command("", lambda loaded: 0, words) == 2
     assert "the configuration's file comes first" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "file", "told"),
+    [
+        (
+            "train",
+            "configs/studies/respect.yaml",
+            "study: this is the configuration of a study: python -m babylm.study",
+        ),
+        (
+            "interact",
+            "configs/sweeps/random.yaml",
+            "config: this is the configuration of a sweep: python -m babylm.sweep",
+        ),
+        ("sweep", "configs/smoke.yaml", "name: unknown key here; it is a setting of a run (python -m babylm.train)"),
+    ],
+)
+def test_a_file_for_another_command_is_told(command, file, told):
+    done = subprocess.run(
+        [sys.executable, "-m", f"babylm.{command}", file],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert told in done.stderr

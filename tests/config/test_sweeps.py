@@ -59,6 +59,8 @@ def test_values_may_be_lists_and_whole_numbers(tmp_path):
         ("grid: {optimizer.lr: [-1]}", r"name=s-0 optimizer.lr=-1: optimizer.lr"),
         ("random: {optimizer.lr: {low: 1, high: 0.1}}", "are no range"),
         ("random: {optimizer.lr: {low: 0, high: 0.1, log: true}}", "no range on a log scale"),
+        ("random: {optimizer.lr: {low: abc, high: 0.1}}", "low must be a number, not 'abc'"),
+        ("random: {seed: {low: 0, high: 9, whole: 7}}", "whole must be true or false, not 7"),
         ("random: {optimizer.lr: {lo: 0, high: 0.1}}", "must be a list, or low and high"),
         ("grid: {seed: [1]}\nrandom: {seed: [2]}", "in grid and in random"),
         ("grid: {seed: [1]}\nsamples: 0", "samples=0: must be at least 1"),
