@@ -93,18 +93,22 @@ def _language(measurements: Measurements, rounds: int) -> Table:
 
 def _draw(measurements: Measurements, rounds: int) -> Callable[[Any], None]:
     def draw(axes: Any) -> None:
+        """A panel per role, in place of the given axes."""
         from babylm.reporting.charts import COLOURS
 
+        figure = axes.figure
+        axes.remove()
         shown = list(range(1, rounds + 1))
-        for position, name in enumerate(measurements.conditions):
-            for role, style in zip(ROLES, ("--", "-"), strict=True):
+        panels = figure.subplots(1, len(ROLES), sharey=True)
+        for panel, role in zip(panels, ROLES, strict=True):
+            for position, name in enumerate(measurements.conditions):
                 means = [_mean(measurements, name, number, role) for number in shown]
-                label = f"{name}, {role}"
-                axes.plot(shown, means, style, color=COLOURS[position], marker="o", markersize=4, label=label)
-        axes.set_xticks(shown)
-        axes.set_xlabel("round")
-        axes.set_ylabel("games won, %")
-        axes.legend(ncols=2, fontsize=7)
+                panel.plot(shown, means, color=COLOURS[position], marker="o", markersize=4, label=name)
+            panel.set_title(role)
+            panel.set_xticks(shown)
+            panel.set_xlabel("round")
+        panels[0].set_ylabel("games won, %")
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
 
     return draw
 
