@@ -118,7 +118,7 @@ def dot_chart(rows: Sequence[Dots], colours: Sequence[str], name: str) -> str:
         axes.plot(row.others, [height] * len(row.others), "o", markersize=6, markerfacecolor="none",
                   markeredgecolor=SOFT, markeredgewidth=1.1, alpha=0.85)  # fmt: skip
         for number, ((score, interval), colour) in enumerate(zip(row.ours, colours, strict=True)):
-            y = height + 0.16 * (number - (len(row.ours) - 1) / 2)
+            y = height + min(0.16, 0.8 / len(row.ours)) * (number - (len(row.ours) - 1) / 2)
             if interval is not None:
                 axes.plot(interval, (y, y), color=colour, linewidth=2.2, solid_capstyle="round", zorder=3)
             axes.plot([score], [y], "o", color=colour, markersize=6, zorder=4)

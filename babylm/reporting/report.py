@@ -53,7 +53,7 @@ def report(
     if len(folders) == 1 and studies.is_study(folders[0]):
         content = studies.page(folders[0], _made(folders))
     elif inner:
-        content = _folder_page(folders[0], inner)
+        content = _folder_page(folders[0])
     else:
         opened = named_apart([item if isinstance(item, Run) else Run(item) for item in listed])
         if with_samples:
@@ -96,12 +96,13 @@ def _runs_page(runs: Sequence[Run]) -> Page:
     return Page(title, [*lines, _made([run.folder for run in runs])], sections)
 
 
-def _folder_page(folder: Path, runs: Sequence[Path]) -> Page:
-    rows = [runs_table.read(run) for run in runs]
+def _folder_page(folder: Path) -> Page:
+    rows = runs_table.read_all(folder)
     sections = [
         Section("Runs", runs_table.table(rows)),
         Section("Seeds", runs_table.seeds(rows)),
         Section("Losses", runs_table.curves(rows)),
+        Section("Scores", runs_table.scores(rows)),
         Section("Not finished", runs_table.unfinished(rows)),
     ]
     finished = sum(row.state == "finished" for row in rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,9 +11,9 @@ from pathlib import Path
 import yaml
 
 from babylm.evaluation import task_registry
-from babylm.reporting import charts
+from babylm.reporting import charts, job_logs
 from babylm.reporting.blocks import Block, Charts, Figure, Missing, Note, Tabular
-from babylm.reporting.charts import COLOURS, Axis, Line
+from babylm.reporting.charts import COLOURS, Axis, Dots, Line
 from babylm.reporting.overview import flat
 from babylm.reporting.scores import title
 from babylm.runs import CONFIG, Run
@@ -20,6 +21,8 @@ from babylm.tables import Column, Table
 
 LOSSES = ("dev/causal", "dev/masked", "loss")
 """The loss of a run is the last value of the first of these that it logged."""
+INSIDE = "task/"
+"""Beginning of the names of scores that were measured inside training."""
 ORDER = {"finished": 0, "running": 1, "stopped": 2, "never started": 3}
 
 
@@ -34,7 +37,7 @@ class Row:
     words: int = 0
     losses: dict[str, float] = field(default_factory=dict)
     scores: dict[str, float] = field(default_factory=dict)
-    """Official scores of the last revision in %, by column."""
+    """Official scores in % by column: of the last revision that has one, or the last inside training."""
     group: str = ""
     """Equal for runs that differ only in seed and name."""
 
@@ -48,6 +51,13 @@ def runs_of(folder: Path) -> list[Path]:
     if (folder / CONFIG).is_file() or (folder / "config.json").is_file():
         return []
     return sorted(file.parent for file in folder.glob(f"*/{CONFIG}"))
+
+
+def read_all(folder: Path) -> list[Row]:
+    """A row for each run below a folder, and for each that a job should have made there."""
+    jobs = job_logs.runs_without_a_folder(folder)
+    rows = [read(run) for run in runs_of(folder)]
+    return rows + [Row(name, None, f"no folder: {reason}") for name, reason in sorted(jobs.items())]
 
 
 def read(folder: Path) -> Row:
@@ -78,23 +88,31 @@ def _scores(run: Run) -> dict[str, float]:
         for name, part in parts.items():
             if name != "columns" and part["value"] is not None and not part["missing"]:
                 scores[f"{title(name)} {rules}"] = 100 * part["value"]
+    inside = {key: value for line in run.metrics for key, value in line.items() if key.startswith(INSIDE)}
+    for key, value in inside.items():
+        scores[f"{title(key.removeprefix(INSIDE))} in training"] = 100 * value
     return scores
 
 
 def table(rows: Sequence[Row]) -> list[Block]:
-    """All runs: name, state, words, loss, scores."""
+    """All runs: name, state, words, loss, scores; the finished ones first, by held-out loss if there is one."""
     losses = [key for key in LOSSES if any(key in row.losses for row in rows)]
     columns = list(dict.fromkeys(name for row in rows for name in row.scores))
     described = [Column("run", align="left"), Column("state", align="left"), Column("seed"), Column("words", ",")]
     described += [Column(key, ".3f") for key in losses] + [Column(f"{name} %", ".2f") for name in columns]
-    ordered = sorted(rows, key=lambda row: (ORDER.get(row.state.partition(":")[0], 4), row.name))
+    measured = [key for key in losses if key != "loss"][:1]
+
+    def place(row: Row) -> tuple[int, float, str]:
+        held_out = min((row.losses.get(key, math.inf) for key in measured), default=math.inf)
+        return ORDER.get(row.state.partition(":")[0], 4), held_out, row.name
+
     cells = [
         [
             *(row.name, row.state, row.seed, row.words or None),
             *(row.losses.get(key) for key in losses),
             *(row.scores.get(name) for name in columns),
         ]
-        for row in ordered
+        for row in sorted(rows, key=place)
     ]
     note = "Loss: the last logged value, in nats. Scores: official, of the last revision that has one."
     return [Tabular(Table(described, cells, style="runs", note=note))]
@@ -144,8 +162,23 @@ def curves(rows: Sequence[Row]) -> list[Block]:
             numbers = [(run.name, w, v) for run, ws, vs, _ in series for w, v in zip(ws, vs, strict=True)]
             chart = charts.line_chart(lines, "nats", Axis("words read"), name=f"{key} of all runs")
             figures.append(Figure(key, {"words": chart}, ("run", "words", key), numbers))
-    legend = [(row.name, k % len(COLOURS)) for k, row in enumerate(rows) if row.run is not None]
-    return [Charts(figures, legend)] if figures else []
+    return [Charts(figures, _legend(rows))] if figures else []
+
+
+def scores(rows: Sequence[Row]) -> list[Block]:
+    """A dot for each score, a line per task, all runs in one chart."""
+    members = [(row, COLOURS[k % len(COLOURS)]) for k, row in enumerate(rows) if row.run is not None]
+    columns = list(dict.fromkeys(name for row, _ in members for name in row.scores))
+    if not columns:
+        return []
+    dots = [Dots(name, [(row.scores.get(name, math.nan), None) for row, _ in members], []) for name in columns]
+    chart = charts.dot_chart(dots, [colour for _, colour in members], "scores of all runs")
+    numbers = [(name, row.name, row.scores[name]) for name in columns for row, _ in members if name in row.scores]
+    return [Charts([Figure("Scores", {"%": chart}, ("task", "run", "%"), numbers)], _legend(rows), is_wide=True)]
+
+
+def _legend(rows: Sequence[Row]) -> list[tuple[str, int]]:
+    return [(row.name, k % len(COLOURS)) for k, row in enumerate(rows) if row.run is not None]
 
 
 def unfinished(rows: Sequence[Row]) -> list[Block]:

@@ -2,6 +2,7 @@
 
 import html.parser
 import json
+import os
 import re
 import shutil
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from babylm import report
-from babylm.reporting import baselines, blocks, charts, page, runs_table
+from babylm.reporting import baselines, blocks, charts, job_logs, page, runs_table
 from babylm.reporting.report import report as write_report
 from tests.evaluation import stored_results
 from tests.training import runs
@@ -215,6 +216,8 @@ def test_a_folder_of_runs_is_a_table(tmp_path, capsys):
     (tmp_path / "checkpoints/killed/log.txt").write_text(log)
     (tmp_path / "checkpoints/odd").mkdir()
     (tmp_path / "checkpoints/odd/config.yaml").write_text("nam: x\n")
+    metrics = tmp_path / "checkpoints/s2/metrics.jsonl"
+    metrics.write_text(metrics.read_text() + json.dumps({"step": 9, "words": 600, "task/toy_pairs": 0.625}) + "\n")
     file = write_report(tmp_path / "checkpoints")
     assert file == tmp_path / "checkpoints/report.html"
     text = file.read_text()
@@ -225,6 +228,44 @@ def test_a_folder_of_runs_is_a_table(tmp_path, capsys):
     rows = [runs_table.read(folder) for folder in runs_table.runs_of(tmp_path / "checkpoints")]
     (losses,) = [[row.losses["loss"] for row in rows if row.name in ("s1", "s2")]]
     assert f"{np.mean(losses):.2f} ± {np.std(losses, ddof=1):.2f}" in shown
+    assert rows[-1].scores["toy_pairs in training"] == 62.5
+    (figure,) = runs_table.scores(rows)[0].figures
+    assert ("toy_pairs in training", "s2", 62.5) in figure.rows
+    assert {name for _, name, _ in figure.rows} >= {"s1", "s2"}
+
+
+def test_runs_are_ordered_by_held_out_loss():
+    losses = {"good": {"dev/causal": 2.0, "loss": 3.0}, "bad": {"dev/causal": 4.0, "loss": 1.0}, "none": {"loss": 0.5}}
+    rows = [runs_table.Row(name, None, "finished", losses=losses[name]) for name in ("bad", "none", "good")]
+    (block,) = runs_table.table(rows)
+    assert [cells[0] for cells in block.table.rows] == ["good", "bad", "none"]
+
+
+def test_a_job_that_ended_before_its_run_had_a_folder_is_named(tmp_path):
+    """By the command in the newest log that names the run; not the jobs of other folders, or of runs that are there."""
+    folder = tmp_path / "checkpoints"
+    (folder / "there").mkdir(parents=True)
+    command = "$ 'python' -m 'babylm.train' 'a.yaml' 'name={}'{}\n{}\n"
+    for number, (name, setting, end) in enumerate(
+        [
+            ("typo", "", "error: optimizer.weight_decy: unknown key"),
+            ("there", "", "error: no matter"),
+            ("elsewhere", f" 'checkpoints={tmp_path}/other'", "error: no matter"),
+            ("typo", "", "slurm/_run.sh: python: command not found"),
+            ("waits", "", ""),
+        ]
+    ):
+        log = folder / f"babylm-sweep-{number}_0.log"
+        log.write_text(command.format(name, setting, end))
+        os.utime(log, (number, number))
+    (folder / "notes.log").write_text("anything\n$ a quote that 'ends nowhere\n")
+    assert job_logs.runs_without_a_folder(folder) == {"typo": "slurm/_run.sh: python: command not found"}
+    assert job_logs.runs_without_a_folder(tmp_path / "other") == {}, "its job's log is in another folder"
+    (tmp_path / "x.log").write_text(command.format("far", f" 'checkpoints={tmp_path}/other'", "error: a reason"))
+    (tmp_path / "other").mkdir()
+    assert job_logs.runs_without_a_folder(tmp_path / "other") == {"far": "a reason"}
+    rows = runs_table.read_all(folder)
+    assert [(row.name, row.state) for row in rows] == [("typo", "no folder: slurm/_run.sh: python: command not found")]
 
 
 def test_samples_are_generated_once_and_shown(trained, tmp_path):
