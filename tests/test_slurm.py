@@ -12,7 +12,7 @@ import pytest
 TRAINER = """#!/usr/bin/env bash
 echo "$@" >> {log}
 if [[ "$*" == *wait* ]]; then
-    trap 'sleep 0.3; echo saved >> {log}; exit 75' USR1
+    trap 'sleep 0.3; echo saved >> {log}; exit 75' USR1 TERM
     echo ready >> {log}
     while true; do sleep 0.05; done
 fi
@@ -27,6 +27,7 @@ def cluster(tmp_path):
     log = tmp_path / "log"
     for name, text in {
         "scontrol": f"#!/usr/bin/env bash\necho scontrol $@ >> {log}\n",
+        "squeue": '#!/usr/bin/env bash\necho "${JOB_END:-}"\n',
         "python": TRAINER.format(log=log),
     }.items():
         (tmp_path / name).write_text(text)
@@ -101,6 +102,14 @@ def test_array_tasks_take_their_own_line_and_never_share_a_name(cluster, root, t
         "-m babylm.train configs/smoke.yaml seed=1 name=s-0",
         "-m babylm.train configs/smoke.yaml name=mine seed=2",
     ]
+    log.unlink()
+    words = ["configs/smoke.yaml", tmp_path / "s.txt", "model.dropout=0", "seed=5"]
+    subprocess.run(
+        ["bash", "slurm/sweep.sbatch", *words], cwd=root, env={**environment, "SLURM_ARRAY_TASK_ID": "0"}, check=True
+    )
+    assert log.read_text() == "-m babylm.train configs/smoke.yaml model.dropout=0 seed=5 seed=1 name=s-0\n", (
+        "what holds for all runs comes before what the line says"
+    )
     over = subprocess.run(
         ["bash", "slurm/sweep.sbatch", "configs/smoke.yaml", tmp_path / "s.txt"],
         cwd=root,
@@ -154,16 +163,38 @@ def test_a_study_is_requeued_while_work_is_left(cluster, root, code, requeued):
     trainer = log.parent / "python"
     trainer.write_text(f'#!/usr/bin/env bash\necho "$@" >> {log}\nexit {code}\n')
     command = ["bash", "slurm/study.sbatch", "configs/studies/recipe_search.yaml"]
-    done = subprocess.run(command, cwd=root, env=environment, check=False)
+    done = subprocess.run(command, cwd=root, env={**environment, "STUDY_SECONDS": "3300"}, check=False)
     assert done.returncode == (0 if requeued else code)
     lines = log.read_text().splitlines()
     assert lines[0] == "-m babylm.study configs/studies/recipe_search.yaml time_limit=3300"
     assert lines[1:] == (["scontrol requeue 77"] if requeued else [])
 
 
+@pytest.mark.parametrize(
+    ("minutes", "limit"), [(240, 240 * 60 - 300), (8, 240), (None, 3300)], ids=["long", "short", "unknown"]
+)
+def test_a_study_has_the_time_of_its_job(cluster, root, minutes, limit):
+    """Less five minutes, or half of a short job; a job whose end SLURM does not tell is taken for one of an hour."""
+    environment, log = cluster
+    end = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + 60 * minutes)) if minutes else "N/A"
+    subprocess.run(["bash", "slurm/study.sbatch", "S.yaml"], cwd=root, env={**environment, "JOB_END": end}, check=True)
+    assert int(log.read_text().partition("time_limit=")[2]) == pytest.approx(limit, abs=5)
+
+
+def test_a_study_that_is_cancelled_saves_and_is_not_requeued(cluster, root):
+    environment, log = cluster
+    job = subprocess.Popen(["bash", "slurm/study.sbatch", "S.yaml", "wait=1"], cwd=root, env=environment)
+    while not log.exists() or "ready" not in log.read_text():
+        time.sleep(0.02)
+    job.send_signal(signal.SIGTERM)
+    assert job.wait(timeout=20) == 75
+    assert log.read_text().splitlines()[-1] == "saved"
+
+
 def test_a_study_as_an_array_shares_out_its_pieces(cluster, root):
     environment, log = cluster
     array = {"SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_COUNT": "4", "SLURM_ARRAY_JOB_ID": "70"}
     environment |= {**array, "SLURM_ARRAY_TASK_ID": "2"}
+    environment["STUDY_SECONDS"] = "3300"
     subprocess.run(["bash", "slurm/study.sbatch", "S.yaml"], cwd=root, env=environment, check=True)
     assert log.read_text().splitlines() == ["-m babylm.study S.yaml time_limit=3300 part=1/4"]

@@ -53,7 +53,7 @@ ReturnToService=2
 MinJobAge=300
 KillWait=5
 SlurmdTimeout=30
-NodeName=$host NodeAddr=127.0.0.1 CPUs=4 RealMemory=8000 Gres=gpu:4 State=UNKNOWN
+NodeName=$host NodeAddr=127.0.0.1 CPUs=32 RealMemory=262144 Gres=gpu:4 State=UNKNOWN
 PartitionName=test Nodes=$host Default=YES MaxTime=INFINITE State=UP
 CONF
 # Files that stand for GPUs: jobs with --gres=gpu:1 are placed, and see none.
