@@ -29,8 +29,6 @@ pytestmark = [
     ),
     pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="starting a SLURM needs root"),
 ]
-SMALL = ["--cpus-per-task=1", "--mem=1500M"]
-"""For the node of the test, in place of the scripts' defaults."""
 RUN = """
 name: r
 track: free
@@ -60,7 +58,8 @@ class Cluster:
         ).stdout
 
     def submit(self, *words):
-        return self.call("sbatch", "--parsable", *SMALL, *map(str, words)).strip().partition(";")[0]
+        """The number of a new job; the node of the test has room for what the scripts ask for by themselves."""
+        return self.call("sbatch", "--parsable", *map(str, words)).strip().partition(";")[0]
 
     def fact(self, job, key):
         """What SLURM says of a job or task; it forgets an ended one after a while."""
@@ -214,6 +213,28 @@ def test_an_evaluation_is_shared_out_and_a_study_runs(cluster):
     assert (cluster.folder / "checkpoints/studies/developmental_order/summary.json").is_file()
 
 
+def test_the_campaign_and_an_interaction(cluster):
+    """The recipe search, shared out over an array, then once more without one for the rest and its table."""
+    search = ("slurm/study.sbatch", "configs/studies/recipe_search.yaml", "scale=smoke", "seeds=[1]", "stages=[compare]")
+    small = ("configs/interaction.yaml", "corpus.toy.words=3_000", "interaction.rounds=1", "interaction.prompts=8")
+    base = ("slurm/train.sbatch", *small, "name=base", "objective.name=hybrid", "budget.epochs=1")
+    array, base = cluster.submit("--array=0-1", *search), cluster.submit(*base)
+    wait_for_base = f"--dependency=afterok:{base}"
+    interaction = cluster.submit(wait_for_base, "slurm/interact.sbatch", *small, "init_from=checkpoints/base")
+    for task in range(2):
+        cluster.wait(f"{array}_{task}", "COMPLETED")
+    folder = cluster.folder / "checkpoints/studies/recipe_search"
+    assert len(list((folder / "pieces").glob("*.json"))) >= 2, "the pieces of the first question"
+    assert not (folder / "summary.json").exists()
+    cluster.wait(cluster.submit(*search), "COMPLETED")
+    summary = (folder / "summary.md").read_text()
+    assert "weight decay" in summary
+    assert "chosen" in summary
+    assert len(json.loads((folder / "summary.json").read_text())["conditions"]) >= 4
+    cluster.wait(interaction, "COMPLETED")
+    assert weights(cluster, "interaction") != weights(cluster, "base")
+
+
 def parent(process):
     return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
 
@@ -240,7 +261,15 @@ def test_a_dead_node_costs_no_more_than_the_time_between_two_states(cluster, alo
     while not cluster.call("sinfo", "-h", "-o", "%T").strip().startswith("down"):
         assert time.monotonic() < end
         time.sleep(0.3)
-    cluster.call("slurmd", "-f", cluster.environment["SLURM_CONF"])
+    ended = "_rpc_terminate_job: uid = 0 JobId="
+    daemon_log = cluster.state_folder / "slurmd.log"
+    before = daemon_log.read_text().count(ended)
+    cluster.call("slurmd", "-vv", "-f", cluster.environment["SLURM_CONF"])
+    # The order to end the dead job reaches the node now. `wait` starts the job at once, where SLURM lets two minutes
+    # pass: the order would end the new one.
+    while daemon_log.read_text().count(ended) == before:
+        assert time.monotonic() < end + 60
+        time.sleep(0.3)
     cluster.wait(job, "COMPLETED")
     print(f"steps made and steps saved: {steps}; the state was {lost_seconds:.1f} s old")
     assert lost_seconds < 60 * minutes + 3, "the time between two states, a step, and the writing"
@@ -251,7 +280,7 @@ def test_a_dead_node_costs_no_more_than_the_time_between_two_states(cluster, alo
 
 def test_two_tasks_make_the_run_of_one_and_are_requeued(cluster, alone):
     words = ("name=two", *SMOOTH, "training.strategy=fsdp")
-    job = cluster.submit("--ntasks=2", "--mem=3000M", "slurm/train.sbatch", "run.yaml", *words)
+    job = cluster.submit("--ntasks=2", "slurm/train.sbatch", "run.yaml", *words)
     cluster.run_until("two", 20)
     cluster.call("scancel", "--batch", "--signal=USR1", job)
     cluster.wait(job, "PENDING")
@@ -268,7 +297,7 @@ def test_two_tasks_make_the_run_of_one_and_are_requeued(cluster, alone):
 
 def test_a_task_that_dies_ends_the_job_and_is_named(cluster):
     words = ("name=fails", "training.strategy=fsdp", "budget.epochs=50", "training.checkpoint_minutes=0.01")
-    job = cluster.submit("--ntasks=2", "--mem=3000M", "slurm/train.sbatch", "run.yaml", *words)
+    job = cluster.submit("--ntasks=2", "slurm/train.sbatch", "run.yaml", *words)
     cluster.run_until("fails", 20)
     rank = next(p for p, values in cluster.processes(job).items() if values.get("SLURM_PROCID") == "1")
     os.kill(rank, signal.SIGKILL)

@@ -1,6 +1,6 @@
 """Jobs that ended before their run had a folder, such as for a wrong setting: what their logs say.
 
-The log of a job is in ``checkpoints/`` (``babylm-sweep-12_3.log``); its script writes the command into it, after ``$ ``.
+A job's log is in ``checkpoints/`` (``babylm-sweep-12_3.log``); its script writes the command into it, after ``$ ``.
 """
 
 from __future__ import annotations
