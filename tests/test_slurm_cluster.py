@@ -215,7 +215,8 @@ def test_an_evaluation_is_shared_out_and_a_study_runs(cluster):
 
 def test_the_campaign_and_an_interaction(cluster):
     """The recipe search, shared out over an array, then once more without one for the rest and its table."""
-    search = ("slurm/study.sbatch", "configs/studies/recipe_search.yaml", "scale=smoke", "seeds=[1]", "stages=[compare]")
+    study = "configs/studies/recipe_search.yaml"
+    search = ("slurm/study.sbatch", study, "scale=smoke", "seeds=[1]", "stages=[compare]")
     small = ("configs/interaction.yaml", "corpus.toy.words=3_000", "interaction.rounds=1", "interaction.prompts=8")
     base = ("slurm/train.sbatch", *small, "name=base", "objective.name=hybrid", "budget.epochs=1")
     array, base = cluster.submit("--array=0-1", *search), cluster.submit(*base)
