@@ -17,7 +17,7 @@ from typing import NoReturn
 from babylm import processes, registry
 from babylm.config.schema import Config
 from babylm.console import drop_output
-from babylm.interrupts import EXIT_INTERRUPTED, MESSAGE
+from babylm.interrupts import EXIT_INTERRUPTED, EXIT_STOPPED, MESSAGE
 
 EXIT_CONFIG = 2
 """Exit code of a wrong command line, configuration, plan or file."""
@@ -126,8 +126,16 @@ def check_config_words(words: Sequence[str], example: str = "optimizer.lr=0.01")
 
 
 def leave(code: int) -> NoReturn:
-    """End the process; a Ctrl-C from here on ends it without a word, as nothing is left to be done."""
+    """End the process; a Ctrl-C from here on ends it without a word, as nothing is left to be done.
+
+    If a signal has stopped the command, others like it no longer count: they would hide the exit code, and Python takes
+    a second to end once it has loaded torch.
+    """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if code == EXIT_STOPPED:
+        for name in ("SIGTERM", "SIGUSR1", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), signal.SIG_IGN)
     sys.exit(code)
 
 

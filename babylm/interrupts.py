@@ -14,6 +14,8 @@ import threading
 from types import FrameType, TracebackType
 
 EXIT_INTERRUPTED = 130
+EXIT_STOPPED = 75
+"""EX_TEMPFAIL of sysexits.h: try again. What has been done is kept, and the same command continues."""
 MESSAGE = "interrupted"
 
 

@@ -24,9 +24,7 @@ from collections.abc import Sequence
 from babylm import cli, registry
 from babylm.config import manual, studies
 from babylm.console import Log
-
-EXIT_STOPPED = 75
-"""EX_TEMPFAIL of sysexits.h: try again."""
+from babylm.interrupts import EXIT_STOPPED
 
 
 def main(words: list[str]) -> int:

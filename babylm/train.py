@@ -20,12 +20,10 @@ from collections.abc import Callable
 from babylm import cli, processes
 from babylm.config.schema import Config
 from babylm.console import Log
-from babylm.interrupts import EXIT_INTERRUPTED
+from babylm.interrupts import EXIT_INTERRUPTED, EXIT_STOPPED
 from babylm.training.errors import InterruptedNow, NonFiniteError, RunStopped
 
 EXIT_NOT_FINITE = 3
-EXIT_STOPPED = 75
-"""EX_TEMPFAIL of sysexits.h: try again."""
 
 
 def main(config: Config) -> int:

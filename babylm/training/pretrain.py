@@ -64,6 +64,8 @@ def pretrain(
     except BaseException as error:
         peers.failed(error)
         raise
+    finally:
+        checkpointing.release()
     peers.done()
     if checkpointing.stopped_by is not None:
         raise RunStopped(checkpointing.stopped_by, module.completed, folder.path)

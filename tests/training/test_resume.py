@@ -9,6 +9,7 @@ import pickle
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -81,6 +82,37 @@ def test_resume_is_bit_exact(tmp_path, monkeypatch, whole, step, number, workers
     assert not (folder / "main").exists()
     assert train.main(made) == 0
     same_run(folder, whole)
+
+
+def test_further_signals_change_nothing(tmp_path, root):
+    """They come every few milliseconds from the first one to the end of the process: while it saves, and after that."""
+    folder = tmp_path / "checkpoints" / "run"
+    runs.make(tmp_path)
+    places = ["corpus.path=text", "corpus.prepared=prepared", "checkpoints=checkpoints"]
+    long = ["budget.epochs=200", "schedule.name=constant", "training.log_every=1"]
+    command = [sys.executable, "-m", "babylm.train", "run.yaml", *places, *long]
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    running = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        end = time.monotonic() + 120
+        while not (folder / "metrics.jsonl").exists() or (folder / "metrics.jsonl").read_text().count("\n") < 5:
+            assert running.poll() is None, running.communicate()
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        numbers = [signal.SIGUSR1, signal.SIGTERM, signal.SIGHUP]
+        while running.poll() is None:
+            running.send_signal(numbers[0])
+            numbers.append(numbers.pop(0))
+            assert time.monotonic() < end
+            time.sleep(0.005)
+    finally:
+        running.kill()
+    printed, _ = running.communicate()
+    assert running.returncode == train.EXIT_STOPPED, printed
+    assert "state saved: repeat the command to continue" in printed
+    assert runs.state(folder)["step"] >= 5
 
 
 def test_the_same_config_gives_the_same_model(tmp_path, whole):

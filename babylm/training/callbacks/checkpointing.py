@@ -77,8 +77,9 @@ class Checkpointing(StepCallback):
         self._handlers = {}
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Signals after the loop have their ordinary effect."""
-        self.release()
+        """Signals after the loop have their ordinary effect; after a stop, once the caller has called `release`."""
+        if self.stopped_by is None:
+            self.release()
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """The same after an error."""
