@@ -79,6 +79,15 @@ def this_owner() -> dict[str, Any]:
     return {"host": platform.node(), "process": os.getpid(), "job": name}
 
 
+def owner(file: Path) -> dict[str, Any]:
+    """The record in a lock file; empty if there is none."""
+    with suppress(OSError, ValueError):
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if isinstance(content, dict):
+            return content
+    return {}
+
+
 def describe_owner(owner: Mapping[str, Any]) -> str:
     """Who has a lock, as a person reads it; empty for an empty record.
 

@@ -24,6 +24,7 @@ from babylm.studies.experiment.time_limit import TimeLimit, TimeUp, listen
 
 REQUIRED = ("Settings", "conditions", "run", "summarise")
 SHOWN_NAMES = 5
+LOCK = ".lock"
 
 
 class StudyStopped(Exception):
@@ -142,13 +143,7 @@ def run_study(settings: StudyConfig, log: Log | None = None) -> Path:
         return experiment.folder
     files.check_writable(experiment.folder)
     files.write_text(experiment.folder / "config.yaml", configuration.dump(settings))
-    if not settings.part:  # parts are several commands on one folder
-        try:
-            locks.keep(experiment.folder / ".lock")
-        except locks.Locked as owner:
-            raise ValueError(
-                f"{experiment.folder}: another command runs this experiment: {owner}; wait for it, or split it by part="
-            ) from None
+    _lock(experiment.folder, settings.part)
     begin = time.monotonic()
     try:
         with experiment.limit.watch():
@@ -163,6 +158,30 @@ def run_study(settings: StudyConfig, log: Log | None = None) -> Path:
             f"time is up: {done} of {len(pieces)} known pieces are done, in {experiment.folder}; repeat the command"
         ) from None
     return experiment.folder
+
+
+def _lock(folder: Path, part: str) -> None:
+    """Lock an experiment, or a part of it, until this process ends; parts of one division may run at the same time.
+
+    Raises:
+        ValueError: Another command runs some of the same pieces: all, the same part, or a part of another division.
+    """
+    division = part.partition("/")[2]
+    own = folder / (f"{LOCK}.{part.replace('/', '.')}" if part else LOCK)
+    reason = None
+    try:
+        locks.keep(own)  # before the others are looked at: of two that begin at once, not both go on
+    except locks.Locked as owner:
+        reason = str(owner)
+    for file in folder.glob(f"{LOCK}*"):
+        is_of_division = bool(division) and file.name.endswith(f".{division}")
+        if file != own and not is_of_division and locks.is_held(file) and locks.owner(file) != locks.this_owner():
+            reason = reason or locks.describe_owner(locks.owner(file))
+    if reason is not None:
+        raise ValueError(
+            f"{folder}: another command runs pieces of this experiment: {reason}; wait for it, or start each command "
+            "with a part= of its own"
+        )
 
 
 def _run_all(experiment: Experiment, begin: float) -> list[Piece] | None:

@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 
-from babylm import locks, registry, study
+from babylm import registry, study
 from babylm.config.studies import StudyConfig
 from babylm.studies.experiment import Condition, Experiment, StudyStopped, Summary, TimeUp, run_study
 from babylm.studies.experiment import runner as runner_module
@@ -286,15 +286,44 @@ def test_a_killed_study_continues_and_runs_no_finished_piece_again(tmp_path, plu
     assert all(ran.count(name) == 1 for name in done)
 
 
-def test_two_commands_on_one_experiment_are_refused_without_parts(tmp_path, toy, monkeypatch):
-    def refuse(file):
-        raise locks.Locked(str(file))
-
-    toy(A)
-    monkeypatch.setattr(locks, "keep", refuse)
-    with pytest.raises(ValueError, match=r"another command runs this experiment: .*split it by part="):
-        run_study(settings_for(tmp_path))
-    run_study(settings_for(tmp_path, part="0/2"))
+@pytest.mark.parametrize(
+    ("running", "started", "together"),
+    [
+        ("", "", False),
+        ("", "0/2", False),
+        ("0/2", "", False),
+        ("0/2", "0/2", False),
+        ("0/2", "1/2", True),
+        ("0/2", "1/4", False),
+        ("0/2", "1/12", False),
+    ],
+)
+def test_commands_that_would_run_the_same_pieces_are_refused(tmp_path, toy, running, started, together):
+    """The first is a process of its own, which has the lock and waits."""
+    module = toy(A, B)
+    (tmp_path / "toy").mkdir()
+    program = (
+        "import pathlib, sys\n"
+        "from babylm.studies.experiment import runner\n"
+        f"runner._lock(pathlib.Path({str(tmp_path / 'toy')!r}), {running!r})\n"
+        "print('locked', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    first = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert first.stdout.readline() == "locked\n"
+        if together:
+            run_study(settings_for(tmp_path, part=started))
+        else:
+            with pytest.raises(ValueError, match=rf"another command runs .*process {first.pid} on .*part= of its own"):
+                run_study(settings_for(tmp_path, part=started))
+            assert not module.log
+    finally:
+        first.communicate()
+    run_study(settings_for(tmp_path, part=started))
+    assert module.log, "the lock has ended with its process"
 
 
 def test_the_command_ends_with_75_while_work_is_left(tmp_path, plugins, monkeypatch, capsys):
