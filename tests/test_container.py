@@ -50,6 +50,7 @@ def test_the_environment_is_made_from_what_is_copied_before(tmp_path):
 @pytest.mark.skipif(
     "BABYLM_BUILD" not in os.environ, reason="installs 2 GB from the package index: BABYLM_BUILD=1 runs it"
 )
+@pytest.mark.timeout(1800)
 def test_it_builds(tmp_path):
     """By docker where its daemon answers, else its steps in a fresh virtual environment."""
     docker = shutil.which("docker")
