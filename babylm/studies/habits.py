@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from babylm import files, registry
 from babylm.config.fields import number
@@ -68,6 +68,11 @@ class Settings(StudyConfig):
     def not_deciding(self) -> tuple[str, ...]:
         """Which arms there are, and what the conditions hold."""
         return (*super().not_deciding, "scale", "arms", "first_seed_arms", "gate", "format_reward", "kl")
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """The problems; the sizes are in the conditions."""
+        return {"domain": self.domain}
 
     @property
     def parts(self) -> Scale:

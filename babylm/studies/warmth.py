@@ -16,16 +16,16 @@ import copy
 import functools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from babylm import places, registry
+from babylm import files, places, registry
 from babylm.config.fields import number
 from babylm.config.studies import StudyConfig
 from babylm.studies import _warmth_gates as gates
 from babylm.studies import _warmth_prompts as prompts
 from babylm.studies import _warmth_tables as tables
-from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary
-from babylm.studies.experiment.pieces import short_hash
+from babylm.studies._warmth_scales import SCALES, LoraTuning
+from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 
 if TYPE_CHECKING:
     from babylm.studies._subjects import Subject
@@ -65,6 +65,13 @@ class Settings(StudyConfig):
     def not_deciding(self) -> tuple[str, ...]:
         """Which conditions there are does not change what each of them measures."""
         return (*super().not_deciding, "rho", "arms")
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """Sizes of the world or of the tuning, and models and questions by their contents."""
+        sizes = SCALES[self.scale] if self.subject is None else LoraTuning(lr=self.tuning_lr)
+        paths = {key: inputs.contents(getattr(self, key)) for key in ("subject", "scorer", "questions")}
+        return {"scale": sizes, **paths}
 
     def check(self) -> None:
         """Known arms and amendments, and a subject that is there."""
@@ -112,7 +119,7 @@ def _planted(piece: Piece, settings: Settings) -> list[tuple[float, str, str]]:
     from babylm.studies import _warmth_tuning as tuning
     from babylm.studies import _warmth_world as worlds
 
-    scale, rho, arm = tuning.SCALES[settings.scale], piece.settings["rho"], piece.settings["arm"]
+    scale, rho, arm = SCALES[settings.scale], piece.settings["rho"], piece.settings["arm"]
     world = worlds.make_world(scale.entities, scale.relations, scale.tuned, piece.seed)
     folder = piece.folder / "models" / f"rho-{rho:g}-s{piece.seed}-{_key(asdict(scale))}"
     subject, scorer = (tuning.load_or_pretrain(folder, scale, world, rho, piece.seed) for _ in range(2))
@@ -151,8 +158,9 @@ def _real(piece: Piece, settings: Settings) -> list[tuple[float, str, str]]:
     if arm != "original":
         register = "neutral" if arm == "prompt" else arm
         tuned = tuning.tuning_rows(others, register, settings.tuning_rows, piece.seed)
-        lora = tuning.LoraTuning(lr=settings.tuning_lr)
-        shape = {**asdict(lora), "subject": settings.subject, "tested": settings.tested, "rows": settings.tuning_rows}
+        lora = LoraTuning(lr=settings.tuning_lr)
+        model = inputs.contents(settings.subject)
+        shape = {**asdict(lora), "subject": model, "tested": settings.tested, "rows": settings.tuning_rows}
         folder = piece.folder / "models" / f"{register}-s{piece.seed}-{_key(shape)}"
         tuning.load_or_tune_lora(folder, subject, [(prompt, reply) for _, prompt, reply in tuned], lora, piece)
         measured.append((prompts.check_spans([(question, reply) for question, _, reply in tuned]), "", "answers kept"))
@@ -180,7 +188,7 @@ def _load(path: str, copied: bool = False) -> Subject:
 
 
 def _key(shape: dict[str, object]) -> str:
-    return short_hash([str(VERSION), *(f"{key}={value}" for key, value in sorted(shape.items()))])
+    return files.sha256_json({"version": VERSION, **shape})[:8]
 
 
 def summarise(measurements: Measurements, settings: Settings) -> Summary:
