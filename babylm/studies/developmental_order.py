@@ -204,6 +204,7 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
     remarks: Sequence[str] = [
         "Paradigms that do not end above chance have no place in the order; the column acquired counts those that do.",
         "Agreement of seeds of one objective is the most that two objectives can be expected to agree.",
+        "An order is that of these models and this text: others may learn in another order.",
     ]
     if settings.norms is not None:
         parts["words"] = tables.words(measurements)

@@ -278,7 +278,8 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
     }
     remarks.append(
         "Accuracies are shares of right samples at temperature 1 on held-out problems, which all seeds share; "
-        "differences are paired by seed and problem, intervals resample both. One base for all arms and seeds."
+        "differences are paired by seed and problem, intervals resample both. One base for all arms and seeds: nothing "
+        "is shown about other bases, nor about thought in natural language."
     )
     return Summary(
         "Habits of thought before reinforcement learning, on Countdown with a scripted search",

@@ -163,6 +163,7 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
         "Differences are paired by seed and held-out item (or paradigm); intervals resample both.",
         "All arms take the same number of steps, with as many sequences in each; plain reads whole sentences in all.",
         "The student and its base are one model: seeds change what is drawn, sampled and read, not the base.",
+        "Nothing is shown about larger students, other teachers or more rounds.",
     ]
     title = "Methods of the interaction track on real text, beside plain training"
     return Summary(title, blocks, tables.draw(measurements, measures), remarks)

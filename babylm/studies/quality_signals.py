@@ -160,7 +160,10 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
         "by seed and question, intervals resample both.",
     ]
     if settings.gsm8k is None:
-        remarks.append("That the styles of the traces differ in reliability is planted; the learners see no style.")
+        remarks.append(
+            "That the styles of the traces differ in reliability is planted; the learners see no style. It checks the "
+            "method and says nothing about language models."
+        )
     return Summary(
         "Quality signals among right answers",
         blocks,

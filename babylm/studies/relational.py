@@ -45,7 +45,8 @@ REMARKS = (
     "E: technical, first person; F: relational, impersonal. Episodes of a task share their tokens up to the message.",
     "The planted agent's effects were put in: they show what the tests can find, not what models do. Persistence and "
     "abandonment are counted; neither is better.",
-    "A model is read as plain text, without a chat template.",
+    "A model is read as plain text, without a chat template. The original's messages and tasks are not public: this is "
+    "no replication of it.",
 )
 
 

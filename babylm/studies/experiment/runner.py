@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -26,6 +27,7 @@ from babylm.studies.experiment.time_limit import TimeLimit, TimeUp, listen
 
 REQUIRED = ("Settings", "conditions", "run", "summarise")
 SHOWN_NAMES = 5
+SMOKE = "scale=smoke: everything in miniature. This shows that the study runs, and nothing about its question."
 
 
 class StudyStopped(Exception):
@@ -240,6 +242,8 @@ def _summarise(experiment: Experiment, pieces: Sequence[Piece]) -> None:
     if failed and len(failed) == len(pieces):
         raise ValueError(f"every piece failed, the first: {failed[0]['reason']}; retry_failed=true runs them again")
     summary: Summary = experiment.study.summarise(measurements, settings)
+    if getattr(settings, "scale", "") == "smoke":
+        summary = replace(summary, remarks=[SMOKE, *summary.remarks])
     if older := sum(record.code_sha256 != experiment.code_sha256 for _, record in records):
         log.warn(f"{older} pieces were measured before the study's file was changed; if it matters, raise its VERSION")
     facts = {
