@@ -59,6 +59,9 @@ def test_expressions_are_computed_exactly_and_need_each_number_once():
     for words in ("3 * 7", "3 * 7 + 5 + 5", "3 * 3 + 5", "( 3 * 7 + 5", "3 * 7 + 5 )", "3 7 + 5", "* 3 7 5", "= 3 7 5"):
         assert value(words, (3, 5, 7)) is None, words
     assert value("", ()) is None
+    for words, numbers in (("3 , 5", (3, 5)), ("- 3", (3,)), ("3 ( 5 )", (3, 5)), ("3 > 5", (3, 5)), ("first", ())):
+        assert value(words, numbers) is None, "Python, and no answer"
+    assert value(f"{'( ' * 5000}3{' )' * 5000}", (3,)) is None, "nested too deeply, and no crash"
 
 
 def test_rewards_are_those_of_the_table_and_the_last_answer_counts():
