@@ -50,6 +50,9 @@ class StudyConfig:
         """Key -> what is behind its value (a scale's sizes, a hash of a file), which decides a piece in its place."""
         return {}
 
+    def check_before_run(self) -> None:
+        """Raise ValueError for models and packages that are missing; not asked for a ``dry_run``."""
+
     def check(self) -> None:
         """Raise ValueError, naming the keys, for settings that cannot be together; a study overrides it."""
 

@@ -37,6 +37,7 @@ from babylm.studies._relational_tables import (
     results_table,
     sizes,
 )
+from babylm.studies._subject_checks import check_subject
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 
 PLANTED, NULL, STUDENT, MODEL, ENDPOINT = "planted agent", "null agent", "student", "model", "endpoint"
@@ -98,6 +99,12 @@ class Settings(StudyConfig):
     def limits(self) -> Limits:
         """How long episodes are."""
         return Limits(self.failures, self.before, self.after, self.entropy_required)
+
+    def check_before_run(self) -> None:
+        """Models that are there; a student begins from a revision of ours."""
+        for key, path in (("model", self.model), ("student_base", self.student_base)):
+            if path is not None:
+                check_subject(path, key)
 
     def check(self) -> None:
         """A subject; a whole endpoint; files that are there."""

@@ -24,6 +24,7 @@ from babylm.config.studies import StudyConfig
 from babylm.studies import _warmth_gates as gates
 from babylm.studies import _warmth_prompts as prompts
 from babylm.studies import _warmth_tables as tables
+from babylm.studies._subject_checks import check_subject
 from babylm.studies._warmth_scales import SCALES, LoraTuning
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 
@@ -72,6 +73,13 @@ class Settings(StudyConfig):
         sizes = SCALES[self.scale] if self.subject is None else LoraTuning(lr=self.tuning_lr)
         paths = {key: inputs.contents(getattr(self, key)) for key in ("subject", "scorer", "questions")}
         return {"scale": sizes, **paths}
+
+    def check_before_run(self) -> None:
+        """A subject and a scorer that are there, with the packages that tuning needs."""
+        if self.subject is not None:
+            check_subject(self.subject, "subject", *(["peft"] if set(self.arms) - {"original"} else []))
+        if self.scorer is not None:
+            check_subject(self.scorer, "scorer")
 
     def check(self) -> None:
         """Known arms and amendments, and a subject that is there."""
@@ -139,7 +147,6 @@ def _planted(piece: Piece, settings: Settings) -> list[tuple[float, str, str]]:
 
 def _real(piece: Piece, settings: Settings) -> list[tuple[float, str, str]]:
     from babylm.corpora.toy.pairs import minimal_pairs
-    from babylm.studies import _subjects
     from babylm.studies import _warmth_measure as measuring
     from babylm.studies import _warmth_tuning as tuning
     from babylm.studies._warmth_questions import questions
@@ -151,7 +158,6 @@ def _real(piece: Piece, settings: Settings) -> list[tuple[float, str, str]]:
             f"tested={settings.tested}: there are {len(made)} questions, and others are tuned on: lower it"
         )
     tested, others = made[: settings.tested], made[settings.tested :]
-    _subjects.check_subject(settings.subject, *(["peft"] if arm != "original" else []))
     scorer = _load(settings.scorer or settings.subject)
     subject = _load(settings.subject, copied=arm != "original")
     measured = []

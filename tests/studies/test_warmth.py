@@ -20,7 +20,8 @@ from babylm.studies import _warmth_tables as tables
 from babylm.studies import _warmth_tuning as tuning
 from babylm.studies import _warmth_world as worlds
 from babylm.studies import warmth
-from babylm.studies._subjects import Subject, check_subject, load_subject, optional
+from babylm.studies._subject_checks import check_subject
+from babylm.studies._subjects import Subject, load_subject, optional
 from babylm.studies._warmth_questions import questions
 from babylm.studies._warmth_scales import SCALES, LoraTuning
 from babylm.studies.experiment import Measurement, Measurements
@@ -178,7 +179,10 @@ def test_a_subject_gives_states_attention_and_seeded_text(subject, tmp_path):
     with pytest.raises(ValueError, match=r"subject=.*give a model's folder"):
         load_subject(tmp_path)
     with pytest.raises(ValueError, match=r"no \.gguf file is there"):
-        check_subject(str(tmp_path / "absent.gguf"))
+        check_subject(str(tmp_path / "absent.gguf"), "subject")
+    (tmp_path / "model.gguf").write_text("")
+    with pytest.raises(ValueError, match=r"model=.*this needs no_such_package: pip install 'babylm\[studies\]'"):
+        check_subject(str(tmp_path / "model.gguf"), "model", "no_such_package")
     with pytest.raises(ValueError, match=r"pip install 'babylm\[studies\]'"):
         optional("a_package_that_is_not_there")
 
@@ -323,3 +327,17 @@ def test_a_real_subject_is_tuned_by_adapters_and_answers_own_questions(tmp_path,
 def test_wrong_settings_are_named(word, message):
     with pytest.raises(ConfigError, match=message):
         load_study(CONFIG, [word])
+
+
+def test_a_missing_subject_or_package_is_told_before_any_piece_and_a_plan_needs_none(tmp_path, capsys, monkeypatch):
+    words = [CONFIG, f"folder={tmp_path}", f"subject={tmp_path}/absent"]
+    assert study._command(words) == 2
+    assert "absent: no model's folder (with config.json)" in capsys.readouterr().err
+    assert not (tmp_path / "warmth").exists(), "no piece was tried"
+    assert study._command([*words, "dry_run=true"]) == 0
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    words = [CONFIG, f"folder={tmp_path}", f"subject={tmp_path}/model"]
+    assert study._command(words) == 2
+    assert "this needs peft: pip install 'babylm[studies]'" in capsys.readouterr().err

@@ -150,6 +150,7 @@ def run_study(settings: StudyConfig, log: Log | None = None) -> Path:
     if settings.dry_run:
         log(estimates.plan(experiment.expected_pieces(), experiment.store))
         return experiment.folder
+    settings.check_before_run()
     files.check_writable(experiment.folder)
     files.write_text(experiment.folder / "config.yaml", configuration.dump(settings))
     if not settings.part:  # parts are several commands on one folder
