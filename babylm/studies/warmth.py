@@ -226,5 +226,7 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
         *remarks,
         "All arms but original are tuned on the same questions, none of which is tested, without beliefs and "
         "amendments, on right answers only. Differences are from neutral.",
+        "Effects on the error are average marginal effects of a logistic GLM (arm x amendment, clustered by question), "
+        "without an interval if a cell is all right or all wrong; differences are paired, with bootstrap intervals.",
     ]
     return Summary(title, parts, tables.draw(data, settings.rho if planted else [None], settings.arms), remarks)
