@@ -20,7 +20,7 @@ from babylm import files, places
 from babylm.config.interaction import InteractionConfig
 from babylm.config.teaching import EndpointConfig, InstructionConfig, TeachingConfig, check_endpoint
 from babylm.studies._habits_traces import BACKTRACKING, BACKWARD, HABITS, SUBGOALS, VERIFICATION, count
-from babylm.studies.experiment import Measurements
+from babylm.studies.experiment import Condition, Measurements, inputs
 from babylm.studies.statistics import bootstrap_mean, spearman
 from babylm.studies.statistics._libraries import library
 from babylm.tables import Table
@@ -39,6 +39,8 @@ EXAMPLES = (
     "first 4 9 4 + 9 = 13 13 + 8 = 21 != 44 back 13 * 8 = 104 answer ( 4 + 9 ) + 8",
 )
 MAX_TOKENS = 8
+JUDGED = ", judged"
+"""End of the name of a condition in which the traces of another one are read."""
 ITEM = "{habit}, {who}"
 JUDGE, PARSER, UNUSABLE = "judge", "parser", "answers without a number"
 
@@ -75,6 +77,26 @@ def check(endpoint: EndpointConfig, model: str | None) -> None:
         check_endpoint(endpoint, "judge")
     if model is not None and not (places.given(model) / "config.json").is_file():
         raise ValueError(f"judge_model={model}: give a model's folder (with config.json)")
+
+
+def conditions(
+    endpoint: EndpointConfig, model: str | None, traces: int, of: Sequence[Condition], seconds: float
+) -> list[Condition]:
+    """A condition per condition of ``of``, in which the judge reads so many of its traces."""
+    asked = {"judge": endpoint.model or "", "api": endpoint.api, "traces": traces}
+    read = {"model": inputs.contents(model), "question": [DESCRIPTIONS, EXAMPLES]}
+    return [
+        Condition(
+            f"{each.name}{JUDGED}",
+            {"stage": "judge", "of": dict(each.settings), **asked},
+            each.seeds,
+            seconds,
+            "judge",
+            resumable=True,
+            inputs=read,
+        )
+        for each in of
+    ]
 
 
 def build(endpoint: EndpointConfig, model: str | None, folder: Path) -> Teacher:
@@ -122,12 +144,13 @@ def read_traces(file: Path) -> list[str]:
     return files.read_text(file).splitlines()
 
 
-def agreement(measurements: Measurements, names: Sequence[str]) -> Table:
-    """How far the judge agrees with the parser, per behaviour, over all traces of some conditions.
+def agreement(measurements: Measurements) -> Table:
+    """How far the judge agrees with the parser, per behaviour, over all traces that it has read.
 
     ``equal``: share of traces with the same number, and its interval over traces. ``kappa``: Cohen's kappa of whether
     the behaviour is there, and of the numbers with quadratic weights; empty where one of the two never varies.
     """
+    names = [name for name in measurements.conditions if name.endswith(JUDGED)]
     rows = []
     for habit in HABITS:
         pairs = _pairs(measurements, names, habit)

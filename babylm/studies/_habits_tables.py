@@ -27,11 +27,6 @@ def before(name: str) -> str:
     return f"{name}, before"
 
 
-def judged(name: str) -> str:
-    """The condition in which a language model reads the traces of another one."""
-    return f"{name}, judged"
-
-
 def difference(measurements: Measurements, arm: str, other: str, measure: str, scale: float = 100.0) -> Interval | None:
     """Mean of ``arm`` minus ``other`` over the seeds and problems that both have; None if there are none."""
     values = scale * (measurements.matrix(arm, measure) - measurements.matrix(other, measure))

@@ -13,7 +13,7 @@ What the base must be able to do was fixed before, and reinforcement learning be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -124,19 +124,29 @@ def conditions(settings: Settings) -> list[Condition]:
 
 def expected_conditions(settings: Settings) -> list[Condition]:
     """All of them, for an estimate."""
-    return [*conditions(settings), *_before(settings), *_after(settings), *_judged(settings)]
+    return [
+        *conditions(settings),
+        *_before(settings),
+        *_after(settings),
+        *_judged(settings, [*_before(settings), *_after(settings)]),
+    ]
 
 
 def next_conditions(measurements: Measurements, settings: Settings) -> list[Condition]:
-    """Priming if the base can calculate and copy; reinforcement learning if the primed models are as they must be."""
+    """Priming if the base can calculate and copy; reinforcement learning if the primed models are as they must be.
+
+    Then the judge reads what there is.
+    """
+    done: list[Condition] = []
     stages = (_before(settings), _after(settings))
     preconditions_of = (gates.of_base(measurements), gates.of_primed(measurements))
     for stage, preconditions in zip(stages, preconditions_of, strict=True):
         if settings.gate and not all(precondition.is_met for precondition in preconditions):
-            return []
+            break
         if not any(measurements.has_run(condition.name) for condition in stage):
             return stage
-    judged = _judged(settings)
+        done += stage
+    judged = _judged(settings, done)
     return [] if any(measurements.has_run(condition.name) for condition in judged) else judged
 
 
@@ -161,24 +171,11 @@ def _after(settings: Settings) -> list[Condition]:
     ]
 
 
-def _judged(settings: Settings) -> list[Condition]:
-    """The traces of every arm before and after, read by the judge; none without one."""
+def _judged(settings: Settings, conditions: Sequence[Condition]) -> list[Condition]:
     if not settings.has_judge:
         return []
-    asked = {"judge": settings.judge.model or "", "api": settings.judge.api, "traces": settings.judged}
-    read = {"model": inputs.contents(settings.judge_model), "question": [judge.DESCRIPTIONS, judge.EXAMPLES]}
-    return [
-        Condition(
-            tables.judged(each.name),
-            {"stage": "judge", "of": dict(each.settings), **asked},
-            each.seeds,
-            SECONDS[settings.scale]["judge"],
-            "judge",
-            resumable=True,
-            inputs=read,
-        )
-        for each in (*_before(settings), *_after(settings))
-    ]
+    cost = SECONDS[settings.scale]["judge"]
+    return judge.conditions(settings.judge, settings.judge_model, settings.judged, conditions, cost)
 
 
 def _seeds(settings: Settings, name: str) -> list[int] | None:
@@ -324,7 +321,7 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
         "expectations": gates.expectations(measurements, steps),
         "behaviours": tables.behaviours(measurements, names, steps),
         "budgets": tables.budgets(measurements, names),
-        "judge": judge.agreement(measurements, [each.name for each in _judged(settings)]),
+        "judge": judge.agreement(measurements),
     }
     remarks.append(
         "Accuracies are shares of right samples at temperature 1 on held-out problems, which all seeds share; "

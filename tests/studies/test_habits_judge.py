@@ -64,7 +64,7 @@ def test_a_judge_at_a_server_is_asked_once_per_behaviour_and_trace_and_agrees_if
         again = judge.build(endpoint(server), None, tmp_path)
         assert judge.measure(again, texts) == rows
         assert len(server.requests) == len(HABITS) * len(set(texts)), "answers are on disk"
-    table = judge.agreement(Measurements(Measurement("a", 1, item, name, v) for v, item, name in rows), ["a"])
+    table = judge.agreement(Measurements(Measurement("a, judged", 1, item, name, v) for v, item, name in rows))
     assert [row[0] for row in table.rows] == list(HABITS)
     for row in table.rows:
         assert row[1:3] == [20, 0.0]
@@ -83,7 +83,7 @@ def test_a_judge_that_counts_wrong_or_says_something_else_is_seen(tmp_path):
     texts = traces(20)
     with Server(says(says_what)) as server:
         rows = judge.measure(judge.build(endpoint(server), None, tmp_path), texts)
-    table = judge.agreement(Measurements(Measurement("a", 1, item, name, v) for v, item, name in rows), ["a"])
+    table = judge.agreement(Measurements(Measurement("a, judged", 1, item, name, v) for v, item, name in rows))
     verification, *others = table.rows
     assert verification[4] == pytest.approx(verification[3] + 1)
     assert verification[5] == 0
@@ -98,8 +98,8 @@ def test_agreement_of_two_unrelated_counters_is_near_zero():
     for index in range(400):
         for who in (judge.PARSER, judge.JUDGE):
             value = float(generator.choice((0, 1, 2)))
-            rows.append(Measurement("a", 1, f"p{index}", judge.ITEM.format(habit=VERIFICATION, who=who), value))
-    (row,) = judge.agreement(Measurements(rows), ["a"]).rows
+            rows.append(Measurement("a, judged", 1, f"p{index}", judge.ITEM.format(habit=VERIFICATION, who=who), value))
+    (row,) = judge.agreement(Measurements(rows)).rows
     assert row[5] == pytest.approx(100 / 3, abs=7)
     assert abs(row[8]) < 0.12
     assert abs(row[9]) < 0.12
@@ -126,6 +126,14 @@ def test_a_judge_is_added_to_a_study_that_has_run_without_running_it_again(tmp_p
     assert [row[0] for row in summary["tables"]["judge"]["rows"]] == list(HABITS)
     assert all(row[1] == 30 and row[5] == 100 for row in summary["tables"]["judge"]["rows"])
     assert [row[0] for row in summary["tables"]["results"]["rows"]] == ["all", "none", "empty"]
+
+
+def test_a_study_whose_preconditions_are_missed_is_judged_too(tmp_path):
+    with Server(says(exact)) as server:
+        folder = run(tmp_path, "gate=true", f"judge.url={server.url}", "judge.model=any", "judged=4")
+    summary = json.loads((folder / "summary.json").read_text())
+    assert "not begun" in " ".join(summary["remarks"])
+    assert summary["conditions"] == ["base"], "the base alone has run, and has no traces"
 
 
 def test_a_model_by_path_judges_too(tmp_path):
