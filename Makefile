@@ -18,7 +18,7 @@ CUDA := cuda-bindings cuda-pathfinder cuda-toolkit triton $(addprefix nvidia-,cu
 UV := UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/uv/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--upgrade --generate-hashes --no-annotate
 
-.PHONY: env smoke interact study test newest lint format lock clean
+.PHONY: env smoke interact study studies test newest lint format lock clean
 
 env: $(VENV)/.ready
 
@@ -43,6 +43,14 @@ smoke: env
 # The smallest study; its last line says where the table and the figure are.
 study: env
 	@$(BIN)/python -m babylm.study configs/studies/recipe_search.yaml scale=smoke name=recipe_search_smoke seeds=[1]
+
+# Every study in miniature (the lines "Smoke:" of configs/studies), by the command, from nothing, with a check of its
+# tables, figure and remarks, and a page for each. It shows that they work, and nothing about their questions.
+STUDIES := checkpoints/studies_smoke
+studies: env
+	@rm -rf $(STUDIES)
+	@STUDIES=$(STUDIES) $(BIN)/python -m pytest -n 2 --dist worksteal --durations=0 tests/studies/smoke_runs.py
+	@for study in $(STUDIES)/*; do $(BIN)/python -m babylm.report $$study || exit 1; done
 
 # A student that learns from a teacher on the micro-language, and two controls; a page over the runs; then
 # a listener that learns from what its partner says next, beside its controls: the last line says where the curves are.

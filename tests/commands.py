@@ -99,7 +99,7 @@ def read(path: Path) -> list[str]:
         values = dict(re.findall(r"^(\w+) := (.+)$", text, flags=re.MULTILINE))
         matches = [re.match(r"\t@?\$\(BIN\)/(python -m babylm.*)", line) for line in _joined(text)]
         return [re.sub(r"\$\((\w+)\)", lambda name: values[name[1]], match[1]) for match in matches if match]
-    lines = [line.removeprefix("#").removeprefix(" Command:").strip() for line in text.splitlines() if line[:1] == "#"]
+    lines = [re.sub(r"^# ?(Command:|Smoke:)?", "", line).strip() for line in text.splitlines() if line[:1] == "#"]
     return [_without_comment(line) for line in lines if _COMMAND.match(line)]
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from babylm import places, registry
 from babylm.config.checks import ConfigError, check_lists
@@ -43,6 +44,14 @@ class StudyConfig:
     def not_deciding(self) -> tuple[str, ...]:
         """Keys that do not decide what a piece measures: it is kept when they change. A study adds its keys."""
         return ("study", "name", "folder", "seeds", "time_limit", "part", "dry_run", "retry_failed")
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """Key -> what is behind its value (a scale's sizes, a hash of a file), which decides a piece in its place."""
+        return {}
+
+    def check_before_run(self) -> None:
+        """Raise ValueError for models and packages that are missing; not asked for a ``dry_run``."""
 
     def check(self) -> None:
         """Raise ValueError, naming the keys, for settings that cannot be together; a study overrides it."""

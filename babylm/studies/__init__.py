@@ -6,7 +6,8 @@ the tests. Both are folders because every file here is a study: ``--plugins PATH
 A study's file has these names; ``run`` and ``summarise`` import what is heavy inside them:
 
 ``Settings``
-    A dataclass over `babylm.config.studies.StudyConfig`: what the configuration file may say.
+    A dataclass over `babylm.config.studies.StudyConfig`: what the configuration file may say. Its ``inputs`` are the
+    sizes behind the name of a scale, and the contents of the files that it names: they decide which pieces are run.
 ``conditions(settings)``
     The list of `experiment.Condition`: what is compared.
 ``run(piece, settings)``

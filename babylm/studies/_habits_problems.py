@@ -3,18 +3,27 @@
     problem   3 7 5 > 26 :
     answer    answer ( 3 * 7 ) + 5
 
-Every number is one token. `reward_of` reads the last answer of a completion and computes it with fractions.
+Every number is one token. `reward_of` reads the last answer of a completion by Python's grammar and computes it with
+fractions.
 """
 
 from __future__ import annotations
 
+import ast
+import operator
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 OPERATIONS = "+-*/"
+COMPUTE: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
 SPECIAL = ("<s>", "</s>", "<pad>", "<mask>")
 BOS, EOS, PAD, MASK = range(4)
 ANSWER, DOT = "answer", "."
@@ -144,37 +153,20 @@ def value_of(words: Sequence[str], numbers: Sequence[int]) -> Fraction | None:
     if sorted(int(word) for word in words if word.isdigit()) != sorted(numbers):
         return None
     try:
-        value, rest = _sum(list(words))
-    except (IndexError, ValueError, ZeroDivisionError):
+        return _value(ast.parse(" ".join(words), mode="eval").body)
+    except (SyntaxError, ValueError, ZeroDivisionError, RecursionError, MemoryError):  # the last two: deep nesting
         return None
-    return None if rest else value
 
 
-def _sum(words: list[str]) -> tuple[Fraction, list[str]]:
-    value, words = _product(words)
-    while words and words[0] in "+-":
-        operation = words[0]
-        other, words = _product(words[1:])
-        value = value + other if operation == "+" else value - other
-    return value, words
-
-
-def _product(words: list[str]) -> tuple[Fraction, list[str]]:
-    value, words = _atom(words)
-    while words and words[0] in "*/":
-        operation = words[0]
-        other, words = _atom(words[1:])
-        value = value * other if operation == "*" else value / other
-    return value, words
-
-
-def _atom(words: list[str]) -> tuple[Fraction, list[str]]:
-    if words[0] != "(":
-        return Fraction(int(words[0])), words[1:]
-    value, words = _sum(words[1:])
-    if words[0] != ")":
-        raise ValueError("a parenthesis is not closed")
-    return value, words[1:]
+def _value(node: ast.expr) -> Fraction:
+    """The value of a syntax tree of the four operations; ValueError for any other."""
+    match node:
+        case ast.Constant(int(number)):
+            return Fraction(number)
+        case ast.BinOp(left, operation, right) if type(operation) in COMPUTE:
+            return COMPUTE[type(operation)](_value(left), _value(right))
+        case _:
+            raise ValueError(f"{type(node).__name__} is no part of an answer")
 
 
 def answer_of(text: str) -> list[str] | None:

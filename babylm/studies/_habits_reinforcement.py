@@ -30,6 +30,8 @@ class Behaviour:
     """Tokens per completion."""
     wrong_calculations: float = 0.0
     """Share of the calculations that are wrong; NaN without any."""
+    traces: list[str] = field(default_factory=list)
+    """The first sample of each problem."""
 
 
 def observe(
@@ -48,6 +50,7 @@ def observe(
         for text in group:
             of_text, wrong_of_text = wrong_calculations(text)
             calculations, wrong = calculations + of_text, wrong + wrong_of_text
+    seen.traces = [group[0] for group in texts]
     seen.wrong_calculations = wrong / calculations if calculations else float("nan")
     return seen
 

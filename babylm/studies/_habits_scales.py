@@ -64,3 +64,10 @@ SCALES = {
     "gpu": Scale(512, 8, 10_000, 20_000, 2000, 1000, 300, 3e-4, 250, 64, 16, 2e-5, 10, 500, 8, rows=128),
 }
 """``cpu``: 0.5M parameters, one core; ``gpu``: 25M parameters."""
+
+SECONDS = {
+    "smoke": {"base": 4.0, "priming": 2.0, "text": 2.0, "rl": 2.0, "judge": 10.0},
+    "cpu": {"base": 360.0, "priming": 60.0, "text": 100.0, "rl": 100.0, "judge": 120.0},
+    "gpu": {"base": 900.0, "priming": 60.0, "text": 240.0, "rl": 600.0, "judge": 120.0},
+}
+"""Declared cost per kind of piece."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from babylm import config as configuration
-from babylm.studies._recipe_runs import ROOT
+from babylm.studies._recipe_runs import configured
 from babylm.studies._recipe_scales import Scale
 
 WORDS, TOKENS_PER_WORD = 9_949_723, 1.576
@@ -38,7 +38,7 @@ def run_cost(scale: Scale, overrides: Sequence[str]) -> Cost:
     from babylm.models.configuration_babylm import BabyLMConfig
     from babylm.models.flops import training_flops_per_token
 
-    config = configuration.load(ROOT / scale.config, [*scale.common, *overrides])
+    config = configured(scale, overrides)
     fields = configuration.as_dict(config.model)
     fields.pop("preset")
     shape = BabyLMConfig(**fields, vocab_size=config.tokenizer.vocab_size)

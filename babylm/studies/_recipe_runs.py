@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import statistics
@@ -13,7 +14,7 @@ from typing import Any
 
 from babylm import config as configuration
 from babylm import files, registry
-from babylm.config.schema import CorpusConfig
+from babylm.config.schema import Config, CorpusConfig
 from babylm.console import Log
 from babylm.corpora import sources, word_count
 from babylm.runs import Run
@@ -27,19 +28,31 @@ SPEED_FACTS = {"tokens_per_second": "tokens per second", "mfu": "MFU", "seconds_
 """Key of the benchmark's file -> measure."""
 
 
+def configured(scale: Scale, overrides: Sequence[str]) -> Config:
+    """The configuration of a run, but for where it is written; not to be changed."""
+    return _loaded(scale.config, (*scale.common, *overrides))
+
+
+@functools.lru_cache(maxsize=256)
+def _loaded(name: str, overrides: tuple[str, ...]) -> Config:
+    return configuration.load(ROOT / name, overrides)
+
+
 def sample_text(scale: Scale, experiment: Path, overrides: Sequence[str]) -> list[str]:
     """The overrides by which runs read samples of the text, written once; none if they read all of it."""
     if not scale.sample_words:
         return []
-    corpus = configuration.load(ROOT / scale.config, [*scale.common, *overrides]).corpus
-    words = [_sample(sources.read(CorpusConfig(path=corpus.path)), scale.sample_words, experiment / "sample")]
+    corpus = configured(scale, overrides).corpus
+    folder = experiment / "samples"
+    words = [_sample(sources.read(CorpusConfig(path=corpus.path)), scale.sample_words, folder)]
     if corpus.dev is not None:
-        words.append(_sample(sources.held_out(corpus.dev), scale.dev_words, experiment / "dev"))
+        words.append(_sample(sources.held_out(corpus.dev), scale.dev_words, folder))
     return [f"corpus.{key}={folder}" for key, folder in zip(("path", "dev"), words, strict=False)]
 
 
-def _sample(source: sources.Source, words: int, folder: Path) -> Path:
+def _sample(source: sources.Source, words: int, parent: Path) -> Path:
     """The folder of every k-th document of ``source``, about ``words`` words, written unless it is there."""
+    folder = parent / files.sha256_json([source.identity, words])[:16]
     if folder.is_dir():
         return folder
     every = max(1, sum(word_count.count(document.text) for document in source.documents()) // words)

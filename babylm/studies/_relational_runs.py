@@ -41,22 +41,24 @@ def scripted(piece: Piece, scale: Scale, limits: Limits, planted: bool) -> list[
     ]
 
 
-def student(piece: Piece, scale: Scale, limits: Limits) -> list[Measurement]:
+def student(piece: Piece, scale: Scale, limits: Limits, base: str | None, text: str | None) -> list[Measurement]:
     """Train the student of the seed, then measure it."""
-    subject, facts = make_student(piece.seed, scale, piece.settings["base"])
+    subject, facts = make_student(piece.seed, scale, base)
     measured = [piece.measurement(value, "", name) for name, value in facts.items()]
-    return measured + model(piece, scale, limits, subject, "")
+    return measured + model(piece, scale, limits, subject, "", text)
 
 
-def given_model(piece: Piece, scale: Scale, limits: Limits) -> list[Measurement]:
+def given_model(piece: Piece, scale: Scale, limits: Limits, path: str, text: str | None) -> list[Measurement]:
     """Measure the model of a path."""
     from babylm.studies._subjects import load_subject
 
-    return model(piece, scale, limits, load_subject(piece.settings["model"]), INTRODUCTION)
+    return model(piece, scale, limits, load_subject(path), INTRODUCTION, text)
 
 
-def model(piece: Piece, scale: Scale, limits: Limits, subject: Subject, introduction: str) -> list[Measurement]:
-    """Behaviour of all tasks, attention and states of the first."""
+def model(
+    piece: Piece, scale: Scale, limits: Limits, subject: Subject, introduction: str, text: str | None
+) -> list[Measurement]:
+    """Behaviour of all tasks, attention and states of the first; ``text`` is for the unigram surprisal."""
     agent = ModelAgent(subject, piece.seed, piece.settings["temperature"])
     tasks = make_tasks(scale.tasks)
     rows, left_out = _episodes(piece, agent, tasks, limits, introduction, scale.batch_tasks)
@@ -66,7 +68,7 @@ def model(piece: Piece, scale: Scale, limits: Limits, subject: Subject, introduc
         return measured
     probes = states.fit_probes(subject)
     measured += [piece.measurement(value, concept, "probe AUC") for concept, value in probes.accuracy.items()]
-    unigram = _unigram(piece, subject)
+    unigram = _unigram(text, piece.seed, subject)
     again = sorted({row.task.number for row in rows})[: scale.state_tasks]
     for row in rows:
         if row.task.number not in again:
@@ -144,12 +146,11 @@ def _read(file: Path, tasks: Sequence[Task]) -> Iterator[Row]:
         yield row
 
 
-def _unigram(piece: Piece, subject: Subject) -> states.Unigram:
-    """Frequencies of the tokens of ``text``, or of transcripts and labelled sentences."""
-    path = piece.settings["text"]
+def _unigram(path: str | None, seed: int, subject: Subject) -> states.Unigram:
+    """Frequencies of the tokens of a text file, or of transcripts and labelled sentences."""
     if path is None:
         texts = [sentence for sentence, _ in states.labelled()]
-        texts += [transcript.introduction + "".join(transcript.pieces) for transcript in transcripts(500, piece.seed)]
+        texts += [transcript.introduction + "".join(transcript.pieces) for transcript in transcripts(500, seed)]
     else:
         with open(places.given(path), encoding="utf-8", errors="replace") as opened:
             texts = opened.read(UNIGRAM_BYTES).splitlines()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from babylm.studies._relational_messages import CONDITIONS
+from babylm.studies._relational_messages import CONDITIONS, TITLES
 from babylm.studies._relational_planted import PLANTED
 from babylm.studies.experiment import Measurements
 from babylm.studies.statistics import (
@@ -261,7 +261,7 @@ def draw_contrasts(paired: Paired) -> Callable[[Any], None]:
                 label = subject if place == 0 else None
                 axes.plot([interval.low, interval.high], [y, y], color=colour, linewidth=2)
                 axes.plot(interval.estimate, y, "o", color=colour, markersize=5, label=label)
-        axes.set_yticks(range(len(CONDITIONS)), CONDITIONS)
+        axes.set_yticks(range(len(CONDITIONS)), TITLES)
         axes.set_ylim(len(CONDITIONS) - 0.5, -0.5)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel("abandonment (%)")

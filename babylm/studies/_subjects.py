@@ -161,15 +161,6 @@ def load_subject(path: str | Path, device: str = "auto") -> Subject:
     return Subject(loaded.model, loaded.tokenizer, str(path))
 
 
-def check_subject(path: str, *packages: str) -> None:
-    """ValueError, before long work, if there is no model at ``path`` or a package that it needs is missing."""
-    file = places.given(path)
-    if not (file.is_file() if file.suffix == ".gguf" else (file / "config.json").is_file()):
-        raise ValueError(f"subject={path}: no model's folder (with config.json) and no .gguf file is there")
-    for package in (*packages, *(["gguf"] if file.suffix == ".gguf" else [])):
-        optional(package)
-
-
 def optional(package: str) -> Any:
     """The module of the extra ``studies``; ValueError that says how to install it if it is missing."""
     try:

@@ -161,10 +161,7 @@ def effects(data: Data, rho: Rho, names: Sequence[str]) -> Table:
         rows.append(["warm", f"wrong belief, amendment: {family}", *_effect(data, rho, "warm", "wrong", chosen)])
     rows = [row for row in rows if row[2] is not None]  # without arms and amendments that were not measured
     where = "" if rho is None else f" at rho {rho:g}"
-    caption = (
-        f"Change from neutral in points{where}: average marginal effect on the error (logistic GLM, arm x amendment, "
-        "clustered by question; no interval if a cell is all right or all wrong), and paired differences (bootstrap)"
-    )
+    caption = f"Change from neutral in points{where}"
     titles = ("arm", "rows", "effect on error", "low", "high", "p", "difference in error", "in repeating")
     return Table.of(titles, rows, left=(0, 1), formats=("", "", ".1f", ".1f", ".1f", ".2g"), caption=caption)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from babylm.config.studies import StudyConfig
 from babylm.studies import _coupling_tables
@@ -60,6 +60,11 @@ class Settings(StudyConfig):
     """``smoke``: the ends, in miniature; ``full``: all arms."""
     pictures: bool = True
     """Objects are drawn as pictures, else given as words."""
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """Sizes."""
+        return {"scale": SCALES[self.scale]}
 
 
 def conditions(settings: Settings) -> list[Condition]:

@@ -19,12 +19,13 @@ from typing import Any
 import numpy as np
 
 from babylm import config as configuration
-from babylm import places, registry
+from babylm import places, registry, revisions
 from babylm.config.fields import number
+from babylm.config.schema import Config
 from babylm.config.studies import StudyConfig
 from babylm.runs import Run
 from babylm.studies import _developmental_tables as tables
-from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary
+from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 
 VERSION = 1
 
@@ -63,6 +64,18 @@ class Settings(StudyConfig):
         """Which conditions there are does not change what each of them measures."""
         return (*super().not_deciding, "objectives", "runs")
 
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """Norms, held-out text, and the configuration of runs that are trained here, by their contents."""
+        paths = {key: inputs.contents(getattr(self, key)) for key in ("norms", "text")}
+        return paths if self.runs else paths | self.of_config(configuration.load(self.config, self.changes))
+
+    def of_config(self, config: Config) -> dict[str, Any]:
+        """What runs of a configuration learn from, and the items that they are scored on."""
+        task = self.task or next(iter(config.evaluation.tasks), "")
+        data = self.data or config.evaluation.data
+        return {"config": inputs.of_run(config), "data": inputs.of_task(task, data, self.suite)}
+
     def check(self) -> None:
         """Known objectives, each once, and a suite there is."""
         registry.check(self.suite, ("fast", "full"), "suite")
@@ -81,11 +94,19 @@ class Settings(StudyConfig):
 def conditions(settings: Settings) -> list[Condition]:
     """An objective each, or a finished run each (with its own seed)."""
     if settings.runs:
-        return [
-            Condition(Path(path).name, {"run": str(places.given(path))}, seeds=[Run(path).config.seed], resumable=True)
-            for path in settings.runs
-        ]
+        return [_of_finished(Run(path), settings) for path in settings.runs]
     return [Condition(name, {"objective": name}, resumable=True) for name in settings.objectives]
+
+
+def _of_finished(finished: Run, settings: Settings) -> Condition:
+    weights = {name: revisions.facts(finished.folder / name)["weights_sha256"] for name in finished.revisions}
+    return Condition(
+        finished.name,
+        {"run": str(finished.folder)},
+        seeds=[finished.config.seed],
+        resumable=True,
+        inputs={"revisions": weights, **settings.of_config(finished.config)},
+    )
 
 
 def run(piece: Piece, settings: Settings) -> list[Measurement]:
@@ -174,8 +195,6 @@ def _words(piece: Piece, settings: Settings, opened: Run) -> list[Measurement]:
 
 
 def _words_read(opened: Run, name: str) -> int:
-    from babylm import revisions
-
     return int(revisions.facts(opened.folder / name)["words"])
 
 
@@ -185,6 +204,7 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
     remarks: Sequence[str] = [
         "Paradigms that do not end above chance have no place in the order; the column acquired counts those that do.",
         "Agreement of seeds of one objective is the most that two objectives can be expected to agree.",
+        "An order is that of these models and this text: others may learn in another order.",
     ]
     if settings.norms is not None:
         parts["words"] = tables.words(measurements)

@@ -13,22 +13,25 @@ What the base must be able to do was fixed before, and reinforcement learning be
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from babylm import files, registry
 from babylm.config.fields import number
 from babylm.config.studies import StudyConfig
+from babylm.config.teaching import EndpointConfig
 from babylm.studies import _habits_gates as gates
+from babylm.studies import _habits_judge as judge
 from babylm.studies import _habits_models as models
 from babylm.studies import _habits_reinforcement as reinforcement
 from babylm.studies import _habits_sets as sets
 from babylm.studies import _habits_tables as tables
 from babylm.studies._habits_problems import Domain
-from babylm.studies._habits_scales import SCALES, Scale
+from babylm.studies._habits_scales import SCALES, SECONDS, Scale
 from babylm.studies._habits_traces import HABITS, count
-from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary
+from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 
 if TYPE_CHECKING:
     from babylm.models.modeling_babylm import BabyLMForCausalLM
@@ -37,6 +40,7 @@ TEXTS = {"enriched text": "all", "matched text": "none"}
 """Arms without priming -> the set whose traces are in the text of their base."""
 ARMS = (*sets.SETS, *TEXTS)
 BASE = "base"
+JUDGE_KEYS = ("judge", "judge_model", "judged")
 
 
 @dataclass
@@ -63,11 +67,27 @@ class Settings(StudyConfig):
     """For an answer that can be read but is wrong; the paper has 0.1, which small models learn to be content with."""
     kl: float = number(0.0, "[0, 1e4]")
     """Weight of the divergence from the model before reinforcement learning (estimator k3)."""
+    judge: EndpointConfig = field(default_factory=EndpointConfig)
+    """With ``judge.url``: a language model at an OpenAI-compatible server counts the behaviours, too."""
+    judge_model: str | None = None
+    """The same by a model here: a revision of ours or a Hugging Face folder."""
+    judged: int = number(40, "[3, 1e5]")
+    """Traces per arm, seed and stage that the judge reads."""
 
     @property
     def not_deciding(self) -> tuple[str, ...]:
         """Which arms there are, and what the conditions hold."""
-        return (*super().not_deciding, "scale", "arms", "first_seed_arms", "gate", "format_reward", "kl")
+        return (*super().not_deciding, "scale", "arms", "first_seed_arms", "gate", "format_reward", "kl", *JUDGE_KEYS)
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """The problems; the sizes are in the conditions."""
+        return {"domain": self.domain}
+
+    @property
+    def has_judge(self) -> bool:
+        """Whether a language model counts, too."""
+        return bool(self.judge.url or self.judge_model)
 
     @property
     def parts(self) -> Scale:
@@ -89,6 +109,7 @@ class Settings(StudyConfig):
             raise ValueError(f"arms, first_seed_arms: {both}: each arm once")
         if missing := [name for name in gates.NEEDED if name not in self.arms]:
             raise ValueError(f"arms: must hold {', '.join(missing)}: the preconditions are about them")
+        judge.check(self.judge, self.judge_model)
         if len(self.targets) != 2 or not self.largest < self.targets[0] < self.targets[1]:
             raise ValueError(f"targets: {self.targets}: give [least, greatest], above largest={self.largest}")
 
@@ -96,37 +117,41 @@ class Settings(StudyConfig):
 def conditions(settings: Settings) -> list[Condition]:
     """The base alone: what follows depends on what it can do."""
     sizes = settings.parts.deciding(BASE)
-    return [Condition(BASE, {"stage": BASE, "sizes": sizes}, [settings.base_seed], _seconds(settings)[BASE], kind=BASE)]
+    return [
+        Condition(BASE, {"stage": BASE, "sizes": sizes}, [settings.base_seed], SECONDS[settings.scale][BASE], kind=BASE)
+    ]
 
 
 def expected_conditions(settings: Settings) -> list[Condition]:
     """All of them, for an estimate."""
-    return [*conditions(settings), *_before(settings), *_after(settings)]
+    return [
+        *conditions(settings),
+        *_before(settings),
+        *_after(settings),
+        *_judged(settings, [*_before(settings), *_after(settings)]),
+    ]
 
 
 def next_conditions(measurements: Measurements, settings: Settings) -> list[Condition]:
-    """Priming if the base can calculate and copy; reinforcement learning if the primed models are as they must be."""
+    """Priming if the base can calculate and copy; reinforcement learning if the primed models are as they must be.
+
+    Then the judge reads what there is.
+    """
+    done: list[Condition] = []
     stages = (_before(settings), _after(settings))
     preconditions_of = (gates.of_base(measurements), gates.of_primed(measurements))
     for stage, preconditions in zip(stages, preconditions_of, strict=True):
         if settings.gate and not all(precondition.is_met for precondition in preconditions):
-            return []
+            break
         if not any(measurements.has_run(condition.name) for condition in stage):
             return stage
-    return []
-
-
-def _seconds(settings: Settings) -> dict[str, float]:
-    """Declared cost per kind of piece."""
-    return {
-        "smoke": {BASE: 4.0, "priming": 2.0, "text": 2.0, "rl": 2.0},
-        "cpu": {BASE: 360.0, "priming": 60.0, "text": 100.0, "rl": 100.0},
-        "gpu": {BASE: 900.0, "priming": 60.0, "text": 240.0, "rl": 600.0},
-    }[settings.scale]
+        done += stage
+    judged = _judged(settings, done)
+    return [] if any(measurements.has_run(condition.name) for condition in judged) else judged
 
 
 def _before(settings: Settings) -> list[Condition]:
-    made, seconds = [], _seconds(settings)
+    made, seconds = [], SECONDS[settings.scale]
     for name in (*settings.arms, *settings.first_seed_arms):
         kind = "text" if name in TEXTS else "priming"
         seeds = _seeds(settings, name) if kind == "priming" else [settings.base_seed]
@@ -140,10 +165,17 @@ def _after(settings: Settings) -> list[Condition]:
     shared = {"sizes": asdict(settings.parts), "format_reward": settings.format_reward, "kl": settings.kl}
     return [
         Condition(
-            name, {"stage": "after", "arm": name, **shared}, _seeds(settings, name), _seconds(settings)["rl"], "rl"
+            name, {"stage": "after", "arm": name, **shared}, _seeds(settings, name), SECONDS[settings.scale]["rl"], "rl"
         )
         for name in (*settings.arms, *settings.first_seed_arms)
     ]
+
+
+def _judged(settings: Settings, conditions: Sequence[Condition]) -> list[Condition]:
+    if not settings.has_judge:
+        return []
+    cost = SECONDS[settings.scale]["judge"]
+    return judge.conditions(settings.judge, settings.judge_model, settings.judged, conditions, cost)
 
 
 def _seeds(settings: Settings, name: str) -> list[int] | None:
@@ -157,6 +189,8 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
             return _run_base(piece, settings)
         case "before":
             return _run_before(piece, settings)
+        case "judge":
+            return _run_judge(piece, settings)
         case _:
             return _run_after(piece, settings)
 
@@ -176,7 +210,7 @@ def _run_base(piece: Piece, settings: Settings) -> list[Measurement]:
 def _run_before(piece: Piece, settings: Settings) -> list[Measurement]:
     domain, scale, name = settings.domain, settings.parts, piece.settings["arm"]
     model = _started(piece, settings, name)
-    measured = _observed(piece, settings, model, 0, scale.test_samples)
+    measured = _observed(piece, settings, model, 0, scale.test_samples, is_last=True)
     if name in sets.SETS:
         made = models.priming_examples(domain, scale, name, piece.seed)
         tokens = sum(len(domain.encode(example.text)) + 1 for example in made)
@@ -198,18 +232,35 @@ def _run_after(piece: Piece, settings: Settings) -> list[Measurement]:
         sampled += tokens
         is_last = step == scale.rl_steps
         if is_last or step % scale.evaluate_every == 0:
-            measured += _observed(piece, settings, model, step, scale.test_samples if is_last else 1)
+            measured += _observed(piece, settings, model, step, scale.test_samples if is_last else 1, is_last)
 
     format_reward, kl = piece.settings["format_reward"], piece.settings["kl"]
     reinforcement.reinforce(domain, scale, model, piece.seed, format_reward, kl, after)
     return [*measured, piece.measurement(sampled, "", "tokens sampled")]
 
 
-def _observed(piece: Piece, settings: Settings, model: BabyLMForCausalLM, step: int, samples: int) -> list[Measurement]:
+def _run_judge(piece: Piece, settings: Settings) -> list[Measurement]:
+    traces = judge.read_traces(_traces_file(piece, settings, piece.settings["of"]))[: settings.judged]
+    teacher = judge.build(settings.judge, settings.judge_model, piece.folder / "judge")
+    return [piece.measurement(value, item, measure) for value, item, measure in judge.measure(teacher, traces)]
+
+
+def _traces_file(piece: Piece, settings: Settings, of: Mapping[str, Any]) -> Path:
+    """Where the traces of an arm before or after reinforcement learning are kept, named by what decides them."""
+    deciding = inputs.as_json([dict(of), settings.inputs, settings.base_seed, piece.seed])
+    return piece.folder / "traces" / f"{files.sha256_json(deciding)[:16]}.txt"
+
+
+def _observed(
+    piece: Piece, settings: Settings, model: BabyLMForCausalLM, step: int, samples: int, is_last: bool
+) -> list[Measurement]:
+    """What a model does at a step; its traces are kept at the last step of a piece."""
     domain, scale = settings.domain, settings.parts
     problems = models.test_problems(domain, scale)
     seen = reinforcement.observe(domain, scale, model, problems, samples, piece.seed)
     piece.log(f"step {step}: {100 * sum(seen.right) / len(seen.right):.1f} % right, {seen.tokens:.0f} tokens")
+    if is_last:
+        judge.write_traces(_traces_file(piece, settings, piece.settings), seen.traces)
     of_problems = {tables.RIGHT: seen.right, **seen.counts}
     measured = [
         piece.measurement(value, f"p{index}", tables.at(measure, step))
@@ -270,10 +321,12 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
         "expectations": gates.expectations(measurements, steps),
         "behaviours": tables.behaviours(measurements, names, steps),
         "budgets": tables.budgets(measurements, names),
+        "judge": judge.agreement(measurements),
     }
     remarks.append(
         "Accuracies are shares of right samples at temperature 1 on held-out problems, which all seeds share; "
-        "differences are paired by seed and problem, intervals resample both. One base for all arms and seeds."
+        "differences are paired by seed and problem, intervals resample both. One base for all arms and seeds: nothing "
+        "is shown about other bases, nor about thought in natural language."
     )
     return Summary(
         "Habits of thought before reinforcement learning, on Countdown with a scripted search",

@@ -11,13 +11,13 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from babylm import places
 from babylm.config.studies import StudyConfig
-from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary
+from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 from babylm.tables import Table
 
 if TYPE_CHECKING:
@@ -33,6 +33,11 @@ class Settings(StudyConfig):
 
     games: str = ""
     """File of recorded games: one JSON object per line with game, targets, chat, clicks."""
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """The games by their contents."""
+        return {"games": inputs.contents(self.games or None)}
 
 
 def conditions(settings: Settings) -> list[Condition]:

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from babylm import config as configuration
-from babylm import places
+from babylm import files, places
 from babylm.config.fields import number
 from babylm.config.studies import StudyConfig
 from babylm.runs import Run
 from babylm.studies import _methods_runs as runs
 from babylm.studies import _methods_tables as tables
-from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary
+from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 
 
 @dataclass
@@ -57,6 +57,15 @@ class Settings(StudyConfig):
         """What an arm's condition holds."""
         return (*super().not_deciding, "beta")
 
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """Sizes, and models, texts and items by their contents."""
+        paths = {key: inputs.contents(getattr(self, key)) for key in ("text", "held_out")}
+        paths["teacher"] = inputs.contents(_model_of(self.teacher))
+        tasks = {name: inputs.of_task(name, self.data) for name in self.tasks}
+        base = {"base": _base_inputs(self), "config": None, "changes": None}
+        return {"scale": runs.SCALES[self.scale], "data": tasks, **base, **paths}
+
     def check(self) -> None:
         """Jobs of an array need a base that is there."""
         if self.part and self.base is None:
@@ -82,6 +91,14 @@ def conditions(settings: Settings) -> list[Condition]:
         "GRPO on scores": {"learn from": "scores", "objective": "grpo", "settings": {}},
     }
     return [Condition(name, {"arm": arm}, kind="base" if name == "base" else "arm") for name, arm in arms.items()]
+
+
+def _base_inputs(settings: Settings) -> dict[str, Any]:
+    """What decides the base: its weights and the text of its run, or the configuration of the one that is trained."""
+    if settings.base is None:
+        return inputs.of_run(configuration.load(settings.config, settings.changes))
+    base = Run(places.given(settings.base))
+    return {"model": inputs.contents(base.folder / "main"), "corpus": inputs.of_run(base.config)["corpus"]}
 
 
 def run(piece: Piece, settings: Settings) -> list[Measurement]:
@@ -114,7 +131,8 @@ def _school(piece: Piece, settings: Settings) -> runs.School:
         base = Run(places.given(settings.base))
     else:
         words = [f"corpus.prepared={piece.folder / 'prepared'}", *settings.changes, f"checkpoints={piece.folder}"]
-        base = _training.train(piece, configuration.load(settings.config, [*words, "name=base"]))
+        name = f"base-{files.sha256_json(_base_inputs(settings))[:8]}"
+        base = _training.train(piece, configuration.load(settings.config, [*words, f"name={name}"]))
     learnt, held_out = texts.read(base.config.corpus, settings.text, settings.held_out)
     scale, folder = runs.SCALES[settings.scale], base.folder / "main"
     interaction = base.config.interaction
@@ -145,6 +163,7 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
         "Differences are paired by seed and held-out item (or paradigm); intervals resample both.",
         "All arms take the same number of steps, with as many sequences in each; plain reads whole sentences in all.",
         "The student and its base are one model: seeds change what is drawn, sampled and read, not the base.",
+        "Nothing is shown about larger students, other teachers or more rounds.",
     ]
     title = "Methods of the interaction track on real text, beside plain training"
     return Summary(title, blocks, tables.draw(measurements, measures), remarks)

@@ -27,7 +27,7 @@ from babylm.studies._quality_domains import Domain, Gsm8k, Sums
 from babylm.studies._quality_runs import SIGNALS
 from babylm.studies._quality_scales import SCALES, Scale
 from babylm.studies._quality_tables import gates, results, signals_table
-from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, draw_means
+from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, draw_means, inputs
 
 RIGHT, COLD = "right", "right at T 0.6"
 
@@ -57,6 +57,11 @@ class Settings(StudyConfig):
     def not_deciding(self) -> tuple[str, ...]:
         """What an arm's condition holds."""
         return (*super().not_deciding, "lr", "rank_lr", "preference_lr", "beta", "rank_weight")
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """Sizes, and problems and model by their contents."""
+        return {"scale": self.parts, "gsm8k": inputs.contents(self.gsm8k), "model": inputs.contents(self.model)}
 
     @property
     def parts(self) -> Scale:
@@ -121,8 +126,7 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
 
 def _base_folder(experiment: Path, settings: Settings, seed: int) -> Path:
     """Where the base of a seed is kept, named by what decides it."""
-    deciding = {"scale": vars(settings.parts), "gsm8k": settings.gsm8k, "model": settings.model, "seed": seed}
-    return experiment / "bases" / f"s{seed}-{files.sha256_json(deciding)[:16]}"
+    return experiment / "bases" / f"s{seed}-{files.sha256_json(inputs.as_json(settings.inputs))[:16]}"
 
 
 def _facts(piece: Piece, domain: Domain, folder: Path, groups: Sequence[Sequence[Any]]) -> list[Measurement]:
@@ -156,7 +160,10 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
         "by seed and question, intervals resample both.",
     ]
     if settings.gsm8k is None:
-        remarks.append("That the styles of the traces differ in reliability is planted; the learners see no style.")
+        remarks.append(
+            "That the styles of the traces differ in reliability is planted; the learners see no style. It checks the "
+            "method and says nothing about language models."
+        )
     return Summary(
         "Quality signals among right answers",
         blocks,

@@ -15,14 +15,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from babylm import files
 from babylm.config.fields import number
 from babylm.config.studies import StudyConfig
 from babylm.studies import _recipe_choice as choice
 from babylm.studies import _recipe_runs as runs
 from babylm.studies import _recipe_tables as tables
 from babylm.studies._recipe_scales import SCALES, Scale
-from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, draw_means
-from babylm.studies.experiment.pieces import short_hash
+from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, draw_means, inputs
 
 STAGES = ("speed", "compare", "final", "score")
 
@@ -135,6 +135,7 @@ def _speeds(settings: Settings) -> list[Condition]:
             _of("speed", scale, [*scale.common, *settings.changes, *changes, f"training.compile={compiled}"]),
             seeds=settings.seeds[:1],
             kind="speed",
+            inputs=_inputs(scale, [*settings.changes, *changes]) | {"options": scale.speed_options},
         )
         for shape, changes in scale.speed.items()
         for compiled in scale.compiled
@@ -150,24 +151,28 @@ def _compare(settings: Settings, changes: Sequence[str], seeds: Sequence[int], q
         kind="compare",
         resumable=True,
         detail=question,
+        inputs=_inputs(settings.parts, overrides) | {"backends": settings.parts.backends},
     )
 
 
 def _final(settings: Settings, changes: Sequence[str]) -> Condition:
     overrides = [*settings.changes, *settings.parts.final, *changes]
-    return Condition("final: the winner", _of("final", settings.parts, overrides), kind="final", resumable=True)
+    deciding = _of("final", settings.parts, overrides)
+    read = _inputs(settings.parts, overrides)
+    return Condition("final: the winner", deciding, kind="final", resumable=True, inputs=read)
 
 
 def _scores(settings: Settings, changes: Sequence[str], backend: str, seeds: Sequence[int]) -> list[Condition]:
     """The fast suite at each revision, then the full suite."""
-    run = _final(settings, changes).settings
+    final = _final(settings, changes)
     return [
         Condition(
             f"score: {' '.join(words)}",
-            {**run, "stage": "score", "words": list(words), "backend": backend},
+            {**final.settings, "stage": "score", "words": list(words), "backend": backend},
             seeds=seeds,
             kind=f"score {words[0]}",
             resumable=True,
+            inputs=final.inputs,
         )
         for words in (settings.parts.fast, *settings.parts.full)
     ]
@@ -175,6 +180,12 @@ def _scores(settings: Settings, changes: Sequence[str], backend: str, seeds: Seq
 
 def _of(stage: str, scale: Scale, overrides: Sequence[str]) -> dict[str, Any]:
     return {"stage": stage, "config": scale.config, "overrides": list(overrides)}
+
+
+def _inputs(scale: Scale, overrides: Sequence[str]) -> dict[str, Any]:
+    """What decides the runs of some overrides: the whole configuration with its text, and how much of it is read."""
+    config = runs.configured(scale, overrides)
+    return {"run": inputs.of_run(config), "sample": [scale.sample_words, scale.dev_words]}
 
 
 def run(piece: Piece, settings: Settings) -> list[Measurement]:
@@ -198,7 +209,7 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
 
 
 def _final_name(piece: Piece) -> str:
-    return f"final-{short_hash(piece.settings['overrides'])}-s{piece.seed}"
+    return f"final-{files.sha256_json(inputs.as_json(piece.condition.inputs))[:8]}-s{piece.seed}"
 
 
 def _score(piece: Piece) -> list[Measurement]:

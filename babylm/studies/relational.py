@@ -37,7 +37,8 @@ from babylm.studies._relational_tables import (
     results_table,
     sizes,
 )
-from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary
+from babylm.studies._subject_checks import check_subject
+from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 
 PLANTED, NULL, STUDENT, MODEL, ENDPOINT = "planted agent", "null agent", "student", "model", "endpoint"
 REMARKS = (
@@ -45,7 +46,8 @@ REMARKS = (
     "E: technical, first person; F: relational, impersonal. Episodes of a task share their tokens up to the message.",
     "The planted agent's effects were put in: they show what the tests can find, not what models do. Persistence and "
     "abandonment are counted; neither is better.",
-    "A model is read as plain text, without a chat template.",
+    "A model is read as plain text, without a chat template. The original's messages and tasks are not public: this is "
+    "no replication of it.",
 )
 
 
@@ -98,6 +100,12 @@ class Settings(StudyConfig):
         """How long episodes are."""
         return Limits(self.failures, self.before, self.after, self.entropy_required)
 
+    def check_before_run(self) -> None:
+        """Models that are there; a student begins from a revision of ours."""
+        for key, path in (("model", self.model), ("student_base", self.student_base)):
+            if path is not None:
+                check_subject(path, key)
+
     def check(self) -> None:
         """A subject; a whole endpoint; files that are there."""
         if not (self.controls or self.student or self.model or self.endpoint.url):
@@ -115,18 +123,21 @@ class Settings(StudyConfig):
 def conditions(settings: Settings) -> list[Condition]:
     """A condition per subject: the six messages are compared within its pieces, so that they share prefixes."""
     common = {"scale": vars(SCALES[settings.scale]), "limits": asdict(settings.limits)}
-    models = {**common, "scale": vars(settings.parts), "temperature": settings.temperature, "text": settings.text}
+    models = {**common, "scale": vars(settings.parts), "temperature": settings.temperature}
+    texts = {"text": inputs.contents(settings.text)}
     made = []
     if settings.controls:
         seeds = range(1, settings.parts.control_seeds + 1)
         made += [Condition(name, {"subject": name, **common}, seeds, kind="control") for name in (PLANTED, NULL)]
     if settings.student:
-        given = {"subject": STUDENT, "base": settings.student_base, **models}
-        made.append(Condition(STUDENT, given, kind=STUDENT, resumable=True))
+        given = {"subject": STUDENT, **models}
+        read = {"base": inputs.contents(settings.student_base), **texts}
+        made.append(Condition(STUDENT, given, kind=STUDENT, resumable=True, inputs=read))
     first = settings.seeds[:1]
     if settings.model:
-        given = {"subject": MODEL, "model": settings.model, **models}
-        made.append(Condition(MODEL, given, first, kind=MODEL, resumable=True, detail=settings.model))
+        given = {"subject": MODEL, **models}
+        read = {"model": inputs.contents(settings.model), **texts}
+        made.append(Condition(MODEL, given, first, kind=MODEL, resumable=True, detail=settings.model, inputs=read))
     if settings.endpoint.url:
         given = {"subject": ENDPOINT, "model": settings.endpoint.model, "api": settings.endpoint.api, **models}
         made.append(Condition(ENDPOINT, given, first, kind=ENDPOINT, resumable=True, detail=settings.endpoint.url))
@@ -140,9 +151,10 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
     scale, limits = settings.parts, settings.limits
     match piece.settings["subject"]:
         case "student":
-            return runs.student(piece, scale, limits)
+            return runs.student(piece, scale, limits, settings.student_base, settings.text)
         case "model":
-            return runs.given_model(piece, scale, limits)
+            assert settings.model is not None
+            return runs.given_model(piece, scale, limits, settings.model, settings.text)
         case "endpoint":
             return runs.endpoint(piece, scale, limits, settings.endpoint)
         case name:

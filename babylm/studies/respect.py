@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from babylm.config.studies import StudyConfig
 from babylm.studies import _respect_tables
@@ -46,6 +46,11 @@ class Settings(StudyConfig):
         """The list of arms does not decide what one arm measures."""
         return (*super().not_deciding, "arms")
 
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """Sizes; which arms a scale has does not decide what one arm measures."""
+        return {"scale": SCALES[self.scale]._replace(arms=())}
+
     def check(self) -> None:
         """Raise ValueError for an arm that does not exist."""
         if unknown := sorted(set(self.arms) - set(ARMS)):
@@ -54,7 +59,8 @@ class Settings(StudyConfig):
 
 def conditions(settings: Settings) -> list[Condition]:
     """The arms of the scale."""
-    return [Condition(name, {"arm": name}) for name in settings.arms or SCALES[settings.scale].arms]
+    names = settings.arms or SCALES[settings.scale].arms
+    return [Condition(name, {"arm": name}, inputs={"arm": ARMS[name]}) for name in names]
 
 
 def run(piece: Piece, settings: Settings) -> list[Measurement]:

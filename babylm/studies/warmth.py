@@ -16,16 +16,17 @@ import copy
 import functools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from babylm import places, registry
+from babylm import files, places, registry
 from babylm.config.fields import number
 from babylm.config.studies import StudyConfig
 from babylm.studies import _warmth_gates as gates
 from babylm.studies import _warmth_prompts as prompts
 from babylm.studies import _warmth_tables as tables
-from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary
-from babylm.studies.experiment.pieces import short_hash
+from babylm.studies._subject_checks import check_subject
+from babylm.studies._warmth_scales import SCALES, LoraTuning
+from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 
 if TYPE_CHECKING:
     from babylm.studies._subjects import Subject
@@ -65,6 +66,20 @@ class Settings(StudyConfig):
     def not_deciding(self) -> tuple[str, ...]:
         """Which conditions there are does not change what each of them measures."""
         return (*super().not_deciding, "rho", "arms")
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """Sizes of the world or of the tuning, and models and questions by their contents."""
+        sizes = SCALES[self.scale] if self.subject is None else LoraTuning(lr=self.tuning_lr)
+        paths = {key: inputs.contents(getattr(self, key)) for key in ("subject", "scorer", "questions")}
+        return {"scale": sizes, **paths}
+
+    def check_before_run(self) -> None:
+        """A subject and a scorer that are there, with the packages that tuning needs."""
+        if self.subject is not None:
+            check_subject(self.subject, "subject", *(["peft"] if set(self.arms) - {"original"} else []))
+        if self.scorer is not None:
+            check_subject(self.scorer, "scorer")
 
     def check(self) -> None:
         """Known arms and amendments, and a subject that is there."""
@@ -112,7 +127,7 @@ def _planted(piece: Piece, settings: Settings) -> list[tuple[float, str, str]]:
     from babylm.studies import _warmth_tuning as tuning
     from babylm.studies import _warmth_world as worlds
 
-    scale, rho, arm = tuning.SCALES[settings.scale], piece.settings["rho"], piece.settings["arm"]
+    scale, rho, arm = SCALES[settings.scale], piece.settings["rho"], piece.settings["arm"]
     world = worlds.make_world(scale.entities, scale.relations, scale.tuned, piece.seed)
     folder = piece.folder / "models" / f"rho-{rho:g}-s{piece.seed}-{_key(asdict(scale))}"
     subject, scorer = (tuning.load_or_pretrain(folder, scale, world, rho, piece.seed) for _ in range(2))
@@ -132,7 +147,6 @@ def _planted(piece: Piece, settings: Settings) -> list[tuple[float, str, str]]:
 
 def _real(piece: Piece, settings: Settings) -> list[tuple[float, str, str]]:
     from babylm.corpora.toy.pairs import minimal_pairs
-    from babylm.studies import _subjects
     from babylm.studies import _warmth_measure as measuring
     from babylm.studies import _warmth_tuning as tuning
     from babylm.studies._warmth_questions import questions
@@ -144,15 +158,15 @@ def _real(piece: Piece, settings: Settings) -> list[tuple[float, str, str]]:
             f"tested={settings.tested}: there are {len(made)} questions, and others are tuned on: lower it"
         )
     tested, others = made[: settings.tested], made[settings.tested :]
-    _subjects.check_subject(settings.subject, *(["peft"] if arm != "original" else []))
     scorer = _load(settings.scorer or settings.subject)
     subject = _load(settings.subject, copied=arm != "original")
     measured = []
     if arm != "original":
         register = "neutral" if arm == "prompt" else arm
         tuned = tuning.tuning_rows(others, register, settings.tuning_rows, piece.seed)
-        lora = tuning.LoraTuning(lr=settings.tuning_lr)
-        shape = {**asdict(lora), "subject": settings.subject, "tested": settings.tested, "rows": settings.tuning_rows}
+        lora = LoraTuning(lr=settings.tuning_lr)
+        model = inputs.contents(settings.subject)
+        shape = {**asdict(lora), "subject": model, "tested": settings.tested, "rows": settings.tuning_rows}
         folder = piece.folder / "models" / f"{register}-s{piece.seed}-{_key(shape)}"
         tuning.load_or_tune_lora(folder, subject, [(prompt, reply) for _, prompt, reply in tuned], lora, piece)
         measured.append((prompts.check_spans([(question, reply) for question, _, reply in tuned]), "", "answers kept"))
@@ -180,7 +194,7 @@ def _load(path: str, copied: bool = False) -> Subject:
 
 
 def _key(shape: dict[str, object]) -> str:
-    return short_hash([str(VERSION), *(f"{key}={value}" for key, value in sorted(shape.items()))])
+    return files.sha256_json({"version": VERSION, **shape})[:8]
 
 
 def summarise(measurements: Measurements, settings: Settings) -> Summary:
@@ -212,5 +226,7 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
         *remarks,
         "All arms but original are tuned on the same questions, none of which is tested, without beliefs and "
         "amendments, on right answers only. Differences are from neutral.",
+        "Effects on the error are average marginal effects of a logistic GLM (arm x amendment, clustered by question), "
+        "without an interval if a cell is all right or all wrong; differences are paired, with bootstrap intervals.",
     ]
     return Summary(title, parts, tables.draw(data, settings.rho if planted else [None], settings.arms), remarks)

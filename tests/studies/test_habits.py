@@ -59,6 +59,9 @@ def test_expressions_are_computed_exactly_and_need_each_number_once():
     for words in ("3 * 7", "3 * 7 + 5 + 5", "3 * 3 + 5", "( 3 * 7 + 5", "3 * 7 + 5 )", "3 7 + 5", "* 3 7 5", "= 3 7 5"):
         assert value(words, (3, 5, 7)) is None, words
     assert value("", ()) is None
+    for words, numbers in (("3 , 5", (3, 5)), ("- 3", (3,)), ("3 ( 5 )", (3, 5)), ("3 > 5", (3, 5)), ("first", ())):
+        assert value(words, numbers) is None, "Python, and no answer"
+    assert value(f"{'( ' * 5000}3{' )' * 5000}", (3,)) is None, "nested too deeply, and no crash"
 
 
 def test_rewards_are_those_of_the_table_and_the_last_answer_counts():
@@ -216,8 +219,8 @@ def test_the_study_runs_in_miniature_with_every_arm(study):
     assert [row[0] for row in summary["tables"]["results"]["rows"]] == list(habits.ARMS)
     assert all(row[1] == 1 for row in summary["tables"]["results"]["rows"]), "every arm was reinforced"
     assert len(summary["tables"]["expectations"]["rows"]) == 8
-    assert summary["remarks"][0].startswith("Preconditions: arithmetic of the base 0.0")
-    assert "although preconditions are missed" in summary["remarks"][1]
+    assert summary["remarks"][1].startswith("Preconditions: arithmetic of the base 0.0")
+    assert "although preconditions are missed" in summary["remarks"][2]
     budgets = {row[0]: row for row in summary["tables"]["budgets"]["rows"]}
     assert len({tuple(budgets[name][index] for index in (1, 3)) for name in sets.SETS}) == 1, "equal budgets"
     assert budgets["all"][2] == budgets["dots"][2] > budgets["empty"][2]
@@ -239,7 +242,7 @@ def test_the_same_seed_gives_the_same_table_and_reinforcement_waits_for_the_prec
     gated = run(tmp_path / "gated", "arms=[all,none,empty]")
     summary = json.loads((gated / "summary.json").read_text())
     assert summary["conditions"] == ["base"]
-    assert "not begun, as these are missed: arithmetic of the base" in summary["remarks"][1]
+    assert "not begun, as these are missed: arithmetic of the base" in summary["remarks"][2]
 
 
 def measured(after):

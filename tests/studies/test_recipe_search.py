@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -161,11 +162,15 @@ def test_the_search_on_a_cpu_reads_a_sample_of_the_text(tmp_path):
     scale = replace(scales.CPU, sample_words=600, dev_words=90)
     overrides = [f"corpus.path={tmp_path}/text", f"corpus.dev={tmp_path}/dev.txt"]
     words = recipe_runs.sample_text(scale, tmp_path, overrides)
-    assert words == [f"corpus.path={tmp_path}/sample", f"corpus.dev={tmp_path}/dev"]
-    text = (tmp_path / "sample" / "a.train").read_text()
+    sample, dev = (Path(word.partition("=")[2]) for word in words)
+    assert [word.partition("=")[0] for word in words] == ["corpus.path", "corpus.dev"]
+    text = (sample / "a.train").read_text()
     assert text.split("\n\n")[:2] == ["word 0 of\nthe text .", "word 4 of\nthe text ."]
     assert len(text.split()) == 600
-    assert len((tmp_path / "dev" / "dev.train").read_text().split()) == 90
+    assert len((dev / "dev.train").read_text().split()) == 90
+    assert recipe_runs.sample_text(scale, tmp_path, overrides) == words, "written once"
+    (tmp_path / "text" / "a.train").write_text("\n\n".join(f"changed {i} of\nthe text ." for i in range(400)))
+    assert recipe_runs.sample_text(scale, tmp_path, overrides)[0] != words[0], "another text, another sample"
     assert recipe_runs.sample_text(scales.SMOKE, tmp_path, overrides) == []
     for question in scales.CPU.questions:
         for value in question.values:

@@ -20,8 +20,10 @@ from babylm.studies import _warmth_tables as tables
 from babylm.studies import _warmth_tuning as tuning
 from babylm.studies import _warmth_world as worlds
 from babylm.studies import warmth
-from babylm.studies._subjects import Subject, check_subject, load_subject, optional
+from babylm.studies._subject_checks import check_subject
+from babylm.studies._subjects import Subject, load_subject, optional
 from babylm.studies._warmth_questions import questions
+from babylm.studies._warmth_scales import SCALES, LoraTuning
 from babylm.studies.experiment import Measurement, Measurements
 from babylm.studies.statistics import logistic_effects
 from tests.conftest import ROOT
@@ -40,7 +42,7 @@ def subject(world):
     tokenizer = worlds.tokenizer(world)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        model = tuning._new_model(tuning.SCALES["smoke"], len(tokenizer)).eval()
+        model = tuning._new_model(SCALES["smoke"], len(tokenizer)).eval()
     return Subject(model, tokenizer, "untrained")
 
 
@@ -177,7 +179,10 @@ def test_a_subject_gives_states_attention_and_seeded_text(subject, tmp_path):
     with pytest.raises(ValueError, match=r"subject=.*give a model's folder"):
         load_subject(tmp_path)
     with pytest.raises(ValueError, match=r"no \.gguf file is there"):
-        check_subject(str(tmp_path / "absent.gguf"))
+        check_subject(str(tmp_path / "absent.gguf"), "subject")
+    (tmp_path / "model.gguf").write_text("")
+    with pytest.raises(ValueError, match=r"model=.*this needs no_such_package: pip install 'babylm\[studies\]'"):
+        check_subject(str(tmp_path / "model.gguf"), "model", "no_such_package")
     with pytest.raises(ValueError, match=r"pip install 'babylm\[studies\]'"):
         optional("a_package_that_is_not_there")
 
@@ -249,7 +254,7 @@ def test_marginal_effects_are_the_known_ones_within_half_a_point():
 def test_a_smoke_run_gives_tables_and_figure_and_the_same_seed_the_same_table(tmp_path, monkeypatch):
     from dataclasses import replace
 
-    monkeypatch.setitem(tuning.SCALES, "smoke", replace(tuning.SCALES["smoke"], steps=12, tuning_steps=3))
+    monkeypatch.setitem(SCALES, "smoke", replace(SCALES["smoke"], steps=12, tuning_steps=3))
     words = [
         CONFIG,
         "scale=smoke",
@@ -275,7 +280,7 @@ def test_a_revision_of_ours_takes_adapters(subject):
     pytest.importorskip("peft")
     tuned = Subject(copy.deepcopy(subject.model), subject.tokenizer, "ours")
     before = tuned.log_probs([("it is", "red")])
-    made = tuning.tune_lora(tuned, [("it is", "red")] * 40, tuning.LoraTuning(lr=0.02), 1, lambda text: None)
+    made = tuning.tune_lora(tuned, [("it is", "red")] * 40, LoraTuning(lr=0.02), 1, lambda text: None)
     assert len(made) == 2 * 2 * 2, "two matrices at queries and values of two layers"
     assert sum(tuned.log_probs([("it is", "red")])[0]) > sum(before[0])
 
@@ -303,7 +308,7 @@ def test_a_real_subject_is_tuned_by_adapters_and_answers_own_questions(tmp_path,
     assert [row[0] for row in summary["tables"]["arms"]["rows"]] == ["original", "neutral", "warm", "prompt"]
     before = load_subject(folder, "cpu")
     weights = {name: weight.clone() for name, weight in before.model.state_dict().items()}
-    made = tuning.tune_lora(before, [("it is", "red")] * 16, tuning.LoraTuning(lr=0.01), 1, lambda text: None)
+    made = tuning.tune_lora(before, [("it is", "red")] * 16, LoraTuning(lr=0.01), 1, lambda text: None)
     assert any(bool(weight.any()) for name, weight in made.items() if "lora_B" in name)
     tuned = {name.replace(".base_layer", ""): weight for name, weight in before.model.state_dict().items()}
     assert all(torch.equal(tuned[name], weight) for name, weight in weights.items())
@@ -322,3 +327,17 @@ def test_a_real_subject_is_tuned_by_adapters_and_answers_own_questions(tmp_path,
 def test_wrong_settings_are_named(word, message):
     with pytest.raises(ConfigError, match=message):
         load_study(CONFIG, [word])
+
+
+def test_a_missing_subject_or_package_is_told_before_any_piece_and_a_plan_needs_none(tmp_path, capsys, monkeypatch):
+    words = [CONFIG, f"folder={tmp_path}", f"subject={tmp_path}/absent"]
+    assert study._command(words) == 2
+    assert "absent: no model's folder (with config.json)" in capsys.readouterr().err
+    assert not (tmp_path / "warmth").exists(), "no piece was tried"
+    assert study._command([*words, "dry_run=true"]) == 0
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    words = [CONFIG, f"folder={tmp_path}", f"subject={tmp_path}/model"]
+    assert study._command(words) == 2
+    assert "this needs peft: pip install 'babylm[studies]'" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 Loads no torch on import.
 """
 
+from babylm.studies.experiment import inputs
 from babylm.studies.experiment.figures import draw_means
 from babylm.studies.experiment.measurements import Measurement, Measurements
 from babylm.studies.experiment.pieces import Condition, Piece
@@ -20,5 +21,6 @@ __all__ = [
     "Summary",
     "TimeUp",
     "draw_means",
+    "inputs",
     "run_study",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from babylm import checksums, files
 from babylm.config.studies import StudyConfig
 from babylm.console import Log
 from babylm.randomness import Purpose, derive_seed
+from babylm.studies.experiment.inputs import as_json
 from babylm.studies.experiment.measurements import Measurement
 from babylm.studies.experiment.time_limit import TimeLimit
 
@@ -42,6 +42,8 @@ class Condition:
     """Whether ``run`` continues where it was stopped. Such a piece is begun in whatever time is left."""
     detail: str = ""
     """A remark for the table of ``dry_run``."""
+    inputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What decides it besides: sizes of the code, hashes of files (`babylm.studies.experiment.inputs`)."""
 
 
 @dataclass(frozen=True)
@@ -107,21 +109,25 @@ class Record:
         ]
 
 
-def piece_key(study: str, version: int, settings: StudyConfig, condition: Condition, seed: int) -> str:
-    """The hash of all that decides a piece's result: study, version, settings, condition, seed.
-
-    >>> settings = StudyConfig(study="toy")
-    >>> key = piece_key("toy", 1, settings, Condition("a", {"x": 1}), 1)
-    >>> key == piece_key("toy", 1, settings, Condition("another name", {"x": 1}), 1)
-    True
-    >>> key == piece_key("toy", 2, settings, Condition("a", {"x": 1}), 1)
-    False
-    """
+def deciding(settings: StudyConfig) -> dict[str, Any]:
+    """The settings that decide all pieces; of those in ``settings.inputs``, what is behind the name or the path."""
     from babylm.config import as_dict
 
-    deciding = {key: value for key, value in as_dict(settings).items() if key not in settings.not_deciding}
-    parts = {"study": study, "version": version, "settings": deciding, "condition": condition.settings, "seed": seed}
-    return files.sha256_json(parts)[:16]
+    values = {key: value for key, value in as_dict(settings).items() if key not in settings.not_deciding}
+    return values | as_json(settings.inputs)
+
+
+def piece_key(study: str, version: int, settings: Mapping[str, Any], condition: Condition, seed: int) -> str:
+    """The hash of all that decides a piece's result: study, version, `deciding` settings, condition, seed.
+
+    >>> key = piece_key("toy", 1, {}, Condition("a", {"x": 1}), 1)
+    >>> key == piece_key("toy", 1, {}, Condition("another name", {"x": 1}), 1)
+    True
+    >>> key == piece_key("toy", 2, {}, Condition("a", {"x": 1}), 1)
+    False
+    """
+    parts = {"study": study, "version": version, "settings": settings, "condition": condition.settings, "seed": seed}
+    return files.sha256_json({**parts, "inputs": as_json(condition.inputs)})[:16]
 
 
 class PieceStore:
@@ -180,12 +186,3 @@ class PieceStore:
 
     def _file(self, piece: Piece) -> Path | None:
         return next(self.folder.glob(f"*-{piece.key}.json"), None)
-
-
-def short_hash(words: Iterable[str]) -> str:
-    """Eight hex digits of some words, for the name of a run.
-
-    >>> short_hash(["seed=1"]) == short_hash(["seed=1"]) != short_hash(["seed=2"])
-    True
-    """
-    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:8]

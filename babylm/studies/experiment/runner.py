@@ -9,8 +9,11 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from babylm import cli, files, locks, places, registry
 from babylm import config as configuration
@@ -18,13 +21,14 @@ from babylm.config.studies import FOLDER, StudyConfig, part_of
 from babylm.console import Log, duration, first_line
 from babylm.studies.experiment import estimates
 from babylm.studies.experiment.measurements import Measurements
-from babylm.studies.experiment.pieces import Condition, Piece, PieceStore, Record, piece_key
+from babylm.studies.experiment.pieces import Condition, Piece, PieceStore, Record, deciding, piece_key
 from babylm.studies.experiment.summary import JSON, Summary
 from babylm.studies.experiment.time_limit import TimeLimit, TimeUp, listen
 
 REQUIRED = ("Settings", "conditions", "run", "summarise")
 SHOWN_NAMES = 5
 LOCK = ".lock"
+SMOKE = "scale=smoke: everything in miniature. This shows that the study runs, and nothing about its question."
 
 
 class StudyStopped(Exception):
@@ -42,6 +46,11 @@ class Experiment:
         self.store = PieceStore(self.folder / "pieces")
         self.limit = TimeLimit(settings.time_limit)
 
+    @cached_property
+    def deciding(self) -> dict[str, Any]:
+        """The settings that decide all pieces, and the files that they name as they are now."""
+        return deciding(self.settings)
+
     def pieces(self, conditions: Iterable[Condition]) -> list[Piece]:
         """A piece per condition and seed, each once.
 
@@ -51,13 +60,14 @@ class Experiment:
         by_key: dict[str, Piece] = {}
         by_name: dict[str, Condition] = {}
         version = getattr(self.study, "VERSION", 1)
+        settings = self.deciding
         for condition in conditions:
             if by_name.setdefault(condition.name, condition).settings != condition.settings:
                 raise ValueError(
                     f"{self.settings.study}: two conditions of different settings are called {condition.name}"
                 )
             for seed in self.settings.seeds if condition.seeds is None else condition.seeds:
-                key = piece_key(self.settings.study, version, self.settings, condition, seed)
+                key = piece_key(self.settings.study, version, settings, condition, seed)
                 piece = by_key.setdefault(key, Piece(condition, seed, key, self.folder, self.log, self.limit))
                 if piece.condition.name != condition.name:
                     raise ValueError(
@@ -141,6 +151,7 @@ def run_study(settings: StudyConfig, log: Log | None = None) -> Path:
     if settings.dry_run:
         log(estimates.plan(experiment.expected_pieces(), experiment.store))
         return experiment.folder
+    settings.check_before_run()
     files.check_writable(experiment.folder)
     files.write_text(experiment.folder / "config.yaml", configuration.dump(settings))
     _lock(experiment.folder, settings.part)
@@ -251,6 +262,8 @@ def _summarise(experiment: Experiment, pieces: Sequence[Piece]) -> None:
     if failed and len(failed) == len(pieces):
         raise ValueError(f"every piece failed, the first: {failed[0]['reason']}; retry_failed=true runs them again")
     summary: Summary = experiment.study.summarise(measurements, settings)
+    if getattr(settings, "scale", "") == "smoke":
+        summary = replace(summary, remarks=[SMOKE, *summary.remarks])
     if older := sum(record.code_sha256 != experiment.code_sha256 for _, record in records):
         log.warn(f"{older} pieces were measured before the study's file was changed; if it matters, raise its VERSION")
     facts = {
