@@ -15,6 +15,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from babylm.generation.selection import argmax, topk
+
 Allowed = Callable[[Sequence[int]], Collection[int]]
 """From the tokens of a completion so far to those that may follow; none: the completion is over."""
 
@@ -53,7 +55,7 @@ class TokenChoice:
         """The token of each row, (rows,), from its logits (rows, vocabulary); ``allowed``: per row, not empty."""
         candidates = Candidates(logits, None) if allowed is None else _among(logits, allowed)
         if self.temperature == 0:
-            best = candidates.scores.argmax(-1)
+            best = argmax(candidates.scores)
         else:
             scores = candidates.scores if self.temperature == 1 else candidates.scores / self.temperature
             candidates = candidates._replace(scores=scores)
@@ -73,7 +75,7 @@ class TokenChoice:
         if ids is None:
             ids = torch.arange(scores.shape[1], device=scores.device)[None]
         noisy = gumbel(self.keys, step, ids).add_(scores)
-        best = noisy.argmax(-1)
+        best = argmax(noisy)
         if self.top_p >= 1:
             return best
         shares = scores.softmax(-1) if scores.shape[1] <= self.top_k else (scores - log_normaliser(scores)).exp_()
@@ -84,7 +86,7 @@ class TokenChoice:
             rejected = (shares[rows] * likelier).sum(-1) >= self.top_p
             rows, likelier = rows[rejected], likelier[rejected]
             noisy[rows] = noisy[rows].masked_fill(~likelier, -torch.inf)
-            best[rows] = noisy[rows].argmax(-1)
+            best[rows] = argmax(noisy[rows])
         return best
 
 
@@ -126,7 +128,7 @@ def figures(logits: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
 
 def _best(candidates: Candidates, count: int) -> Candidates:
     """The ``count`` best, best first."""
-    scores, places = candidates.scores.topk(count)
+    scores, places = topk(candidates.scores, count)
     return Candidates(scores, places if candidates.ids is None else candidates.ids.gather(1, places))
 
 
