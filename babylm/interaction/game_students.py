@@ -14,8 +14,7 @@ import torch
 
 from babylm import objectives, registry
 from babylm.config.schema import ObjectiveConfig
-from babylm.interaction.environments import Game
-from babylm.interaction.environments._objects import PICTURE, SIDE, pictures
+from babylm.interaction.environments import Game, ItemSet, _objects
 from babylm.interaction.episodes import Turn
 from babylm.interaction.finetune import FineTuning, fine_tune
 from babylm.interaction.games import SPECIAL, Player, demonstrate, word_tokenizer
@@ -26,8 +25,16 @@ from babylm.objectives._sequences import SequenceObjective
 from babylm.randomness import Purpose, derive_seed
 
 
-def new_player(words: Sequence[str], seed: int, as_pictures: bool, width: int = 64, layers: int = 2) -> Player:
+def new_player(
+    words: Sequence[str],
+    seed: int,
+    as_pictures: bool,
+    width: int = 64,
+    layers: int = 2,
+    items: ItemSet = _objects,
+) -> Player:
     """A player with a model of random weights, a function of the seed."""
+    pictures = torch.from_numpy(items.pictures()) if as_pictures else None
     tokenizer = word_tokenizer(words)
     config = BabyLMConfig(
         vocab_size=tokenizer.get_vocab_size(),
@@ -39,8 +46,8 @@ def new_player(words: Sequence[str], seed: int, as_pictures: bool, width: int = 
         attention_gate="none",
         value_residual=False,
         dropout=0.0,
-        image_size=SIDE if as_pictures else 0,
-        image_token_id=tokenizer.token_to_id(PICTURE) if as_pictures else None,
+        image_size=0 if pictures is None else pictures.shape[-1],
+        image_token_id=tokenizer.token_to_id(_objects.PICTURE) if as_pictures else None,
         item_pointer=True,
         prediction_mode="causal",
         bos_token_id=SPECIAL["bos"],
@@ -51,7 +58,7 @@ def new_player(words: Sequence[str], seed: int, as_pictures: bool, width: int = 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, Purpose.WEIGHTS))
         model = BabyLMForCausalLM(config)
-    return Player(model.eval(), tokenizer, torch.from_numpy(pictures()) if as_pictures else None)
+    return Player(model.eval(), tokenizer, pictures)
 
 
 def learner(name: str, **settings: Any) -> SequenceObjective:

@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from babylm.config.studies import StudyConfig
-from babylm.studies import _respect_tables
+from babylm.studies import _pictures, _respect_tables
+from babylm.studies._pictures import GameSettings
 from babylm.studies._respect_arms import ARMS, SCALES, SUPERVISED, judge
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary
 
 if TYPE_CHECKING:
+    from babylm.interaction.environments import ItemSet
     from babylm.interaction.episodes import Turn
     from babylm.interaction.games import Player
 
@@ -31,13 +32,11 @@ LR, BASE_LR, ROWS = 2e-3, 3e-3, 32
 
 
 @dataclass
-class Settings(StudyConfig):
+class Settings(GameSettings):
     """Its settings."""
 
     scale: Literal["smoke", "demo", "full"] = "smoke"
     """``smoke``: two arms in miniature; ``demo``: filtered fine-tuning and its controls; ``full``: all arms."""
-    pictures: bool = True
-    """Objects are drawn as pictures, else given as words."""
     arms: list[str] = field(default_factory=list)
     """Some of the arms; empty for those of the scale."""
 
@@ -47,14 +46,16 @@ class Settings(StudyConfig):
         return (*super().not_deciding, "arms")
 
     def check(self) -> None:
-        """Raise ValueError for an arm that does not exist."""
+        """Raise ValueError for an arm that does not exist, or pictures that cannot be."""
+        super().check()
         if unknown := sorted(set(self.arms) - set(ARMS)):
             raise ValueError(f"arms: {', '.join(unknown)}: no such arm (one of: {', '.join(ARMS)})")
 
 
 def conditions(settings: Settings) -> list[Condition]:
     """The arms of the scale."""
-    return [Condition(name, {"arm": name}) for name in settings.arms or SCALES[settings.scale].arms]
+    shown = _pictures.condition(settings)
+    return [Condition(name, {"arm": name, **shown}) for name in settings.arms or SCALES[settings.scale].arms]
 
 
 def run(piece: Piece, settings: Settings) -> list[Measurement]:
@@ -67,7 +68,7 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
     from babylm.randomness import Purpose, derive_seed
 
     scale, arm = SCALES[settings.scale], ARMS[piece.settings["arm"]]
-    game = MultiRef(settings.pictures)
+    game = MultiRef(settings.pictures, items=_pictures.items(settings))
     base = base_player(piece.seed, settings)
     seeds = [derive_seed(piece.seed, Purpose.EPISODES, 0, number) for number in range(SEED_GAMES)]
     known = demonstrate(game, base, seeds, imitate=False, errors=SEED_ERRORS)
@@ -116,17 +117,17 @@ def measure(piece: Piece, number: int, turns: Sequence[Turn], judged: Sequence[T
 def base_player(seed: int, settings: Settings) -> Player:
     """The player that all arms of a seed start from: captions, then the game with a plain speaker."""
     scale = SCALES[settings.scale]
-    return _base_player(seed, settings.pictures, scale.caption_steps, scale.plain_steps)
+    return _base_player(seed, settings.pictures, _pictures.items(settings), scale.caption_steps, scale.plain_steps)
 
 
 @lru_cache(maxsize=8)
-def _base_player(seed: int, pictures: bool, caption_steps: int, plain_steps: int) -> Player:
+def _base_player(seed: int, pictures: bool, items: ItemSet, caption_steps: int, plain_steps: int) -> Player:
     from babylm.interaction.environments.captions import Captions
     from babylm.interaction.environments.multiref import MultiRef
     from babylm.interaction.game_students import new_player, taught, tuning
 
-    captions, plain = Captions(pictures), MultiRef(pictures, plain=True)
-    player = new_player([*plain.words, *captions.words], seed, pictures)
+    captions, plain = Captions(pictures, items=items), MultiRef(pictures, plain=True, items=items)
+    player = new_player([*plain.words, *captions.words], seed, pictures, items=items)
     player = taught(player, captions, caption_steps * ROWS, tuning(caption_steps, 4e-3, ROWS), seed, 0)
     count = min(BASE_GAMES, 5 * plain_steps)
     return taught(player, plain, count, tuning(plain_steps, BASE_LR, ROWS), seed, 1, errors=SEED_ERRORS)

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 
 from babylm import registry
 from babylm.config.interaction import InteractionConfig
-from babylm.interaction.environments._types import Environment, Episode, Game, Observation, Outcome
+from babylm.interaction.environments._types import Environment, Episode, Game, ItemSet, Observation, Outcome
 
-__all__ = ["Environment", "Episode", "Game", "Observation", "Outcome", "build"]
+__all__ = ["Environment", "Episode", "Game", "ItemSet", "Observation", "Outcome", "build"]
 
 
 def build(config: InteractionConfig, texts: Callable[[], Sequence[str]]) -> Environment:
