@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from babylm import objectives, registry
 from babylm.config.schema import ObjectiveConfig
+from babylm.corpora.word_count import count as count_words
 from babylm.interaction.environments import Game, ItemSet, _objects
 from babylm.interaction.episodes import Turn
 from babylm.interaction.finetune import FineTuning, fine_tune
@@ -82,7 +84,15 @@ def retrained(
     model = copy.deepcopy(player.model)
     groups = [[turn] for turn in turns]
     fine_tune(model, groups, objective, how, pad=SPECIAL["pad"], seed=seed, pictures=player.pictures)
-    return Player(model, player.tokenizer, player.pictures)
+    words = sum(count_words(turn.prompt.replace(_objects.PICTURE, "")) + count_words(turn.text) for turn in turns)
+    passes = how.steps * how.groups_per_step / len(turns)
+    return replace(
+        player,
+        model=model,
+        words_read=player.words_read + round(passes * words),
+        words_unique=player.words_unique + words,
+        flops=player.flops + passes * sum(map(player.training_flops, turns)),
+    )
 
 
 def taught(

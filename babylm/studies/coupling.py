@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from babylm.studies import _coupling_tables, _pictures
+from babylm.studies._game_ledger import GameLedger
 from babylm.studies._pictures import GameSettings
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary
 
@@ -70,8 +71,9 @@ def conditions(settings: Settings) -> list[Condition]:
 
 def run(piece: Piece, settings: Settings) -> list[Measurement]:
     """Play both roles, learn, and so on; a round's games are played before they are learnt from."""
+    from babylm.interaction.environments.reference import ITEMS
     from babylm.interaction.game_students import learner, retrained, tuning
-    from babylm.interaction.reference_roles import learning_turns, listen, speak
+    from babylm.interaction.reference_roles import SAMPLES, learning_turns, listen, speak
     from babylm.randomness import Purpose, derive_seed
 
     scale, arm = SCALES[settings.scale], Arm(piece.settings["joint"], piece.settings["share"])
@@ -80,6 +82,9 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
     how = tuning(scale.steps, LR, ROWS)
     objective = learner("reinforce", importance="negative", importance_clip=CLIP)
     player = retrained(base, objective, known, how, piece.seed)
+    ledger = GameLedger(base)
+    ledger.shown([turn.text for turn in known])
+    ledger.learnt(player)
     rows: list[Measurement] = []
     for number in range(1, scale.rounds + 1):
         seeds = [derive_seed(piece.seed, Purpose.EPISODES, number, game) for game in range(2 * scale.games)]
@@ -93,10 +98,14 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
         rows += [piece.measurement(value, str(number), name) for name, value in language(*texts).items()]
         shares = [100 * sum(turn.reward > 0 for turn in turns) / scale.games for turns in (heard, said)]
         piece.log(f"round {number}: {shares[0]:.0f} % understood, {shares[1]:.0f} % made understood")
+        ledger.shown([turn.meta["utterance"] for turn in heard])
+        ledger.played(heard, len(heard), sequences=1 + ITEMS * arm.joint)
+        ledger.played(said, len(said), sequences=SAMPLES * (1 + arm.joint))
         known = [*known, *learning_turns([*heard, *said], arm.share)]
         if number < scale.rounds:
             player = retrained(base, objective, known, how, derive_seed(piece.seed, Purpose.CONDITION, number))
-    return rows
+            ledger.learnt(player)
+    return rows + ledger.write(piece)
 
 
 def _outcomes(piece: Piece, number: int, measure: str, turns: Sequence[Turn]) -> list[Measurement]:

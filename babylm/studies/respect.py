@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from babylm.studies import _pictures, _respect_tables
+from babylm.studies._game_ledger import GameLedger
 from babylm.studies._pictures import GameSettings
 from babylm.studies._respect_arms import ARMS, SCALES, SUPERVISED, judge
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary
@@ -74,6 +75,9 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
     known = demonstrate(game, base, seeds, imitate=False, errors=SEED_ERRORS)
     first = tuning(min(SEED_STEPS, scale.steps), 1e-3, ROWS)
     player = retrained(base, learner("supervised", **SUPERVISED), known, first, piece.seed)
+    ledger = GameLedger(base)
+    ledger.shown([turn.meta["request"] for turn in known])
+    ledger.learnt(player)
     decoder = FeedbackDecoder(arm.feedback) if arm.feedback in ("binary", "ternary") else None  # type: ignore[arg-type]
     objective = learner(arm.objective, **arm.settings)
     rows: list[Measurement] = []
@@ -83,13 +87,16 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
         judged = judge(turns, arm, decoder, derive_seed(piece.seed, Purpose.TEACHER, number))
         episodes.write(piece.scratch / f"round_{number:02d}.jsonl", turns)
         rows += measure(piece, number, turns, judged)
+        ledger.shown([turn.meta["request"] for turn in turns])
+        ledger.played(turns, len(judged) if arm.feedback not in ("none", "seed") else 0)
         won = sum(row.value for row in rows if row.measure == "success" and row.item.startswith(f"{number}:"))
         piece.log(f"round {number}: {100 * won / scale.games:.0f} % of {scale.games} games won")
         if arm.feedback != "none" and number < scale.rounds:
             known = known + (judged if arm.feedback != "seed" else [])
             how = tuning(scale.steps * (number + 1), LR, ROWS)
             player = retrained(base, objective, known, how, derive_seed(piece.seed, Purpose.CONDITION, number))
-    return rows
+            ledger.learnt(player)
+    return rows + ledger.write(piece)
 
 
 def measure(piece: Piece, number: int, turns: Sequence[Turn], judged: Sequence[Turn]) -> list[Measurement]:
