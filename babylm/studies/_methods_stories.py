@@ -24,7 +24,7 @@ from babylm.studies._methods_texts import FUNCTION_WORDS, Texts
 
 if TYPE_CHECKING:
     from babylm.interaction.episodes import Turn
-    from babylm.studies._methods_runs import School
+    from babylm.studies._methods_school import School
 
 PROMPT = "Once upon a time there was a"
 LENGTH_WEIGHT = 0.4

@@ -24,6 +24,7 @@ from babylm.runs import Run
 from babylm.studies import _methods_runs as runs
 from babylm.studies import _methods_stories as stories
 from babylm.studies import _methods_tables as tables
+from babylm.studies._methods_school import School
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary
 
 
@@ -134,7 +135,7 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
     return measured
 
 
-def _school(piece: Piece, settings: Settings) -> runs.School:
+def _school(piece: Piece, settings: Settings) -> School:
     from babylm.interaction import teachers
     from babylm.studies import _methods_texts as texts
     from babylm.studies import _training
@@ -152,7 +153,7 @@ def _school(piece: Piece, settings: Settings) -> runs.School:
     interaction.max_new_tokens = scale.new_tokens
     teacher = teachers.build(interaction)
     teacher.open(piece.folder / "teacher")  # what all arms ask of a seed is asked once
-    return runs.School(load_subject(folder), folder, teacher, learnt, held_out, scale)
+    return School(load_subject(folder), folder, teacher, learnt, held_out, scale)
 
 
 def _model_of(path: str | None) -> Path | None:

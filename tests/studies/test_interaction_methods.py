@@ -18,13 +18,14 @@ from babylm.studies import _methods_stories as stories
 from babylm.studies import _methods_tables as tables
 from babylm.studies import _methods_texts as texts
 from babylm.studies import interaction_methods
+from babylm.studies._methods_school import Scale, School
 from babylm.studies._subjects import load_subject
 from babylm.studies.experiment import Measurement, Measurements, run_study
 from tests.conftest import ROOT
 from tests.training import runs as small_runs
 
 CONFIG = ROOT / "configs" / "studies" / "interaction_methods.yaml"
-TINY = runs.Scale(rounds=1, contexts=8, steps=2, corpus_steps=1, rows=4, tests=6, new_tokens=4)
+TINY = Scale(rounds=1, contexts=8, steps=2, corpus_steps=1, rows=4, tests=6, new_tokens=4)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ class Teacher:
 def school(base, monkeypatch):
     monkeypatch.setitem(runs.SCALES, "smoke", TINY)
     learnt, held_out = texts.read(Run(base).config.corpus, None, None)
-    return runs.School(load_subject(base / "main"), base / "main", Teacher(), learnt, held_out, TINY)
+    return School(load_subject(base / "main"), base / "main", Teacher(), learnt, held_out, TINY)
 
 
 def test_a_corruption_has_one_fault_and_as_many_words():
