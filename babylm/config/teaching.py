@@ -117,6 +117,10 @@ def check_endpoint(endpoint: EndpointConfig, prefix: str = "interaction.endpoint
                 f"{prefix}.{name}: this looks like {kind}; put it into an environment variable and name that"
             )
     parts = urlsplit(endpoint.url)
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError(f"{prefix}.url: the port of {parts.netloc} must be from 0 to 65535") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
         raise ValueError(f"{prefix}.url: must be like http://127.0.0.1:8000/v1, without a user, a key or a query")
     if endpoint.key_variable and not endpoint.key_variable.isidentifier():

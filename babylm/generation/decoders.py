@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from babylm.generation.captured_step import CapturedDecoder
+from babylm.generation.cpu_step import CpuDecoder
 from babylm.generation.key_value_cache import KeyValueCache
 from babylm.generation.output_layer import OutputLayer
 from babylm.generation.prefill import Prompts, prefill
@@ -40,6 +41,8 @@ def decoder(model: Any) -> Decoder:
         return ForeignDecoder(model)
     if CapturedDecoder.fits(model):
         return CapturedDecoder(model)
+    if CpuDecoder.fits(model):
+        return CpuDecoder(model)
     return PreallocatedDecoder(model)
 
 

@@ -75,11 +75,8 @@ class KeyValueCache:
 
     def keep(self, order: Sequence[int]) -> None:
         """Continue with the rows ``order``, in this order; rows move to the front by themselves where they differ."""
-        moved = [(target, source) for target, source in enumerate(order) if target != source]
-        if moved:
-            targets, sources = (
-                torch.tensor(part, device=self.layers[0][0].device) for part in zip(*moved, strict=True)
-            )
+        if moved := moves(order):
+            targets, sources = (part.to(self.layers[0][0].device) for part in moved)
             for layer, end in zip(self.layers, self._ends, strict=True):
                 for stored in layer:
                     stored[targets, :, :end] = stored[sources, :, :end]
@@ -87,6 +84,16 @@ class KeyValueCache:
 
     def _zeros(self, like: Tensor, heads: int, size: int) -> Tensor:
         return like.new_zeros(self.rows, heads, self.columns, size)
+
+
+def moves(order: Sequence[int]) -> tuple[Tensor, Tensor] | None:
+    """Rows to be filled and the rows that go there, so that rows are in this order; None if all are there already.
+
+    >>> moves([0, 4, 2])
+    (tensor([1]), tensor([4]))
+    """
+    moved = [(target, source) for target, source in enumerate(order) if target != source]
+    return (torch.tensor([pair[0] for pair in moved]), torch.tensor([pair[1] for pair in moved])) if moved else None
 
 
 def compact_order(alive: Sequence[bool]) -> list[int]:

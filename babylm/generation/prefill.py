@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from babylm.generation.key_value_cache import KeyValueCache, Prefill
+from babylm.generation.key_value_cache import Prefill
 
 GROUP = {"cpu": 16}
 """Prompts of a forward: few on a CPU, where padding costs as much as text; all of them on a GPU."""
+
+
+class PromptCache(Protocol):
+    """A cache that a forward over prompts can fill."""
+
+    def begin_prefill(self, prefill: Prefill) -> None:
+        """The next forward reads prompts from their beginning."""
+
+    def end_prefill(self) -> None:
+        """All rows are filled."""
 
 
 class Prompts:
@@ -33,7 +43,7 @@ class Prompts:
         return [distinct[first : first + size] for first in range(0, len(distinct), size)]
 
 
-def prefill(model: Any, prompts: Prompts, cache: KeyValueCache) -> Tensor:
+def prefill(model: Any, prompts: Prompts, cache: PromptCache) -> Tensor:
     """Fill the cache; returns the hidden states (rows, hidden_size) after the last token of each prompt."""
     by_row: list[Tensor] = []
     order: list[int] = []

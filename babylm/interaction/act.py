@@ -220,6 +220,10 @@ class Actor:
                 continue
             turn.reward = 0.0
             ids = self.tokenizer.encode(text, add_special_tokens=False).ids
+            ids = ids if ids and ids[-1] in self.ends else [*ids, self.special["eos"]]
+            if len(turn.prompt_ids) + len(ids) > self.positions:  # as much as the student can read
+                ids = ids[: self.positions - len(turn.prompt_ids)]
+                text = self._text(ids)
             made.append(
                 Turn(
                     round=turn.round,
@@ -229,7 +233,7 @@ class Actor:
                     prompt=turn.prompt,
                     text=text,
                     prompt_ids=turn.prompt_ids,
-                    ids=ids if ids and ids[-1] in self.ends else [*ids, self.special["eos"]],
+                    ids=ids,
                     logp=[],
                     entropy=[],
                     reward=1.0,

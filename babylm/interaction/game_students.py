@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from babylm import objectives, registry
 from babylm.config.schema import ObjectiveConfig
-from babylm.interaction.environments import Game
-from babylm.interaction.environments._objects import PICTURE, SIDE, pictures
+from babylm.corpora.word_count import count as count_words
+from babylm.interaction.environments import Game, ItemSet, _objects
 from babylm.interaction.episodes import Turn
 from babylm.interaction.finetune import FineTuning, fine_tune
 from babylm.interaction.games import SPECIAL, Player, demonstrate, word_tokenizer
@@ -26,8 +27,16 @@ from babylm.objectives._sequences import SequenceObjective
 from babylm.randomness import Purpose, derive_seed
 
 
-def new_player(words: Sequence[str], seed: int, as_pictures: bool, width: int = 64, layers: int = 2) -> Player:
+def new_player(
+    words: Sequence[str],
+    seed: int,
+    as_pictures: bool,
+    width: int = 64,
+    layers: int = 2,
+    items: ItemSet = _objects,
+) -> Player:
     """A player with a model of random weights, a function of the seed."""
+    pictures = torch.from_numpy(items.pictures()) if as_pictures else None
     tokenizer = word_tokenizer(words)
     config = BabyLMConfig(
         vocab_size=tokenizer.get_vocab_size(),
@@ -39,8 +48,8 @@ def new_player(words: Sequence[str], seed: int, as_pictures: bool, width: int = 
         attention_gate="none",
         value_residual=False,
         dropout=0.0,
-        image_size=SIDE if as_pictures else 0,
-        image_token_id=tokenizer.token_to_id(PICTURE) if as_pictures else None,
+        image_size=0 if pictures is None else pictures.shape[-1],
+        image_token_id=tokenizer.token_to_id(_objects.PICTURE) if as_pictures else None,
         item_pointer=True,
         prediction_mode="causal",
         bos_token_id=SPECIAL["bos"],
@@ -51,7 +60,7 @@ def new_player(words: Sequence[str], seed: int, as_pictures: bool, width: int = 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, Purpose.WEIGHTS))
         model = BabyLMForCausalLM(config)
-    return Player(model.eval(), tokenizer, torch.from_numpy(pictures()) if as_pictures else None)
+    return Player(model.eval(), tokenizer, pictures)
 
 
 def learner(name: str, **settings: Any) -> SequenceObjective:
@@ -75,7 +84,15 @@ def retrained(
     model = copy.deepcopy(player.model)
     groups = [[turn] for turn in turns]
     fine_tune(model, groups, objective, how, pad=SPECIAL["pad"], seed=seed, pictures=player.pictures)
-    return Player(model, player.tokenizer, player.pictures)
+    words = sum(count_words(turn.prompt.replace(_objects.PICTURE, "")) + count_words(turn.text) for turn in turns)
+    passes = how.steps * how.groups_per_step / len(turns)
+    return replace(
+        player,
+        model=model,
+        words_read=player.words_read + round(passes * words),
+        words_unique=player.words_unique + words,
+        flops=player.flops + passes * sum(map(player.training_flops, turns)),
+    )
 
 
 def taught(

@@ -15,6 +15,7 @@ from babylm.interaction.environments import Episode, Game
 from babylm.interaction.episodes import Turn
 from babylm.interaction.items import Items
 from babylm.interaction.sequence_rows import items_of
+from babylm.models.flops import training_flops_per_token
 from babylm.randomness import Purpose, derive_seed
 
 SPECIAL = {"bos": 0, "eos": 1, "pad": 2, "mask": 3, "unk": 4}
@@ -43,6 +44,17 @@ class Player:
     tokenizer: Tokenizer
     pictures: torch.Tensor | None = None
     """(n, 3, size, size), by the numbers that observations give; None if the model reads words alone."""
+    words_read: int = 0
+    """Words of the turns that the model has learnt from, each pass counted."""
+    words_unique: int = 0
+    """The same, each turn counted once per retraining."""
+    flops: float = 0.0
+    """Of learning."""
+
+    def training_flops(self, turn: Turn) -> float:
+        """FLOPs of learning once from a turn; the encoder of pictures is left out."""
+        length = len(turn.prompt_ids) + len(turn.ids)
+        return length * training_flops_per_token(self.model.config, max(2, length))
 
     def ids(self, words: Sequence[str]) -> list[int]:
         """The tokens of words, one per word."""

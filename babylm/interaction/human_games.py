@@ -27,6 +27,11 @@ class HumanTurn(NamedTuple):
     kept: bool
     """Without the targets: nothing of what was newly selected is given back in the next turn."""
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What the speaker said here that earlier turns of the game do not have."""
+        return (self.request, self.follow_up) if self.turn == 0 else (self.follow_up,)
+
 
 def read_human_games(file: Path) -> list[HumanTurn]:
     """The turns of all games but the last of each, which nothing follows.

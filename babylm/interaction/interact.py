@@ -14,6 +14,7 @@ from babylm.interaction import base, environments, teachers
 from babylm.interaction.act import Actor
 from babylm.interaction.rounds import Rounds
 from babylm.interaction.teachers import Teacher
+from babylm.objectives._sequences import SequenceSettings
 from babylm.runs import Run
 from babylm.tables import text_table
 from babylm.teacher_rules import approved
@@ -74,6 +75,11 @@ def check(config: Config) -> None:
         raise ValueError("training.devices: an interaction runs on one device")
     if config.averaging.name != "none":
         raise ValueError("averaging.name: an interaction acts with the weights that learn; use averaging.name=none")
+    if not isinstance(config.objective, SequenceSettings):
+        raise ValueError(
+            f"objective.name={config.objective.name}: learns from text alone, whatever the rewards; an interaction "
+            "needs a learner, such as grpo, reinforce, supervised, dpo, simpo or kto"
+        )
     if config.interaction.restart == "each_round" and config.init_from is None:
         raise ValueError("interaction.restart=each_round: name the weights that each round starts from (init_from=...)")
     if config.interaction.groups_per_step % config.training.accumulate_grad_batches:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from babylm.interaction.environments import _objects
 from babylm.interaction.environments._objects import LABELS
 from babylm.interaction.environments.reference import Reference
 from babylm.interaction.episodes import Turn
 from babylm.randomness import Purpose, derive_seed
 
 if TYPE_CHECKING:
-    from babylm.interaction.environments import Episode
+    from babylm.interaction.environments import Episode, ItemSet
     from babylm.interaction.games import Player
 
 LAMBDA_LISTENER, LAMBDA_SPEAKER = 0.5, 0.0
@@ -56,10 +57,10 @@ def label_log_probs(player: Player, turns: Sequence[Turn]) -> Tensor:
 
 
 def utterance_log_probs(
-    player: Player, episodes: Sequence[Episode], utterances: Sequence[str], pictures: bool
+    player: Player, episodes: Sequence[Episode], utterances: Sequence[str], pictures: bool, items: ItemSet = _objects
 ) -> Tensor:
     """log P_s(u | t) (games, items): of each game's utterance for every item as the target."""
-    game = Reference("speaker", pictures)
+    game = Reference("speaker", pictures, items=items)
     rows = []
     for episode, text in zip(episodes, utterances, strict=True):
         ids = player.ids([*text.split(), game.end])
@@ -70,36 +71,42 @@ def utterance_log_probs(
     return logp.view(len(episodes), -1)
 
 
-def listen(player: Player, seeds: Sequence[int], number: int, joint: bool, pictures: bool) -> list[Turn]:
+def listen(
+    player: Player, seeds: Sequence[int], number: int, joint: bool, pictures: bool, items: ItemSet = _objects
+) -> list[Turn]:
     """Listen in one game per seed and choose the likeliest item; rewards are +1 if the game is won, else -1.
 
     The behaviour log-probability is that of the distribution that chose, joint or not. ``meta`` has the utterance, and
     what sharing needs.
     """
-    game = Reference("listener", pictures)
+    game = Reference("listener", pictures, items=items)
     episodes = [game.reset(seed) for seed in seeds]
     turns = listener_turns(player, game, episodes, number)
     log_probs = label_log_probs(player, turns)
     utterances = [episode.messages[0][1] for episode in episodes]
     if joint:
-        log_probs = joint_listener(log_probs, utterance_log_probs(player, episodes, utterances, pictures))
+        log_probs = joint_listener(log_probs, utterance_log_probs(player, episodes, utterances, pictures, items))
     chosen = log_probs.argmax(-1).tolist()
     for index, (turn, episode) in enumerate(zip(turns, episodes, strict=True)):
         turn.text = LABELS[chosen[index]]
         turn.ids, turn.logp = player.ids([turn.text]), [float(log_probs[index, chosen[index]])]
         _finish(game, episode, turn, utterances[index])
-        shared = player.turn(Reference("speaker", pictures), episode, round=number, episode=index, sample=1)
+        shared = player.turn(
+            Reference("speaker", pictures, items=items), episode, round=number, episode=index, sample=1
+        )
         ids = player.ids([*utterances[index].split(), game.end])
         turn.meta["shared"] = turn_with(shared, ids, utterances[index])
     return turns
 
 
-def speak(player: Player, seeds: Sequence[int], number: int, joint: bool, pictures: bool) -> list[Turn]:
+def speak(
+    player: Player, seeds: Sequence[int], number: int, joint: bool, pictures: bool, items: ItemSet = _objects
+) -> list[Turn]:
     """Describe the target of one game per seed; rewards are +1 if the partner chooses it, else -1.
 
     Of ten samples it says the one by which it would itself choose the target (``joint``), or its likeliest.
     """
-    game, listening = Reference("speaker", pictures), Reference("listener", pictures)
+    game, listening = (Reference(role, pictures, items=items) for role in ("speaker", "listener"))  # type: ignore[arg-type]
     episodes = [game.reset(seed) for seed in seeds]
     candidates = [
         player.turn(game, episode, round=number, episode=index, sample=sample)

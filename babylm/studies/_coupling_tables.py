@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from babylm.studies import _game_ledger
 from babylm.studies.experiment import Measurements, Summary
 from babylm.tables import Table
 
@@ -44,6 +45,7 @@ def summarise(measurements: Measurements, rounds: int) -> Summary:
         tables[role] = Table.of([*titles, "95 %"], rows, formats=formats, caption=caption)
     tables["contrasts"] = _contrasts(measurements, rounds)
     tables["language"] = _language(measurements, rounds)
+    tables |= _game_ledger.table(measurements)
     title = "Coupling: one model listens and speaks in a reference game with hard distractors"
     return Summary(title, tables, _draw(measurements, rounds), _gates(measurements, rounds))
 

@@ -5,39 +5,18 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from babylm.randomness import Purpose, derive_seed
-from babylm.studies._methods_texts import Texts
+from babylm.studies import _methods_stories as stories
+from babylm.studies._methods_school import Scale, School
 
 if TYPE_CHECKING:
     from babylm.interaction.episodes import Turn
-    from babylm.interaction.teachers import Teacher
-    from babylm.studies._subjects import Subject
 
 TEST = 0
 """Round number of what is measured; rounds of learning count from 1."""
-
-
-class Scale(NamedTuple):
-    """Sizes of the study."""
-
-    rounds: int
-    contexts: int
-    """Completions, or pairs, of a round."""
-    steps: int
-    """Of the method, per round."""
-    corpus_steps: int
-    """Of plain sentences after them; the arm ``plain`` has both kinds of steps on plain sentences."""
-    rows: int
-    """Sequences per step."""
-    tests: int
-    """Held-out sentences, pairs and contexts."""
-    new_tokens: int
-    """Longest completion."""
 
 
 SCALES = {
@@ -45,57 +24,14 @@ SCALES = {
     "cpu": Scale(3, 512, 30, 10, 32, 200, 20),
     "gpu": Scale(3, 1000, 120, 40, 64, 500, 20),
 }
+SIDES = {
+    "trials and demonstrations": ("trials", "demonstrations"),
+    "trials": ("trials",),
+    "demonstrations": ("demonstrations",),
+}
+"""Who goes on from the contexts, by what is learnt from."""
 SAMPLES = 4
 """Completions per context, where a group of them is compared."""
-
-
-@dataclass
-class School:
-    """Everything that the arms share: the student before it learns, the teacher, the texts."""
-
-    base: Subject
-    folder: Path
-    """Of the base's tokenizer."""
-    teacher: Teacher | None
-    learnt: Texts
-    held_out: Texts
-    scale: Scale
-
-    @cached_property
-    def line_ends(self) -> list[int]:
-        """The tokens that end a line, and so a completion."""
-        from babylm.corpora import tokenizer
-
-        return list(map(int, tokenizer.line_ends(self.folder).nonzero()[0]))
-
-    @property
-    def bos(self) -> list[int]:
-        """The token that texts begin with, if there is one."""
-        token = self.base.tokenizer.bos_token_id
-        return [] if token is None else [token]
-
-    def ids(self, text: str, follows: bool = False) -> list[int]:
-        """Tokens of a text; ``follows``: of one that stands behind a space."""
-        return self.base.ids(f" {text}" if follows else text, begin=False)
-
-    def complete(self, model: Any, contexts: Sequence[str], samples: int, seed: int) -> list[list[Turn]]:
-        """Completions by ``model``, which end with the line; the text of each is set."""
-        from babylm.interaction.finetune import sample_groups
-
-        tokenizer = self.base.tokenizer
-        groups = sample_groups(
-            model,
-            [[*self.bos, *self.ids(context)] for context in contexts],
-            samples=samples,
-            ends={*self.base.ends, *self.line_ends},
-            pad=self.base.pad,
-            max_new_tokens=self.scale.new_tokens,
-            seed=seed,
-        )
-        for context, group in zip(contexts, groups, strict=True):
-            for turn in group:
-                turn.prompt, turn.text = context, tokenizer.decode(turn.ids, skip_special_tokens=True).strip()
-        return groups
 
 
 def learn(school: School, arm: Mapping[str, Any], lr: float, seed: int) -> tuple[Any, int]:
@@ -106,19 +42,23 @@ def learn(school: School, arm: Mapping[str, Any], lr: float, seed: int) -> tuple
     tokens = 0
     for number in range(1, scale.rounds + 1):
         generator = random.Random(derive_seed(seed, Purpose.EPISODES, number))
-        corpus_steps = scale.corpus_steps
-        if arm["learn from"] == "sentences":
-            corpus_steps += scale.steps
-        else:
-            groups = _groups(school, model, arm["learn from"], generator, derive_seed(seed, Purpose.SAMPLING, number))
+        steps, text_steps, corpus_steps = _steps(scale, arm["learn from"])
+        if steps:
+            sampling = derive_seed(seed, Purpose.SAMPLING, number)
+            groups = _groups(school, model, arm["learn from"], generator, sampling, seed)
             add_reference(school.base.model, groups, pad)
             per_step = max(1, scale.rows * len(groups) // sum(map(len, groups)))
-            tuning = FineTuning(scale.steps, per_step, lr=lr)
+            tuning = FineTuning(steps, per_step, lr=lr)
             objective = _objective(school.folder, arm["objective"], arm["settings"])
             fine_tune(model, groups, objective, tuning, pad=pad, seed=derive_seed(seed, Purpose.EPISODES, number, 1))
-            tokens += _tokens(groups, scale.steps * per_step)
+            tokens += _tokens(groups, steps * per_step)
+        if text_steps:
+            tuning = FineTuning(text_steps, scale.rows, lr=lr)
+            groups, objective = stories.as_text(groups), _objective(school.folder, "supervised", {})
+            fine_tune(model, groups, objective, tuning, pad=pad, seed=derive_seed(seed, Purpose.EPISODES, number, 3))
+            tokens += _tokens(groups, text_steps * scale.rows)
         lines = school.learnt.pick(corpus_steps * scale.rows, generator)
-        groups = [[_sequence(school, [], line, 1.0)] for line in lines]
+        groups = [[school.sequence([], line, 1.0)] for line in lines]
         tuning = FineTuning(corpus_steps, scale.rows, lr=lr)
         objective = _objective(school.folder, "supervised", {})
         fine_tune(model, groups, objective, tuning, pad=pad, seed=derive_seed(seed, Purpose.EPISODES, number, 2))
@@ -126,25 +66,46 @@ def learn(school: School, arm: Mapping[str, Any], lr: float, seed: int) -> tuple
     return model, tokens
 
 
-def _groups(school: School, model: Any, learn_from: str, generator: random.Random, seed: int) -> list[list[Turn]]:
+def _steps(scale: Scale, learn_from: str) -> tuple[int, int, int]:
+    """Steps of a round: of the method, on what was said in it as text, and on plain sentences.
+
+    >>> _steps(SCALES["cpu"], "scores"), _steps(SCALES["cpu"], "sentences"), _steps(SCALES["cpu"], "trials")
+    ((30, 0, 10), (0, 0, 40), (10, 5, 25))
+    """
+    whole = scale.steps + scale.corpus_steps
+    if learn_from == "sentences":
+        return 0, 0, whole
+    if learn_from not in SIDES:
+        return scale.steps, 0, scale.corpus_steps
+    steps, text_steps = max(1, whole // 4), max(1, whole // 8)
+    return steps, text_steps, whole - steps - text_steps
+
+
+def _groups(
+    school: School, model: Any, learn_from: str, generator: random.Random, seed: int, piece_seed: int = 0
+) -> list[list[Turn]]:
     """The groups of sequences of one round, with their rewards."""
     texts, count = school.learnt, school.scale.contexts
     match learn_from:
         case "corruptions":
             return [
-                [_sequence(school, [], good, 1.0), _sequence(school, [], bad, 0.0)]
+                [school.sequence([], good, 1.0), school.sequence([], bad, 0.0)]
                 for good, bad in texts.corruptions(count, generator)
             ]
         case "replies":
             return [
-                [
-                    _sequence(school, school.ids(said), text, reward, True)
-                    for text, reward in ((reply, 1.0), (other, 0.0))
-                ]
+                [school.sequence(school.ids(said), text, reward, True) for text, reward in ((reply, 1.0), (other, 0.0))]
                 for said, reply, other in texts.replies(count, generator)
             ]
         case "corrections":
             return corrections(school, model, texts.contexts(count, generator), seed)
+        case "stories":
+            return stories.story_groups(school, model, None, seed, piece_seed)
+        case "stories by chance":
+            return stories.story_groups(school, model, generator, seed, piece_seed)
+    if learn_from in SIDES:
+        contexts = texts.contexts(max(1, count // 2), generator)
+        return stories.trial_groups(school, model, contexts, SIDES[learn_from], seed)
     groups = school.complete(model, texts.contexts(max(1, count // SAMPLES), generator), SAMPLES, seed)
     turns = [turn for group in groups for turn in group]
     if learn_from == "scores":
@@ -166,14 +127,8 @@ def corrections(school: School, model: Any, contexts: Sequence[str], seed: int) 
     for turn, text in zip(turns, better, strict=True):
         if text and turn.text and text.split() != turn.text.split():
             turn.reward = 0.0
-            pairs.append([_sequence(school, school.ids(turn.prompt), text, 1.0, True), turn])
+            pairs.append([school.sequence(school.ids(turn.prompt), text, 1.0, True), turn])
     return pairs
-
-
-def _sequence(school: School, prompt: Sequence[int], text: str, reward: float, follows: bool = False) -> Turn:
-    from babylm.interaction.finetune import demonstration
-
-    return demonstration([*school.bos, *prompt], school.ids(text, follows), reward)
 
 
 def _tokens(groups: Sequence[Sequence[Turn]], read: int) -> int:

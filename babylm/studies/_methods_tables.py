@@ -13,14 +13,24 @@ from babylm.tables import Table
 
 OWN = ("corruptions told", "replies told", "corrections preferred", "teacher's score")
 """What the methods aim at: shares of pairs told right, and the teacher's mean log-probability per token, in nats."""
-NATS = ("held-out loss", "teacher's score")
-"""Measures in nats; all others are shares, shown in per cent."""
+OWN_OF_STORIES = ("story reward", "story's score", "words per story", "words known")
+"""Those of the arms on stories and words: reward from 0 to 1; the teacher's mean log-probability per token of a story,
+and the student's of frequent words, in nats."""
+NATS = ("held-out loss", "teacher's score", "story's score", "words per story", "words known")
+"""Measures in nats (or words); all others are shares, shown in per cent."""
+CONTROLS = {"base": "base (stories, words)", "plain": "plain (stories, words)"}
+"""The same controls, with the measures of stories and words."""
 GATES = (
     ("MPO tells corruptions", "MPO", "base", "corruptions told", 5.0),
     ("DPO tells replies", "DPO on replies", "base", "replies told", 2.0),
     ("SimPO prefers corrections", "SimPO on corrections", "", "corrections preferred", 80.0),
     ("SimPO is likelier to the teacher", "SimPO on corrections", "base", "teacher's score", 0.1),
     ("scores beat random scores", "GRPO on scores", "random scores", "teacher's score", 0.05),
+    ("stories are rewarded more", "story reward", CONTROLS["base"], "story reward", 5.0),
+    ("story rewards beat random ones", "story reward", "random story reward", "story reward", 5.0),
+    ("TnD knows words better", "TnD", CONTROLS["plain"], "words known", 0.02),
+    ("TnD needs demonstrations", "TnD", "trials alone", "words known", 0.0),
+    ("TnD needs trials", "TnD", "demonstrations alone", "words known", 0.0),
 )
 """Arm minus control (or, without one, the arm itself) must be at least so many points or nats; fixed before the run."""
 LOSS_OF_TASKS = -0.5
@@ -60,7 +70,8 @@ def differences(measurements: Measurements, measures: Sequence[str]) -> Table:
         for measure in measures:
             cells: list[object] = []
             for control in ("base", "plain"):
-                interval = None if arm == control else difference(measurements, arm, control, measure)
+                other = CONTROLS[control] if measure in OWN_OF_STORIES else control
+                interval = None if arm == other else difference(measurements, arm, other, measure)
                 cells += [None, ""] if interval is None else [interval.estimate, _limits(interval)]
             if any(cells):
                 rows.append([arm, measure, *cells])
@@ -93,13 +104,14 @@ def draw(measurements: Measurements, measures: Sequence[str]) -> Callable[[Any],
     def figure(axes: Any) -> None:
         from babylm.reporting.charts import COLOURS
 
-        arms = [arm for arm in measurements.conditions if arm not in ("base", "plain")]
+        arms = [arm for arm in measurements.conditions if arm not in (*CONTROLS, *CONTROLS.values())]
         shown = [measure for measure in measures if measure not in NATS]
         for number, arm in enumerate(arms):
             colour = COLOURS[number % len(COLOURS)]
             offset = 0.12 * (number - (len(arms) - 1) / 2)
             for row, measure in enumerate(shown):
-                interval = difference(measurements, arm, "plain", measure)
+                other = CONTROLS["plain"] if measure in OWN_OF_STORIES else "plain"
+                interval = difference(measurements, arm, other, measure)
                 if interval is not None:
                     axes.plot([interval.low, interval.high], [row + offset] * 2, color=colour, linewidth=2)
                     axes.plot(interval.estimate, row + offset, "o", color=colour, label=arm if row == 0 else None)

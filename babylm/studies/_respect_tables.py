@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from babylm.studies import _game_ledger
 from babylm.studies.experiment import Measurements, Summary
 from babylm.tables import Table
 
@@ -64,6 +65,7 @@ def summarise(measurements: Measurements, rounds: int) -> Summary:
         "turns": Table.of(titles, turns, formats=["", *[".2f"] * (rounds + 1)], caption="Turns per game, by round"),
         "decoder": _decoder(measurements, rounds),
         "words": _words(measurements),
+        **_game_ledger.table(measurements),
     }
     title = "ReSpect: a listener learns from the next utterance of a scripted speaker"
     return Summary(title, tables, draw_curves(measurements, rounds), _gates(measurements, rounds))

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from babylm.config.studies import StudyConfig
-from babylm.studies import _coupling_tables
+from babylm.studies import _coupling_tables, _pictures
+from babylm.studies._game_ledger import GameLedger
+from babylm.studies._pictures import GameSettings
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary
 
 if TYPE_CHECKING:
+    from babylm.interaction.environments import ItemSet
     from babylm.interaction.episodes import Turn
     from babylm.interaction.games import Player
 
@@ -53,13 +55,11 @@ LR, BASE_LR, CLIP = 1.5e-3, 4e-3, 5.0
 
 
 @dataclass
-class Settings(StudyConfig):
+class Settings(GameSettings):
     """Its settings."""
 
     scale: Literal["smoke", "full"] = "smoke"
     """``smoke``: the ends, in miniature; ``full``: all arms."""
-    pictures: bool = True
-    """Objects are drawn as pictures, else given as words."""
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -70,37 +70,47 @@ class Settings(StudyConfig):
 def conditions(settings: Settings) -> list[Condition]:
     """The arms of the scale."""
     names = ("full", "baseline") if settings.scale == "smoke" else tuple(ARMS)
-    return [Condition(name, ARMS[name]._asdict()) for name in names]
+    shown = _pictures.condition(settings)
+    return [Condition(name, {**ARMS[name]._asdict(), **shown}) for name in names]
 
 
 def run(piece: Piece, settings: Settings) -> list[Measurement]:
     """Play both roles, learn, and so on; a round's games are played before they are learnt from."""
+    from babylm.interaction.environments.reference import ITEMS
     from babylm.interaction.game_students import learner, retrained, tuning
-    from babylm.interaction.reference_roles import learning_turns, listen, speak
+    from babylm.interaction.reference_roles import SAMPLES, learning_turns, listen, speak
     from babylm.randomness import Purpose, derive_seed
 
-    scale, arm = SCALES[settings.scale], Arm(**piece.settings)
-    base, known = base_player(piece.seed, settings.pictures, scale.base_steps)
+    scale, arm = SCALES[settings.scale], Arm(piece.settings["joint"], piece.settings["share"])
+    items = _pictures.items(settings)
+    base, known = base_player(piece.seed, settings.pictures, items, scale.base_steps)
     how = tuning(scale.steps, LR, ROWS)
     objective = learner("reinforce", importance="negative", importance_clip=CLIP)
     player = retrained(base, objective, known, how, piece.seed)
+    ledger = GameLedger(base)
+    ledger.shown([turn.text for turn in known])
+    ledger.learnt(player)
     rows: list[Measurement] = []
     for number in range(1, scale.rounds + 1):
         seeds = [derive_seed(piece.seed, Purpose.EPISODES, number, game) for game in range(2 * scale.games)]
-        heard = listen(player, seeds[: scale.games], number, arm.joint, settings.pictures)
-        said = speak(player, seeds[scale.games :], number, arm.joint, settings.pictures)
+        heard = listen(player, seeds[: scale.games], number, arm.joint, settings.pictures, items)
+        said = speak(player, seeds[scale.games :], number, arm.joint, settings.pictures, items)
         if number == 1:  # the same weights with the other way of inference
-            other = listen(player, seeds[: scale.games], number, not arm.joint, settings.pictures)
+            other = listen(player, seeds[: scale.games], number, not arm.joint, settings.pictures, items)
             rows += _outcomes(piece, number, "comprehension_other", other)
         rows += _outcomes(piece, number, "comprehension", heard) + _outcomes(piece, number, "generation", said)
         texts = [[turn.meta["utterance"] for turn in turns] for turns in (said, heard)]
         rows += [piece.measurement(value, str(number), name) for name, value in language(*texts).items()]
         shares = [100 * sum(turn.reward > 0 for turn in turns) / scale.games for turns in (heard, said)]
         piece.log(f"round {number}: {shares[0]:.0f} % understood, {shares[1]:.0f} % made understood")
+        ledger.shown([turn.meta["utterance"] for turn in heard])
+        ledger.played(heard, len(heard), sequences=1 + ITEMS * arm.joint)
+        ledger.played(said, len(said), sequences=SAMPLES * (1 + arm.joint))
         known = [*known, *learning_turns([*heard, *said], arm.share)]
         if number < scale.rounds:
             player = retrained(base, objective, known, how, derive_seed(piece.seed, Purpose.CONDITION, number))
-    return rows
+            ledger.learnt(player)
+    return rows + ledger.write(piece)
 
 
 def _outcomes(piece: Piece, number: int, measure: str, turns: Sequence[Turn]) -> list[Measurement]:
@@ -138,7 +148,7 @@ def language(utterances: Sequence[str], partner: Sequence[str]) -> dict[str, flo
 
 
 @lru_cache(maxsize=8)
-def base_player(seed: int, pictures: bool, steps: int) -> tuple[Player, list[Turn]]:
+def base_player(seed: int, pictures: bool, items: ItemSet, steps: int) -> tuple[Player, list[Turn]]:
     """The player that all arms of a seed start from, and the turns of the seed games.
 
     It has learnt to listen and to speak with full descriptions in canonical words.
@@ -148,11 +158,11 @@ def base_player(seed: int, pictures: bool, steps: int) -> tuple[Player, list[Tur
     from babylm.interaction.games import demonstrate
     from babylm.randomness import Purpose, derive_seed
 
-    player = new_player(Reference.words, seed, pictures)
+    player = new_player(Reference("speaker", items=items).words, seed, pictures, items=items)
     turns: list[Turn] = []
     for index, role in enumerate(("listener", "speaker")):
         for hard in (False, True):
-            game = Reference(role, pictures, hard=hard, plain=True)  # type: ignore[arg-type]
+            game = Reference(role, pictures, hard=hard, plain=True, items=items)  # type: ignore[arg-type]
             parts = index, int(hard)
             seeds = [derive_seed(seed, Purpose.CONDITION, *parts, number) for number in range(steps * ROWS // 4)]
             turns += demonstrate(game, player, seeds)
@@ -160,7 +170,7 @@ def base_player(seed: int, pictures: bool, steps: int) -> tuple[Player, list[Tur
     known: list[Turn] = []
     for index, role in enumerate(("listener", "speaker")):
         seeds = [derive_seed(seed, Purpose.EPISODES, 0, index, number) for number in range(SEED_GAMES)]
-        known += demonstrate(Reference(role, pictures), base, seeds, imitate=False)  # type: ignore[arg-type]
+        known += demonstrate(Reference(role, pictures, items=items), base, seeds, imitate=False)  # type: ignore[arg-type]
     return base, known
 
 

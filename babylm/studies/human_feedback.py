@@ -17,6 +17,8 @@ import numpy as np
 
 from babylm import places
 from babylm.config.studies import StudyConfig
+from babylm.studies import _game_ledger
+from babylm.studies._game_ledger import GameLedger
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 from babylm.tables import Table
 
@@ -59,7 +61,11 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
     marks = FeedbackDecoder("ternary" if kind == "ternary" else "binary", seed=piece.seed).decode(exchanges)
     if kind == "chance":
         random.Random(piece.seed).shuffle(marks)
-    return [row for turn, mark in zip(turns, marks, strict=True) for row in _rows(piece, turn, mark)]
+    ledger = GameLedger()
+    ledger.shown([text for turn in turns for text in turn.texts])
+    ledger.counts.rewards = len(marks)
+    rows = [row for turn, mark in zip(turns, marks, strict=True) for row in _rows(piece, turn, mark)]
+    return rows + ledger.write(piece)
 
 
 def _rows(piece: Piece, turn: HumanTurn, mark: int) -> list[Measurement]:
@@ -103,7 +109,8 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
         "confusion": Table.of(columns, matrix, caption="Actions decoded (good, neutral, bad) against the targets"),
     }
     count = len(measurements.by_item("binary", "decoded"))
-    games_count = len({item.split(":")[0] for item in measurements.items})
+    games_count = len({item.split(":")[0] for item in measurements.items if item})
+    tables |= _game_ledger.table(measurements)
     return Summary(f"Feedback in {count:,} follow-up utterances of {games_count} recorded games", tables)
 
 

@@ -2,8 +2,9 @@
 
 A student learns for some rounds by one method; after each round's steps come steps on plain sentences. Methods: direct
 preference optimisation on sentences against corrupted ones (MPO, 2026) and on replies against other replies
-(Llamalogue, 2025), SimPO on a teacher's corrections (the official baseline of 2025), GRPO on a teacher's scores (after
-*Once Upon a Time*, 2025). Controls: the base as it is, plain sentences for all steps, GRPO on random scores.
+(Llamalogue, 2025), SimPO on a teacher's corrections (the official baseline of 2025), GRPO on a teacher's scores, PPO
+on rewarded stories (after *Once Upon a Time*, 2025), trials and demonstrations (TnD, 2025). Controls: the base as it
+is, plain sentences for all steps, random scores, TnD without trials and without demonstrations.
 
 The teacher is a model trained inside the budget: it corrects by its own continuation of the context and scores by the
 mean log-probability per token. The gates (`babylm.studies._methods_tables`) were fixed before the run.
@@ -21,7 +22,9 @@ from babylm.config.fields import number
 from babylm.config.studies import StudyConfig
 from babylm.runs import Run
 from babylm.studies import _methods_runs as runs
+from babylm.studies import _methods_stories as stories
 from babylm.studies import _methods_tables as tables
+from babylm.studies._methods_school import School
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 
 
@@ -43,6 +46,8 @@ class Settings(StudyConfig):
     """Text to learn from; null: the base's corpus."""
     held_out: str | None = None
     """Held-out text; null: the base's (corpus.dev), or every tenth document."""
+    arms: list[str] = field(default_factory=list)
+    """Some of the arms; empty: all."""
     tasks: list[str] = field(default_factory=list)
     """Tasks of minimal pairs to score each student on (fast suite)."""
     data: str = "evaluation_data"
@@ -55,7 +60,7 @@ class Settings(StudyConfig):
     @property
     def not_deciding(self) -> tuple[str, ...]:
         """What an arm's condition holds."""
-        return (*super().not_deciding, "beta")
+        return (*super().not_deciding, "beta", "arms")
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -73,13 +78,21 @@ class Settings(StudyConfig):
         for path in (self.base, self.teacher):
             if path is not None and not places.given(path).is_dir():
                 raise ValueError(f"base, teacher: {places.no_folder(places.given(path))}")
+        names = [condition.name for condition in all_conditions(self)]
+        if unknown := sorted(set(self.arms) - set(names)):
+            raise ValueError(f"arms: {', '.join(unknown)}: no such arm (one of: {', '.join(names)})")
         for word in self.changes:
             if "=" not in word:
                 raise ValueError(f"changes: {word!r}: an override is written key=value")
 
 
 def conditions(settings: Settings) -> list[Condition]:
-    """The base, plain sentences, random scores, and the four methods."""
+    """The arms that are asked for."""
+    return [arm for arm in all_conditions(settings) if not settings.arms or arm.name in settings.arms]
+
+
+def all_conditions(settings: Settings) -> list[Condition]:
+    """The base, plain sentences, random scores, and four methods; then what is measured by stories and words, too."""
     pairs: dict[str, Any] = {"objective": "dpo", "settings": {"beta": settings.beta}}
     arms: dict[str, dict[str, Any]] = {
         "base": {},
@@ -90,7 +103,22 @@ def conditions(settings: Settings) -> list[Condition]:
         "SimPO on corrections": {"learn from": "corrections", "objective": "simpo", "settings": {"lm_weight": 0.2}},
         "GRPO on scores": {"learn from": "scores", "objective": "grpo", "settings": {}},
     }
-    return [Condition(name, {"arm": arm}, kind="base" if name == "base" else "arm") for name, arm in arms.items()]
+    first = [Condition(name, {"arm": arm}, kind="base" if name == "base" else "arm") for name, arm in arms.items()]
+    # Measuring more makes another piece: those of the first arms, base and plain among them, stay as they are.
+    ppo: dict[str, Any] = {"objective": "ppo", "settings": {"beta": 0.05}}
+    more: dict[str, dict[str, Any]] = {
+        tables.CONTROLS["base"]: {},
+        tables.CONTROLS["plain"]: arms["plain"],
+        "story reward": {"learn from": "stories", **ppo},
+        "random story reward": {"learn from": "stories by chance", **ppo},
+        "TnD": {"learn from": "trials and demonstrations", **ppo},
+        "trials alone": {"learn from": "trials", **ppo},
+        "demonstrations alone": {"learn from": "demonstrations", "objective": "supervised", "settings": {}},
+    }
+    return first + [
+        Condition(name, {"arm": arm, "measures": "stories, words"}, kind=f"{'arm' if arm else 'base'}, stories")
+        for name, arm in more.items()
+    ]
 
 
 def _base_inputs(settings: Settings) -> dict[str, Any]:
@@ -116,12 +144,15 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
         model, tokens = runs.learn(school, arm, settings.lr, piece.seed)
         measured.append(piece.measurement(tokens, "", "tokens learnt from"))
     measured += [piece.measurement(value, item, name) for name, item, value in runs.measure(school, model, piece.seed)]
+    if "measures" in piece.settings:
+        rows = stories.measure(school, model, piece.seed)
+        measured += [piece.measurement(value, item, name) for name, item, value in rows]
     for task, result in suite.run(model, school.folder, settings.tasks, data=settings.data).items():
         measured += [piece.measurement(score.tie_aware, uid, task) for uid, score in result.by_uid.items()]
     return measured
 
 
-def _school(piece: Piece, settings: Settings) -> runs.School:
+def _school(piece: Piece, settings: Settings) -> School:
     from babylm.interaction import teachers
     from babylm.studies import _methods_texts as texts
     from babylm.studies import _training
@@ -140,7 +171,7 @@ def _school(piece: Piece, settings: Settings) -> runs.School:
     interaction.max_new_tokens = scale.new_tokens
     teacher = teachers.build(interaction)
     teacher.open(piece.folder / "teacher")  # what all arms ask of a seed is asked once
-    return runs.School(load_subject(folder), folder, teacher, learnt, held_out, scale)
+    return School(load_subject(folder), folder, teacher, learnt, held_out, scale)
 
 
 def _model_of(path: str | None) -> Path | None:
@@ -153,7 +184,9 @@ def _model_of(path: str | None) -> Path | None:
 
 def summarise(measurements: Measurements, settings: Settings) -> Summary:
     """Each measure by arm, differences from base and plain, and the gates."""
+    measured = {row.measure for row in measurements}
     measures = ["held-out loss", *settings.tasks, *tables.OWN]
+    measures += [measure for measure in tables.OWN_OF_STORIES if measure in measured]
     blocks = {
         "results": tables.results(measurements, measures),
         "differences": tables.differences(measurements, measures),

@@ -15,12 +15,14 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from babylm.config.studies import StudyConfig
-from babylm.studies import _respect_tables
+from babylm.studies import _pictures, _respect_tables
+from babylm.studies._game_ledger import GameLedger
+from babylm.studies._pictures import GameSettings
 from babylm.studies._respect_arms import ARMS, SCALES, SUPERVISED, judge
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary
 
 if TYPE_CHECKING:
+    from babylm.interaction.environments import ItemSet
     from babylm.interaction.episodes import Turn
     from babylm.interaction.games import Player
 
@@ -31,13 +33,11 @@ LR, BASE_LR, ROWS = 2e-3, 3e-3, 32
 
 
 @dataclass
-class Settings(StudyConfig):
+class Settings(GameSettings):
     """Its settings."""
 
     scale: Literal["smoke", "demo", "full"] = "smoke"
     """``smoke``: two arms in miniature; ``demo``: filtered fine-tuning and its controls; ``full``: all arms."""
-    pictures: bool = True
-    """Objects are drawn as pictures, else given as words."""
     arms: list[str] = field(default_factory=list)
     """Some of the arms; empty for those of the scale."""
 
@@ -52,15 +52,16 @@ class Settings(StudyConfig):
         return {"scale": SCALES[self.scale]._replace(arms=())}
 
     def check(self) -> None:
-        """Raise ValueError for an arm that does not exist."""
+        """Raise ValueError for an arm that does not exist, or pictures that cannot be."""
+        super().check()
         if unknown := sorted(set(self.arms) - set(ARMS)):
             raise ValueError(f"arms: {', '.join(unknown)}: no such arm (one of: {', '.join(ARMS)})")
 
 
 def conditions(settings: Settings) -> list[Condition]:
     """The arms of the scale."""
-    names = settings.arms or SCALES[settings.scale].arms
-    return [Condition(name, {"arm": name}, inputs={"arm": ARMS[name]}) for name in names]
+    shown, names = _pictures.condition(settings), settings.arms or SCALES[settings.scale].arms
+    return [Condition(name, {"arm": name, **shown}, inputs={"arm": ARMS[name]}) for name in names]
 
 
 def run(piece: Piece, settings: Settings) -> list[Measurement]:
@@ -73,12 +74,15 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
     from babylm.randomness import Purpose, derive_seed
 
     scale, arm = SCALES[settings.scale], ARMS[piece.settings["arm"]]
-    game = MultiRef(settings.pictures)
+    game = MultiRef(settings.pictures, items=_pictures.items(settings))
     base = base_player(piece.seed, settings)
     seeds = [derive_seed(piece.seed, Purpose.EPISODES, 0, number) for number in range(SEED_GAMES)]
     known = demonstrate(game, base, seeds, imitate=False, errors=SEED_ERRORS)
     first = tuning(min(SEED_STEPS, scale.steps), 1e-3, ROWS)
     player = retrained(base, learner("supervised", **SUPERVISED), known, first, piece.seed)
+    ledger = GameLedger(base)
+    ledger.shown([turn.meta["request"] for turn in known])
+    ledger.learnt(player)
     decoder = FeedbackDecoder(arm.feedback) if arm.feedback in ("binary", "ternary") else None  # type: ignore[arg-type]
     objective = learner(arm.objective, **arm.settings)
     rows: list[Measurement] = []
@@ -88,13 +92,16 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
         judged = judge(turns, arm, decoder, derive_seed(piece.seed, Purpose.TEACHER, number))
         episodes.write(piece.scratch / f"round_{number:02d}.jsonl", turns)
         rows += measure(piece, number, turns, judged)
+        ledger.shown([turn.meta["request"] for turn in turns])
+        ledger.played(turns, len(judged) if arm.feedback not in ("none", "seed") else 0)
         won = sum(row.value for row in rows if row.measure == "success" and row.item.startswith(f"{number}:"))
         piece.log(f"round {number}: {100 * won / scale.games:.0f} % of {scale.games} games won")
         if arm.feedback != "none" and number < scale.rounds:
             known = known + (judged if arm.feedback != "seed" else [])
             how = tuning(scale.steps * (number + 1), LR, ROWS)
             player = retrained(base, objective, known, how, derive_seed(piece.seed, Purpose.CONDITION, number))
-    return rows
+            ledger.learnt(player)
+    return rows + ledger.write(piece)
 
 
 def measure(piece: Piece, number: int, turns: Sequence[Turn], judged: Sequence[Turn]) -> list[Measurement]:
@@ -122,17 +129,17 @@ def measure(piece: Piece, number: int, turns: Sequence[Turn], judged: Sequence[T
 def base_player(seed: int, settings: Settings) -> Player:
     """The player that all arms of a seed start from: captions, then the game with a plain speaker."""
     scale = SCALES[settings.scale]
-    return _base_player(seed, settings.pictures, scale.caption_steps, scale.plain_steps)
+    return _base_player(seed, settings.pictures, _pictures.items(settings), scale.caption_steps, scale.plain_steps)
 
 
 @lru_cache(maxsize=8)
-def _base_player(seed: int, pictures: bool, caption_steps: int, plain_steps: int) -> Player:
+def _base_player(seed: int, pictures: bool, items: ItemSet, caption_steps: int, plain_steps: int) -> Player:
     from babylm.interaction.environments.captions import Captions
     from babylm.interaction.environments.multiref import MultiRef
     from babylm.interaction.game_students import new_player, taught, tuning
 
-    captions, plain = Captions(pictures), MultiRef(pictures, plain=True)
-    player = new_player([*plain.words, *captions.words], seed, pictures)
+    captions, plain = Captions(pictures, items=items), MultiRef(pictures, plain=True, items=items)
+    player = new_player([*plain.words, *captions.words], seed, pictures, items=items)
     player = taught(player, captions, caption_steps * ROWS, tuning(caption_steps, 4e-3, ROWS), seed, 0)
     count = min(BASE_GAMES, 5 * plain_steps)
     return taught(player, plain, count, tuning(plain_steps, BASE_LR, ROWS), seed, 1, errors=SEED_ERRORS)

@@ -8,13 +8,24 @@ import transformers
 
 from babylm.generation import decoders, one_of, sampler
 from babylm.generation.captured_step import CapturedDecoder
+from babylm.generation.cpu_step import CpuDecoder
+from babylm.generation.decoders import PreallocatedDecoder
 from babylm.generation.key_value_cache import compact_order
-from babylm.generation.output_layer import OutputLayer, packing_works
+from babylm.generation.output_layer import OutputLayer
+from babylm.generation.packed_linear import packing_works
+from babylm.generation.selection import argmax, topk
 from babylm.generation.token_choice import TokenChoice, figures, gumbel, log_normaliser
 from tests.models.variants import VARIANTS, network
 
 PROMPTS = [[0, 5, 9], [0, 7], [0, 11, 12, 13, 14, 15, 16, 17, 18], [0, 20, 21], [0, 7]]
 ENDS = [1, *range(30, 45)]
+STEP_VARIANTS = {
+    "plain": VARIANTS["plain"],
+    "swiglu": {"activation": "swiglu", "partial_rotary_factor": 1.0, "attention_gate": "elementwise"},
+    "three heads": {"hidden_size": 48, "num_attention_heads": 3},
+    "head": {"logit_softcap": 5.0, "head_transform": True, "tie_embeddings": False},
+}
+"""Other forms that `CpuDecoder` computes."""
 
 
 def gpt2():
@@ -199,6 +210,57 @@ def test_the_packed_output_layer_gives_the_same_logits(monkeypatch):
         hidden = torch.randn(7, 32)
         monkeypatch.setattr("babylm.generation.output_layer.LARGE", 1)
         layer = OutputLayer(model.head, 7)
-        assert (layer.packed is not None) == packing_works()
+        assert layer.product is not None
+        assert layer.product.is_packed == packing_works()
         with torch.no_grad():
             assert torch.allclose(layer(hidden), model.head(hidden), atol=1e-4)
+
+
+# On a CPU
+
+
+@pytest.mark.parametrize("columns", [40, 1024, 5000, 16_384, 16_385])
+def test_best_and_k_best_are_torchs(columns):
+    values = torch.randn(9, columns, generator=torch.Generator().manual_seed(1))
+    values[0, columns // 2] = values[0, columns - 1] = 9.0  # a tie: the first one counts
+    values[1] = 0.0
+    values[2, : columns - 8] = -torch.inf
+    assert torch.equal(argmax(values), values.argmax(-1))
+    for k in (1, 5, 33):
+        best, ids = topk(values, k)
+        assert torch.equal(best, values.topk(k).values)
+        assert torch.equal(values.gather(1, ids), best)
+        assert all(len(set(row)) == k for row in ids.tolist())
+
+
+@pytest.mark.parametrize("changes", [{}, *STEP_VARIANTS.values()], ids=["default", *STEP_VARIANTS])
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_step_on_a_cpu_is_the_models(changes, packed, monkeypatch):
+    monkeypatch.setattr("babylm.generation.packed_linear.packing_works", lambda: packed and packing_works())
+    monkeypatch.setattr("babylm.generation.cpu_step.COLUMNS", 5)  # the cache grows, with and without padding in front
+    model = network(**changes)
+    assert CpuDecoder.fits(model)
+    prompts = [*PROMPTS, [0, *range(20, 35)]]  # the longest ends first: what only it has used is left out
+    ids = torch.randint(5, 40, (20, 6), generator=torch.Generator().manual_seed(2))
+    one, other = CpuDecoder(model), PreallocatedDecoder(model)
+    with torch.no_grad():
+        assert torch.allclose(one.prefill(prompts, 20), other.prefill(prompts, 20), atol=1e-5)
+        rows = 6
+        for step, tokens in enumerate(ids):
+            assert torch.allclose(one.step(tokens[:rows]), other.step(tokens[:rows]), atol=2e-5)
+            if step in (3, 4, 9):
+                ended = rows - 1 if step == 3 else 0
+                order = compact_order([row != ended for row in range(rows)])
+                rows -= 1
+                one.keep(order)
+                other.keep(order)
+
+
+def test_a_step_on_a_cpu_is_for_models_of_its_form(monkeypatch):
+    for changes in VARIANTS.values():
+        model = network(**changes)
+        fits = CpuDecoder.fits(model)
+        assert isinstance(decoders.decoder(model), CpuDecoder if fits else PreallocatedDecoder)
+    assert not CpuDecoder.fits(network().double())
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not CpuDecoder.fits(network())

@@ -163,8 +163,9 @@ def test_each_limit_of_a_track_ends_it(changes, limit):
     [
         ("averaging={name: ema}", "averaging.name: an interaction acts with the weights that learn"),
         ("training={accumulate_grad_batches: 2} interaction.groups_per_step=3", "groups_per_step: must be a multiple"),
-        ("interaction.teacher=gramar", "did you mean grammar"),
-        ("interaction.environment=micro", "did you mean microlanguage"),
+        ("interaction.teacher=gramar", "interaction.teacher: .*did you mean grammar"),
+        ("interaction.environment=micro", "interaction.environment: .*did you mean microlanguage"),
+        ("objective={name: hybrid}", "objective.name=hybrid: learns from text alone"),
         ("interaction.max_new_tokens=64", "longer than model.max_position_embeddings"),
         ("budget.words=20", "one prompt and one step may take 132 words"),
     ],

@@ -82,10 +82,26 @@ def test_it_answers_in_words_and_in_numbers():
         (raw(b"[]"), "an answer of another form"),
         (raw({"choices": []}), "an answer of another form"),
         (raw({"choices": [{"message": {"content": 7}}]}), "an answer of another form"),
+        (raw(b'{"choices": [{"message": {"content": "a \\ud800 b"}}]}'), "an answer of another form"),
+        (raw(b"[" * 100_000), "an answer of another form"),
         (status(500), "status 500: .*try later"),
         (status(429), "status 429"),
     ],
-    ids=["closing", "slow", "dripping", "html", "bytes", "nothing", "list", "no-choice", "number", "500", "429"],
+    ids=[
+        "closing",
+        "slow",
+        "dripping",
+        "html",
+        "bytes",
+        "nothing",
+        "list",
+        "no-choice",
+        "number",
+        "half a character",
+        "deep",
+        "500",
+        "429",
+    ],
 )
 def test_what_passes_is_tried_again_and_then_told(behaviour, said):
     with Server(behaviour) as server:
@@ -355,6 +371,16 @@ def test_an_answer_without_a_word_is_no_correction(tmp_path, monkeypatch):
     assert not [turn for turn in turns[1:] if turn.speaker == "teacher" and (turn.episode, turn.sample) == (0, 0)]
 
 
+def test_an_endless_correction_is_read_as_far_as_the_student_can(tmp_path):
+    words = ["interaction.feedback=correction", "interaction.samples=1", "objective={name: supervised}"]
+    words += ["interaction.teacher=endpoint", "interaction.endpoint.model=tiny", "interaction.rounds=1"]
+    with Server(says("the dog " * 5000)) as server:
+        folder = interact(make(tmp_path, *words, f"interaction.endpoint.url={server.url}"))
+    turns = [turn for turn in episodes.read(folder / "rounds/round_0001.jsonl") if turn.speaker == "teacher"]
+    assert {len(turn.prompt_ids) + len(turn.ids) for turn in turns} == {64}
+    assert all(turn.text.startswith("the dog") and len(turn.text.split()) <= 64 for turn in turns)
+
+
 # Settings
 
 
@@ -367,6 +393,7 @@ def test_an_answer_without_a_word_is_no_correction(tmp_path, monkeypatch):
         (["interaction.endpoint.url=http://127.0.0.1:1/v1?key=1"], "endpoint.url: must be like"),
         ([f"interaction.endpoint.key_variable={KEY}"], "looks like an API key"),
         (["interaction.endpoint.key_variable=NOT_THERE_AT_ALL"], "NOT_THERE_AT_ALL: this .* is not set"),
+        (["interaction.endpoint.url=http://127.0.0.1:99999/v1"], "endpoint.url: the port of 127.0.0.1:99999 must be"),
         (["interaction.endpoint.api=chatty"], "endpoint.api: .*chatty"),
         (["interaction.teacher=replay"], "interaction.teaching.replies: name the file"),
         (["interaction.teacher=replay", "interaction.teaching.replies=/nothing"], "there is no file /nothing"),

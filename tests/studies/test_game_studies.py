@@ -13,6 +13,7 @@ from babylm.interaction.environments.reference import Reference
 from babylm.interaction.game_students import learner, new_player, retrained, tuning
 from babylm.objectives._sequences import Sequences
 from babylm.studies import _respect_arms, coupling, respect
+from babylm.studies._game_ledger import GameLedger
 from tests.conftest import ROOT
 
 CONFIGS = ROOT / "configs" / "studies"
@@ -107,7 +108,35 @@ def test_in_miniature_and_again(name, tmp_path, monkeypatch, capsys):
     assert (folder / "figure.png").stat().st_size > 5000
     summary = json.loads((folder / "summary.json").read_text())
     assert set(summary["tables"]) >= ({"completion", "contrasts", "decoder"} if name == "respect" else {"language"})
+    assert "ledger" in summary["tables"]
+    for file in folder.glob("scratch/*/ledger.json"):
+        ledger = json.loads(file.read_text())
+        assert ledger["read"] == ledger["base_read"] + ledger["episodes_read"] + ledger["generated"]
+        assert ledger["unique"] == ledger["corpus"] + ledger["teacher_shown"]
+        assert min(ledger[key] for key in ("base_read", "episodes_read", "generated", "generation_flops")) > 0
+        if name == "respect":
+            lines = [line for part in file.parent.glob("round_*.jsonl") for line in part.read_text().splitlines()]
+            turns = [json.loads(line) for line in lines]
+            assert ledger["generated"] == sum(len(turn["text"].split()) for turn in turns)
+            judged = sum("decoded" in turn["meta"] for turn in turns)
+            assert ledger["rewards"] == (0 if file.parent.name.startswith("control") else judged)
     if name == "respect":
         (file,) = folder.glob("scratch/filtered*/round_00.jsonl")
         turn = json.loads(file.read_text().splitlines()[0])
         assert {"round", "episode", "prompt_ids", "ids", "logp", "entropy", "reward", "gold", "meta"} <= set(turn)
+
+
+def test_the_ledger_of_learning_is_a_hand_count():
+    player = student()
+    turns = roles.listen(player, [1, 2], 1, False, False)
+    learnt = retrained(player, learner("reinforce"), turns, tuning(6, turns=1), 1)
+    words = sum(len(turn.prompt.split()) + len(turn.text.split()) for turn in turns)
+    assert (learnt.words_unique, learnt.words_read) == (words, 3 * words)
+    ledger = GameLedger(player)
+    ledger.shown([turn.meta["utterance"] for turn in turns])
+    ledger.played(turns, 2)
+    for _ in range(2):  # each retraining begins from the base, and adds to the exposure
+        ledger.learnt(learnt)
+    assert ledger.counts.teacher_shown == sum(len(turn.meta["utterance"].split()) for turn in turns)
+    assert (ledger.counts.generated, ledger.counts.rewards, ledger.counts.episodes_read) == (2, 2, 6 * words)
+    assert ledger.counts.learning_flops == pytest.approx(2 * 6 / 2 * 3 * ledger.counts.generation_flops)

@@ -11,19 +11,21 @@ import torch
 
 from babylm.config.schema import CorpusConfig
 from babylm.config.studies import load_study
-from babylm.interaction import finetune
+from babylm.interaction import finetune, rollouts
 from babylm.runs import Run
 from babylm.studies import _methods_runs as runs
+from babylm.studies import _methods_stories as stories
 from babylm.studies import _methods_tables as tables
 from babylm.studies import _methods_texts as texts
 from babylm.studies import interaction_methods
+from babylm.studies._methods_school import Scale, School
 from babylm.studies._subjects import load_subject
 from babylm.studies.experiment import Measurement, Measurements, run_study
 from tests.conftest import ROOT
 from tests.training import runs as small_runs
 
 CONFIG = ROOT / "configs" / "studies" / "interaction_methods.yaml"
-TINY = runs.Scale(rounds=1, contexts=8, steps=2, corpus_steps=1, rows=4, tests=6, new_tokens=4)
+TINY = Scale(rounds=1, contexts=8, steps=2, corpus_steps=1, rows=4, tests=6, new_tokens=4)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,7 @@ class Teacher:
 def school(base, monkeypatch):
     monkeypatch.setitem(runs.SCALES, "smoke", TINY)
     learnt, held_out = texts.read(Run(base).config.corpus, None, None)
-    return runs.School(load_subject(base / "main"), base / "main", Teacher(), learnt, held_out, TINY)
+    return School(load_subject(base / "main"), base / "main", Teacher(), learnt, held_out, TINY)
 
 
 def test_a_corruption_has_one_fault_and_as_many_words():
@@ -119,10 +121,58 @@ def test_every_arm_takes_as_many_steps_of_as_many_sequences(school, monkeypatch)
 
     monkeypatch.setattr(finetune, "fine_tune", record)
     settings = load_study(CONFIG, ["scale=smoke"])
-    for condition in interaction_methods.conditions(settings)[1:]:
+    for condition in interaction_methods.conditions(settings):
+        if not condition.settings["arm"]:
+            continue
         read.clear()
         runs.learn(school, condition.settings["arm"], 1e-4, 1)
         assert sum(read) == 3 * TINY.rows, condition.name
+
+
+def test_stories_are_rewarded_for_what_the_teacher_likes_and_for_words(school):
+    rewarded = stories.story_groups(school, school.base.model, None, 1, 1)
+    told = stories.tell(school, school.base.model, TINY.tests, 1)
+    assert all(turn.prompt == stories.PROMPT for turn in told)
+    known, _ = stories.story_rewards(school, told, 1)
+    ordered = sorted(zip(known, (len(turn.text) for turn in told), strict=True))
+    assert [length for _, length in ordered] == sorted(length for _, length in ordered) or len(ordered) < 2
+    assert all(0 <= turn.reward <= 1 for (turn,) in rewarded)
+    by_chance = stories.story_groups(school, school.base.model, random.Random(1), 1, 1)
+    assert [turn.ids for (turn,) in by_chance] == [turn.ids for (turn,) in rewarded]
+    assert [turn.reward for (turn,) in by_chance] != [turn.reward for (turn,) in rewarded]
+
+
+def test_trials_and_demonstrations_are_measured_by_the_trials(school):
+    contexts = school.learnt.contexts(6, random.Random(1))
+    model = school.base.model
+    groups = {name: stories.trial_groups(school, model, contexts, sides, 1) for name, sides in runs.SIDES.items()}
+    trials = [turn.reward for (turn,) in groups["trials"]]
+    assert sum(trials) == pytest.approx(0, abs=1e-6)
+    both = [turn.reward for (turn,) in groups["trials and demonstrations"]]
+    assert both == trials + [turn.reward for (turn,) in groups["demonstrations"]]
+    turns = [turn for (turn,) in groups["demonstrations"]]
+    assert len(turns) == len(contexts)
+    read = rollouts.log_probs(model, [(turn.prompt_ids, turn.ids) for turn in turns], school.base.pad)
+    for turn, completion in zip(turns, read, strict=True):
+        assert turn.logp == pytest.approx(completion.logp, abs=1e-5), "of the student that learns from it"
+
+
+def test_words_known_are_what_the_model_gives_them_in_their_contexts(school):
+    words = stories.frequent_words(school.learnt)
+    assert not set(words) & set(texts.FUNCTION_WORDS)
+    lines = school.held_out.sentences[:60]
+    known = stories.word_log_probs(school, school.base.model, lines, words)
+    assert known
+    word = next(iter(known))
+    values = []
+    for line in dict.fromkeys(lines):
+        spoken = line.split()
+        for at, said in enumerate(spoken):
+            if at and said.lower() == word:
+                prompt = [*school.bos, *school.ids(" ".join(spoken[:at]))]
+                (read,) = rollouts.log_probs(school.base.model, [(prompt, school.ids(said, True))], school.base.pad)
+                values.append(sum(read.logp))
+    assert known[word] == pytest.approx(sum(values) / len(values), abs=1e-3)
 
 
 def test_what_a_student_says_depends_on_the_seed_alone(school):
@@ -162,7 +212,13 @@ def test_the_study_in_miniature(base, tmp_path, monkeypatch):
     with (tmp_path / "interaction_methods/results.csv").open(newline="") as file:
         results = {row["arm"]: row["tokens"] for row in csv.DictReader(file)}
     assert list(results) == [condition.name for condition in interaction_methods.conditions(load_study(CONFIG, words))]
-    assert results.pop("base") == ""
+    assert results.pop("base") == results.pop(tables.CONTROLS["base"]) == ""
+    with (tmp_path / "interaction_methods/measurements.csv").open(newline="") as file:
+        measured = {(row["condition"], row["measure"]) for row in csv.DictReader(file)}
+    assert ("TnD", "words known") in measured
+    assert ("plain", "words known") not in measured, "the first arms are measured as before"
+    gates = (tmp_path / "interaction_methods/gates.csv").read_text()
+    assert "TnD needs trials" in gates
     assert min(map(float, results.values())) > 50
     replies = (tmp_path / "interaction_methods/teacher/replies.jsonl").read_text().splitlines()
     assert len(replies) == len(set(replies)), "no question is asked twice"
@@ -173,6 +229,7 @@ def test_the_study_in_miniature(base, tmp_path, monkeypatch):
     [
         (["part=0/2"], "base: the jobs of an array share a finished run"),
         (["base=/nowhere"], "base, teacher: "),
+        (["arms=[TND]"], "arms: TND: no such arm"),
         (["changes=[seed]"], "an override is written key=value"),
     ],
 )

@@ -10,13 +10,15 @@ from collections.abc import Callable, Sequence
 
 from babylm import registry
 from babylm.config.interaction import InteractionConfig
-from babylm.interaction.environments._types import Environment, Episode, Game, Observation, Outcome
+from babylm.interaction.environments._types import Environment, Episode, Game, ItemSet, Observation, Outcome
 
-__all__ = ["Environment", "Episode", "Game", "Observation", "Outcome", "build"]
+FOLDER = "interaction/environments"
+__all__ = ["Environment", "Episode", "Game", "ItemSet", "Observation", "Outcome", "build"]
 
 
 def build(config: InteractionConfig, texts: Callable[[], Sequence[str]]) -> Environment:
     """The environment that ``interaction.environment`` names; ``texts``: the training documents, read if needed."""
-    environment = registry.load("interaction/environments", config.environment).build(config, texts)
+    registry.check(config.environment, registry.names(FOLDER), "interaction.environment")
+    environment = registry.load(FOLDER, config.environment).build(config, texts)
     assert isinstance(environment, Environment)
     return environment

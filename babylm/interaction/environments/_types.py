@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 
 class Environment:
@@ -36,6 +36,43 @@ class Observation(NamedTuple):
     """The word that names each item."""
     pictures: list[int]
     """Number of each item's picture; empty if items are described by words."""
+
+
+class ItemSet(Protocol):
+    """What games are about: the drawn objects (`_objects`), or a folder of pictures (`interaction.picture_folder`).
+
+    An item is given by a number.
+    """
+
+    def __hash__(self) -> int:
+        """Bases are kept by what they were taught about."""
+
+    @property
+    def WORDS(self) -> tuple[str, ...]:
+        """Every word that describes an item."""
+
+    def pictures(self) -> Any:
+        """All pictures, float32 (n, 3, size, size), from -1 to 1."""
+
+    def show_items(self, items: Sequence[int], as_pictures: bool) -> Observation:
+        """Each item as one picture or as words."""
+
+    def draw_context(self, generator: random.Random, count: int, hard: bool) -> list[int]:
+        """Different items; ``hard``: ones that are alike."""
+
+    def describe(
+        self, kind: int, others: Sequence[int], generator: random.Random, synonyms: bool = True, omit: float = 0.0
+    ) -> list[str]:
+        """Words that tell an item from others."""
+
+    def full_description(self, kind: int) -> list[str]:
+        """All that can be said of an item."""
+
+    def caption(self, kind: int, others: Sequence[int], generator: random.Random, extra: float) -> list[str]:
+        """Words that tell an item from others, and others with a probability."""
+
+    def fits(self, word: str, kind: int) -> bool:
+        """Whether a word is true of an item."""
 
 
 class Outcome(NamedTuple):

@@ -10,7 +10,15 @@ from collections.abc import Callable, Sequence
 
 from babylm.config.interaction import InteractionConfig
 from babylm.interaction.environments import _objects
-from babylm.interaction.environments._types import Environment, Episode, Game, Observation, Outcome, played_in_studies
+from babylm.interaction.environments._types import (
+    Environment,
+    Episode,
+    Game,
+    ItemSet,
+    Observation,
+    Outcome,
+    played_in_studies,
+)
 
 ITEMS = 10
 
@@ -18,10 +26,11 @@ ITEMS = 10
 class Captions(Game):
     """The game; see the module's docstring."""
 
-    words = tuple(dict.fromkeys((*_objects.ITEM_WORDS, *_objects.WORDS, "get", "the", "select", ".")))
     longest_action = 3
 
-    def __init__(self, pictures: bool = True, extra: float = 1.0) -> None:
+    def __init__(self, pictures: bool = True, extra: float = 1.0, items: ItemSet = _objects) -> None:
+        self.items = items
+        self.words = tuple(dict.fromkeys((*_objects.ITEM_WORDS, *items.WORDS, "get", "the", "select", ".")))
         self.pictures, self.extra = pictures, extra
         """Whether objects are seen as pictures, else as the canonical words of their attributes; probability that an
         attribute is named that is not needed."""
@@ -29,14 +38,14 @@ class Captions(Game):
     def reset(self, seed: int) -> Episode:
         """Ten objects, one of them described."""
         generator = random.Random(seed)
-        items = _objects.draw_context(generator, ITEMS, hard=False)
+        items = self.items.draw_context(generator, ITEMS, hard=False)
         target = generator.randrange(ITEMS)
-        words = _objects.caption(items[target], items[:target] + items[target + 1 :], generator, self.extra)
+        words = self.items.caption(items[target], items[:target] + items[target + 1 :], generator, self.extra)
         return Episode(generator, items, {target}, messages=[("speaker", f"get the {' '.join(words)}")])
 
     def observe(self, episode: Episode) -> Observation:
         """The objects and the request, in the form of MultiRef."""
-        view = _objects.show_items(episode.items, self.pictures)
+        view = self.items.show_items(episode.items, self.pictures)
         return view._replace(words=[*view.words, "selected", "speaker", *episode.messages[0][1].split(), "listener"])
 
     def allowed(self, episode: Episode, words: Sequence[str]) -> list[str]:

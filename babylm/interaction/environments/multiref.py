@@ -13,7 +13,15 @@ from collections.abc import Callable, Sequence
 
 from babylm.config.interaction import InteractionConfig
 from babylm.interaction.environments import _objects, _speaker
-from babylm.interaction.environments._types import Environment, Episode, Game, Observation, Outcome, played_in_studies
+from babylm.interaction.environments._types import (
+    Environment,
+    Episode,
+    Game,
+    ItemSet,
+    Observation,
+    Outcome,
+    played_in_studies,
+)
 
 ITEMS, TURNS = 10, 10
 FEWEST_TARGETS, MOST_TARGETS = 3, 5
@@ -30,9 +38,10 @@ EXTRA = 0.3
 class MultiRef(Game):
     """The game; see the module's docstring."""
 
-    words = tuple(dict.fromkeys((*_objects.ITEM_WORDS, *_objects.WORDS, *_speaker.WORDS, "deselect", "select", ".")))
-
-    def __init__(self, pictures: bool = True, plain: bool = False) -> None:
+    def __init__(self, pictures: bool = True, plain: bool = False, items: ItemSet = _objects) -> None:
+        self.items = items
+        spoken = (*items.WORDS, *_speaker.WORDS, "deselect", "select", ".")
+        self.words = tuple(dict.fromkeys((*_objects.ITEM_WORDS, *spoken)))
         self.pictures = pictures
         """Whether objects are seen as pictures, else as the canonical words of their attributes."""
         self.plain = plain
@@ -41,7 +50,7 @@ class MultiRef(Game):
     def reset(self, seed: int) -> Episode:
         """Ten objects, three to five of them targets, and the first request."""
         generator = random.Random(seed)
-        items = _objects.draw_context(generator, ITEMS, hard=False)
+        items = self.items.draw_context(generator, ITEMS, hard=False)
         targets = set(generator.sample(range(ITEMS), generator.randint(FEWEST_TARGETS, MOST_TARGETS)))
         episode = Episode(generator, items, targets)
         self._say(episode, "")
@@ -49,7 +58,7 @@ class MultiRef(Game):
 
     def observe(self, episode: Episode) -> Observation:
         """The items, which of them are selected, and the last messages."""
-        view = _objects.show_items(episode.items, self.pictures)
+        view = self.items.show_items(episode.items, self.pictures)
         selected = ["selected", *(_objects.LABELS[item] for item in sorted(episode.selected))]
         words = [word for role, text in episode.messages[-SHOWN_MESSAGES:] for word in (role, *text.split())]
         return view._replace(words=[*view.words, *selected, *words, "listener"])
@@ -120,8 +129,8 @@ class MultiRef(Game):
         for item in sorted(chosen):
             others = [kind for index, kind in enumerate(episode.items) if index != item]
             kind = episode.items[item]
-            plain = _objects.caption(kind, others, generator, EXTRA) if self.plain else []
-            descriptions.append(plain or _objects.describe(kind, others, generator))
+            plain = self.items.caption(kind, others, generator, EXTRA) if self.plain else []
+            descriptions.append(plain or self.items.describe(kind, others, generator))
         text = _speaker.utterance(generator, "" if self.plain else signal, descriptions, drop)
         episode.messages.append(("speaker", text))
         return text

@@ -14,7 +14,15 @@ from typing import Literal
 
 from babylm.config.interaction import InteractionConfig
 from babylm.interaction.environments import _objects
-from babylm.interaction.environments._types import Environment, Episode, Game, Observation, Outcome, played_in_studies
+from babylm.interaction.environments._types import (
+    Environment,
+    Episode,
+    Game,
+    ItemSet,
+    Observation,
+    Outcome,
+    played_in_studies,
+)
 
 ITEMS, LONGEST = 10, 6
 OMIT, LAPSE = 0.10, 0.05
@@ -25,10 +33,14 @@ class Reference(Game):
     """The game; see the module's docstring. An episode's ``items`` are in the listener's order, whoever that is."""
 
     words = (*_objects.ITEM_WORDS, "describe", ".", *_objects.WORDS)
+    """Those of the drawn objects."""
     longest_action = LONGEST + 1
 
-    def __init__(self, role: Role, pictures: bool = True, hard: bool = True, plain: bool = False) -> None:
-        self.role, self.pictures = role, pictures
+    def __init__(
+        self, role: Role, pictures: bool = True, hard: bool = True, plain: bool = False, items: ItemSet = _objects
+    ) -> None:
+        self.role, self.pictures, self.items = role, pictures, items
+        self.words = (*_objects.ITEM_WORDS, "describe", ".", *items.WORDS)
         self.hard = hard
         """Whether objects of a game share most attributes."""
         self.plain = plain
@@ -37,7 +49,7 @@ class Reference(Game):
     def reset(self, seed: int) -> Episode:
         """Ten objects, one of them the target; if the student listens, the partner's description."""
         generator = random.Random(seed)
-        items = _objects.draw_context(generator, ITEMS, self.hard)
+        items = self.items.draw_context(generator, ITEMS, self.hard)
         target = generator.randrange(ITEMS)
         episode = Episode(generator, items, {target})
         episode.messages.append(("speaker", " ".join(self.partner_description(episode))))
@@ -48,24 +60,24 @@ class Reference(Game):
         (target,) = episode.targets
         kind, others = episode.items[target], [item for index, item in enumerate(episode.items) if index != target]
         if self.plain:
-            return _objects.full_description(kind)
-        return _objects.describe(kind, others, episode.generator, omit=OMIT)
+            return self.items.full_description(kind)
+        return self.items.describe(kind, others, episode.generator, omit=OMIT)
 
     def partner_choice(self, episode: Episode, words: Sequence[str]) -> int:
         """The item that the partner takes a description for; ties at random."""
         if episode.generator.random() < LAPSE:
             return episode.generator.randrange(ITEMS)
-        fits = [sum(_objects.fits(word, kind) for word in words) for kind in episode.items]
+        fits = [sum(self.items.fits(word, kind) for word in words) for kind in episode.items]
         return episode.generator.choice([index for index, count in enumerate(fits) if count == max(fits)])
 
     def observe(self, episode: Episode) -> Observation:
         """Listener: the objects and the description. Speaker: the objects with the target first."""
         if self.role == "listener":
-            view = _objects.show_items(episode.items, self.pictures)
+            view = self.items.show_items(episode.items, self.pictures)
             return view._replace(words=[*view.words, "speaker", *episode.messages[0][1].split(), "listener"])
         (target,) = episode.targets
         others = [kind for index, kind in enumerate(episode.items) if index != target]
-        view = _objects.show_items([episode.items[target], *others], self.pictures)
+        view = self.items.show_items([episode.items[target], *others], self.pictures)
         return view._replace(words=[*view.words, "describe"])
 
     def allowed(self, episode: Episode, words: Sequence[str]) -> list[str]:
@@ -73,8 +85,8 @@ class Reference(Game):
         if self.role == "listener":
             return [] if words else list(_objects.LABELS)
         if not words:
-            return list(_objects.WORDS)
-        return [self.end] if len(words) >= LONGEST else [*_objects.WORDS, self.end]
+            return list(self.items.WORDS)
+        return [self.end] if len(words) >= LONGEST else [*self.items.WORDS, self.end]
 
     def step(self, episode: Episode, action: str) -> Outcome:
         """The game ends: it is won if the listener has chosen the target."""

@@ -10,11 +10,13 @@ from babylm import registry
 from babylm.config.interaction import InteractionConfig
 from babylm.interaction.teachers._types import Identity, Teacher, Usage
 
+FOLDER = "interaction/teachers"
 __all__ = ["Identity", "Teacher", "Usage", "build"]
 
 
 def build(config: InteractionConfig) -> Teacher:
     """The teacher that ``interaction.teacher`` names; ValueError with the nearest names if there is none."""
-    teacher = registry.load("interaction/teachers", config.teacher).build(config)
+    registry.check(config.teacher, registry.names(FOLDER), "interaction.teacher")
+    teacher = registry.load(FOLDER, config.teacher).build(config)
     assert isinstance(teacher, Teacher)
     return teacher

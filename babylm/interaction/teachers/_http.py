@@ -97,7 +97,7 @@ class JsonClient:
             raise ValueError(self._told(path, f"status {status}: {text}{_advice(status)}", 1))
         try:
             return read(json.loads(data))
-        except (ValueError, KeyError, IndexError, TypeError):
+        except (ValueError, KeyError, IndexError, TypeError, RecursionError):
             raise PassingError(
                 "an empty answer" if not data.strip() else f"an answer of another form: {text}"
             ) from None

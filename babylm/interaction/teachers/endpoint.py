@@ -96,6 +96,7 @@ def _text(content: Any) -> str:
         return ""
     if not isinstance(content, str):
         raise TypeError(f"an answer must be a text, not {type(content).__name__}")
+    content.encode()  # ValueError for half a character (\ud800 alone), which JSON can hold and files cannot
     return content
 
 
