@@ -264,15 +264,11 @@ def test_the_power_of_the_contrasts_is_that_of_the_reference(contrast, pairs, po
 def test_an_endpoint_is_asked_for_the_next_line(monkeypatch):
     asked = []
 
-    class Client:
-        def __init__(self, *args):
-            pass
+    def post(self, path, body, read_answer):
+        asked.append((path, body))
+        return "> run wc -l x.txt\nmore"
 
-        def post(self, path, body, read_answer):
-            asked.append((path, body))
-            return "> run wc -l x.txt\nmore"
-
-    monkeypatch.setattr("babylm.interaction.teachers._http.JsonClient", Client)
+    monkeypatch.setattr("babylm.interaction.teachers._http.JsonClient.post", post)
     settings = load_study(CONFIG, ["endpoint.url=http://127.0.0.1:9/v1", "endpoint.model=m", "student=false"])
     assert [condition.name for condition in relational.conditions(settings)][-1] == "endpoint"
     agent = EndpointAgent(settings.endpoint, 1, 0.7)
