@@ -49,6 +49,8 @@ ARMS = {
     "baseline": Arm(joint=False, share=False),
 }
 SCALES = {"smoke": Scale(2, 24, 60, 30), "full": Scale(4, 200, 500, 200)}
+SECONDS = {"smoke": 12.0, "full": 70.0}
+"""Of an arm with one seed on a free core, as measured."""
 SEED_GAMES, ROWS = 52, 32
 """Seed games of two people per role, 104 examples as in the paper."""
 LR, BASE_LR, CLIP = 1.5e-3, 4e-3, 5.0
@@ -71,7 +73,7 @@ def conditions(settings: Settings) -> list[Condition]:
     """The arms of the scale."""
     names = ("full", "baseline") if settings.scale == "smoke" else tuple(ARMS)
     shown = _pictures.condition(settings)
-    return [Condition(name, {**ARMS[name]._asdict(), **shown}) for name in names]
+    return [Condition(name, {**ARMS[name]._asdict(), **shown}, seconds=SECONDS[settings.scale]) for name in names]
 
 
 def run(piece: Piece, settings: Settings) -> list[Measurement]:

@@ -44,7 +44,7 @@ class Settings(StudyConfig):
 
 def conditions(settings: Settings) -> list[Condition]:
     """Both decoders, and the control."""
-    return [Condition(kind, {"decoder": kind}) for kind in ("binary", "ternary", "chance")]
+    return [Condition(kind, {"decoder": kind}, seconds=7.0) for kind in ("binary", "ternary", "chance")]
 
 
 def run(piece: Piece, settings: Settings) -> list[Measurement]:

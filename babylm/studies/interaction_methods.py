@@ -27,6 +27,9 @@ from babylm.studies import _methods_tables as tables
 from babylm.studies._methods_school import School
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 
+SECONDS = {"smoke": 8.0, "cpu": 150.0, "gpu": None}
+"""Of an arm with one seed on a free core, as measured with a student of 4M parameters; more is measured of stories."""
+
 
 @dataclass
 class Settings(StudyConfig):
@@ -103,7 +106,11 @@ def all_conditions(settings: Settings) -> list[Condition]:
         "SimPO on corrections": {"learn from": "corrections", "objective": "simpo", "settings": {"lm_weight": 0.2}},
         "GRPO on scores": {"learn from": "scores", "objective": "grpo", "settings": {}},
     }
-    first = [Condition(name, {"arm": arm}, kind="base" if name == "base" else "arm") for name, arm in arms.items()]
+    seconds = SECONDS[settings.scale]
+    first = [
+        Condition(name, {"arm": arm}, seconds=seconds, kind="base" if name == "base" else "arm")
+        for name, arm in arms.items()
+    ]
     # Measuring more makes another piece: those of the first arms, base and plain among them, stay as they are.
     ppo: dict[str, Any] = {"objective": "ppo", "settings": {"beta": 0.05}}
     more: dict[str, dict[str, Any]] = {
@@ -116,7 +123,12 @@ def all_conditions(settings: Settings) -> list[Condition]:
         "demonstrations alone": {"learn from": "demonstrations", "objective": "supervised", "settings": {}},
     }
     return first + [
-        Condition(name, {"arm": arm, "measures": "stories, words"}, kind=f"{'arm' if arm else 'base'}, stories")
+        Condition(
+            name,
+            {"arm": arm, "measures": "stories, words"},
+            seconds=seconds and 2 * seconds,
+            kind=f"{'arm' if arm else 'base'}, stories",
+        )
         for name, arm in more.items()
     ]
 

@@ -128,11 +128,13 @@ def conditions(settings: Settings) -> list[Condition]:
     made = []
     if settings.controls:
         seeds = range(1, settings.parts.control_seeds + 1)
-        made += [Condition(name, {"subject": name, **common}, seeds, kind="control") for name in (PLANTED, NULL)]
+        made += [
+            Condition(name, {"subject": name, **common}, seeds, seconds=3.0, kind="control") for name in (PLANTED, NULL)
+        ]
     if settings.student:
         given = {"subject": STUDENT, **models}
         read = {"base": inputs.contents(settings.student_base), **texts}
-        made.append(Condition(STUDENT, given, kind=STUDENT, resumable=True, inputs=read))
+        made.append(Condition(STUDENT, given, seconds=60.0, kind=STUDENT, resumable=True, inputs=read))
     first = settings.seeds[:1]
     if settings.model:
         given = {"subject": MODEL, **models}

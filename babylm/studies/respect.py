@@ -30,6 +30,8 @@ SEED_GAMES, SEED_ERRORS = 12, 0.25
 """Games of two people that every arm begins with, and the share of wrong actions in them, which are not imitated."""
 BASE_GAMES, SEED_STEPS = 1500, 80
 LR, BASE_LR, ROWS = 2e-3, 3e-3, 32
+SECONDS = {"smoke": 14.0, "demo": 20.0, "full": 38.0}
+"""Of an arm with one seed on a free core, as measured."""
 
 
 @dataclass
@@ -61,7 +63,10 @@ class Settings(GameSettings):
 def conditions(settings: Settings) -> list[Condition]:
     """The arms of the scale."""
     shown, names = _pictures.condition(settings), settings.arms or SCALES[settings.scale].arms
-    return [Condition(name, {"arm": name, **shown}, inputs={"arm": ARMS[name]}) for name in names]
+    return [
+        Condition(name, {"arm": name, **shown}, inputs={"arm": ARMS[name]}, seconds=SECONDS[settings.scale])
+        for name in names
+    ]
 
 
 def run(piece: Piece, settings: Settings) -> list[Measurement]:

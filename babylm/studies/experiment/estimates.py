@@ -51,5 +51,8 @@ def plan(pieces: Sequence[Piece], store: PieceStore) -> str:
         rows.append((piece.condition.name, piece.seed, state, shown, piece.condition.detail))
     table = Table.of(("condition", "seed", "state", "time", ""), rows, left=(0, 4)).text()
     waiting = sum(row[2] == "to do" for row in rows)
+    head = f"{table}\n{len(rows)} pieces, {waiting} to do"
+    if waiting and unknown == waiting:
+        return f"{head}: how long they take is known once one of each kind is done"
     rest = f", {unknown} of them of unknown length" if unknown else ""
-    return f"{table}\n{len(rows)} pieces, {waiting} to do{rest}: about {duration(left)} ({left / 3600:.2f} hours)"
+    return f"{head}{rest}: about {duration(left)} ({left / 3600:.2f} hours)"
