@@ -97,16 +97,19 @@ def _runs_page(runs: Sequence[Run]) -> Page:
 
 
 def _folder_page(folder: Path) -> Page:
-    rows = runs_table.read_all(folder)
+    rows, inner_studies = runs_table.read_all(folder), studies.inside(folder)
     sections = [
-        Section("Runs", runs_table.table(rows)),
+        Section("Studies", studies.table(inner_studies)),
+        Section("Runs", runs_table.table(rows) if rows else []),
         Section("Seeds", runs_table.seeds(rows)),
         Section("Losses", runs_table.curves(rows)),
         Section("Scores", runs_table.scores(rows)),
         Section("Not finished", runs_table.unfinished(rows)),
     ]
     finished = sum(row.state == "finished" for row in rows)
-    return Page(folder.resolve().name, [f"{len(rows)} runs, {finished} finished", _made([folder])], sections)
+    extent = [f"{len(rows)} runs, {finished} finished"] * bool(rows)
+    extent += [f"{len(inner_studies)} studies"] * bool(inner_studies)
+    return Page(folder.resolve().name, [", ".join(extent), _made([folder])], sections)
 
 
 def _made(folders: Sequence[Path]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from babylm.evaluation import task_registry
-from babylm.reporting import charts, job_logs
+from babylm.reporting import charts, job_logs, studies
 from babylm.reporting.blocks import Block, Charts, Figure, Missing, Note, Tabular
 from babylm.reporting.charts import COLOURS, Axis, Dots, Line
 from babylm.reporting.overview import flat
@@ -56,7 +56,8 @@ def runs_of(folder: Path) -> list[Path]:
 def read_all(folder: Path) -> list[Row]:
     """A row for each run below a folder, and for each that a job should have made there."""
     jobs = job_logs.runs_without_a_folder(folder)
-    rows = [read(run) for run in runs_of(folder)]
+    listed = set(studies.inside(folder))
+    rows = [read(run) for run in runs_of(folder) if run not in listed]
     return rows + [Row(name, None, f"no folder: {reason}") for name, reason in sorted(jobs.items())]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,45 @@ from babylm.tables import Column, Table
 
 SUMMARY = "summary.json"
 KEYS = ("title", "remarks", "tables")
+UNFINISHED = "not finished: repeat its command"
 REPEAT = "repeat the study's command, which writes it anew from what was measured"
 
 
 def is_study(folder: Path) -> bool:
     """Whether ``folder`` holds the summary of a study."""
     return (folder / SUMMARY).is_file()
+
+
+def inside(folder: Path) -> list[Path]:
+    """The studies below ``folder``, finished or not, by name."""
+    return sorted(file.parent for file in folder.glob("*/config.yaml") if is_study(file.parent) or _names_a_study(file))
+
+
+def _names_a_study(config: Path) -> bool:
+    try:
+        return any(line.startswith("study:") for line in config.read_text(encoding="utf-8").splitlines())
+    except (OSError, ValueError):
+        return False
+
+
+def table(folders: Sequence[Path]) -> list[Block]:
+    """A line per study: name, title, what was measured; for one without a summary, that it is not finished."""
+    rows = [(folder.name, *_title_and_extent(folder)) for folder in folders]
+    if not rows:
+        return []
+    note = f"The page of one: python -m babylm.report {folders[0].parent}/NAME"
+    return [Tabular(Table.of(("study", "title", "extent"), rows, left=(0, 1, 2), caption=note))]
+
+
+def _title_and_extent(folder: Path) -> tuple[str, str]:
+    if not is_study(folder):
+        return "", UNFINISHED
+    try:
+        summary = files.read_json(folder / SUMMARY, REPEAT)
+        files.check_keys(folder / SUMMARY, summary, KEYS, REPEAT)
+    except files.DamagedFile as error:
+        return "", str(error)
+    return summary["title"], _extent(summary)
 
 
 def page(folder: Path, made: str) -> Page:

@@ -83,3 +83,19 @@ def test_a_study_without_its_figure_says_what_to_do(study):
     (study / "figure.png").unlink()
     with pytest.raises(DamagedFile, match="repeat the study's command"):
         write_report(study)
+
+
+def test_a_folder_of_studies_lists_them(study):
+    (study / "config.yaml").write_text("study: warmth\n")
+    begun = study.parent / "begun"
+    begun.mkdir()
+    (begun / "config.yaml").write_text("study: warmth\nseeds: [1]\n")
+    text = write_report(study.parent).read_text()
+    page = Nesting(text)
+    self_contained(text)
+    assert "2 studies" in page.text
+    for words in ("planted", "Planted <effect>", "not finished: repeat its command"):
+        assert words in page.text
+    assert "runs" not in page.text.split("Studies")[0]
+    (study / "summary.json").write_text("{")
+    assert "not valid JSON" in Nesting(write_report(study.parent).read_text()).text
