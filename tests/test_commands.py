@@ -40,7 +40,7 @@ from babylm.config import studies as study_config
 from babylm.config import sweeps
 from babylm.corpora import toy
 from tests import commands
-from tests.commands import ROOT, Command
+from tests.commands import ROOT, STANDING_FOR, Command
 from tests.corpora.test_given_tokenizer import gpt2
 from tests.evaluation import fixtures
 from tests.interaction.openai_server import Server, says
@@ -177,6 +177,8 @@ def run_interact(words: list[str], scratch: Path) -> None:
 
     A server is one of this process, a person types the same line; answers to be repeated are recorded before.
     """
+    if words[0] == STANDING_FOR["CONFIG"]:  # any configuration with a learner
+        words = ["configs/interaction.yaml", *words[1:]]
     config.load(words[0], [word for word in words[1:] if "plugins" not in word])
     more = [f"checkpoints={scratch}/made", f"corpus.prepared={scratch}/prepared", "corpus.toy.words=2000"]
     more += ["tokenizer.vocab_size=320", "interaction.rounds=2", "interaction.prompts=8"]
