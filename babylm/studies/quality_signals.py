@@ -31,6 +31,9 @@ from babylm.studies.experiment import Condition, Measurement, Measurements, Piec
 
 RIGHT, COLD = "right", "right at T 0.6"
 
+SECONDS: dict[str, tuple[float | None, float | None]] = {"smoke": (10.0, 0.5), "cpu": (120.0, 8.0), "gpu": (None, None)}
+"""Of the base, with its samples and signals, and of an arm; one seed, about, on a free core."""
+
 
 @dataclass
 class Settings(StudyConfig):
@@ -102,7 +105,13 @@ def conditions(settings: Settings) -> list[Condition]:
         "GRPO, right alone": {**grpo, "weight": 0.0},
         "GRPO, right and inverse entropy": {**grpo, "weight": 0.5, "signal": entropy},
     }
-    return [Condition(name, {"arm": arm}, kind="base" if name == "base" else "arm") for name, arm in arms.items()]
+    base_seconds, arm_seconds = SECONDS[settings.scale]
+    return [
+        Condition(name, {"arm": arm}, seconds=base_seconds, kind="base")
+        if name == "base"
+        else Condition(name, {"arm": arm}, seconds=arm_seconds, kind="arm")
+        for name, arm in arms.items()
+    ]
 
 
 def run(piece: Piece, settings: Settings) -> list[Measurement]:
