@@ -83,12 +83,12 @@ def conditions(
     endpoint: EndpointConfig, model: str | None, traces: int, of: Sequence[Condition], seconds: float
 ) -> list[Condition]:
     """A condition per condition of ``of``, in which the judge reads so many of its traces."""
-    asked = {"judge": endpoint.model or "", "api": endpoint.api, "traces": traces}
+    judged_by = {"judge": endpoint.model or "", "api": endpoint.api, "traces": traces}
     read = {"model": inputs.contents(model), "question": [DESCRIPTIONS, EXAMPLES]}
     return [
         Condition(
             f"{each.name}{JUDGED}",
-            {"stage": "judge", "of": dict(each.settings), **asked},
+            {"stage": "judge", "of": dict(each.settings), **judged_by},
             each.seeds,
             seconds,
             "judge",
@@ -114,8 +114,8 @@ def build(endpoint: EndpointConfig, model: str | None, folder: Path) -> Teacher:
 
 def counts_of(judge: Teacher, traces: Sequence[str]) -> dict[str, list[int | None]]:
     """Behaviour -> the judge's number per trace; None for an answer without one."""
-    asked = [question(habit, trace) for habit in HABITS for trace in traces]
-    answers = iter(judge.complete(asked, 0))
+    questions = [question(habit, trace) for habit in HABITS for trace in traces]
+    answers = iter(judge.complete(questions, 0))
     return {habit: [read_count(next(answers)) for _ in traces] for habit in HABITS}
 
 

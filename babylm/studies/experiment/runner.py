@@ -178,15 +178,15 @@ def _lock(folder: Path, part: str) -> None:
         ValueError: Another command runs some of the same pieces: all, the same part, or a part of another division.
     """
     division = part.partition("/")[2]
-    own = folder / (f"{LOCK}.{part.replace('/', '.')}" if part else LOCK)
+    lock = folder / (f"{LOCK}.{part.replace('/', '.')}" if part else LOCK)
     reason = None
     try:
-        locks.keep(own)  # before the others are looked at: of two that begin at once, not both go on
+        locks.keep(lock)  # before the others are looked at: of two that begin at once, not both go on
     except locks.Locked as owner:
         reason = str(owner)
     for file in folder.glob(f"{LOCK}*"):
         is_of_division = bool(division) and file.name.endswith(f".{division}")
-        if file != own and not is_of_division and locks.is_held(file) and locks.owner(file) != locks.this_owner():
+        if file != lock and not is_of_division and locks.is_held(file) and locks.owner(file) != locks.this_owner():
             reason = reason or locks.describe_owner(locks.owner(file))
     if reason is not None:
         raise ValueError(
