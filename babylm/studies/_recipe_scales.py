@@ -57,7 +57,7 @@ GPU = Scale(
     common=("corpus.dev=corpora/strict_small/dev", "training.log_every=100"),
     compare=("budget.epochs=1", "training.revisions=none", "evaluation.held_out_loss_when=end"),
     questions=(
-        Question("weight decay", "optimizer.weight_decay", ("0.4", "0.1", "0.05", "0.2")),
+        Question("weight decay", "optimizer.weight_decay", ("0.1", "0.05", "0.2", "0.4")),
         Question("where rows begin", "corpus.rows", ("anywhere", "lines")),
         Question("what a document is", "corpus.documents", ("blocks", "lines"), SUITE),
         Question("share of causal rows", "objective.causal_ratio", ("0.5", "0.75", "0.875")),
