@@ -43,12 +43,13 @@ def record() -> dict[str, Any]:
 def code_revision() -> str | None:
     """The git commit of the source tree, with ``+changes`` if it is not clean; None outside a checkout."""
     here = Path(__file__).parent
+    # Without optional locks: a run that is killed meanwhile would leave index.lock, which stops the user's next commit.
     try:
         commit = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True, timeout=10
         ).stdout.strip()
         changes = subprocess.run(
-            ["git", "status", "--porcelain", "--", "."],
+            ["git", "--no-optional-locks", "status", "--porcelain", "--", "."],
             cwd=here,
             capture_output=True,
             text=True,

@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -306,3 +308,18 @@ def test_other_ranks_wait_for_the_first_to_make_the_folder(tmp_path, monkeypatch
     monkeypatch.setenv("SLURM_PROCID", "1")
     with pytest.raises(ValueError, match="seed was 1, now 2"):
         folder.open("a: 1\n", {"seed": 2})
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_git_is_asked_without_a_lock_that_a_kill_would_leave(tmp_path, monkeypatch):
+    source = tmp_path / "source"
+    (source / "babylm").mkdir(parents=True)
+    (source / "babylm" / "environment.py").write_text("")
+    who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "first"]):
+        subprocess.run(["git", *words], cwd=source, check=True)
+    monkeypatch.setattr(environment, "__file__", str(source / "babylm" / "environment.py"))
+    os.utime(source / "babylm" / "environment.py", (1, 1))  # `git status` would write the index anew, behind a lock
+    index = (source / ".git" / "index").read_bytes()
+    assert re.fullmatch(r"[0-9a-f]{40}", environment.code_revision())
+    assert (source / ".git" / "index").read_bytes() == index
