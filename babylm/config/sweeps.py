@@ -117,9 +117,9 @@ def _draw(key: str, spread: Any, generator: random.Random) -> Any:
     if not isinstance(spread, dict) or set(spread) - set(RANGE) or not {"low", "high"} <= set(spread):
         raise ConfigError(f"random: {key}: must be a list, or low and high (and log, whole), not {spread!r}")
     for name, value in spread.items():
-        kinds = (int, float) if name in ("low", "high") else (bool,)
-        if not isinstance(value, kinds) or (bool not in kinds and isinstance(value, bool)):
-            what = "a number" if name in ("low", "high") else "true or false"
+        is_switch = name in ("log", "whole")
+        if isinstance(value, bool) != is_switch or not isinstance(value, int | float):
+            what = "true or false" if is_switch else "a number"
             raise ConfigError(f"random: {key}: {name} must be {what}, not {value!r}")
     low, high = float(spread["low"]), float(spread["high"])
     if not low < high or (spread.get("log") and low <= 0):

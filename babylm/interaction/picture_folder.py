@@ -1,16 +1,14 @@
 """A folder of pictures as the items of reference games, in place of the drawn objects.
 
-What the pictures show is said by a table, JSONL or CSV with a column ``picture`` (the file's name in the folder): all
-other columns are attributes or captions, whose words describe the picture. Without a table the words of the file names
-do, as in ``red_ball-3.png``. The pictures are read in the order of their names, laid on white, padded to squares and
-made as large as the encoder takes them.
+What the pictures show is said by a table (JSONL, CSV or TSV) with a column ``picture``, the file's name in the folder:
+all other columns are attributes or captions, whose words describe the picture. Without a table the words of the file
+names do, as in ``red_ball-3.png``. The pictures are read in the order of their names, laid on white, padded to squares
+and made as large as the encoder takes them.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import random
 import re
 from collections import Counter
@@ -24,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from babylm import files
+from babylm.evaluation.data import delimited
 from babylm.interaction.environments._objects import LABELS, PICTURE
 from babylm.interaction.environments._types import Observation
 from babylm.models.images import PATCH
@@ -160,9 +159,9 @@ def _described(table: Path, names: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def _rows(table: Path) -> list[dict[str, Any]]:
-    if table.suffix.lower() != ".csv":
-        return files.read_jsonl(table)
-    return list(csv.DictReader(io.StringIO(files.read_text(table).removeprefix("\ufeff"))))
+    if table.suffix.lower() in (".csv", ".tsv"):
+        return [dict(row) for _, row in delimited.read(table).rows]
+    return files.read_jsonl(table)
 
 
 def _flat(value: Any) -> list[str]:

@@ -93,7 +93,7 @@ def conditions(
             seconds,
             "judge",
             resumable=True,
-            inputs=read,
+            inputs={**read, "of": each.inputs},
         )
         for each in of
     ]

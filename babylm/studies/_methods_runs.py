@@ -46,6 +46,10 @@ def learn(school: School, arm: Mapping[str, Any], lr: float, seed: int) -> tuple
         if steps:
             sampling = derive_seed(seed, Purpose.SAMPLING, number)
             groups = _groups(school, model, arm["learn from"], generator, sampling, seed)
+            if not groups:
+                raise ValueError(
+                    f"round {number}: nothing to learn from: the student said nothing, or all of it is right"
+                )
             add_reference(school.base.model, groups, pad)
             per_step = max(1, scale.rows * len(groups) // sum(map(len, groups)))
             tuning = FineTuning(steps, per_step, lr=lr)

@@ -51,10 +51,10 @@ def story_rewards(school: School, stories: Sequence[Turn], seed: int) -> tuple[l
     ``seed`` is that of the piece: the base's stories, which set the scale, are those of this seed.
     """
     assert school.teacher is not None
-    told = tell(school, school.base.model, school.scale.tests, derive_seed(seed, Purpose.SAMPLING, 0, 1))
-    known = school.teacher.score([PROMPT] * len(told), [turn.text for turn in told], seed)
+    base_stories = tell(school, school.base.model, school.scale.tests, derive_seed(seed, Purpose.SAMPLING, 0, 1))
+    base_scores = school.teacher.score([PROMPT] * len(base_stories), [turn.text for turn in base_stories], seed)
     scores = list(map(float, school.teacher.score([PROMPT] * len(stories), [turn.text for turn in stories], seed)))
-    centre, width = fmean(known), pstdev(known) or 1.0
+    centre, width = fmean(base_scores), pstdev(base_scores) or 1.0
     most = longest(school)
     rewards = [
         reward((score - centre) / width, len(turn.text.split()), most)
@@ -96,6 +96,8 @@ def trial_groups(
     assert school.teacher is not None
     trials = [group[0] for group in school.complete(model, contexts, 1, seed)]
     said = [(turn.prompt, turn) for turn in trials if turn.text]
+    if not said:
+        return []
     scores = school.teacher.score([prompt for prompt, _ in said], [turn.text for _, turn in said], seed)
     centre, width = fmean(scores), pstdev(scores) or 1.0
     turns = [turn for _, turn in said] if "trials" in sides else []
@@ -138,8 +140,8 @@ def measure(school: School, model: Any, seed: int) -> list[tuple[str, str, float
             rows.append(("words per story", item, float(len(turn.text.split()))))
     generator = random.Random(derive_seed(seed, Purpose.EPISODES, 0, 1))
     sentences = school.held_out.pick(SENTENCES * school.scale.tests, generator)
-    known = word_log_probs(school, model, sentences, frequent_words(school.learnt))
-    return rows + [("words known", f"w:{word}", value) for word, value in known.items()]
+    log_prob_of = word_log_probs(school, model, sentences, frequent_words(school.learnt))
+    return rows + [("words known", f"w:{word}", value) for word, value in log_prob_of.items()]
 
 
 def frequent_words(texts: Texts) -> list[str]:

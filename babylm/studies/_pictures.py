@@ -25,7 +25,7 @@ class GameSettings(StudyConfig):
     picture_folder: str = ""
     """Folder of pictures (.png, .jpg) in place of the drawn objects; at least ten that their words tell apart."""
     picture_table: str = ""
-    """JSONL or CSV file with a column ``picture`` and attributes or captions; empty: the words of the file names."""
+    """JSONL, CSV or TSV with a column ``picture`` and attributes or captions; empty: the words of the file names."""
     picture_size: int = number(24, "[8, 1024]")
     """Pixels per side to which pictures of the folder are brought, a multiple of 8."""
 

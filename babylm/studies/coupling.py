@@ -85,12 +85,12 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
 
     scale, arm = SCALES[settings.scale], Arm(piece.settings["joint"], piece.settings["share"])
     items = _pictures.items(settings)
-    base, known = base_player(piece.seed, settings.pictures, items, scale.base_steps)
+    base, learnt_from = base_player(piece.seed, settings.pictures, items, scale.base_steps)
     how = tuning(scale.steps, LR, ROWS)
     objective = learner("reinforce", importance="negative", importance_clip=CLIP)
-    player = retrained(base, objective, known, how, piece.seed)
+    player = retrained(base, objective, learnt_from, how, piece.seed)
     ledger = GameLedger(base)
-    ledger.shown([turn.text for turn in known])
+    ledger.shown([turn.text for turn in learnt_from])
     ledger.learnt(player)
     rows: list[Measurement] = []
     for number in range(1, scale.rounds + 1):
@@ -108,9 +108,9 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
         ledger.shown([turn.meta["utterance"] for turn in heard])
         ledger.played(heard, len(heard), sequences=1 + ITEMS * arm.joint)
         ledger.played(said, len(said), sequences=SAMPLES * (1 + arm.joint))
-        known = [*known, *learning_turns([*heard, *said], arm.share)]
+        learnt_from = [*learnt_from, *learning_turns([*heard, *said], arm.share)]
         if number < scale.rounds:
-            player = retrained(base, objective, known, how, derive_seed(piece.seed, Purpose.CONDITION, number))
+            player = retrained(base, objective, learnt_from, how, derive_seed(piece.seed, Purpose.CONDITION, number))
             ledger.learnt(player)
     return rows + ledger.write(piece)
 
@@ -169,11 +169,11 @@ def base_player(seed: int, pictures: bool, items: ItemSet, steps: int) -> tuple[
             seeds = [derive_seed(seed, Purpose.CONDITION, *parts, number) for number in range(steps * ROWS // 4)]
             turns += demonstrate(game, player, seeds)
     base = retrained(player, learner("supervised"), turns, tuning(steps, BASE_LR, ROWS), seed)
-    known: list[Turn] = []
+    seed_turns: list[Turn] = []
     for index, role in enumerate(("listener", "speaker")):
         seeds = [derive_seed(seed, Purpose.EPISODES, 0, index, number) for number in range(SEED_GAMES)]
-        known += demonstrate(Reference(role, pictures, items=items), base, seeds, imitate=False)  # type: ignore[arg-type]
-    return base, known
+        seed_turns += demonstrate(Reference(role, pictures, items=items), base, seeds, imitate=False)  # type: ignore[arg-type]
+    return base, seed_turns
 
 
 def summarise(measurements: Measurements, settings: Settings) -> Summary:

@@ -82,11 +82,11 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
     game = MultiRef(settings.pictures, items=_pictures.items(settings))
     base = base_player(piece.seed, settings)
     seeds = [derive_seed(piece.seed, Purpose.EPISODES, 0, number) for number in range(SEED_GAMES)]
-    known = demonstrate(game, base, seeds, imitate=False, errors=SEED_ERRORS)
+    learnt_from = demonstrate(game, base, seeds, imitate=False, errors=SEED_ERRORS)
     first = tuning(min(SEED_STEPS, scale.steps), 1e-3, ROWS)
-    player = retrained(base, learner("supervised", **SUPERVISED), known, first, piece.seed)
+    player = retrained(base, learner("supervised", **SUPERVISED), learnt_from, first, piece.seed)
     ledger = GameLedger(base)
-    ledger.shown([turn.meta["request"] for turn in known])
+    ledger.shown([turn.meta["request"] for turn in learnt_from])
     ledger.learnt(player)
     decoder = FeedbackDecoder(arm.feedback) if arm.feedback in ("binary", "ternary") else None  # type: ignore[arg-type]
     objective = learner(arm.objective, **arm.settings)
@@ -102,9 +102,9 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
         won = sum(row.value for row in rows if row.measure == "success" and row.item.startswith(f"{number}:"))
         piece.log(f"round {number}: {100 * won / scale.games:.0f} % of {scale.games} games won")
         if arm.feedback != "none" and number < scale.rounds:
-            known = known + (judged if arm.feedback != "seed" else [])
+            learnt_from = learnt_from + (judged if arm.feedback != "seed" else [])
             how = tuning(scale.steps * (number + 1), LR, ROWS)
-            player = retrained(base, objective, known, how, derive_seed(piece.seed, Purpose.CONDITION, number))
+            player = retrained(base, objective, learnt_from, how, derive_seed(piece.seed, Purpose.CONDITION, number))
             ledger.learnt(player)
     return rows + ledger.write(piece)
 

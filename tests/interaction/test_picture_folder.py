@@ -103,6 +103,8 @@ def test_other_pictures_and_tables(tmp_path):
         "\ufeffpicture,name\n" + "".join(f"{name},thing {chr(97 + n)}\n" for n, name in enumerate(names)), "utf-8"
     )
     assert picture_folder.read(tmp_path, csv, 8).descriptions[1] == ("thing", "b")
+    csv.write_text(csv.read_text().replace(",", ";"))  # as spreadsheets write it elsewhere
+    assert picture_folder.read(tmp_path, csv, 8).descriptions[1] == ("thing", "b")
 
 
 def test_what_cannot_be_is_told_before_any_work(folder, tmp_path, capsys):

@@ -49,19 +49,19 @@ def contents(path: str | Path | None) -> str | None:
     """
     if path is None:
         return None
-    place = places.given(path)
-    if place.is_file():
-        return files.sha256_unchanged(place)
-    if not place.is_dir():
+    target = places.given(path)
+    if target.is_file():
+        return files.sha256_unchanged(target)
+    if not target.is_dir():
         return None
-    is_model = (place / "config.json").is_file()
+    is_model = (target / "config.json").is_file()
     hashes = {}
-    for folder, subfolders, names in os.walk(place, followlinks=True):
+    for folder, subfolders, names in os.walk(target, followlinks=True):
         subfolders[:] = [] if is_model else [name for name in subfolders if not name.startswith(".")]
         for name in names:
             file = Path(folder) / name
             if not name.startswith(".") and file.is_file():
-                hashes[str(file.relative_to(place))] = files.sha256_unchanged(file)
+                hashes[str(file.relative_to(target))] = files.sha256_unchanged(file)
     return files.sha256_json(hashes)
 
 
