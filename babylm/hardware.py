@@ -8,9 +8,11 @@ without either they are slower (docs/log.md).
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import torch
 
+Precision = Literal["fp32", "bf16"]
 _BF16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16")
 """Instructions of x86 CPUs that multiply bf16 matrices, the faster first (names of /proc/cpuinfo)."""
 
@@ -39,7 +41,7 @@ def host_kind(device: torch.device) -> str:
     return f"cpu, {cpu_bf16_instructions() or 'no bf16'}"
 
 
-def choose_precision(requested: str, device: torch.device) -> tuple[str, str]:
+def choose_precision(requested: str, device: torch.device) -> tuple[Precision, str]:
     """Choose ``bf16`` or ``fp32`` for a setting of ``auto``, ``bf16`` or ``fp32``; returns it and the reason in words.
 
     Raises:

@@ -20,6 +20,7 @@ import torch
 
 from babylm import optimizers, schedules
 from babylm.config.schema import OptimizerConfig, ScheduleConfig
+from babylm.hardware import Precision
 from babylm.interaction import rollouts
 from babylm.interaction.episodes import Turn
 from babylm.interaction.sequence_rows import record_values, sequence_rows
@@ -47,7 +48,8 @@ class FineTuning:
     weight_decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.99)
     max_grad_norm: float = 1.0
-
+    precision: Precision = "fp32"
+    """Of the matrix products; weights stay in fp32. `babylm.hardware.choose_precision` knows what is fast here."""
     optimizer_name: Literal["adamw", "muon"] = "adamw"
 
     def optimizer(self) -> OptimizerConfig:
@@ -125,7 +127,8 @@ class Tuner:
         # Rows of sequences are not masked, so they need no uniforms.
         corrupted = self.objective.corrupt(batch, batch.tokens.new_zeros(0), progress)
         self.model.train()
-        loss = self.objective.loss(self.model, corrupted).total / batch.divisor
+        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
+            loss = self.objective.loss(self.model, corrupted).total / batch.divisor
         self.optimizer.zero_grad(set_to_none=True)
         if loss.requires_grad:  # a batch without any item has no gradient
             loss.backward()

@@ -100,7 +100,7 @@ def pairs_of(sequences: Sequences) -> Pairs:
 
 @dataclass
 class SequenceBatch(MaskedBatch):
-    """A masked batch with what each target's sequence brings, (n,) each."""
+    """A masked batch whose targets are tokens of sequences, with what each target's sequence brings, (n,) each."""
 
     sequence_ids: Tensor
     group_ids: Tensor
@@ -127,24 +127,26 @@ class SequenceObjective(Hybrid):
         return ("causal", "masked", "sequence", *self.learner_metrics)
 
     def corrupt(self, batch: TokenBatch, uniforms: Tensor, progress: float) -> MaskedBatch:
-        """Corpus rows as `Hybrid` does; of sequences, each token is predicted from the tokens before it."""
+        """Corpus rows as `Hybrid` does; of rows of sequences, the targets are the tokens of the sequences alone."""
         if "sequence_ids" not in batch.extra:
             return super().corrupt(batch, uniforms, progress)
         rows, length = batch.shape
         device = batch.tokens.device
         start = torch.arange(0, rows * length, length, device=device)[:, None]
         positions = (start + torch.arange(length - 1, device=device)).flatten()  # (rows * (length - 1),)
-        extra = {name: batch.extra[name][:, 1:].flatten() for name in FIELDS}
-        optional = {n: batch.extra[n][:, 1:].flatten() for n in self.optional_fields if n in batch.extra}
-        weights = (extra["sequence_ids"] >= 0).float()
+        # Prompts and padding are no targets: the product with the vocabulary is half the work of a small model.
+        is_target = batch.extra["sequence_ids"][:, 1:].flatten() >= 0
+        extra = {name: batch.extra[name][:, 1:].flatten()[is_target] for name in FIELDS}
+        optional = {n: batch.extra[n][:, 1:].flatten()[is_target] for n in self.optional_fields if n in batch.extra}
+        targets = batch.tokens[:, 1:].flatten()[is_target]
         return SequenceBatch(
             tokens=batch.tokens,
             document_ids=batch.document_ids,
             bidirectional=torch.zeros(rows, dtype=torch.bool),
-            target_positions=positions,
-            targets=batch.tokens[:, 1:].flatten(),
-            weights=weights,
-            masked=torch.zeros_like(weights, dtype=torch.bool),
+            target_positions=positions[is_target],
+            targets=targets,
+            weights=torch.ones(len(targets), device=device),
+            masked=torch.zeros_like(targets, dtype=torch.bool),
             optional=optional,
             inputs={name: batch.extra[name] for name in MODEL_INPUTS if name in batch.extra},
             **extra,
@@ -196,17 +198,16 @@ class SequenceObjective(Hybrid):
 
 def collect(batch: SequenceBatch, logp: Tensor) -> Sequences:
     """Sum what belongs to each sequence; ``logp`` (n,): log-probability of each target."""
-    real = batch.sequence_ids >= 0
-    ids, index = torch.unique(batch.sequence_ids[real], return_inverse=True)
+    ids, index = torch.unique(batch.sequence_ids, return_inverse=True)
 
     def total(values: Tensor) -> Tensor:
-        return torch.zeros(len(ids), device=logp.device).index_add(0, index, values[real].float())
+        return torch.zeros(len(ids), device=logp.device).index_add(0, index, values.float())
 
     def of_sequence(values: Tensor) -> Tensor:
         """A value that all tokens of a sequence share; a mean would round it, and equal rewards must stay equal."""
-        return values.new_zeros(len(ids)).scatter(0, index, values[real])
+        return values.new_zeros(len(ids)).scatter(0, index, values)
 
-    log_ratio = torch.where(real, batch.reference_logp - logp, 0.0)
+    log_ratio = batch.reference_logp - logp
     _, group = torch.unique(of_sequence(batch.group_ids), return_inverse=True)
     return Sequences(
         logp=total(logp),

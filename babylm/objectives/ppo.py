@@ -63,12 +63,11 @@ class PPO(SequenceObjective):
             torch.nn.init.zeros_(parameter)
 
     def behaviour_values(self, model: Model, batch: TokenBatch) -> Tensor:
-        """(rows, length): the value of the hidden state that predicts each token; 0 for the first of a row."""
-        rows, length = batch.shape
-        values = torch.zeros(rows, length, device=batch.tokens.device)
+        """(rows, length): the value of the hidden state that predicts each token of a sequence; 0 for other tokens."""
+        values = torch.zeros(batch.shape, device=batch.tokens.device)
         with torch.no_grad():
-            states = _states(model, self.corrupt(batch, batch.tokens.new_zeros(0), 0.0))
-            values[:, 1:] = self._values(states).view(rows, length - 1)
+            targets = self.corrupt(batch, batch.tokens.new_zeros(0), 0.0)
+            values.view(-1)[targets.target_positions + 1] = self._values(_states(model, targets))
         return values
 
     def _values(self, states: Tensor) -> Tensor:
@@ -101,23 +100,27 @@ class PPO(SequenceObjective):
             per_token = per_token - config.entropy_weight * entropy
             metrics["entropy"] = entropy.detach()
         sequences = collect(batch, logp)
-        inside = batch.sequence_ids >= 0
-        _, index = torch.unique(batch.sequence_ids[inside], return_inverse=True)
-        items = torch.zeros_like(sequences.length).index_add(0, index, per_token[inside]) / sequences.length
-        shown = {name: values[inside] for name, values in metrics.items()}
-        return self._summed(sequences, items, {"reward": sequences.reward, **shown})
+        _, index = torch.unique(batch.sequence_ids, return_inverse=True)
+        items = torch.zeros_like(sequences.length).index_add(0, index, per_token) / sequences.length
+        return self._summed(sequences, items, {"reward": sequences.reward, **metrics})
 
     def _advantages(self, batch: SequenceBatch, values: Tensor) -> Tensor:
         """(n,) advantages of the tokens of sequences, from the values recorded when they were sampled."""
-        rows, length = batch.tokens.shape
-        ids = batch.sequence_ids.view(rows, length - 1)
+
+        def by_row(of_targets: Tensor, fill: float = 0.0) -> Tensor:
+            """(rows, length): each target's value where the token is that predicts it."""
+            everywhere = of_targets.new_full((batch.tokens.numel(),), fill)
+            everywhere[batch.target_positions] = of_targets
+            return everywhere.view(batch.tokens.shape)
+
+        ids = by_row(batch.sequence_ids, -1)
         is_last = torch.ones_like(ids, dtype=torch.bool)
         is_last[:, :-1] = ids[:, 1:] != ids[:, :-1]
-        rewards = torch.where(is_last, batch.reward.view_as(ids), 0.0)
+        rewards = torch.where(is_last, by_row(batch.reward), 0.0)
         if self.config.beta:
-            log_ratio = batch.behaviour_logp - batch.reference_logp
-            rewards = rewards - self.config.beta * log_ratio.view_as(ids)
-        return advantages(values.view_as(ids), rewards, ids, self.config.gae_lambda).flatten()
+            rewards = rewards - self.config.beta * by_row(batch.behaviour_logp - batch.reference_logp)
+        of_all = advantages(by_row(values), rewards, ids, self.config.gae_lambda)
+        return of_all.flatten()[batch.target_positions]
 
 
 def _states(model: Model, batch: MaskedBatch) -> Tensor:

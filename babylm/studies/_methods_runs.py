@@ -22,6 +22,7 @@ TEST = 0
 SCALES = {
     "smoke": Scale(1, 16, 2, 1, 8, 12, 6),
     "cpu": Scale(3, 512, 30, 10, 32, 200, 20),
+    "cpu_large": Scale(3, 1000, 60, 20, 32, 200, 20),
     "gpu": Scale(3, 1000, 120, 40, 64, 500, 20),
 }
 SIDES = {
@@ -36,10 +37,17 @@ SAMPLES = 4
 
 def learn(school: School, arm: Mapping[str, Any], lr: float, seed: int) -> tuple[Any, int]:
     """A copy of the base that has learnt as the arm says, and the tokens that it has learnt from."""
-    from babylm.interaction.finetune import FineTuning, add_reference, fine_tune
+    from babylm.interaction.finetune import FineTuning, fine_tune
 
     model, scale, pad = copy.deepcopy(school.base.model), school.scale, school.base.pad
     tokens = 0
+
+    def tune(groups: Sequence[Sequence[Turn]], objective: Any, steps: int, per_step: int, *numbers: int) -> int:
+        tuning = FineTuning(steps, per_step, lr=lr, precision=school.precision)
+        tuning_seed = derive_seed(seed, Purpose.EPISODES, *numbers)
+        fine_tune(model, groups, objective, tuning, pad=pad, seed=tuning_seed)
+        return _tokens(groups, steps * per_step)
+
     for number in range(1, scale.rounds + 1):
         generator = random.Random(derive_seed(seed, Purpose.EPISODES, number))
         steps, text_steps, corpus_steps = _steps(scale, arm["learn from"])
@@ -50,23 +58,16 @@ def learn(school: School, arm: Mapping[str, Any], lr: float, seed: int) -> tuple
                 raise ValueError(
                     f"round {number}: nothing to learn from: the student said nothing, or all of it is right"
                 )
-            add_reference(school.base.model, groups, pad)
+            school.add_reference(groups)
             per_step = max(1, scale.rows * len(groups) // sum(map(len, groups)))
-            tuning = FineTuning(steps, per_step, lr=lr)
             objective = _objective(school.folder, arm["objective"], arm["settings"])
-            fine_tune(model, groups, objective, tuning, pad=pad, seed=derive_seed(seed, Purpose.EPISODES, number, 1))
-            tokens += _tokens(groups, steps * per_step)
+            tokens += tune(groups, objective, steps, per_step, number, 1)
+        supervised = _objective(school.folder, "supervised", {})
         if text_steps:
-            tuning = FineTuning(text_steps, scale.rows, lr=lr)
-            groups, objective = stories.as_text(groups), _objective(school.folder, "supervised", {})
-            fine_tune(model, groups, objective, tuning, pad=pad, seed=derive_seed(seed, Purpose.EPISODES, number, 3))
-            tokens += _tokens(groups, text_steps * scale.rows)
+            tokens += tune(stories.as_text(groups), supervised, text_steps, scale.rows, number, 3)
         lines = school.learnt.pick(corpus_steps * scale.rows, generator)
-        groups = [[school.sequence([], line, 1.0)] for line in lines]
-        tuning = FineTuning(corpus_steps, scale.rows, lr=lr)
-        objective = _objective(school.folder, "supervised", {})
-        fine_tune(model, groups, objective, tuning, pad=pad, seed=derive_seed(seed, Purpose.EPISODES, number, 2))
-        tokens += _tokens(groups, corpus_steps * scale.rows)
+        sentences = [[school.sequence([], line, 1.0)] for line in lines]
+        tokens += tune(sentences, supervised, corpus_steps, scale.rows, number, 2)
     return model, tokens
 
 

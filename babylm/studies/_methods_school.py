@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from babylm.hardware import Precision
+from babylm.lazy import torch
 from babylm.studies._methods_texts import Texts
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ class School:
     learnt: Texts
     held_out: Texts
     scale: Scale
+    precision: Precision = "fp32"
+    """In which students learn."""
 
     @cached_property
     def line_ends(self) -> list[int]:
@@ -92,3 +96,11 @@ class School:
             for turn in group:
                 turn.prompt, turn.text = context, tokenizer.decode(turn.ids, skip_special_tokens=True).strip()
         return groups
+
+    def add_reference(self, groups: Sequence[Sequence[Turn]]) -> None:
+        """Give each turn the log-probabilities under the student before it learns, in the precision of its learning."""
+        from babylm.interaction import finetune
+
+        device = self.base.model.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=self.precision == "bf16"):
+            finetune.add_reference(self.base.model, groups, self.base.pad)

@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -30,6 +31,7 @@ a an the this that these those of in on at to for with from by and or but if not
 has have had will would can could should may might i you he she it we they me him her us them my your his its our their
 """
 FUNCTION_WORDS = tuple(_FUNCTION.split())
+_IS_FUNCTION_WORD = frozenset(FUNCTION_WORDS).__contains__
 
 
 class Exchange(NamedTuple):
@@ -46,6 +48,12 @@ class Texts:
     sentences: list[str]
     exchanges: list[Exchange]
 
+    @cached_property
+    def content_words(self) -> list[str]:
+        """All words of the sentences but function words, as often as they occur."""
+        words = (word for line in self.sentences for word in line.split())
+        return [word for word in words if not _IS_FUNCTION_WORD(word.lower())]
+
     def pick(self, count: int, generator: random.Random) -> list[str]:
         """``count`` sentences, all different where there are so many."""
         return _pick(self.sentences, count, generator)
@@ -57,10 +65,9 @@ class Texts:
 
     def corruptions(self, count: int, generator: random.Random) -> list[tuple[str, str]]:
         """``count`` pairs of a sentence and a corruption of it with as many words."""
-        content = [word for line in self.sentences for word in line.split() if word.lower() not in FUNCTION_WORDS]
         pairs: list[tuple[str, str]] = []
         for line in _pick(self.sentences, 2 * count, generator):
-            words = corrupt(line.split(), content, generator)
+            words = corrupt(line.split(), self.content_words, generator)
             if words is not None and len(pairs) < count:
                 pairs.append((line, " ".join(words)))
         return pairs
@@ -91,9 +98,17 @@ def corrupt(words: Sequence[str], content: Sequence[str], generator: random.Rand
                 changed[first], changed[second] = words[second], words[first]
             else:
                 others = FUNCTION_WORDS if kind == "function" else content
-                changed[first] = generator.choice([word for word in others if word.lower() != words[first].lower()])
+                changed[first] = _another(words[first], others, generator)
             return changed
     return None
+
+
+def _another(word: str, words: Sequence[str], generator: random.Random) -> str:
+    """One of ``words`` that is another word. All are looked through only if the first draw is this one."""
+    drawn = generator.choice(words)
+    if drawn.lower() == word.lower():
+        drawn = generator.choice([other for other in words if other.lower() != word.lower()])
+    return drawn
 
 
 def _options(kind: str, words: Sequence[str]) -> list[tuple[int, int]]:
@@ -104,7 +119,7 @@ def _options(kind: str, words: Sequence[str]) -> list[tuple[int, int]]:
         swaps = [(first, first + gap) for gap in gaps for first in places if first + gap < len(words)]
         return [(first, second) for first, second in swaps if words[first].lower() != words[second].lower()]
     is_function = kind == "function"
-    return [(place, place) for place in places if (words[place].lower() in FUNCTION_WORDS) == is_function]
+    return [(place, place) for place in places if _IS_FUNCTION_WORD(words[place].lower()) == is_function]
 
 
 def read(config: CorpusConfig, text: str | None, held_out: str | None) -> tuple[Texts, Texts]:

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from babylm import config as configuration
-from babylm import files, places
+from babylm import files, hardware, places
 from babylm.config.fields import number
 from babylm.config.studies import StudyConfig
+from babylm.hardware import Precision
+from babylm.lazy import torch
 from babylm.runs import Run
 from babylm.studies import _methods_runs as runs
 from babylm.studies import _methods_stories as stories
@@ -27,7 +29,7 @@ from babylm.studies import _methods_tables as tables
 from babylm.studies._methods_school import School
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 
-SECONDS = {"smoke": 8.0, "cpu": 150.0, "gpu": None}
+SECONDS = {"smoke": 8.0, "cpu": 150.0, "cpu_large": 400.0, "gpu": None}
 """Of an arm with one seed on a free core, as measured with a student of 4M parameters; more is measured of stories."""
 
 
@@ -35,8 +37,9 @@ SECONDS = {"smoke": 8.0, "cpu": 150.0, "gpu": None}
 class Settings(StudyConfig):
     """The settings of the study of interaction methods."""
 
-    scale: Literal["smoke", "cpu", "gpu"] = "cpu"
-    """``cpu``: 512 contexts a round for one core; ``gpu``: 1,000; ``smoke``: a few, which shows nothing."""
+    scale: Literal["smoke", "cpu", "cpu_large", "gpu"] = "cpu"
+    """``cpu``: 512 contexts a round for one core; ``cpu_large``: 1,000; ``gpu``: 1,000, read four times as often;
+    ``smoke``: a few, which shows nothing."""
     base: str | None = None
     """Folder of a finished run, whose ``main`` is the student; null: one is trained first, by ``config``."""
     config: str = "configs/smoke.yaml"
@@ -59,6 +62,8 @@ class Settings(StudyConfig):
     """Learning rate of AdamW, for all arms."""
     beta: float = number(0.1, "(0, 1e4]")
     """Of DPO."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """In which students learn; auto: bf16 if the hardware multiplies bf16 matrices."""
 
     @property
     def not_deciding(self) -> tuple[str, ...]:
@@ -72,7 +77,7 @@ class Settings(StudyConfig):
         paths["teacher"] = inputs.contents(_model_of(self.teacher))
         tasks = {name: inputs.of_task(name, self.data) for name in self.tasks}
         base = {"base": _base_inputs(self), "config": None, "changes": None}
-        return {"scale": runs.SCALES[self.scale], "data": tasks, **base, **paths}
+        return {"scale": runs.SCALES[self.scale], "data": tasks, "precision": _precision(self), **base, **paths}
 
     def check(self) -> None:
         """Jobs of an array need a base that is there."""
@@ -183,7 +188,12 @@ def _school(piece: Piece, settings: Settings) -> School:
     interaction.max_new_tokens = scale.new_tokens
     teacher = teachers.build(interaction)
     teacher.open(piece.folder / "teacher")  # what all arms ask of a seed is asked once
-    return School(load_subject(folder), folder, teacher, learnt, held_out, scale)
+    return School(load_subject(folder), folder, teacher, learnt, held_out, scale, _precision(settings))
+
+
+def _precision(settings: Settings) -> Precision:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return hardware.choose_precision(settings.precision, device)[0]
 
 
 def _model_of(path: str | None) -> Path | None:

@@ -85,3 +85,15 @@ def test_preferences_move_against_the_reference_and_log_probabilities_are_those_
 def test_without_groups_it_says_so():
     with pytest.raises(ValueError, match="no group of sequences"):
         fine_tune(new_model(), [], supervised(), FineTuning(1), pad=2, seed=1)
+
+
+def test_learning_in_bf16_keeps_the_weights_in_fp32_and_follows_fp32():
+    losses, weights = {}, {}
+    for precision in ("fp32", "bf16"):
+        model = new_model(dropout=0.0)
+        how = FineTuning(30, groups_per_step=8, lr=1e-2, schedule="constant", precision=precision)
+        losses[precision] = fine_tune(model, copies(), supervised(), how, pad=2, seed=1)
+        assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+        weights[precision] = model.model.embedding.weight
+    assert losses["bf16"] == pytest.approx(losses["fp32"], abs=0.05)
+    assert not torch.equal(weights["bf16"], weights["fp32"]), "bf16 was not used"

@@ -181,6 +181,7 @@ class Table:
 def test_rows_become_sequences_and_groups_may_be_cut_between(name):
     batch, learner = sequence_batch(), build(name, lm_weight=0.2)
     corrupted = learner.corrupt(batch, torch.zeros(4, 3, 10), 0.0)
+    assert corrupted.target_positions.tolist() == [3, 4, 5, 13, 14, 15, 16, 23, 24, 25, 26, 27, 33, 34, 35]
     whole = learner.loss(Table(), corrupted)
     parts = [
         learner.loss(Table(), learner.corrupt(batch[cut], torch.zeros(2, 3, 10), 0.0))

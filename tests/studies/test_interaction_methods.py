@@ -236,3 +236,11 @@ def test_the_study_in_miniature(base, tmp_path, monkeypatch):
 def test_wrong_settings_are_refused_before_the_start(words, message):
     with pytest.raises(ValueError, match=message):
         load_study(CONFIG, words)
+
+
+def test_a_word_is_replaced_by_each_other_word_as_often_as_it_occurs():
+    words = ["ball"] * 6 + ["dog"] * 3 + ["Ball", "cat"]
+    generator = random.Random(0)
+    drawn = [texts._another("ball", words, generator) for _ in range(4000)]
+    assert set(drawn) == {"dog", "cat"}
+    assert drawn.count("dog") / 4000 == pytest.approx(0.75, abs=0.03)
