@@ -122,14 +122,16 @@ class Model:
     def parameters(self):
         return iter([self.logp])
 
-    def token_losses(self, *_):
-        return SimpleNamespace(nll=-self.logp.flatten(), log_z=torch.zeros(ROWS * LENGTH))
+    def token_losses(self, input_ids, document_ids, bidirectional, target_positions, targets):
+        return self.state_losses(self.target_states(input_ids, document_ids, bidirectional, target_positions), targets)
 
-    def target_states(self, *_):
-        return torch.zeros(ROWS * LENGTH, 1)
+    def target_states(self, input_ids, document_ids, bidirectional, target_positions):
+        """The position of each token, of which the first of a row predicts that of ``logp``."""
+        return target_positions[:, None].float()
 
-    def state_losses(self, *_):
-        return self.token_losses()
+    def state_losses(self, states, targets):
+        row, column = states[:, 0].long() // (LENGTH + 1), states[:, 0].long() % (LENGTH + 1)
+        return SimpleNamespace(nll=-self.logp[row, column], log_z=torch.zeros(len(targets)))
 
 
 def assert_equal(ours, theirs):
