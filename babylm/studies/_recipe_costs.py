@@ -11,15 +11,6 @@ from babylm.studies._recipe_scales import Scale
 
 WORDS, TOKENS_PER_WORD = 9_949_723, 1.576
 """Of the official text with 16,384 entries (docs/results.md)."""
-START = 15.0
-"""Seconds to start a run; this and the following were assumed, not measured."""
-TWO_BACKENDS = 60.0
-"""Seconds for the fast suite of one revision in both ways."""
-FAST_ALL, FULL, COMBINED = 20 * 25.0, 250.0, 50.0
-"""Seconds for the fast suite of all 20 revisions, for the full suite with fine-tuning by one year's rules, and for a
-task over all revisions."""
-SPEED = 75.0
-"""Seconds to measure one speed."""
 
 
 class Cost(NamedTuple):
@@ -30,7 +21,7 @@ class Cost(NamedTuple):
 
     def seconds(self, recipe: Cost, tokens_per_second: float) -> float:
         """Seconds at the FLOPs per second of ``recipe`` at its speed."""
-        return self.flops / (recipe.flops / recipe.tokens * tokens_per_second) + START
+        return self.flops / (recipe.flops / recipe.tokens * tokens_per_second)
 
 
 def run_cost(scale: Scale, overrides: Sequence[str]) -> Cost:

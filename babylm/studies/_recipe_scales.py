@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 BOTH, CAUSAL = ("causal", "masked"), ("causal",)
 SUITE: tuple[str, ...] = ()
@@ -19,6 +20,24 @@ class Question:
     """The first is the recipe's."""
     modes: tuple[str, ...] = BOTH
     """Modes whose held-out loss decides."""
+
+
+class Costs(NamedTuple):
+    """What the estimates of ``dry_run`` assume: the recipe's speed, and seconds of everything else."""
+
+    tokens_per_second: float
+    start: float
+    """Of a run."""
+    fast: float
+    """The fast suite of one revision, in all ways in which a compared run is scored."""
+    fast_all: float
+    """The fast suite of all revisions."""
+    full: float
+    """The full suite with fine-tuning by one year's rules."""
+    combined: float
+    """A task over all revisions."""
+    speed: float
+    """To measure one speed."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +65,8 @@ class Scale:
     """Score a final run."""
     backends: tuple[str, ...] = ("causal", "mntp")
     """How the fast suite scores a run that is compared."""
+    costs: Costs = Costs(800_000.0, 15, 60, 20 * 25, 250, 50, 75)
+    """Assumed for a GPU, measured on a free core for the others."""
     sample_words: int = 0
     """Runs read every k-th document of the text, about this many words; 0: all of it."""
     dev_words: int = 0
@@ -102,6 +123,7 @@ SMOKE = Scale(
     speed_options=("--steps", "2", "--warm-up", "1", "--profiled", "1"),
     fast=("tasks=toy_pairs", "limit=5"),
     full=(("tasks=toy_pairs", "suite=full", "revisions=main", "limit=10"),),
+    costs=Costs(5_000.0, 1, 1, 1, 1, 1, 4),
 )
 CPU = Scale(
     config="configs/laptop.yaml",
@@ -126,6 +148,7 @@ CPU = Scale(
     fast=("suite=fast", "tasks=blimp,supplement", "limit=100"),
     full=(),
     backends=("causal",),
+    costs=Costs(8_700.0, 15, 30, 0, 0, 0, 0),
     sample_words=200_000,
     dev_words=15_000,
 )

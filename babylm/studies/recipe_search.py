@@ -38,8 +38,8 @@ class Settings(StudyConfig):
     """Which of speed, compare, final and score are run; final and score need what comes before them."""
     changes: list[str] = field(default_factory=list)
     """Overrides of all runs, as [training.compile=true]."""
-    tokens_per_second: float = number(800_000.0, "[1, 1e12]")
-    """``dry_run``: speed of the recipe that is assumed."""
+    tokens_per_second: float = number(0.0, "[0, 1e12]")
+    """``dry_run``: speed of the recipe that is assumed; 0 for the scale's."""
 
     @property
     def not_deciding(self) -> tuple[str, ...]:
@@ -94,33 +94,34 @@ def next_conditions(measurements: Measurements, settings: Settings) -> list[Cond
 
 def expected_conditions(settings: Settings) -> list[Condition]:
     """All runs, with the recipe's answers to all questions: other answers change the later runs."""
-    from babylm.studies import _recipe_costs as costs
+    from babylm.studies._recipe_costs import run_cost
 
     scale, seeds = settings.parts, settings.seeds
-    recipe = costs.run_cost(scale, settings.changes)
+    costs, recipe = scale.costs, run_cost(scale, settings.changes)
+    speed = settings.tokens_per_second or costs.tokens_per_second
 
     def priced(condition: Condition, changes: Sequence[str], extra: float = 0.0) -> Condition:
-        cost = costs.run_cost(scale, [*settings.changes, *changes])
-        seconds = cost.seconds(recipe, settings.tokens_per_second) + extra
+        cost = run_cost(scale, [*settings.changes, *changes])
+        seconds = costs.start + cost.seconds(recipe, speed) + extra
         return replace(condition, seconds=seconds, detail=f"{cost.flops:.2g} FLOPs {condition.detail}".strip())
 
-    planned = [replace(condition, seconds=costs.SPEED) for condition in _speeds(settings)]
+    planned = [replace(condition, seconds=costs.speed) for condition in _speeds(settings)]
     if set(settings.stages) - {"speed"}:
         seen: set[tuple[str, ...]] = set()
         for question in scale.questions:
             for changes in choice.changes_of(question, ()):
                 if changes not in seen:
                     trial = _compare(settings, changes, seeds[:1], question.title)
-                    planned.append(priced(trial, (*scale.compare, *changes), costs.TWO_BACKENDS))
+                    planned.append(priced(trial, (*scale.compare, *changes), costs.fast))
                 seen.add(changes)
-        planned.append(priced(_compare(settings, (), seeds[1:], "seed"), scale.compare, costs.TWO_BACKENDS))
+        planned.append(priced(_compare(settings, (), seeds[1:], "seed"), scale.compare, costs.fast))
     if {"final", "score"} & set(settings.stages):
         planned.append(priced(_final(settings, ()), scale.final))
     if "score" in settings.stages:
         fast, *full = _scores(settings, (), choice.BACKENDS[0], seeds)
-        planned.append(replace(fast, seconds=costs.FAST_ALL))
+        planned.append(replace(fast, seconds=costs.fast_all))
         for condition in full:
-            seconds = costs.COMBINED if "tasks=" in condition.name else costs.FULL
+            seconds = costs.combined if "tasks=" in condition.name else costs.full
             planned.append(replace(condition, seconds=seconds))
     return planned
 
