@@ -120,8 +120,9 @@ class Tuner:
     def step(self, groups: Sequence[Group]) -> torch.Tensor:
         """Make one step on groups; returns the loss in the mean per group, without gradient."""
         step = self.done
-        batch = sequence_rows(groups, pad=self.pad, step=step, divisor=float(len(groups)), pictures=self.pictures)
-        batch = batch.to(self.model.device)
+        batch = sequence_rows(
+            groups, pad=self.pad, step=step, divisor=float(len(groups)), pictures=self.pictures, packed=True
+        ).to(self.model.device)
         seed_generators(derive_seed(self.seed, Purpose.DROPOUT, step), self.model.device)
         progress = (step + 0.5) / self.settings.steps
         # Rows of sequences are not masked, so they need no uniforms.

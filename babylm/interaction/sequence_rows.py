@@ -1,8 +1,9 @@
-"""Groups of turns as rows of a `TokenBatch`, one sequence per row, with what learners need of each token."""
+"""Groups of turns as rows of a `TokenBatch`, with what learners need of each token."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 
@@ -40,32 +41,49 @@ def record_values(
 
 
 def sequence_rows(
-    groups: Sequence[Sequence[Turn]], *, pad: int, step: int, divisor: float, pictures: torch.Tensor | None = None
+    groups: Sequence[Sequence[Turn]],
+    *,
+    pad: int,
+    step: int,
+    divisor: float,
+    pictures: torch.Tensor | None = None,
+    packed: bool = False,
 ) -> TokenBatch:
     """One row per turn: prompt, completion, pads (`babylm.objectives._sequences` has an example).
 
     Items of a turn (``meta["items"]``, the fields of `Items`) go along, with their ``pictures`` (n, 3, size, size).
+    ``packed``: several turns per row, each a document of its own, if none has items; such rows are not to be cut into
+    smaller batches, as a group is then anywhere in them.
 
     A turn that fills up its group (the same turn twice in a row) has no sequence: it is read and not learnt from.
     """
     turns = [(number, turn) for number, group in enumerate(groups) for turn in group]
-    longest = max(len(turn.prompt_ids) + len(turn.ids) for _, turn in turns)
-    length = -(-longest // MULTIPLE) * MULTIPLE
-    shape = (len(turns), length)
+    items = items_of([turn for _, turn in turns])
+    sizes = [len(turn.prompt_ids) + len(turn.ids) for _, turn in turns]
+    length = -(-max(sizes) // MULTIPLE) * MULTIPLE
+    alone = not packed or any(item is not None for item in items)
+    places = [Place(row, 0, 0) for row in range(len(turns))] if alone else pack(sizes, length)
+    shape = (1 + max(place.row for place in places), length)
     tokens = torch.full(shape, pad, dtype=torch.int64)
-    documents = torch.ones(shape, dtype=torch.int32)
+    documents = torch.full(shape, len(turns), dtype=torch.int32)  # pads are a document, the last of the row
     sequence_ids, group_ids = torch.full(shape, -1), torch.full(shape, -1)
-    reward, behaviour, reference = (torch.zeros(shape) for _ in range(3))
+    reward, behaviour, reference, values = (torch.zeros(shape) for _ in range(4))
+    has_values = all(VALUES in turn.meta for _, turn in turns)
     previous: Turn | None = None
-    for row, (group, turn) in enumerate(turns):
-        begin, end = len(turn.prompt_ids), len(turn.prompt_ids) + len(turn.ids)
-        tokens[row, :end] = torch.tensor([*turn.prompt_ids, *turn.ids])
-        documents[row, :end] = 0
+    for number, ((group, turn), size, place) in enumerate(zip(turns, sizes, places, strict=True)):
+        row, whole = place.row, slice(place.start, place.start + size)
+        # The first token of a row or document is predicted from nothing.
+        told = slice(place.start + max(len(turn.prompt_ids), 1), whole.stop)
+        skipped = told.start - place.start - len(turn.prompt_ids)
+        tokens[row, whole] = torch.tensor([*turn.prompt_ids, *turn.ids])
+        documents[row, whole] = place.document
         if turn is not previous:
-            sequence_ids[row, begin:end], group_ids[row, begin:end] = row, group
-            reward[row, begin:end] = turn.reward
-            behaviour[row, begin:end] = torch.tensor(turn.logp)
-            reference[row, begin:end] = torch.tensor(turn.meta["reference_logp"])
+            sequence_ids[row, told], group_ids[row, told] = number, group
+            reward[row, told] = turn.reward
+            behaviour[row, told] = torch.tensor(turn.logp[skipped:])
+            reference[row, told] = torch.tensor(turn.meta["reference_logp"][skipped:])
+        if has_values:
+            values[row, told] = torch.tensor(turn.meta[VALUES][skipped:])
         previous = turn
     extra = {
         "sequence_ids": sequence_ids,
@@ -73,15 +91,41 @@ def sequence_rows(
         "reward": reward,
         "behaviour_logp": behaviour,
         "reference_logp": reference,
-        **model_inputs(items_of([turn for _, turn in turns]), pictures, [0] * len(turns)),
+        **model_inputs(items, pictures, [0] * len(turns)),
+        **({"behaviour_value": values} if has_values else {}),
     }
-    if all(VALUES in turn.meta for _, turn in turns):
-        extra["behaviour_value"] = torch.zeros(shape)
-        for row, (_, turn) in enumerate(turns):
-            begin = len(turn.prompt_ids)
-            extra["behaviour_value"][row, begin : begin + len(turn.ids)] = torch.tensor(turn.meta[VALUES])
     words = torch.zeros(shape, dtype=torch.uint8)
-    return TokenBatch(tokens, documents, words, step=step, step_rows=len(turns), divisor=divisor, extra=extra)
+    return TokenBatch(tokens, documents, words, step=step, step_rows=shape[0], divisor=divisor, extra=extra)
+
+
+class Place(NamedTuple):
+    """Where a turn stands in the rows."""
+
+    row: int
+    start: int
+    """Its first column."""
+    document: int
+    """Documents of a row count from 0."""
+
+
+def pack(sizes: Sequence[int], length: int) -> list[Place]:
+    """A place for each of ``sizes`` in rows of ``length``: the largest first, each in the first row with room.
+
+    >>> [tuple(place) for place in pack([3, 5, 4], 8)]
+    [(0, 5, 1), (0, 0, 0), (1, 0, 0)]
+    """
+    used: list[int] = []
+    documents: list[int] = []
+    places: dict[int, Place] = {}
+    for number in sorted(range(len(sizes)), key=lambda number: -sizes[number]):
+        row = next((row for row, taken in enumerate(used) if taken + sizes[number] <= length), len(used))
+        if row == len(used):
+            used.append(0)
+            documents.append(0)
+        places[number] = Place(row, used[row], documents[row])
+        used[row] += sizes[number]
+        documents[row] += 1
+    return [places[number] for number in range(len(sizes))]
 
 
 def items_of(turns: Sequence[Turn]) -> list[Items | None]:

@@ -9,6 +9,7 @@ import torch
 
 from babylm import objectives
 from babylm.interaction.finetune import FineTuning, add_reference, demonstration, fine_tune, sample_groups
+from babylm.interaction.sequence_rows import record_values, sequence_rows
 from babylm.models.configuration_babylm import BabyLMConfig
 from babylm.models.modeling_babylm import BabyLMForCausalLM
 from babylm.objectives import SpecialTokens
@@ -97,3 +98,32 @@ def test_learning_in_bf16_keeps_the_weights_in_fp32_and_follows_fp32():
         weights[precision] = model.model.embedding.weight
     assert losses["bf16"] == pytest.approx(losses["fp32"], abs=0.05)
     assert not torch.equal(weights["bf16"], weights["fp32"]), "bf16 was not used"
+
+
+@pytest.mark.parametrize("name", ["supervised", "dpo", "grpo", "ppo"])
+def test_sequences_that_share_rows_are_learnt_from_as_alone(name):
+    model = new_model(dropout=0.0)
+    prompts = [[0], [0, 5, 6, 7, 8], [0, 4, 4]]
+    groups = sample_groups(model, prompts, samples=5, ends={1}, pad=2, max_new_tokens=14, seed=3)
+    groups.append([demonstration([], [9, 8, 7, 1]), demonstration([], [9, 1], reward=-1.0)])  # without a prompt
+    turns = [turn for group in groups for turn in group]
+    add_reference(new_model(), groups[:3], 2)
+    for number, turn in enumerate(turns):
+        turn.reward = float(number % 3) - 1
+        turn.logp = [value + 0.1 for value in turn.logp]
+    objective = objectives.build(small.objective_settings(name), SPECIAL)
+    objective.prepare(model)
+    record_values(objective, model, turns, 2)
+    losses, gradients, shapes = [], [], []
+    for packed in (False, True):
+        batch = sequence_rows(groups, pad=2, step=0, divisor=4.0, packed=packed)
+        loss = objective.loss(model, objective.corrupt(batch, torch.zeros(0), 0.0)).total
+        losses.append(loss.item())
+        weights = [parameter for _, parameter in model.named_parameters() if parameter.requires_grad]
+        gradients.append(torch.autograd.grad(loss, weights, allow_unused=True))
+        shapes.append(batch.tokens.shape)
+    assert shapes[1][0] < shapes[0][0] == len(turns)
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    for alone, shared in zip(*gradients, strict=True):
+        if alone is not None:
+            torch.testing.assert_close(shared, alone, rtol=1e-4, atol=1e-6)
