@@ -6,6 +6,7 @@
     backward chaining   from 26 - 5 = 21        a calculation begins at the target and gives a new goal
 
 The search tries, in random order, until it hits the target or its words run out; it never knows where the solution is.
+Of the calculations with the last two numbers it tries the one whose result is nearest to the goal: no other can hit it.
 Without backtracking it makes one try. `count` reads the behaviours from any text; for the search's traces it gives
 what the search itself logged.
 """
@@ -140,7 +141,7 @@ def _forward(domain: Domain, terms: Sequence[Term], goal: int, generator: random
     for (x, y), rest in _shuffled_pairs(terms, generator):
         if rest:
             yield Event("first", f"first {x.value} {y.value}")
-        for made, words in _combined(domain, x, y, generator):
+        for made, words in _combined(domain, x, y, generator, None if rest else goal):
             yield Event("step", words)
             if rest:
                 yield from _forward(domain, [made, *rest], goal, generator)
@@ -152,7 +153,7 @@ def _backward(domain: Domain, terms: Sequence[Term], goal: int, generator: rando
     """From the target to a goal for the last two numbers; their combinations are then tried."""
     if len(terms) == 2:
         yield Event("first", f"first {terms[0].value} {terms[1].value} > {goal} :")
-        for made, words in _combined(domain, terms[0], terms[1], generator):
+        for made, words in _combined(domain, terms[0], terms[1], generator, goal):
             yield Event("step", words)
             yield Event("leaf", "", made.value == goal, made.expression, goal)
         return
@@ -176,10 +177,15 @@ def _shuffled_pairs(terms: Sequence[Term], generator: random.Random) -> Iterator
         yield (terms[i], terms[j]), [term for index, term in enumerate(terms) if index not in (i, j)]
 
 
-def _combined(domain: Domain, x: Term, y: Term, generator: random.Random) -> Iterator[tuple[Term, str]]:
-    """Every calculation with two terms, in random order, and its words."""
+def _combined(
+    domain: Domain, x: Term, y: Term, generator: random.Random, goal: int | None
+) -> Iterator[tuple[Term, str]]:
+    """Every calculation with two terms, in random order, and its words; with a goal that which comes nearest to it."""
     made = steps(domain, x.value, y.value)
-    for left, operation, right, result in generator.sample(made, len(made)):
+    ordered = generator.sample(made, len(made))
+    if goal is not None and ordered:
+        ordered = [min(ordered, key=lambda step: abs(step[3] - goal))]
+    for left, operation, right, result in ordered:
         first, second = (x, y) if (left, right) == (x.value, y.value) else (y, x)
         expression = f"{inner(first.expression)} {operation} {inner(second.expression)}"
         yield Term(result, expression), f"{left} {operation} {right} = {result}"

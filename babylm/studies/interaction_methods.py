@@ -22,11 +22,13 @@ from babylm.config.fields import number
 from babylm.config.studies import StudyConfig
 from babylm.hardware import Precision
 from babylm.lazy import torch
+from babylm.run_folder import RunFolder
 from babylm.runs import Run
 from babylm.studies import _methods_runs as runs
 from babylm.studies import _methods_stories as stories
 from babylm.studies import _methods_tables as tables
 from babylm.studies._methods_school import School
+from babylm.studies._subject_checks import check_subject
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 
 SECONDS = {"smoke": 8.0, "cpu": 150.0, "cpu_large": 400.0, "gpu": None}
@@ -86,6 +88,10 @@ class Settings(StudyConfig):
         for path in (self.base, self.teacher):
             if path is not None and not places.given(path).is_dir():
                 raise ValueError(f"base, teacher: {places.no_folder(places.given(path))}")
+        if self.base is not None and not RunFolder(places.given(self.base)).finished:
+            raise ValueError(f"base={self.base}: this run has no last model (main): give one that has ended")
+        if self.teacher is not None:
+            check_subject(str(_model_of(self.teacher)), "teacher")
         names = [condition.name for condition in all_conditions(self)]
         if unknown := sorted(set(self.arms) - set(names)):
             raise ValueError(f"arms: {', '.join(unknown)}: no such arm (one of: {', '.join(names)})")

@@ -238,6 +238,14 @@ def test_wrong_settings_are_refused_before_the_start(words, message):
         load_study(CONFIG, words)
 
 
+def test_a_base_without_its_last_model_is_refused_before_the_start(base, tmp_path):
+    (tmp_path / "config.yaml").write_bytes((base / "config.yaml").read_bytes())
+    with pytest.raises(ValueError, match="this run has no last model"):
+        load_study(CONFIG, [f"base={tmp_path}"])
+    with pytest.raises(ValueError, match="teacher=.*no model's folder"):
+        load_study(CONFIG, [f"base={base}", f"teacher={tmp_path}"])
+
+
 def test_a_word_is_replaced_by_each_other_word_as_often_as_it_occurs():
     words = ["ball"] * 6 + ["dog"] * 3 + ["Ball", "cat"]
     generator = random.Random(0)
