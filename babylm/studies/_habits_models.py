@@ -11,6 +11,7 @@ from babylm import files
 from babylm.lazy import torch
 from babylm.randomness import Purpose, derive_seed
 from babylm.studies import _habits_sets as sets
+from babylm.studies import _kept_weights
 from babylm.studies._habits_exercises import Exercises, facts
 from babylm.studies._habits_problems import BOS, EOS, MASK, PAD, SPECIAL, Domain, Problem, draw
 from babylm.studies._habits_scales import Scale
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from babylm.models.modeling_babylm import BabyLMForCausalLM
     from babylm.objectives import SpecialTokens
 
-WEIGHTS = "weights.safetensors"
 EXERCISES, PROBLEMS, TRACES, FILLING, TEXT = range(5)
 """Numbers of the random streams."""
 SHARED = 20_250_301
@@ -59,21 +59,17 @@ def network(domain: Domain, scale: Scale) -> BabyLMForCausalLM:
 
 def load(domain: Domain, scale: Scale, folder: Path) -> BabyLMForCausalLM:
     """The model of a folder that `kept` wrote."""
-    from safetensors.torch import load_file
-
     model = network(domain, scale)
-    model.load_state_dict(load_file(folder / WEIGHTS), strict=False)  # tied names are absent
+    _kept_weights.load_into(model, folder)
     return model.eval()
 
 
 def kept(domain: Domain, scale: Scale, folder: Path, make: Callable[[], BabyLMForCausalLM]) -> BabyLMForCausalLM:
     """The model of ``folder``, which is made and written there if it is not there yet."""
-    from safetensors.torch import save_file
-
-    if not (folder / WEIGHTS).is_file():
+    if not _kept_weights.exist(folder):
         model = make()
         with files.atomic_folder(folder) as work:
-            save_file({name: value.contiguous() for name, value in model.named_parameters()}, work / WEIGHTS)
+            _kept_weights.write(work, dict(model.named_parameters()))
     return load(domain, scale, folder)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from babylm import files
 from babylm.lazy import torch
 from babylm.randomness import Purpose, derive_seed
+from babylm.studies import _kept_weights
 from babylm.studies._quality_domains import Domain
 from babylm.studies._quality_scales import Scale
 from babylm.studies.statistics._libraries import library
@@ -25,13 +26,11 @@ if TYPE_CHECKING:
 SIGNALS = ("inverse entropy", "self-judge", "random", "scripted judge")
 SMALLEST_ENTROPY = 1e-8
 ROWS = 128
-WEIGHTS, GROUPS, FACTS = "base.safetensors", "groups.jsonl", "facts.json"
+GROUPS, FACTS = "groups.jsonl", "facts.json"
 
 
 def prepare(domain: Domain, scale: Scale, folder: Path, seed: int) -> None:
     """Write the base, its saturated groups with their signals, and facts about them to ``folder``, once."""
-    from safetensors.torch import save_file
-
     from babylm.interaction import episodes
     from babylm.interaction.finetune import add_reference, sample_groups
 
@@ -57,7 +56,7 @@ def prepare(domain: Domain, scale: Scale, folder: Path, seed: int) -> None:
         add_reference(base, saturated, pad)
         facts = add_signals(domain, base, saturated_questions, saturated, seed)
     with files.atomic_folder(folder) as work:
-        save_file({name: value.contiguous() for name, value in base.named_parameters()}, work / WEIGHTS)
+        _kept_weights.write(work, dict(base.named_parameters()))
         episodes.write(work / GROUPS, [turn for group in saturated for turn in group])
         files.write_json(work / FACTS, {"questions": len(questions), "saturated": len(saturated), **facts})
 
@@ -68,12 +67,10 @@ def load(domain: Domain, folder: Path) -> tuple[BabyLMForCausalLM, list[list[Tur
     Raises:
         ValueError: No question was answered right in all samples.
     """
-    from safetensors.torch import load_file
-
     from babylm.interaction import episodes
 
     base = domain.network()
-    base.load_state_dict(load_file(folder / WEIGHTS), strict=False)  # tied names are absent
+    _kept_weights.load_into(base, folder)
     turns = episodes.read(folder / GROUPS)
     if not turns:
         count = files.read_json(folder / FACTS)["questions"]

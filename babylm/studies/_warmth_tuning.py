@@ -16,6 +16,7 @@ from babylm.models.configuration_babylm import BabyLMConfig
 from babylm.models.modeling_babylm import BabyLMForCausalLM
 from babylm.objectives import SpecialTokens
 from babylm.randomness import Purpose, derive_seed
+from babylm.studies import _kept_weights
 from babylm.studies import _warmth_prompts as prompts
 from babylm.studies import _warmth_world as world_
 from babylm.studies._subjects import Subject, optional
@@ -25,8 +26,6 @@ from babylm.studies.experiment import Piece
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-WEIGHTS = "weights.safetensors"
 
 
 class Pretraining(FineTuning):
@@ -184,13 +183,13 @@ def _reply_loss(model: Any, batch: Sequence[tuple[list[int], list[int]]], pad: i
 def load_or_pretrain(folder: Path, scale: Scale, world: world_.World, rho: float, seed: int) -> Subject:
     """The model of `pretrain`, from ``folder`` if another piece has made it."""
     tokenizer: Any = world_.tokenizer(world)
-    weights = _read(folder)
-    if weights is None:
+    if not _kept_weights.exist(folder):
         subject = pretrain(scale, world, rho, seed)
-        _write(folder, subject.model.state_dict())
+        with files.atomic_folder(folder) as work:
+            _kept_weights.write(work, subject.model.state_dict())
         return subject
     model = _new_model(scale, len(tokenizer))
-    model.load_state_dict(weights)
+    model.load_state_dict(_kept_weights.read(folder))
     return Subject(model.eval(), tokenizer, f"planted world, rho {rho:g}")
 
 
@@ -198,25 +197,11 @@ def load_or_tune_lora(
     folder: Path, subject: Subject, rows: Sequence[tuple[str, str]], settings: LoraTuning, piece: Piece
 ) -> None:
     """Give the subject the adapters of `tune_lora`, from ``folder`` if another piece has made them."""
-    weights = _read(folder)
-    if weights is None:
-        _write(folder, tune_lora(subject, rows, settings, piece.seed, piece.log))
+    if not _kept_weights.exist(folder):
+        tuned = tune_lora(subject, rows, settings, piece.seed, piece.log)
+        with files.atomic_folder(folder) as work:
+            _kept_weights.write(work, tuned)
         return
     model = _with_adapters(subject, settings)
-    optional("peft").set_peft_model_state_dict(model, weights)
+    optional("peft").set_peft_model_state_dict(model, _kept_weights.read(folder))
     subject.model = model.eval().get_base_model()
-
-
-def _write(folder: Path, weights: dict[str, Tensor]) -> None:
-    """Keep weights for other pieces of the experiment, whole or not at all."""
-    from safetensors.torch import save_file
-
-    with files.atomic_folder(folder) as work:
-        save_file({name: weight.detach().clone().contiguous() for name, weight in weights.items()}, work / WEIGHTS)
-
-
-def _read(folder: Path) -> dict[str, Tensor] | None:
-    """Weights that `_write` wrote; None if there are none."""
-    from safetensors.torch import load_file
-
-    return load_file(folder / WEIGHTS) if (folder / WEIGHTS).is_file() else None
