@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from babylm.randomness import Purpose, derive_seed
+from babylm.studies import _methods_caregiver as caregiver
 from babylm.studies import _methods_stories as stories
+from babylm.studies import _methods_tables as tables
 from babylm.studies._methods_school import Scale, School
 
 if TYPE_CHECKING:
     from babylm.interaction.episodes import Turn
 
+MEASURES = {tables.STORIES: stories.measure, tables.CHILDREN: caregiver.measure}
+"""Name of what some arms are measured by in addition -> (school, model, seed) to (measure, item, value)."""
 TEST = 0
 """Round number of what is measured; rounds of learning count from 1."""
 
@@ -108,6 +112,10 @@ def _groups(
             return stories.story_groups(school, model, None, seed, piece_seed)
         case "stories by chance":
             return stories.story_groups(school, model, generator, seed, piece_seed)
+        case "caregiver" | "caregiver by chance":
+            by_chance = generator if learn_from == "caregiver by chance" else None
+            asked = max(1, count // SAMPLES)
+            return caregiver.groups(school, model, by_chance, asked, SAMPLES, seed, piece_seed)
     if learn_from in SIDES:
         contexts = texts.contexts(max(1, count // 2), generator)
         return stories.trial_groups(school, model, contexts, SIDES[learn_from], seed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -49,6 +49,8 @@ class School:
     scale: Scale
     precision: Precision = "fp32"
     """In which students learn."""
+    reward_models: dict[Any, Any] = field(default_factory=dict)
+    """Those of caregivers, as they are first needed."""
 
     @cached_property
     def line_ends(self) -> list[int]:

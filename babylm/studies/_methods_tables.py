@@ -13,24 +13,44 @@ from babylm.tables import Table
 
 OWN = ("corruptions told", "replies told", "corrections preferred", "teacher's score")
 """What the methods aim at: shares of pairs told right, and the teacher's mean log-probability per token, in nats."""
-OWN_OF_STORIES = ("story reward", "story's score", "words per story", "words known")
-"""Those of the arms on stories and words: reward from 0 to 1; the teacher's mean log-probability per token of a story,
-and the student's of frequent words, in nats."""
-NATS = ("held-out loss", "teacher's score", "story's score", "words per story", "words known")
-"""Measures in nats (or words); all others are shares, shown in per cent."""
-CONTROLS = {"base": "base (stories, words)", "plain": "plain (stories, words)"}
-"""The same controls, with the measures of stories and words."""
+STORIES, CHILDREN = "stories, words", "children"
+MORE = {
+    STORIES: ("story reward", "story's score", "words per story", "words known"),
+    CHILDREN: ("caregiver's reward",),
+}
+"""What some arms are measured by in addition. Stories: reward from 0 to 1; the teacher's mean log-probability per token
+of a story, and the student's of frequent words, in nats. Children: the reward, in deviations of the base's own."""
+NATS = ("held-out loss", "teacher's score", "story's score", "words per story", "words known", "caregiver's reward")
+"""Measures in nats, words or deviations; all others are shares, shown in per cent."""
+
+
+def control(name: str, measured: str) -> str:
+    """The arm ``base`` or ``plain`` with what it is measured by in addition: a piece of its own.
+
+    >>> control("base", "children")
+    'base (children)'
+    """
+    return f"{name} ({measured})"
+
+
+def control_of(name: str, measure: str) -> str:
+    """The control ``base`` or ``plain`` that has this measure."""
+    return next((control(name, measured) for measured, measures in MORE.items() if measure in measures), name)
+
+
 GATES = (
     ("MPO tells corruptions", "MPO", "base", "corruptions told", 5.0),
     ("DPO tells replies", "DPO on replies", "base", "replies told", 2.0),
     ("SimPO prefers corrections", "SimPO on corrections", "", "corrections preferred", 80.0),
     ("SimPO is likelier to the teacher", "SimPO on corrections", "base", "teacher's score", 0.1),
     ("scores beat random scores", "GRPO on scores", "random scores", "teacher's score", 0.05),
-    ("stories are rewarded more", "story reward", CONTROLS["base"], "story reward", 5.0),
+    ("stories are rewarded more", "story reward", control("base", STORIES), "story reward", 5.0),
     ("story rewards beat random ones", "story reward", "random story reward", "story reward", 5.0),
-    ("TnD knows words better", "TnD", CONTROLS["plain"], "words known", 0.02),
+    ("TnD knows words better", "TnD", control("plain", STORIES), "words known", 0.02),
     ("TnD needs demonstrations", "TnD", "trials alone", "words known", 0.0),
     ("TnD needs trials", "TnD", "demonstrations alone", "words known", 0.0),
+    ("a caregiver's reward is learnt", "caregiver reward", control("base", CHILDREN), "caregiver's reward", 0.2),
+    ("it beats a random one", "caregiver reward", "random caregiver reward", "caregiver's reward", 0.2),
 )
 """Arm minus control (or, without one, the arm itself) must be at least so many points or nats; fixed before the run."""
 LOSS_OF_TASKS = -0.5
@@ -69,8 +89,8 @@ def differences(measurements: Measurements, measures: Sequence[str]) -> Table:
     for arm in measurements.conditions:
         for measure in measures:
             cells: list[object] = []
-            for control in ("base", "plain"):
-                other = CONTROLS[control] if measure in OWN_OF_STORIES else control
+            for name in ("base", "plain"):
+                other = control_of(name, measure)
                 interval = None if arm == other else difference(measurements, arm, other, measure)
                 cells += [None, ""] if interval is None else [interval.estimate, _limits(interval)]
             if any(cells):
@@ -88,11 +108,11 @@ def gates(measurements: Measurements, tasks: Sequence[str]) -> Table:
         tests += [
             (f"{arm} keeps {tasks[0]}", arm, "base", tasks[0], LOSS_OF_TASKS) for arm in ("MPO", "DPO on replies")
         ]
-    for title, arm, control, measure, least in tests:
-        interval = difference(measurements, arm, control, measure)
+    for title, arm, other, measure, least in tests:
+        interval = difference(measurements, arm, other, measure)
         if interval is not None:
             met = "yes" if interval.estimate >= least else "no"
-            compared = f"{measure}, minus {control}" if control else measure
+            compared = f"{measure}, minus {other}" if other else measure
             rows.append([title, compared, interval.estimate, _limits(interval), f">= {least:g}", met])
     titles = ["gate", "measure", "value", "95 %", "needed", "met"]
     return Table.of(titles, rows, left=(0, 1), formats=["", "", "+.2f", "", "", ""], caption="Fixed before the run")
@@ -104,14 +124,16 @@ def draw(measurements: Measurements, measures: Sequence[str]) -> Callable[[Any],
     def figure(axes: Any) -> None:
         from babylm.reporting.charts import COLOURS
 
-        arms = [arm for arm in measurements.conditions if arm not in (*CONTROLS, *CONTROLS.values())]
+        controls = {
+            control_of(name, own) for name in ("base", "plain") for own in ("", *MORE[STORIES], *MORE[CHILDREN])
+        }
+        arms = [arm for arm in measurements.conditions if arm not in controls]
         shown = [measure for measure in measures if measure not in NATS]
         for number, arm in enumerate(arms):
             colour = COLOURS[number % len(COLOURS)]
             offset = 0.12 * (number - (len(arms) - 1) / 2)
             for row, measure in enumerate(shown):
-                other = CONTROLS["plain"] if measure in OWN_OF_STORIES else "plain"
-                interval = difference(measurements, arm, other, measure)
+                interval = difference(measurements, arm, control_of("plain", measure), measure)
                 if interval is not None:
                     axes.plot([interval.low, interval.high], [row + offset] * 2, color=colour, linewidth=2)
                     axes.plot(interval.estimate, row + offset, "o", color=colour, label=arm if row == 0 else None)

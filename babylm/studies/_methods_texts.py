@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from babylm.corpora import sources
+from babylm.interaction.caregiver import reply_reward
 
 if TYPE_CHECKING:
     from babylm.config.schema import CorpusConfig
@@ -24,8 +25,9 @@ LEAST = 10
 """Sentences that a text needs."""
 ENOUGH = 100
 """Replies with marks of speakers that a text needs, or else any two lines in turn count as utterance and reply."""
-SPEAKER = re.compile(r"^\*?[A-Z][A-Z0-9]{0,3}:\s+")
+SPEAKER = re.compile(r"^\*?([A-Z][A-Z0-9]{0,3}):\s+")
 """``*CHI:`` of CHILDES, ``A:`` of Switchboard; it is left out of sentences."""
+CHILD = "CHI"
 _FUNCTION = """
 a an the this that these those of in on at to for with from by and or but if not is are was were be been do does did
 has have had will would can could should may might i you he she it we they me him her us them my your his its our their
@@ -41,12 +43,21 @@ class Exchange(NamedTuple):
     reply: str
 
 
+class Answered(NamedTuple):
+    """What a child said, and what the adult's reply to it is worth (`babylm.interaction.caregiver`)."""
+
+    utterance: str
+    reward: float
+
+
 @dataclass(frozen=True)
 class Texts:
     """What one part of the text (to learn from, or held out) offers."""
 
     sentences: list[str]
     exchanges: list[Exchange]
+    answered: list[Answered] = field(default_factory=list)
+    """Of marked speakers a child's utterances with an adult's reply; without marks all utterances of exchanges."""
 
     @cached_property
     def content_words(self) -> list[str]:
@@ -150,26 +161,30 @@ def read(config: CorpusConfig, text: str | None, held_out: str | None) -> tuple[
 def _texts(documents: Sequence[str]) -> Texts:
     marked: list[Exchange] = []
     unmarked: list[Exchange] = []
+    of_children: list[Exchange] = []
     sentences = []
     for document in documents:
         lines = document.split("\n")
         sentences += [line for line in map(_plain, lines) if FEWEST <= len(line.split()) <= MOST]
-        for exchange, has_marks in _exchanges(lines):
-            (marked if has_marks else unmarked).append(exchange)
-    sentences = list(dict.fromkeys(sentences))
-    return Texts(sentences, marked if len(marked) >= ENOUGH else [*marked, *unmarked])
+        for exchange, speaker in _exchanges(lines):
+            if len(exchange.reply.split()) >= 2:
+                (marked if speaker else unmarked).append(exchange)
+            if speaker == CHILD:  # "what?" is the reply that counts most
+                of_children.append(exchange)
+    exchanges = marked if len(marked) >= ENOUGH else [*marked, *unmarked]
+    answered = [Answered(said, reply_reward(reply)) for said, reply in of_children or exchanges]
+    return Texts(list(dict.fromkeys(sentences)), exchanges, answered)
 
 
-def _exchanges(lines: Sequence[str]) -> Iterator[tuple[Exchange, bool]]:
-    """Two lines in turn, of two speakers if they are marked, each of at most `MOST` words."""
+def _exchanges(lines: Sequence[str]) -> Iterator[tuple[Exchange, str]]:
+    """Two lines in turn, of two speakers if they are marked, each of at most `MOST` words, and the first speaker."""
     for first, second in pairwise(lines):
-        speakers = [SPEAKER.match(line) for line in (first, second)]
-        has_marks = all(speakers)
-        if has_marks and speakers[0][0] == speakers[1][0]:  # type: ignore[index]
+        speakers = [match[1] if (match := SPEAKER.match(line)) else "" for line in (first, second)]
+        if all(speakers) and speakers[0] == speakers[1]:
             continue
         exchange = Exchange(_plain(first), _plain(second))
-        if all(2 <= len(text.split()) <= MOST for text in exchange):
-            yield exchange, has_marks
+        if 2 <= len(exchange.utterance.split()) <= MOST and 1 <= len(exchange.reply.split()) <= MOST:
+            yield exchange, speakers[0] if all(speakers) else ""
 
 
 def _plain(line: str) -> str:

@@ -3,8 +3,9 @@
 A student learns for some rounds by one method; after each round's steps come steps on plain sentences. Methods: direct
 preference optimisation on sentences against corrupted ones (MPO, 2026) and on replies against other replies
 (Llamalogue, 2025), SimPO on a teacher's corrections (the official baseline of 2025), GRPO on a teacher's scores, PPO
-on rewarded stories (after *Once Upon a Time*, 2025), trials and demonstrations (TnD, 2025). Controls: the base as it
-is, plain sentences for all steps, random scores, TnD without trials and without demonstrations.
+on rewarded stories (after *Once Upon a Time*, 2025), trials and demonstrations (TnD, 2025), GRPO on a caregiver's
+reward (after Nikolaus and Fourtassi, the other official baseline of 2025). Controls: the base as it is, plain sentences
+for all steps, random scores and rewards, TnD without trials and without demonstrations.
 
 The teacher is a model trained inside the budget: it corrects by its own continuation of the context and scores by the
 mean log-probability per token. The gates (`babylm.studies._methods_tables`) were fixed before the run.
@@ -25,7 +26,6 @@ from babylm.lazy import torch
 from babylm.run_folder import RunFolder
 from babylm.runs import Run
 from babylm.studies import _methods_runs as runs
-from babylm.studies import _methods_stories as stories
 from babylm.studies import _methods_tables as tables
 from babylm.studies._methods_school import School
 from babylm.studies._subject_checks import check_subject
@@ -124,23 +124,33 @@ def all_conditions(settings: Settings) -> list[Condition]:
     ]
     # Measuring more makes another piece: those of the first arms, base and plain among them, stay as they are.
     ppo: dict[str, Any] = {"objective": "ppo", "settings": {"beta": 0.05}}
-    more: dict[str, dict[str, Any]] = {
-        tables.CONTROLS["base"]: {},
-        tables.CONTROLS["plain"]: arms["plain"],
-        "story reward": {"learn from": "stories", **ppo},
-        "random story reward": {"learn from": "stories by chance", **ppo},
-        "TnD": {"learn from": "trials and demonstrations", **ppo},
-        "trials alone": {"learn from": "trials", **ppo},
-        "demonstrations alone": {"learn from": "demonstrations", "objective": "supervised", "settings": {}},
+    grpo: dict[str, Any] = {"objective": "grpo", "settings": {}}
+    more: dict[str, dict[str, dict[str, Any]]] = {
+        tables.STORIES: {
+            tables.control("base", tables.STORIES): {},
+            tables.control("plain", tables.STORIES): arms["plain"],
+            "story reward": {"learn from": "stories", **ppo},
+            "random story reward": {"learn from": "stories by chance", **ppo},
+            "TnD": {"learn from": "trials and demonstrations", **ppo},
+            "trials alone": {"learn from": "trials", **ppo},
+            "demonstrations alone": {"learn from": "demonstrations", "objective": "supervised", "settings": {}},
+        },
+        tables.CHILDREN: {
+            tables.control("base", tables.CHILDREN): {},
+            tables.control("plain", tables.CHILDREN): arms["plain"],
+            "caregiver reward": {"learn from": "caregiver", **grpo},
+            "random caregiver reward": {"learn from": "caregiver by chance", **grpo},
+        },
     }
     return first + [
         Condition(
             name,
-            {"arm": arm, "measures": "stories, words"},
+            {"arm": arm, "measures": measured},
             seconds=seconds and 2 * seconds,
-            kind=f"{'arm' if arm else 'base'}, stories",
+            kind=f"{'arm' if arm else 'base'}, {measured.partition(',')[0]}",
         )
-        for name, arm in more.items()
+        for measured, named in more.items()
+        for name, arm in named.items()
     ]
 
 
@@ -168,7 +178,7 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
         measured.append(piece.measurement(tokens, "", "tokens learnt from"))
     measured += [piece.measurement(value, item, name) for name, item, value in runs.measure(school, model, piece.seed)]
     if "measures" in piece.settings:
-        rows = stories.measure(school, model, piece.seed)
+        rows = runs.MEASURES[piece.settings["measures"]](school, model, piece.seed)
         measured += [piece.measurement(value, item, name) for name, item, value in rows]
     for task, result in suite.run(model, school.folder, settings.tasks, data=settings.data).items():
         measured += [piece.measurement(score.tie_aware, uid, task) for uid, score in result.by_uid.items()]
@@ -214,7 +224,7 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
     """Each measure by arm, differences from base and plain, and the gates."""
     measured = {row.measure for row in measurements}
     measures = ["held-out loss", *settings.tasks, *tables.OWN]
-    measures += [measure for measure in tables.OWN_OF_STORIES if measure in measured]
+    measures += [measure for more in tables.MORE.values() for measure in more if measure in measured]
     blocks = {
         "results": tables.results(measurements, measures),
         "differences": tables.differences(measurements, measures),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from babylm.config.schema import CorpusConfig
 from babylm.config.studies import load_study
 from babylm.interaction import finetune, rollouts
 from babylm.runs import Run
+from babylm.studies import _methods_caregiver as caregiver
 from babylm.studies import _methods_runs as runs
 from babylm.studies import _methods_stories as stories
 from babylm.studies import _methods_tables as tables
@@ -175,6 +177,39 @@ def test_words_known_are_what_the_model_gives_them_in_their_contexts(school):
     assert known[word] == pytest.approx(sum(values) / len(values), abs=1e-3)
 
 
+def test_a_childs_utterances_are_those_that_somebody_else_answers():
+    lines = ["*CHI: a red ball .", "*MOT: what?", "*MOT: a ball ?", "*CHI: the dog runs .", "*MOT: yes it does ."]
+    lines += ["*FAT: it runs fast .", "*CHI: again again .", "*CHI: and again ."]
+    found = texts._texts(["\n".join(lines)])
+    assert found.answered == [("a red ball .", 0.0), ("the dog runs .", 1.0)]
+    assert ("a red ball .", "what?") not in found.exchanges, "a word is no reply to tell from others"
+    unmarked = texts._texts(["is it red ?\nyes it is .\nis it small ?"])
+    assert unmarked.answered == [("is it red ?", 1.0), ("yes it is .", 0.5)]
+
+
+def test_a_reward_model_learns_what_is_asked_back_about(school):
+    words = sorted({line.split()[0] for line in school.learnt.sentences})
+    disliked = set(words[::2])
+    answered = [texts.Answered(line, float(line.split()[0] not in disliked)) for line in school.learnt.sentences]
+    assert {pair.reward for pair in answered} == {0.0, 1.0}
+    learnt = replace(school.learnt, answered=answered[::2])
+    made = caregiver.reward_model(school, learnt, 1)
+    assert caregiver.reward_model(school, learnt, 1) is made
+    others = answered[1::2]
+    rewards = made.rewards([pair.utterance for pair in others])
+    assert all(0 <= value <= 1 for value in rewards)
+    liked, asked_back = ([r for r, pair in zip(rewards, others, strict=True) if pair.reward == kind] for kind in (1, 0))
+    assert sum(liked) / len(liked) > sum(asked_back) / len(asked_back) + 0.2
+    school.learnt = learnt
+    model = school.base.model
+    dealt = [
+        [turn.reward for group in caregiver.groups(school, model, chance, 4, 3, 1, 1) for turn in group]
+        for chance in (None, random.Random(0))
+    ]
+    assert sorted(dealt[0]) == sorted(dealt[1]), "the same rewards"
+    assert dealt[0] != dealt[1]
+
+
 def test_what_a_student_says_depends_on_the_seed_alone(school):
     arm = {"learn from": "scores", "objective": "grpo", "settings": {}}
     made = [runs.learn(school, arm, 1e-3, seed)[0] for seed in (1, 1, 2)]
@@ -212,10 +247,12 @@ def test_the_study_in_miniature(base, tmp_path, monkeypatch):
     with (tmp_path / "interaction_methods/results.csv").open(newline="") as file:
         results = {row["arm"]: row["tokens"] for row in csv.DictReader(file)}
     assert list(results) == [condition.name for condition in interaction_methods.conditions(load_study(CONFIG, words))]
-    assert results.pop("base") == results.pop(tables.CONTROLS["base"]) == ""
+    for base_arm in ("base", tables.control("base", tables.STORIES), tables.control("base", tables.CHILDREN)):
+        assert results.pop(base_arm) == ""
     with (tmp_path / "interaction_methods/measurements.csv").open(newline="") as file:
         measured = {(row["condition"], row["measure"]) for row in csv.DictReader(file)}
     assert ("TnD", "words known") in measured
+    assert {(arm, "caregiver's reward") for arm in ("caregiver reward", "random caregiver reward")} <= measured
     assert ("plain", "words known") not in measured, "the first arms are measured as before"
     gates = (tmp_path / "interaction_methods/gates.csv").read_text()
     assert "TnD needs trials" in gates
@@ -242,7 +279,7 @@ def test_a_base_without_its_last_model_is_refused_before_the_start(base, tmp_pat
     (tmp_path / "config.yaml").write_bytes((base / "config.yaml").read_bytes())
     with pytest.raises(ValueError, match="this run has no last model"):
         load_study(CONFIG, [f"base={tmp_path}"])
-    with pytest.raises(ValueError, match="teacher=.*no model's folder"):
+    with pytest.raises(ValueError, match=r"teacher=.*no model's folder"):
         load_study(CONFIG, [f"base={base}", f"teacher={tmp_path}"])
 
 

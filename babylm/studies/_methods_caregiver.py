@@ -1,0 +1,157 @@
+"""A caregiver's reward for the study of interaction methods: what an adult would answer a child who said this.
+
+After Nikolaus and Fourtassi (the official baseline of 2025 with a reward): a reply that asks back is worth 0, one that
+accepts 1, any other 0.5 (`babylm.interaction.caregiver`). A reward model learns this from what children said in the
+text and what they were answered, and the student is rewarded by what the model expects. There it is a small encoder;
+here it is a ridge regression on hidden states of the base.
+
+The student is measured by a second reward model, of the held-out text: learning to please the first one alone shows.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, pstdev
+from typing import TYPE_CHECKING, Any
+
+from babylm.lazy import torch
+from babylm.randomness import Purpose, derive_seed
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from babylm.interaction.episodes import Turn
+    from babylm.studies._methods_school import School
+    from babylm.studies._methods_texts import Answered, Texts
+
+OF_A_KIND = 1000
+"""Replies of one kind that a reward model learns from, at most: most replies are neither of the two that count."""
+PENALTY = 30.0
+"""Of the regression, on features of mean 0 and deviation 1."""
+ROWS = 64
+
+
+@dataclass
+class Caregiver:
+    """The reward model: a linear function of the base's hidden states, in the mean over an utterance's tokens."""
+
+    school: School
+    centre: Tensor
+    """(width,), as those below: mean of each feature."""
+    spread: Tensor
+    weights: Tensor
+    mean_reward: float
+
+    def rewards(self, utterances: Sequence[str]) -> list[float]:
+        """What is expected of the reply to each utterance, from 0 to 1."""
+        features = (states(self.school, utterances) - self.centre) / self.spread
+        return [float(value) for value in (features @ self.weights + self.mean_reward).clamp(0, 1)]
+
+
+def reward_model(school: School, texts: Texts, seed: int) -> Caregiver:
+    """That of a text, made once.
+
+    Raises:
+        ValueError: Nobody answers there.
+    """
+    key = id(texts), seed
+    if key not in school.reward_models:
+        school.reward_models[key] = _learn(school, texts, seed)
+    made: Caregiver = school.reward_models[key]
+    return made
+
+
+def _learn(school: School, texts: Texts, seed: int) -> Caregiver:
+    pairs = balanced(texts.answered, random.Random(derive_seed(seed, Purpose.TEACHER)))
+    if not pairs:
+        raise ValueError("text, held_out: a caregiver's reward needs utterances with replies (*CHI: ... *MOT: ...)")
+    features = states(school, [pair.utterance for pair in pairs])
+    rewards = torch.tensor([pair.reward for pair in pairs])
+    centre, spread = features.mean(0), features.std(0, correction=0).clamp(min=1e-6)
+    scaled, mean = (features - centre) / spread, float(rewards.mean())
+    gram = scaled.T @ scaled + PENALTY * torch.eye(scaled.shape[1])
+    return Caregiver(school, centre, spread, torch.linalg.solve(gram, scaled.T @ (rewards - mean)), mean)
+
+
+def balanced(answered: Sequence[Answered], generator: random.Random) -> list[Answered]:
+    """As many utterances with each kind of reply, as far as there are so many."""
+    kinds: dict[float, list[Answered]] = {}
+    for pair in answered:
+        kinds.setdefault(pair.reward, []).append(pair)
+    count = min((OF_A_KIND, *map(len, kinds.values())))
+    return [pair for kind in sorted(kinds) for pair in generator.sample(kinds[kind], count)]
+
+
+def states(school: School, utterances: Sequence[str]) -> Tensor:
+    """Float32 (utterances, width): the base's last hidden states, in the mean over the tokens of each utterance."""
+    base, rows = school.base, [[*school.bos, *school.ids(text)] for text in utterances]
+    order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
+    result: list[Tensor] = [torch.empty(0)] * len(rows)
+    for first in range(0, len(order), ROWS):
+        numbers = order[first : first + ROWS]
+        width = len(rows[numbers[-1]])
+        ids = torch.tensor([rows[number] + [base.pad] * (width - len(rows[number])) for number in numbers])
+        lengths = torch.tensor([len(rows[number]) for number in numbers])[:, None]
+        mask = torch.arange(width) < lengths
+        device = base.model.device
+        with torch.no_grad():
+            decoded = base.model.get_decoder()(input_ids=ids.to(device), attention_mask=mask.long().to(device))
+        means = (decoded.last_hidden_state.float().cpu() * mask[..., None]).sum(1) / lengths
+        for number, mean in zip(numbers, means, strict=True):
+            result[number] = mean
+    return torch.stack(result)
+
+
+def say(school: School, model: Any, texts: Texts, count: int, samples: int, seed: int) -> list[list[Turn]]:
+    """Groups of utterances that begin with a child's first word."""
+    generator = random.Random(derive_seed(seed, Purpose.EPISODES, 0, 3))
+    begun = [generator.choice(texts.answered).utterance.split()[0] for _ in range(count)]
+    return [group for group in school.complete(model, begun, samples, seed) if group]
+
+
+def utterance(turn: Turn) -> str:
+    """What was said, the given word and its completion."""
+    return f"{turn.prompt} {turn.text}".strip()
+
+
+def groups(
+    school: School, model: Any, by_chance: random.Random | None, count: int, samples: int, seed: int, piece_seed: int
+) -> list[list[Turn]]:
+    """The utterances of a round with their rewards, or with the same rewards dealt out ``by_chance``."""
+    caregiver = reward_model(school, school.learnt, piece_seed)
+    said = say(school, model, school.learnt, count, samples, seed)
+    turns = [turn for group in said for turn in group]
+    rewards = caregiver.rewards([utterance(turn) for turn in turns])
+    if by_chance is not None:
+        by_chance.shuffle(rewards)
+    for turn, value in zip(turns, rewards, strict=True):
+        turn.reward = value
+    return said
+
+
+def measure(school: School, model: Any, seed: int) -> list[tuple[str, str, float]]:
+    """(measure, item, value): the reward that utterances would get, in deviations of the base's own from their mean."""
+    judge = reward_model(school, school.held_out, seed)
+    count = school.scale.tests
+    sampling = derive_seed(seed, Purpose.SAMPLING, 0, 3)
+    said, of_base = (
+        [utterance(group[0]) for group in say(school, who, school.held_out, count, 1, sampling)]
+        for who in (model, school.base.model)
+    )
+    rewards_of_base = judge.rewards(of_base)
+    centre, width = fmean(rewards_of_base), pstdev(rewards_of_base) or 1.0
+    rows = [("caregiver's reward", f"u{i}", (value - centre) / width) for i, value in enumerate(judge.rewards(said))]
+    return [*rows, ("replies predicted", "", agreement(school, seed))]
+
+
+def agreement(school: School, seed: int) -> float:
+    """Spearman's correlation of the learnt reward model's rewards with those of replies in the held-out text."""
+    from babylm.studies.statistics._libraries import library
+
+    pairs = balanced(school.held_out.answered, random.Random(derive_seed(seed, Purpose.TEACHER, 1)))
+    if len({pair.reward for pair in pairs}) < 2:
+        return float("nan")
+    predicted = reward_model(school, school.learnt, seed).rewards([pair.utterance for pair in pairs])
+    return float(library("scipy.stats").spearmanr(predicted, [pair.reward for pair in pairs]).statistic)
