@@ -5,7 +5,8 @@ accepts 1, any other 0.5 (`babylm.interaction.caregiver`). A reward model learns
 text and what they were answered, and the student is rewarded by what the model expects. There it is a small encoder;
 here it is a ridge regression on hidden states of the base.
 
-The student is measured by a second reward model, of the held-out text: learning to please the first one alone shows.
+The student is measured by a second reward model, which learns from the other half of the answers: pleasing the first
+one alone shows. How well the first one predicts the other half's answers is reported, too.
 """
 
 from __future__ import annotations
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
 
     from babylm.interaction.episodes import Turn
     from babylm.studies._methods_school import School
-    from babylm.studies._methods_texts import Answered, Texts
+    from babylm.studies._methods_texts import Answered
 
 OF_A_KIND = 1000
 """Replies of one kind that a reward model learns from, at most: most replies are neither of the two that count."""
-PENALTY = 30.0
-"""Of the regression, on features of mean 0 and deviation 1."""
+PENALTY = 1.0
+"""Of the regression, per utterance, on features of mean 0 and deviation 1."""
+STUDENTS, JUDGES = 0, 1
+"""Halves of the text's answers: what the student is rewarded by, and what it is measured by."""
 ROWS = 64
 
 
@@ -50,28 +53,35 @@ class Caregiver:
         return [float(value) for value in (features @ self.weights + self.mean_reward).clamp(0, 1)]
 
 
-def reward_model(school: School, texts: Texts, seed: int) -> Caregiver:
-    """That of a text, made once.
+def reward_model(school: School, half: int, seed: int) -> Caregiver:
+    """That of a half of the text's answers, made once.
 
     Raises:
         ValueError: Nobody answers there.
     """
-    key = id(texts), seed
+    key = half, seed
     if key not in school.reward_models:
-        school.reward_models[key] = _learn(school, texts, seed)
+        school.reward_models[key] = _learn(school, _pairs(school, half, seed))
     made: Caregiver = school.reward_models[key]
     return made
 
 
-def _learn(school: School, texts: Texts, seed: int) -> Caregiver:
-    pairs = balanced(texts.answered, random.Random(derive_seed(seed, Purpose.TEACHER)))
+def _pairs(school: School, half: int, seed: int) -> list[Answered]:
+    answered = school.learnt.answered
+    middle = len(answered) // 2
+    of_half = answered[:middle] if half == STUDENTS else answered[middle:]
+    pairs = balanced(of_half, random.Random(derive_seed(seed, Purpose.TEACHER, half)))
     if not pairs:
-        raise ValueError("text, held_out: a caregiver's reward needs utterances with replies (*CHI: ... *MOT: ...)")
+        raise ValueError("text: a caregiver's reward needs utterances with replies (*CHI: ... and *MOT: ...)")
+    return pairs
+
+
+def _learn(school: School, pairs: Sequence[Answered]) -> Caregiver:
     features = states(school, [pair.utterance for pair in pairs])
     rewards = torch.tensor([pair.reward for pair in pairs])
     centre, spread = features.mean(0), features.std(0, correction=0).clamp(min=1e-6)
     scaled, mean = (features - centre) / spread, float(rewards.mean())
-    gram = scaled.T @ scaled + PENALTY * torch.eye(scaled.shape[1])
+    gram = scaled.T @ scaled + PENALTY * len(pairs) * torch.eye(scaled.shape[1])
     return Caregiver(school, centre, spread, torch.linalg.solve(gram, scaled.T @ (rewards - mean)), mean)
 
 
@@ -104,10 +114,10 @@ def states(school: School, utterances: Sequence[str]) -> Tensor:
     return torch.stack(result)
 
 
-def say(school: School, model: Any, texts: Texts, count: int, samples: int, seed: int) -> list[list[Turn]]:
+def say(school: School, model: Any, count: int, samples: int, seed: int) -> list[list[Turn]]:
     """Groups of utterances that begin with a child's first word."""
     generator = random.Random(derive_seed(seed, Purpose.EPISODES, 0, 3))
-    begun = [generator.choice(texts.answered).utterance.split()[0] for _ in range(count)]
+    begun = [generator.choice(school.learnt.answered).utterance.split()[0] for _ in range(count)]
     return [group for group in school.complete(model, begun, samples, seed) if group]
 
 
@@ -120,8 +130,8 @@ def groups(
     school: School, model: Any, by_chance: random.Random | None, count: int, samples: int, seed: int, piece_seed: int
 ) -> list[list[Turn]]:
     """The utterances of a round with their rewards, or with the same rewards dealt out ``by_chance``."""
-    caregiver = reward_model(school, school.learnt, piece_seed)
-    said = say(school, model, school.learnt, count, samples, seed)
+    caregiver = reward_model(school, STUDENTS, piece_seed)
+    said = say(school, model, count, samples, seed)
     turns = [turn for group in said for turn in group]
     rewards = caregiver.rewards([utterance(turn) for turn in turns])
     if by_chance is not None:
@@ -133,12 +143,11 @@ def groups(
 
 def measure(school: School, model: Any, seed: int) -> list[tuple[str, str, float]]:
     """(measure, item, value): the reward that utterances would get, in deviations of the base's own from their mean."""
-    judge = reward_model(school, school.held_out, seed)
+    judge = reward_model(school, JUDGES, seed)
     count = school.scale.tests
     sampling = derive_seed(seed, Purpose.SAMPLING, 0, 3)
     said, of_base = (
-        [utterance(group[0]) for group in say(school, who, school.held_out, count, 1, sampling)]
-        for who in (model, school.base.model)
+        [utterance(group[0]) for group in say(school, who, count, 1, sampling)] for who in (model, school.base.model)
     )
     rewards_of_base = judge.rewards(of_base)
     centre, width = fmean(rewards_of_base), pstdev(rewards_of_base) or 1.0
@@ -147,11 +156,11 @@ def measure(school: School, model: Any, seed: int) -> list[tuple[str, str, float
 
 
 def agreement(school: School, seed: int) -> float:
-    """Spearman's correlation of the learnt reward model's rewards with those of replies in the held-out text."""
+    """Spearman's correlation of the student's rewards with those of the replies that the judge learns from."""
     from babylm.studies.statistics._libraries import library
 
-    pairs = balanced(school.held_out.answered, random.Random(derive_seed(seed, Purpose.TEACHER, 1)))
+    pairs = _pairs(school, JUDGES, seed)
     if len({pair.reward for pair in pairs}) < 2:
         return float("nan")
-    predicted = reward_model(school, school.learnt, seed).rewards([pair.utterance for pair in pairs])
+    predicted = reward_model(school, STUDENTS, seed).rewards([pair.utterance for pair in pairs])
     return float(library("scipy.stats").spearmanr(predicted, [pair.reward for pair in pairs]).statistic)

@@ -188,22 +188,20 @@ def test_a_childs_utterances_are_those_that_somebody_else_answers():
 
 
 def test_a_reward_model_learns_what_is_asked_back_about(school):
-    words = sorted({line.split()[0] for line in school.learnt.sentences})
-    disliked = set(words[::2])
-    answered = [texts.Answered(line, float(line.split()[0] not in disliked)) for line in school.learnt.sentences]
-    assert {pair.reward for pair in answered} == {0.0, 1.0}
-    learnt = replace(school.learnt, answered=answered[::2])
-    made = caregiver.reward_model(school, learnt, 1)
-    assert caregiver.reward_model(school, learnt, 1) is made
-    others = answered[1::2]
+    sentences = random.Random(0).sample(school.learnt.sentences, len(school.learnt.sentences))
+    disliked = set(sorted({line.split()[0] for line in sentences})[::2])
+    answered = [texts.Answered(line, float(line.split()[0] not in disliked)) for line in sentences]
+    school.learnt = replace(school.learnt, answered=answered)
+    made = caregiver.reward_model(school, caregiver.STUDENTS, 1)
+    assert caregiver.reward_model(school, caregiver.STUDENTS, 1) is made
+    others = answered[len(answered) // 2 :]
     rewards = made.rewards([pair.utterance for pair in others])
     assert all(0 <= value <= 1 for value in rewards)
     liked, asked_back = ([r for r, pair in zip(rewards, others, strict=True) if pair.reward == kind] for kind in (1, 0))
-    assert sum(liked) / len(liked) > sum(asked_back) / len(asked_back) + 0.2
-    school.learnt = learnt
-    model = school.base.model
+    assert sum(liked) / len(liked) > sum(asked_back) / len(asked_back) + 0.1
+    assert caregiver.agreement(school, 1) > 0.3
     dealt = [
-        [turn.reward for group in caregiver.groups(school, model, chance, 4, 3, 1, 1) for turn in group]
+        [turn.reward for group in caregiver.groups(school, school.base.model, chance, 4, 3, 1, 1) for turn in group]
         for chance in (None, random.Random(0))
     ]
     assert sorted(dealt[0]) == sorted(dealt[1]), "the same rewards"
