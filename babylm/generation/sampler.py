@@ -12,6 +12,7 @@ from torch import Tensor
 from babylm.generation.decoders import decoder
 from babylm.generation.key_value_cache import compact_order
 from babylm.generation.token_choice import Allowed, TokenChoice, figures
+from babylm.models.modeling_babylm import BabyLMForCausalLM
 
 ROWS = 64
 """Completions that are sampled or read at once."""
@@ -149,7 +150,12 @@ def log_probs(model: Any, sequences: Sequence[tuple[Sequence[int], Sequence[int]
     """Log-probability and entropy of each token of given completions: (prompt ids, completion ids).
 
     Sequences of similar length are read together, `ROWS` at a time; ``pad`` fills up rows and is never attended to.
+
+    Raises:
+        ValueError: A prompt is empty: its completion's first token would be predicted from nothing.
     """
+    if not all(len(prompt) for prompt, _ in sequences):
+        raise ValueError("log_probs: a prompt has at least one token, as BOS")
     results: dict[int, Completion] = {}
     order = sorted(range(len(sequences)), key=lambda number: sum(map(len, sequences[number])))
     for first in range(0, len(order), ROWS):
@@ -164,11 +170,29 @@ def _log_probs(model: Any, sequences: Sequence[tuple[Sequence[int], Sequence[int
     width = max(map(len, rows))
     input_ids = torch.tensor([row + [pad] * (width - len(row)) for row in rows], device=device)
     mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], device=device)
-    logits = model(input_ids=input_ids, attention_mask=mask).logits  # (rows, tokens, vocabulary)
-    results = []
-    for index, (prompt, completion) in enumerate(sequences):
-        part = logits[index, len(prompt) - 1 : len(prompt) + len(completion) - 1].float()  # (tokens, vocabulary)
-        ids = torch.tensor(list(completion), dtype=torch.int64, device=device)
-        logp, entropy = figures(part, ids)
-        results.append(Completion(list(completion), logp.tolist(), entropy.tolist()))
-    return results
+    # The position before each token of a completion, in the flattened rows.
+    at = [
+        row * width + position - 1
+        for row, (prompt, completion) in enumerate(sequences)
+        for position in range(len(prompt), len(prompt) + len(completion))
+    ]
+    lengths = [len(completion) for _, completion in sequences]
+    if not at:
+        return [Completion([], [], []) for _ in sequences]
+    positions = torch.tensor(at, device=device)
+    ids = torch.tensor([token for _, completion in sequences for token in completion], device=device)
+    logits = _logits_at(model, input_ids, mask, positions)  # (tokens of all completions, vocabulary)
+    logp, entropy = (values.split(lengths) for values in figures(logits.float(), ids))
+    return [
+        Completion(list(completion), of_row.tolist(), entropies.tolist())
+        for (_, completion), of_row, entropies in zip(sequences, logp, entropy, strict=True)
+    ]
+
+
+def _logits_at(model: Any, input_ids: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
+    """(N, vocabulary) at flat positions (N,); our models compute no others, as half of a small model is its output."""
+    if isinstance(model, BabyLMForCausalLM):
+        selected: Tensor = model(input_ids=input_ids, attention_mask=mask, target_positions=positions).logits
+        return selected
+    logits: Tensor = model(input_ids=input_ids, attention_mask=mask).logits
+    return logits.flatten(0, 1)[positions]

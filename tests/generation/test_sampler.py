@@ -264,3 +264,8 @@ def test_a_step_on_a_cpu_is_for_models_of_its_form(monkeypatch):
     assert not CpuDecoder.fits(network().double())
     with torch.autocast("cpu", torch.bfloat16):
         assert not CpuDecoder.fits(network())
+
+
+def test_a_completion_without_a_prompt_has_no_log_probabilities():
+    with pytest.raises(ValueError, match="at least one token"):
+        sampler.log_probs(None, [([0], [1]), ([], [1])])
