@@ -13,7 +13,7 @@ from babylm.randomness import Purpose, derive_seed
 from babylm.studies import _habits_sets as sets
 from babylm.studies import _kept_weights
 from babylm.studies._habits_exercises import Exercises, facts
-from babylm.studies._habits_problems import BOS, EOS, MASK, PAD, SPECIAL, Domain, Problem, draw
+from babylm.studies._habits_problems import BOS, EOS, MASK, PAD, SPECIAL, Domain, Problem
 from babylm.studies._habits_scales import Scale
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def continue_on_text(domain: Domain, scale: Scale, model: BabyLMForCausalLM, nam
     """``model`` after further pretraining on problems with traces of a set; their targets are above all others."""
     other = text_domain(domain)
     generator = generator_of(seed, TEXT)
-    chosen = [draw(other, generator) for _ in range(scale.text_traces)]
+    chosen = [sets.draw_searchable(other, generator) for _ in range(scale.text_traces)]
     made = list(sets.examples(other, name, chosen, generator_of(seed, TEXT, 1), scale.thought))
     pairs = sets.rows(other, scale, made, generator_of(seed, TEXT, 2))
     _imitate(domain, scale, model, pairs, scale.text_steps, ("muon", scale.text_lr), seed)

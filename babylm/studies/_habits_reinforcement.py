@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from babylm.randomness import Purpose, derive_seed
 from babylm.studies import _habits_models as models
 from babylm.studies import _habits_sets as sets
-from babylm.studies._habits_problems import EOS, PAD, Domain, Problem, draw, is_right, reward_of
+from babylm.studies._habits_problems import EOS, PAD, Domain, Problem, is_right, reward_of
 from babylm.studies._habits_scales import Scale
 from babylm.studies._habits_traces import HABITS, count, wrong_calculations
 
@@ -84,7 +84,7 @@ def reinforce(
     for step in range(scale.rl_steps):
         problems: list[Problem] = []
         while len(problems) < scale.problems_per_step:
-            problem = draw(domain, generator)
+            problem = sets.draw_searchable(domain, generator)
             problems += [problem] if problem.key not in held_out else []
         sampling = derive_seed(seed, Purpose.SAMPLING, step)
         groups = _sampled(domain, scale, model, problems, scale.samples, sampling)

@@ -31,6 +31,8 @@ SEARCHES: dict[str, tuple[str, ...]] = {
 DERIVED = ("wrong", "dots", "empty")
 """Sets that are made from the traces of ``all``."""
 SETS = (*SEARCHES, *DERIVED)
+EXHAUSTIVE, TRIES = 1_000_000, 20_000
+"""Words of a search that leaves nothing out; searches in other orders until one has hit within its words."""
 DRAWS = 100
 """Draws per needed problem after which there are taken to be too few."""
 
@@ -45,6 +47,17 @@ class Example:
     """The search that wrote it, with its log."""
 
 
+def draw_searchable(domain: Domain, generator: random.Random) -> Problem:
+    """A random problem that every search of `SEARCHES` can solve.
+
+    Backwards, one number after the other is split off the target: of four numbers, ``1 * 2 + 3 * 4`` cannot be found.
+    """
+    while True:
+        problem = draw(domain, generator)
+        if search(domain, problem, HABITS, random.Random(0), EXHAUSTIVE).solution is not None:
+            return problem
+
+
 def problems(domain: Domain, count: int, generator: random.Random, excluded: Collection[object] = ()) -> list[Problem]:
     """Random problems, each once up to the order of its numbers, none of which has a key in ``excluded``.
 
@@ -54,7 +67,7 @@ def problems(domain: Domain, count: int, generator: random.Random, excluded: Col
     made: dict[object, Problem] = {}
     drawn = 0
     while len(made) < count:
-        problem, drawn = draw(domain, generator), drawn + 1
+        problem, drawn = draw_searchable(domain, generator), drawn + 1
         if problem.key not in excluded:
             made.setdefault(problem.key, problem)
         if drawn > DRAWS * count:
@@ -71,12 +84,19 @@ def examples(
     """The traces of a set, one per problem: honest searches that hit within ``thought`` words.
 
     A search that does not is thrown away whole and repeated in another order.
+
+    Raises:
+        ValueError: A problem is not solved in `TRIES` searches.
     """
     habits, answers = SEARCHES.get(name, HABITS), random.Random(generator.getrandbits(63))
     for problem in chosen:
-        trace = Trace()
-        while trace.solution is None:
-            trace = search(domain, problem, habits, generator, thought)
+        searches = (search(domain, problem, habits, generator, thought) for _ in range(TRIES))
+        trace = next((made for made in searches if made.solution is not None), None)
+        if trace is None or trace.solution is None:
+            raise ValueError(
+                f"numbers={domain.count}: none of {TRIES} searches solves {problem.text} within {thought} words: give "
+                "fewer numbers"
+            )
         match name:
             case "wrong":
                 yield Example(problem, trace.text(_wrong_answer(domain, problem, trace, answers)), trace)

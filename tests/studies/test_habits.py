@@ -287,3 +287,15 @@ def test_expectations_and_preconditions_say_what_came_out():
 def test_settings_that_cannot_be_are_refused(words, message):
     with pytest.raises(ValueError, match=message):
         load_study(CONFIG, words)
+
+
+def test_problems_that_the_search_cannot_solve_are_left_out_and_hopeless_ones_end():
+    domain = Domain(count=4, largest=9)
+    drawn = [draw(domain, random.Random(seed)) for seed in range(60)]
+    solved = [search(domain, problem, HABITS, random.Random(1), sets.EXHAUSTIVE).solution for problem in drawn]
+    assert None in solved, "this test says something only if there are problems that must not be drawn"
+    chosen = sets.problems(domain, 20, random.Random(2))
+    made = [example for name in sets.SETS for example in sets.examples(domain, name, chosen, random.Random(3), 240)]
+    assert len(made) == len(sets.SETS) * 20
+    with pytest.raises(ValueError, match="numbers=4: none of 20000 searches solves .* within 12 words"):
+        list(sets.examples(domain, "all", chosen[:1], random.Random(3), 12))
