@@ -31,7 +31,7 @@ from babylm.studies._methods_school import School
 from babylm.studies._subject_checks import check_subject
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 
-SECONDS = {"smoke": 8.0, "cpu": 150.0, "cpu_large": 400.0, "gpu": None}
+SECONDS = {"smoke": 8.0, "cpu": 150.0, "cpu_large": 240.0, "gpu": None}
 """Of an arm with one seed on a free core, as measured with a student of 4M parameters; more is measured of stories."""
 
 
