@@ -297,5 +297,5 @@ def test_problems_that_the_search_cannot_solve_are_left_out_and_hopeless_ones_en
     chosen = sets.problems(domain, 20, random.Random(2))
     made = [example for name in sets.SETS for example in sets.examples(domain, name, chosen, random.Random(3), 240)]
     assert len(made) == len(sets.SETS) * 20
-    with pytest.raises(ValueError, match="numbers=4: none of 20000 searches solves .* within 12 words"):
+    with pytest.raises(ValueError, match=r"numbers=4: none of 20000 searches solves .* within 12 words"):
         list(sets.examples(domain, "all", chosen[:1], random.Random(3), 12))
