@@ -18,7 +18,8 @@ class Scale:
     """Problems in the text of the two further bases."""
     text_steps: int
     traces: int
-    """Problems per priming set. With 1,000 of them, of 1,700 that there are, direct answers are learnt, too."""
+    """Problems per priming set. With too large a part of all that there are (three numbers: 1,700) direct answers are
+    learnt, too."""
     priming_steps: int
     priming_lr: float
     rl_steps: int
@@ -60,14 +61,14 @@ class Scale:
 
 SCALES = {
     "smoke": Scale(32, 2, 40, 48, 4, 48, 6, 1e-3, 2, 3, 4, 1e-4, 1, 12, 1, rows=8, thought=40),
-    "cpu": Scale(128, 3, 900, 4000, 250, 200, 150, 3e-3, 24, 10, 8, 3e-4, 8, 200, 2),
+    "cpu": Scale(128, 3, 900, 4000, 250, 800, 400, 3e-3, 24, 10, 8, 3e-4, 8, 200, 2, thought=240),
     "gpu": Scale(512, 8, 10_000, 20_000, 2000, 1000, 300, 3e-4, 250, 64, 16, 2e-5, 10, 500, 8, rows=128),
 }
 """``cpu``: 0.5M parameters, one core; ``gpu``: 25M parameters."""
 
 SECONDS = {
     "smoke": {"base": 4.0, "priming": 2.0, "text": 2.0, "rl": 2.0, "judge": 10.0},
-    "cpu": {"base": 360.0, "priming": 60.0, "text": 100.0, "rl": 100.0, "judge": 120.0},
+    "cpu": {"base": 700.0, "priming": 270.0, "text": 200.0, "rl": 200.0, "judge": 120.0},
     "gpu": {"base": 900.0, "priming": 60.0, "text": 240.0, "rl": 600.0, "judge": 120.0},
 }
 """Declared cost per kind of piece."""

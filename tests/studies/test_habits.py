@@ -281,7 +281,7 @@ def test_expectations_and_preconditions_say_what_came_out():
         (["arms=[all,none]"], "arms: must hold empty"),
         (["first_seed_arms=[dots]"], "each arm once"),
         (["arms=[all,none,empty,dot]"], "did you mean dots"),
-        (["targets=[10,60]"], "above largest=15"),
+        (["targets=[9,60]"], "above largest=9"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(words, message):
