@@ -41,8 +41,10 @@ def host_kind(device: torch.device) -> str:
     return f"cpu, {cpu_bf16_instructions() or 'no bf16'}"
 
 
-def choose_precision(requested: str, device: torch.device) -> tuple[Precision, str]:
+def choose_precision(requested: str, device: torch.device, key: str = "training.precision") -> tuple[Precision, str]:
     """Choose ``bf16`` or ``fp32`` for a setting of ``auto``, ``bf16`` or ``fp32``; returns it and the reason in words.
+
+    ``key``: the setting, for the message.
 
     Raises:
         ValueError: bf16 is requested and the GPU has none.
@@ -53,7 +55,7 @@ def choose_precision(requested: str, device: torch.device) -> tuple[Precision, s
         if torch.cuda.is_bf16_supported(including_emulation=False):
             return "bf16", "as configured" if requested == "bf16" else "the GPU has it"
         if requested == "bf16":
-            raise ValueError("training.precision: this GPU has no bf16; use fp32 or auto")
+            raise ValueError(f"{key}: this GPU has no bf16; use fp32 or auto")
         return "fp32", "the GPU has no bf16"
     if requested == "bf16":
         return "bf16", "as configured"

@@ -37,7 +37,7 @@ Refuse = Callable[[str, ValueError], None]
 def score_task(task: Task, scorer: Scorer, items: Sequence[Any], rules: int, settings: EvaluationConfig) -> Result:
     """The result of one task; fine-tuning in the precision that suits the machine."""
     if task.finetuned:
-        precision, _ = hardware.choose_precision(settings.glue.precision, scorer.device)
+        precision, _ = hardware.choose_precision(settings.glue.precision, scorer.device, "evaluation.glue.precision")
         glue = replace(settings.glue, precision="bf16" if precision == "bf16" else "fp32")
         settings = replace(settings, glue=glue)
     return task.score(scorer, items, rules=rules, settings=settings)

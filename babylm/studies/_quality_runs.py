@@ -34,7 +34,7 @@ def prepare(domain: Domain, scale: Scale, folder: Path, seed: int) -> None:
     from babylm.interaction import episodes
     from babylm.interaction.finetune import add_reference, sample_groups
 
-    if (folder / FACTS).is_file():
+    if (folder / FACTS).is_file() and _kept_weights.exist(folder):
         return
     base = domain.base(seed)
     questions = domain.training_questions(seed)

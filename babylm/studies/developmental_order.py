@@ -98,7 +98,13 @@ def conditions(settings: Settings) -> list[Condition]:
     return [Condition(name, {"objective": name}, resumable=True) for name in settings.objectives]
 
 
+def _check_revisions(run: Run) -> None:
+    if len(run.revisions) < 3:
+        raise ValueError(f"{run.folder} has {len(run.revisions)} revisions: an order needs three (milestones)")
+
+
 def _of_finished(finished: Run, settings: Settings) -> Condition:
+    _check_revisions(finished)
     weights = {name: revisions.facts(finished.folder / name)["weights_sha256"] for name in finished.revisions}
     return Condition(
         finished.name,
@@ -114,8 +120,7 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
     from babylm.evaluation import suite
 
     opened = Run(piece.settings["run"]) if "run" in piece.settings else _train(piece, settings)
-    if len(opened.revisions) < 3:
-        raise ValueError(f"{opened.folder} has {len(opened.revisions)} revisions: an order needs three (milestones)")
+    _check_revisions(opened)
     task = settings.task or next(iter(opened.config.evaluation.tasks), None)
     if task is None:
         raise ValueError("task: name a task of minimal pairs; the runs' configuration has none")

@@ -40,6 +40,8 @@ TEXTS = {"enriched text": "all", "matched text": "none"}
 """Arms without priming -> the set whose traces are in the text of their base."""
 ARMS = (*sets.SETS, *TEXTS)
 BASE = "base"
+VERSION = 2
+"""2: of the calculations with the last two numbers the search tries the nearest one; all its problems can be solved."""
 JUDGE_KEYS = ("judge", "judge_model", "judged")
 
 
@@ -247,7 +249,7 @@ def _run_judge(piece: Piece, settings: Settings) -> list[Measurement]:
 
 def _traces_file(piece: Piece, settings: Settings, of: Mapping[str, Any]) -> Path:
     """Where the traces of an arm before or after reinforcement learning are kept, named by what decides them."""
-    deciding = inputs.as_json([dict(of), settings.inputs, settings.base_seed, piece.seed])
+    deciding = inputs.as_json([dict(of), settings.inputs, settings.base_seed, piece.seed, VERSION])
     return piece.folder / "traces" / f"{files.sha256_json(deciding)[:16]}.txt"
 
 
@@ -297,7 +299,8 @@ def _kept(
 ) -> BabyLMForCausalLM:
     """A model in a folder that is named by what decides it, made if it is not there."""
     domain, scale = settings.domain, settings.parts
-    chosen = {} if stage == BASE else {"problems": asdict(domain)}  # exercises have no problems
+    # Exercises have no problems and no traces.
+    chosen = {} if stage == BASE else {"problems": asdict(domain), "version": VERSION}
     deciding = {"scale": scale.deciding(stage), "vocabulary": domain.tokens, "largest": domain.largest, **chosen}
     deciding |= {"numbers": domain.count, "operations": domain.operations, "base": settings.base_seed}
     key = files.sha256_json(deciding)[:16]

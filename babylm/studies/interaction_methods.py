@@ -85,11 +85,12 @@ class Settings(StudyConfig):
         """Jobs of an array need a base that is there."""
         if self.part and self.base is None:
             raise ValueError("base: the jobs of an array share a finished run; train it first and give its folder")
-        for path in (self.base, self.teacher):
-            if path is not None and not places.given(path).is_dir():
-                raise ValueError(f"base, teacher: {places.no_folder(places.given(path))}")
-        if self.base is not None and not RunFolder(places.given(self.base)).finished:
-            raise ValueError(f"base={self.base}: this run has no last model (main): give one that has ended")
+        if self.base is not None:
+            folder = places.given(self.base)
+            if not folder.is_dir():
+                raise ValueError(f"base: {places.no_folder(folder)}")
+            if not RunFolder(folder).finished:
+                raise ValueError(f"base={self.base}: this run has no last model (main): give one that has ended")
         if self.teacher is not None:
             check_subject(str(_model_of(self.teacher)), "teacher")
         names = [condition.name for condition in all_conditions(self)]
@@ -209,7 +210,7 @@ def _school(piece: Piece, settings: Settings) -> School:
 
 def _precision(settings: Settings) -> Precision:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return hardware.choose_precision(settings.precision, device)[0]
+    return hardware.choose_precision(settings.precision, device, "precision")[0]
 
 
 def _model_of(path: str | None) -> Path | None:

@@ -27,6 +27,7 @@ from babylm.studies._quality_domains import Domain, Gsm8k, Sums
 from babylm.studies._quality_runs import SIGNALS
 from babylm.studies._quality_scales import SCALES, Scale
 from babylm.studies._quality_tables import gates, results, signals_table
+from babylm.studies._subject_checks import check_subject
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, draw_means, inputs
 
 RIGHT, COLD = "right", "right at T 0.6"
@@ -75,6 +76,8 @@ class Settings(StudyConfig):
         """Both of gsm8k and model, or none."""
         if (self.gsm8k is None) != (self.model is None):
             raise ValueError("gsm8k, model: give both, the folder of the problems and the revision that answers them")
+        if self.model is not None:
+            check_subject(self.model, "model")
 
 
 def domain_of(settings: Settings) -> Domain:

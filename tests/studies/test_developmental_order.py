@@ -130,6 +130,11 @@ def test_a_run_with_revisions_is_enough(tmp_path, capsys):
         f"text={held_out}",
         f"folder={tmp_path}",
     ]
+    short = runs.run(tmp_path / "short", "name=short", "milestones=[]")
+    both = [word.replace(f"runs=[{trained}]", f"runs=[{trained},{short}]") for word in words]
+    assert study._command([*both, "objectives=[]"]) == 2
+    assert "short has 1 revisions: an order needs three" in capsys.readouterr().err
+    assert not (tmp_path / "developmental_order" / "pieces").exists(), "told before anything is scored"
     assert study._command([*words, "contexts=4", "objectives=[]"]) == 0
     summary = json.loads((tmp_path / "developmental_order" / "summary.json").read_text())
     assert summary["conditions"] == ["tiny"]

@@ -263,7 +263,8 @@ def test_the_study_in_miniature(base, tmp_path, monkeypatch):
     ("words", "message"),
     [
         (["part=0/2"], "base: the jobs of an array share a finished run"),
-        (["base=/nowhere"], "base, teacher: "),
+        (["base=/nowhere"], "base: no folder /nowhere"),
+        (["teacher=/nowhere"], r"teacher=.*no model's folder"),
         (["arms=[TND]"], "arms: TND: no such arm"),
         (["changes=[seed]"], "an override is written key=value"),
     ],

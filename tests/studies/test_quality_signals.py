@@ -16,7 +16,7 @@ import torch
 
 from babylm.config.studies import load_study
 from babylm.interaction.finetune import demonstration, sample_groups
-from babylm.studies import _gsm8k, _quality_runs, _sums, quality_signals
+from babylm.studies import _gsm8k, _kept_weights, _quality_runs, _sums, quality_signals
 from babylm.studies._quality_domains import Gsm8k, Sums
 from babylm.studies._quality_scales import SCALES
 from babylm.studies.experiment import run_study
@@ -163,6 +163,8 @@ def test_gsm8k_is_read_and_what_is_none_is_refused(tmp_path):
         _gsm8k.load(tmp_path / "data", "train")
     with pytest.raises(ValueError, match="gsm8k, model: give both"):
         load_study(CONFIG, ["gsm8k=somewhere"])
+    with pytest.raises(ValueError, match=r"model=.*no model's folder"):
+        load_study(CONFIG, [f"gsm8k={tmp_path}/data", f"model={tmp_path}"])
 
 
 SHARED = Path(os.environ.get("BABYLM_SHARED_DATA", "../shared/data")) / "interaction" / "gsm8k"
@@ -187,6 +189,9 @@ def test_the_study_takes_gsm8k_and_a_given_model(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="none of 2 questions is answered right"):
         _quality_runs.load(domain, tmp_path / "nothing")
     domain.is_right = lambda question, ids: True
+    _quality_runs.prepare(domain, settings.parts, tmp_path / "base", 1)
+    # As an earlier version kept its base, under another name: it is made again.
+    (tmp_path / "base" / _kept_weights.WEIGHTS).rename(tmp_path / "base" / "base.safetensors")
     _quality_runs.prepare(domain, settings.parts, tmp_path / "base", 1)
     model, groups = _quality_runs.load(domain, tmp_path / "base")
     assert [len(group) for group in groups] == [3, 3]
