@@ -11,6 +11,7 @@ from torch import Tensor
 
 from babylm.generation.decoders import decoder
 from babylm.generation.key_value_cache import compact_order
+from babylm.generation.row_batches import by_length, right_padded
 from babylm.generation.token_choice import Allowed, TokenChoice, figures
 from babylm.models.modeling_babylm import BabyLMForCausalLM
 
@@ -157,35 +158,30 @@ def log_probs(model: Any, sequences: Sequence[tuple[Sequence[int], Sequence[int]
     if not all(len(prompt) for prompt, _ in sequences):
         raise ValueError("log_probs: a prompt has at least one token, as BOS")
     results: dict[int, Completion] = {}
-    order = sorted(range(len(sequences)), key=lambda number: sum(map(len, sequences[number])))
-    for first in range(0, len(order), ROWS):
-        numbers = order[first : first + ROWS]
+    for numbers in by_length([len(prompt) + len(completion) for prompt, completion in sequences], ROWS):
         results |= dict(zip(numbers, _log_probs(model, [sequences[number] for number in numbers], pad), strict=True))
     return [results[number] for number in range(len(sequences))]
 
 
 def _log_probs(model: Any, sequences: Sequence[tuple[Sequence[int], Sequence[int]]], pad: int) -> list[Completion]:
     device = next(model.parameters()).device
-    rows = [[*prompt, *completion] for prompt, completion in sequences]
-    width = max(map(len, rows))
-    input_ids = torch.tensor([row + [pad] * (width - len(row)) for row in rows], device=device)
-    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], device=device)
+    input_ids, mask = right_padded([[*prompt, *completion] for prompt, completion in sequences], pad, device)
     # The position before each token of a completion, in the flattened rows.
-    at = [
-        row * width + position - 1
+    before = [
+        row * input_ids.shape[1] + position - 1
         for row, (prompt, completion) in enumerate(sequences)
         for position in range(len(prompt), len(prompt) + len(completion))
     ]
-    lengths = [len(completion) for _, completion in sequences]
-    if not at:
+    if not before:
         return [Completion([], [], []) for _ in sequences]
-    positions = torch.tensor(at, device=device)
+    lengths = [len(completion) for _, completion in sequences]
+    positions = torch.tensor(before, device=device)
     ids = torch.tensor([token for _, completion in sequences for token in completion], device=device)
     logits = _logits_at(model, input_ids, mask, positions)  # (tokens of all completions, vocabulary)
     logp, entropy = (values.split(lengths) for values in figures(logits.float(), ids))
     return [
-        Completion(list(completion), of_row.tolist(), entropies.tolist())
-        for (_, completion), of_row, entropies in zip(sequences, logp, entropy, strict=True)
+        Completion(list(completion), log_probs.tolist(), entropies.tolist())
+        for (_, completion), log_probs, entropies in zip(sequences, logp, entropy, strict=True)
     ]
 
 

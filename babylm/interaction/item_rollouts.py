@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from babylm.generation.row_batches import right_padded
 from babylm.generation.sampler import ROWS, Completion
 from babylm.generation.token_choice import Allowed, TokenChoice, figures
 from babylm.interaction.items import Items, model_inputs
@@ -112,9 +113,7 @@ def _log_probs(
 ) -> list[Completion]:
     device = next(model.parameters()).device
     rows = [[*prompt, *completion] for prompt, completion in sequences]
-    width = max(map(len, rows))
-    tokens = torch.tensor([row + [pad] * (width - len(row)) for row in rows], device=device)
-    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], device=device)
+    tokens, mask = right_padded(rows, pad, device)
     given = model_inputs(items, pictures, [0] * len(rows))
     inputs = {name: values.to(device) for name, values in given.items()}
     logits = model(input_ids=tokens, attention_mask=mask, **inputs).logits  # (rows, tokens, vocabulary)

@@ -61,29 +61,29 @@ def sequence_rows(
     items = items_of([turn for _, turn in turns])
     sizes = [len(turn.prompt_ids) + len(turn.ids) for _, turn in turns]
     length = -(-max(sizes) // MULTIPLE) * MULTIPLE
-    alone = not packed or any(item is not None for item in items)
-    places = [Place(row, 0, 0) for row in range(len(turns))] if alone else pack(sizes, length)
-    shape = (1 + max(place.row for place in places), length)
+    shares_rows = packed and all(item is None for item in items)
+    spans = pack(sizes, length) if shares_rows else [Span(row, 0, 0) for row in range(len(turns))]
+    shape = (1 + max(span.row for span in spans), length)
     tokens = torch.full(shape, pad, dtype=torch.int64)
     documents = torch.full(shape, len(turns), dtype=torch.int32)  # pads are a document, the last of the row
     sequence_ids, group_ids = torch.full(shape, -1), torch.full(shape, -1)
     reward, behaviour, reference, values = (torch.zeros(shape) for _ in range(4))
     has_values = all(VALUES in turn.meta for _, turn in turns)
     previous: Turn | None = None
-    for number, ((group, turn), size, place) in enumerate(zip(turns, sizes, places, strict=True)):
-        row, whole = place.row, slice(place.start, place.start + size)
-        # The first token of a row or document is predicted from nothing.
-        told = slice(place.start + max(len(turn.prompt_ids), 1), whole.stop)
-        skipped = told.start - place.start - len(turn.prompt_ids)
-        tokens[row, whole] = torch.tensor([*turn.prompt_ids, *turn.ids])
-        documents[row, whole] = place.document
+    for number, ((group, turn), size, span) in enumerate(zip(turns, sizes, spans, strict=True)):
+        row, columns = span.row, slice(span.start, span.start + size)
+        # The first token of a document is predicted from nothing: without a prompt it is no target.
+        first = 0 if turn.prompt_ids else 1
+        targets = slice(span.start + len(turn.prompt_ids) + first, columns.stop)
+        tokens[row, columns] = torch.tensor([*turn.prompt_ids, *turn.ids])
+        documents[row, columns] = span.document
         if turn is not previous:
-            sequence_ids[row, told], group_ids[row, told] = number, group
-            reward[row, told] = turn.reward
-            behaviour[row, told] = torch.tensor(turn.logp[skipped:])
-            reference[row, told] = torch.tensor(turn.meta["reference_logp"][skipped:])
+            sequence_ids[row, targets], group_ids[row, targets] = number, group
+            reward[row, targets] = turn.reward
+            behaviour[row, targets] = torch.tensor(turn.logp[first:])
+            reference[row, targets] = torch.tensor(turn.meta["reference_logp"][first:])
         if has_values:
-            values[row, told] = torch.tensor(turn.meta[VALUES][skipped:])
+            values[row, targets] = torch.tensor(turn.meta[VALUES][first:])
         previous = turn
     extra = {
         "sequence_ids": sequence_ids,
@@ -98,34 +98,30 @@ def sequence_rows(
     return TokenBatch(tokens, documents, words, step=step, step_rows=shape[0], divisor=divisor, extra=extra)
 
 
-class Place(NamedTuple):
-    """Where a turn stands in the rows."""
+class Span(NamedTuple):
+    """The columns of a row that a turn takes."""
 
     row: int
     start: int
-    """Its first column."""
     document: int
-    """Documents of a row count from 0."""
+    """Its number among the documents of the row."""
 
 
-def pack(sizes: Sequence[int], length: int) -> list[Place]:
-    """A place for each of ``sizes`` in rows of ``length``: the largest first, each in the first row with room.
+def pack(sizes: Sequence[int], length: int) -> list[Span]:
+    """A span for each of ``sizes`` in rows of ``length``: the largest first, each in the first row with room.
 
-    >>> [tuple(place) for place in pack([3, 5, 4], 8)]
+    >>> [tuple(span) for span in pack([3, 5, 4], 8)]
     [(0, 5, 1), (0, 0, 0), (1, 0, 0)]
     """
-    used: list[int] = []
-    documents: list[int] = []
-    places: dict[int, Place] = {}
+    rows: list[list[int]] = []  # the sizes in each
+    spans: dict[int, Span] = {}
     for number in sorted(range(len(sizes)), key=lambda number: -sizes[number]):
-        row = next((row for row, taken in enumerate(used) if taken + sizes[number] <= length), len(used))
-        if row == len(used):
-            used.append(0)
-            documents.append(0)
-        places[number] = Place(row, used[row], documents[row])
-        used[row] += sizes[number]
-        documents[row] += 1
-    return [places[number] for number in range(len(sizes))]
+        row = next((row for row, taken in enumerate(rows) if sum(taken) + sizes[number] <= length), len(rows))
+        if row == len(rows):
+            rows.append([])
+        spans[number] = Span(row, sum(rows[row]), len(rows[row]))
+        rows[row].append(sizes[number])
+    return [spans[number] for number in range(len(sizes))]
 
 
 def items_of(turns: Sequence[Turn]) -> list[Items | None]:

@@ -1,4 +1,4 @@
-"""A caregiver's reward for the study of interaction methods: what an adult would answer a child who said this.
+"""A caregiver's reward for the study of interaction methods: how others would answer a child who said this.
 
 After Nikolaus and Fourtassi (the official baseline of 2025 with a reward): a reply that asks back is worth 0, one that
 accepts 1, any other 0.5 (`babylm.interaction.caregiver`). A reward model learns this from what children said in the
@@ -17,11 +17,14 @@ from dataclasses import dataclass
 from statistics import fmean, pstdev
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from babylm.lazy import torch
 from babylm.randomness import Purpose, derive_seed
+from babylm.studies.statistics._libraries import library
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from numpy.typing import NDArray
 
     from babylm.interaction.episodes import Turn
     from babylm.studies._methods_school import School
@@ -33,6 +36,8 @@ PENALTY = 1.0
 """Of the regression, per utterance, on features of mean 0 and deviation 1."""
 STUDENTS, JUDGES = 0, 1
 """Halves of the text's answers: what the student is rewarded by, and what it is measured by."""
+AGREEMENT = "replies predicted"
+"""Measure: how well the student's reward model predicts the other half's answers."""
 ROWS = 64
 
 
@@ -41,16 +46,12 @@ class Caregiver:
     """The reward model: a linear function of the base's hidden states, in the mean over an utterance's tokens."""
 
     school: School
-    centre: Tensor
-    """(width,), as those below: mean of each feature."""
-    spread: Tensor
-    weights: Tensor
-    mean_reward: float
+    regression: Any
+    """Of scikit-learn, from the mean states to the reward."""
 
     def rewards(self, utterances: Sequence[str]) -> list[float]:
         """What is expected of the reply to each utterance, from 0 to 1."""
-        features = (states(self.school, utterances) - self.centre) / self.spread
-        return [float(value) for value in (features @ self.weights + self.mean_reward).clamp(0, 1)]
+        return [float(value) for value in self.regression.predict(states(self.school, utterances)).clip(0, 1)]
 
 
 def reward_model(school: School, half: int, seed: int) -> Caregiver:
@@ -77,12 +78,11 @@ def _pairs(school: School, half: int, seed: int) -> list[Answered]:
 
 
 def _learn(school: School, pairs: Sequence[Answered]) -> Caregiver:
-    features = states(school, [pair.utterance for pair in pairs])
-    rewards = torch.tensor([pair.reward for pair in pairs])
-    centre, spread = features.mean(0), features.std(0, correction=0).clamp(min=1e-6)
-    scaled, mean = (features - centre) / spread, float(rewards.mean())
-    gram = scaled.T @ scaled + PENALTY * len(pairs) * torch.eye(scaled.shape[1])
-    return Caregiver(school, centre, spread, torch.linalg.solve(gram, scaled.T @ (rewards - mean)), mean)
+    scaler = library("sklearn.preprocessing").StandardScaler()
+    ridge = library("sklearn.linear_model").Ridge(alpha=PENALTY * len(pairs))
+    regression = library("sklearn.pipeline").make_pipeline(scaler, ridge)
+    regression.fit(states(school, [pair.utterance for pair in pairs]), [pair.reward for pair in pairs])
+    return Caregiver(school, regression)
 
 
 def balanced(answered: Sequence[Answered], generator: random.Random) -> list[Answered]:
@@ -94,24 +94,19 @@ def balanced(answered: Sequence[Answered], generator: random.Random) -> list[Ans
     return [pair for kind in sorted(kinds) for pair in generator.sample(kinds[kind], count)]
 
 
-def states(school: School, utterances: Sequence[str]) -> Tensor:
-    """Float32 (utterances, width): the base's last hidden states, in the mean over the tokens of each utterance."""
+def states(school: School, utterances: Sequence[str]) -> NDArray[np.float64]:
+    """(utterances, width): the base's last hidden states, in the mean over the tokens of each utterance."""
+    from babylm.generation.row_batches import by_length, right_padded
+
     base, rows = school.base, [[*school.bos, *school.ids(text)] for text in utterances]
-    order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
-    result: list[Tensor] = [torch.empty(0)] * len(rows)
-    for first in range(0, len(order), ROWS):
-        numbers = order[first : first + ROWS]
-        width = len(rows[numbers[-1]])
-        ids = torch.tensor([rows[number] + [base.pad] * (width - len(rows[number])) for number in numbers])
-        lengths = torch.tensor([len(rows[number]) for number in numbers])[:, None]
-        mask = torch.arange(width) < lengths
-        device = base.model.device
+    means = np.empty((len(rows), base.model.config.hidden_size))
+    for numbers in by_length(list(map(len, rows)), ROWS):
+        input_ids, mask = right_padded([rows[number] for number in numbers], base.pad, base.model.device)
         with torch.no_grad():
-            decoded = base.model.get_decoder()(input_ids=ids.to(device), attention_mask=mask.long().to(device))
-        means = (decoded.last_hidden_state.float().cpu() * mask[..., None]).sum(1) / lengths
-        for number, mean in zip(numbers, means, strict=True):
-            result[number] = mean
-    return torch.stack(result)
+            hidden = base.model.get_decoder()(input_ids=input_ids, attention_mask=mask).last_hidden_state.float()
+        weights = mask[..., None].float()  # (rows, tokens, 1)
+        means[numbers] = ((hidden * weights).sum(1) / weights.sum(1)).cpu().numpy()
+    return means
 
 
 def say(school: School, model: Any, count: int, samples: int, seed: int) -> list[list[Turn]]:
@@ -152,13 +147,11 @@ def measure(school: School, model: Any, seed: int) -> list[tuple[str, str, float
     rewards_of_base = judge.rewards(of_base)
     centre, width = fmean(rewards_of_base), pstdev(rewards_of_base) or 1.0
     rows = [("caregiver's reward", f"u{i}", (value - centre) / width) for i, value in enumerate(judge.rewards(said))]
-    return [*rows, ("replies predicted", "", agreement(school, seed))]
+    return [*rows, (AGREEMENT, "", agreement(school, seed))]
 
 
 def agreement(school: School, seed: int) -> float:
     """Spearman's correlation of the student's rewards with those of the replies that the judge learns from."""
-    from babylm.studies.statistics._libraries import library
-
     pairs = _pairs(school, JUDGES, seed)
     if len({pair.reward for pair in pairs}) < 2:
         return float("nan")

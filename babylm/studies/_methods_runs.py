@@ -114,8 +114,7 @@ def _groups(
             return stories.story_groups(school, model, generator, seed, piece_seed)
         case "caregiver" | "caregiver by chance":
             by_chance = generator if learn_from == "caregiver by chance" else None
-            asked = max(1, count // SAMPLES)
-            return caregiver.groups(school, model, by_chance, asked, SAMPLES, seed, piece_seed)
+            return caregiver.groups(school, model, by_chance, max(1, count // SAMPLES), SAMPLES, seed, piece_seed)
     if learn_from in SIDES:
         contexts = texts.contexts(max(1, count // 2), generator)
         return stories.trial_groups(school, model, contexts, SIDES[learn_from], seed)

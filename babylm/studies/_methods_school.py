@@ -8,11 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from babylm.hardware import Precision
 from babylm.lazy import torch
 from babylm.studies._methods_texts import Texts
 
 if TYPE_CHECKING:
+    from babylm.hardware import Precision
     from babylm.interaction.episodes import Turn
     from babylm.interaction.teachers import Teacher
     from babylm.studies._subjects import Subject

@@ -124,9 +124,7 @@ def draw(measurements: Measurements, measures: Sequence[str]) -> Callable[[Any],
     def figure(axes: Any) -> None:
         from babylm.reporting.charts import COLOURS
 
-        controls = {
-            control_of(name, own) for name in ("base", "plain") for own in ("", *MORE[STORIES], *MORE[CHILDREN])
-        }
+        controls = {"base", "plain", *(control(name, measured) for name in ("base", "plain") for measured in MORE)}
         arms = [arm for arm in measurements.conditions if arm not in controls]
         shown = [measure for measure in measures if measure not in NATS]
         for number, arm in enumerate(arms):

@@ -33,7 +33,7 @@ a an the this that these those of in on at to for with from by and or but if not
 has have had will would can could should may might i you he she it we they me him her us them my your his its our their
 """
 FUNCTION_WORDS = tuple(_FUNCTION.split())
-_IS_FUNCTION_WORD = frozenset(FUNCTION_WORDS).__contains__
+FUNCTION_WORD_SET = frozenset(FUNCTION_WORDS)
 
 
 class Exchange(NamedTuple):
@@ -44,7 +44,7 @@ class Exchange(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """What a child said, and what the adult's reply to it is worth (`babylm.interaction.caregiver`)."""
+    """What a child said, and what another speaker's reply is worth (`babylm.interaction.caregiver`)."""
 
     utterance: str
     reward: float
@@ -57,13 +57,13 @@ class Texts:
     sentences: list[str]
     exchanges: list[Exchange]
     answered: list[Answered] = field(default_factory=list)
-    """Of marked speakers a child's utterances with an adult's reply; without marks all utterances of exchanges."""
+    """Of marked speakers a child's utterances with another's reply; without marks the utterances of all exchanges."""
 
     @cached_property
     def content_words(self) -> list[str]:
         """All words of the sentences but function words, as often as they occur."""
         words = (word for line in self.sentences for word in line.split())
-        return [word for word in words if not _IS_FUNCTION_WORD(word.lower())]
+        return [word for word in words if word.lower() not in FUNCTION_WORD_SET]
 
     def pick(self, count: int, generator: random.Random) -> list[str]:
         """``count`` sentences, all different where there are so many."""
@@ -123,14 +123,14 @@ def _another(word: str, words: Sequence[str], generator: random.Random) -> str:
 
 
 def _options(kind: str, words: Sequence[str]) -> list[tuple[int, int]]:
-    """Places where a fault of the kind can be made: two that are swapped, or one twice."""
-    places = range(len(words))
+    """Positions where a fault of the kind can be made: two that are swapped, or one twice."""
+    positions = range(len(words))
     if kind in ("adjacent", "distant"):
         gaps = [1] if kind == "adjacent" else range(3, len(words))
-        swaps = [(first, first + gap) for gap in gaps for first in places if first + gap < len(words)]
+        swaps = [(first, first + gap) for gap in gaps for first in positions if first + gap < len(words)]
         return [(first, second) for first, second in swaps if words[first].lower() != words[second].lower()]
     is_function = kind == "function"
-    return [(place, place) for place in places if _IS_FUNCTION_WORD(words[place].lower()) == is_function]
+    return [(at, at) for at in positions if (words[at].lower() in FUNCTION_WORD_SET) == is_function]
 
 
 def read(config: CorpusConfig, text: str | None, held_out: str | None) -> tuple[Texts, Texts]:

@@ -133,9 +133,10 @@ def judge_pairs(
 
 def _verdicts(judge: BabyLMForCausalLM, prompts: Sequence[Sequence[int]], pad: int) -> Any:
     """(rows, vocabulary) logits of the token after each prompt."""
-    width = max(map(len, prompts))
-    input_ids = torch.tensor([[*ids, *[pad] * (width - len(ids))] for ids in prompts], device=judge.device)
-    mask = torch.tensor([[1] * len(ids) + [0] * (width - len(ids)) for ids in prompts], device=judge.device)
+    from babylm.generation.row_batches import right_padded
+
+    input_ids, mask = right_padded(prompts, pad, judge.device)
+    width = input_ids.shape[1]
     ends = torch.tensor([row * width + len(ids) - 1 for row, ids in enumerate(prompts)], device=judge.device)
     with torch.no_grad():
         return judge(input_ids=input_ids, attention_mask=mask, target_positions=ends).logits

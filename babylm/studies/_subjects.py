@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from babylm import generation, places
 from babylm.generation.decoders import decoder
+from babylm.generation.row_batches import by_length
 from babylm.lazy import torch
 from babylm.models.modeling_babylm import BabyLMForCausalLM
 
@@ -54,10 +55,8 @@ class Subject:
         Prompts of similar length are read together; only the last position's logits are computed.
         """
         rows = [self.ids(prompt) if isinstance(prompt, str) else list(prompt) for prompt in prompts]
-        order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
         result: Tensor | None = None
-        for first in range(0, len(order), ROWS):
-            numbers = order[first : first + ROWS]
+        for numbers in by_length(list(map(len, rows)), ROWS):
             with torch.no_grad():
                 logits = decoder(self.model).prefill([rows[number] for number in numbers], 1)
             log_probs = logits.log_softmax(-1).cpu()
@@ -75,14 +74,11 @@ class Subject:
             )
             for prompt, text in texts
         ]
-        order = sorted(range(len(sequences)), key=lambda number: sum(map(len, sequences[number])))
         result: list[list[float]] = [[] for _ in sequences]
-        for first in range(
-            0, len(order), ROWS
-        ):  # the logits of all tokens: 64 rows of a large vocabulary are gigabytes
-            part = order[first : first + ROWS]
-            made = generation.log_probs(self.model, [sequences[number] for number in part], self.pad)
-            for number, completion in zip(part, made, strict=True):
+        # The logits of all tokens of 64 rows of a large vocabulary are gigabytes.
+        for numbers in by_length([len(prompt) + len(ids) for prompt, ids in sequences], ROWS):
+            completions = generation.log_probs(self.model, [sequences[number] for number in numbers], self.pad)
+            for number, completion in zip(numbers, completions, strict=True):
                 result[number] = completion.logp
         return result
 

@@ -15,21 +15,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from babylm import config as configuration
-from babylm import files, hardware, places
+from babylm import files, places
 from babylm.config.fields import number
 from babylm.config.studies import StudyConfig
-from babylm.hardware import Precision
 from babylm.lazy import torch
 from babylm.run_folder import RunFolder
 from babylm.runs import Run
+from babylm.studies import _methods_caregiver as caregiver
 from babylm.studies import _methods_runs as runs
 from babylm.studies import _methods_tables as tables
 from babylm.studies._methods_school import School
 from babylm.studies._subject_checks import check_subject
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
+
+if TYPE_CHECKING:
+    from babylm.hardware import Precision
 
 SECONDS = {"smoke": 8.0, "cpu": 150.0, "cpu_large": 240.0, "gpu": None}
 """Of an arm with one seed on a free core, as measured with a student of 4M parameters; more is measured of stories."""
@@ -209,6 +214,8 @@ def _school(piece: Piece, settings: Settings) -> School:
 
 
 def _precision(settings: Settings) -> Precision:
+    from babylm import hardware
+
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return hardware.choose_precision(settings.precision, device, "precision")[0]
 
@@ -237,5 +244,11 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
         "The student and its base are one model: seeds change what is drawn, sampled and read, not the base.",
         "Nothing is shown about larger students, other teachers or more rounds.",
     ]
+    predicted = measurements.select(measure=caregiver.AGREEMENT).values
+    if np.isfinite(predicted).any():
+        remarks.append(
+            f"The reward model that a student learns from has a rank correlation of {np.nanmean(predicted):.2f} with "
+            "the replies that its judge has learnt from."
+        )
     title = "Methods of the interaction track on real text, beside plain training"
     return Summary(title, blocks, tables.draw(measurements, measures), remarks)

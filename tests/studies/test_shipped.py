@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import pytest
 
-from babylm import study
+from babylm import registry, study
 from tests.conftest import ROOT
 from tests.studies.smoke_runs import COMMANDS, WITHOUT
 
@@ -15,6 +17,15 @@ def test_every_shipped_study_is_run_in_miniature():
     shipped = {file.stem for file in (ROOT / "configs" / "studies").glob("*.yaml")}
     assert COMMANDS.keys() | WITHOUT.keys() == shipped
     assert "make studies" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_studies_are_named_and_read_without_torch():
+    names = [f"babylm.studies.{name}" for name in registry.names("studies")]
+    code = (
+        f"import {', '.join(names)}, sys; assert not {{'torch', 'transformers', 'scipy', 'sklearn'}} & set(sys.modules)"
+    )
+    assert len(names) > 8
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
