@@ -65,6 +65,18 @@ def of_primed(measurements: Measurements) -> list[Precondition]:
     ]
 
 
+def remarks(measurements: Measurements, gate: bool) -> list[str]:
+    """The preconditions, and what followed from those that are missed."""
+    preconditions = [*of_base(measurements), *of_primed(measurements)]
+    said = [f"Preconditions: {'; '.join(map(str, preconditions))}."]
+    missed = [precondition.title for precondition in preconditions if not precondition.is_met]
+    if missed and gate:
+        said.append(f"Reinforcement learning was not begun, as these are missed: {', '.join(missed)}.")
+    elif missed:
+        said.append("gate=false: reinforcement learning was begun although preconditions are missed.")
+    return said
+
+
 def _mean(measurements: Measurements, condition: str, measure: str) -> float:
     values = measurements.select(condition, measure).values
     return float(values.mean()) if len(values) else float("nan")

@@ -99,17 +99,24 @@ def conditions(
     ]
 
 
-def build(endpoint: EndpointConfig, model: str | None, folder: Path) -> Teacher:
-    """The judge at a server, or the model at a path; its answers are kept in ``folder``."""
+def build(
+    endpoint: EndpointConfig,
+    model: str | None,
+    folder: Path,
+    max_tokens: int = MAX_TOKENS,
+    instruction: str = "{prompt}",
+    stop: str = "",
+) -> Teacher:
+    """Who is asked, greedily: the model at a server, or at a path; its answers are kept in ``folder``."""
     from babylm.interaction import teachers
 
-    teaching = TeachingConfig(temperature=0.0, max_tokens=MAX_TOKENS)
-    teaching.instructions = InstructionConfig(complete="{prompt}")
+    teaching = TeachingConfig(temperature=0.0, max_tokens=max_tokens, stop=stop)
+    teaching.instructions = InstructionConfig(complete=instruction)
     config = InteractionConfig(teacher="model" if model else "endpoint", teacher_model=model)
     config.teaching, config.endpoint = teaching, endpoint
-    judge = teachers.build(config)
-    judge.open(folder)
-    return judge
+    asked = teachers.build(config)
+    asked.open(folder)
+    return asked
 
 
 def counts_of(judge: Teacher, traces: Sequence[str]) -> dict[str, list[int | None]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +21,15 @@ if TYPE_CHECKING:
     from babylm.models.modeling_babylm import BabyLMForCausalLM
     from babylm.objectives import SpecialTokens
 
-EXERCISES, PROBLEMS, TRACES, FILLING, TEXT = range(5)
+EXERCISES, PROBLEMS, TRACES, FILLING, TEXT, SHOWN = range(6)
 """Numbers of the random streams."""
 SHARED = 20_250_301
 """Seed of the held-out problems, which all seeds share, so that differences are paired by problem."""
+TEXTS = {"enriched text": "all", "matched text": "none"}
+"""Arms without priming -> the set whose traces are in the text of their base."""
+VERSION = 2
+"""2: of the calculations with the last two numbers the search tries the nearest one; all its problems can be solved."""
+BASE = "base"
 COPIED = 5
 """Numbers per list of the test of copying."""
 
@@ -57,22 +63,6 @@ def network(domain: Domain, scale: Scale) -> BabyLMForCausalLM:
     )
 
 
-def load(domain: Domain, scale: Scale, folder: Path) -> BabyLMForCausalLM:
-    """The model of a folder that `kept` wrote."""
-    model = network(domain, scale)
-    _kept_weights.load_into(model, folder)
-    return model.eval()
-
-
-def kept(domain: Domain, scale: Scale, folder: Path, make: Callable[[], BabyLMForCausalLM]) -> BabyLMForCausalLM:
-    """The model of ``folder``, which is made and written there if it is not there yet."""
-    if not _kept_weights.exist(folder):
-        model = make()
-        with files.atomic_folder(folder) as work:
-            _kept_weights.write(work, dict(model.named_parameters()))
-    return load(domain, scale, folder)
-
-
 def generator_of(seed: int, stream: int, number: int = 0) -> random.Random:
     """Random numbers of one stream of a seed."""
     return random.Random(derive_seed(seed, Purpose.CONDITION, stream, number))
@@ -101,14 +91,17 @@ def continue_on_text(domain: Domain, scale: Scale, model: BabyLMForCausalLM, nam
 
 def text_domain(domain: Domain) -> Domain:
     """Problems of the texts: targets that no other problem has."""
-    from dataclasses import replace
-
     return replace(domain, least_target=domain.greatest_target + 1, greatest_target=domain.limit)
 
 
 def test_problems(domain: Domain, scale: Scale) -> list[Problem]:
     """The held-out problems."""
-    return sets.problems(domain, scale.test_problems, generator_of(SHARED, PROBLEMS))
+    return problems_for_all(domain, scale.test_problems)
+
+
+def problems_for_all(domain: Domain, number: int) -> list[Problem]:
+    """So many problems, which all seeds and models share."""
+    return sets.problems(domain, number, generator_of(SHARED, PROBLEMS))
 
 
 def priming_examples(domain: Domain, scale: Scale, name: str, seed: int) -> list[sets.Example]:
@@ -143,6 +136,46 @@ def _imitate(
     groups = [[demonstration(prompt, completion)] for prompt, completion in pairs]
     settings = FineTuning(steps, scale.rows, lr=lr, schedule="trapezoid", optimizer_name=name)
     fine_tune(model, groups, build(Settings(name="supervised"), special(domain)), settings, pad=PAD, seed=seed)
+
+
+@dataclass(frozen=True)
+class KeptModels:
+    """The models of a study before reinforcement learning: each is made once, in a folder named by what decides it."""
+
+    domain: Domain
+    scale: Scale
+    base_seed: int
+    folder: Path
+
+    def base(self) -> BabyLMForCausalLM:
+        """The base that all arms and seeds share."""
+        return self._kept(BASE, BASE, self.base_seed, lambda: pretrain(self.domain, self.scale, self.base_seed))
+
+    def started(self, name: str, seed: int) -> BabyLMForCausalLM:
+        """The model of an arm: primed, or a base with further text."""
+
+        def continued() -> BabyLMForCausalLM:
+            return continue_on_text(self.domain, self.scale, self.base(), TEXTS[name], self.base_seed)
+
+        if name in TEXTS:
+            return self._kept("text", name, self.base_seed, continued)
+        return self._kept("priming", name, seed, lambda: prime(self.domain, self.scale, self.base(), name, seed))
+
+    def _kept(self, stage: str, name: str, seed: int, make: Callable[[], BabyLMForCausalLM]) -> BabyLMForCausalLM:
+        domain, scale = self.domain, self.scale
+        # Exercises have no problems and no traces.
+        chosen = {} if stage == BASE else {"problems": asdict(domain), "version": VERSION}
+        deciding = {"scale": scale.deciding(stage), "vocabulary": domain.tokens, "largest": domain.largest, **chosen}
+        deciding |= {"numbers": domain.count, "operations": domain.operations, "base": self.base_seed}
+        key = files.sha256_json(deciding)[:16]
+        folder = self.folder / f"{stage}-{name.replace(' ', '-')}-s{seed}-{key}"
+        if not _kept_weights.exist(folder):
+            made = make()
+            with files.atomic_folder(folder) as work:
+                _kept_weights.write(work, dict(made.named_parameters()))
+        model = network(domain, scale)
+        _kept_weights.load_into(model, folder)
+        return model.eval()
 
 
 def arithmetic_accuracy(domain: Domain, model: BabyLMForCausalLM) -> list[float]:

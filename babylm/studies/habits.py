@@ -13,7 +13,7 @@ What the base must be able to do was fixed before, and reinforcement learning be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,22 +27,26 @@ from babylm.studies import _habits_judge as judge
 from babylm.studies import _habits_models as models
 from babylm.studies import _habits_reinforcement as reinforcement
 from babylm.studies import _habits_sets as sets
+from babylm.studies import _habits_shown as shown
 from babylm.studies import _habits_tables as tables
 from babylm.studies._habits_problems import Domain
 from babylm.studies._habits_scales import SCALES, SECONDS, Scale
 from babylm.studies._habits_traces import HABITS, count
+from babylm.studies._subject_checks import check_subject
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 
 if TYPE_CHECKING:
     from babylm.models.modeling_babylm import BabyLMForCausalLM
 
-TEXTS = {"enriched text": "all", "matched text": "none"}
-"""Arms without priming -> the set whose traces are in the text of their base."""
-ARMS = (*sets.SETS, *TEXTS)
+ARMS = (*sets.SETS, *models.TEXTS)
 BASE = "base"
-VERSION = 2
-"""2: of the calculations with the last two numbers the search tries the nearest one; all its problems can be solved."""
 JUDGE_KEYS = ("judge", "judge_model", "judged")
+GIVEN_KEYS = ("student", "model", "endpoint", "shots", "asked")
+REMARK = (
+    "Accuracies are shares of right samples at temperature 1 on held-out problems, which all seeds share; differences "
+    "are paired by seed and problem, intervals resample both. One base for all arms and seeds: nothing is shown about "
+    "other bases, nor about thought in natural language."
+)
 
 
 @dataclass
@@ -75,11 +79,23 @@ class Settings(StudyConfig):
     """The same by a model here: a revision of ours or a Hugging Face folder."""
     judged: int = number(40, "[3, 1e5]")
     """Traces per arm, seed and stage that the judge reads."""
+    student: bool = True
+    """Models that are trained in the study; false: the given model alone."""
+    model: str | None = None
+    """A given model is asked, too, after worked problems of each set: a revision of ours, a Hugging Face folder, a
+    ``.gguf`` file."""
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    """The same for the model of an OpenAI-compatible server."""
+    shots: int = number(4, "[1, 100]")
+    """Worked problems that a given model reads."""
+    asked: int = number(100, "[2, 1e4]")
+    """Held-out problems that a given model is asked."""
 
     @property
     def not_deciding(self) -> tuple[str, ...]:
         """Which arms there are, and what the conditions hold."""
-        return (*super().not_deciding, "scale", "arms", "first_seed_arms", "gate", "format_reward", "kl", *JUDGE_KEYS)
+        own = ("scale", "arms", "first_seed_arms", "gate", "format_reward", "kl", *JUDGE_KEYS, *GIVEN_KEYS)
+        return (*super().not_deciding, *own)
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -109,23 +125,33 @@ class Settings(StudyConfig):
         both = [*self.arms, *self.first_seed_arms]
         if len(set(both)) < len(both):
             raise ValueError(f"arms, first_seed_arms: {both}: each arm once")
-        if missing := [name for name in gates.NEEDED if name not in self.arms]:
+        missing = [name for name in gates.NEEDED if name not in self.arms]
+        if missing and self.student:
             raise ValueError(f"arms: must hold {', '.join(missing)}: the preconditions are about them")
         judge.check(self.judge, self.judge_model)
+        shown.check(self.model, self.endpoint, self.student, self.arms)
         if len(self.targets) != 2 or not self.largest < self.targets[0] < self.targets[1]:
             raise ValueError(f"targets: {self.targets}: give [least, greatest], above largest={self.largest}")
 
+    def check_before_run(self) -> None:
+        """A given model that is there."""
+        if self.model:
+            check_subject(self.model, "model")
+
 
 def conditions(settings: Settings) -> list[Condition]:
-    """The base alone: what follows depends on what it can do."""
-    sizes = settings.parts.deciding(BASE)
-    return [
-        Condition(BASE, {"stage": BASE, "sizes": sizes}, [settings.base_seed], SECONDS[settings.scale][BASE], kind=BASE)
-    ]
+    """A given model, and the base alone: what follows depends on what it can do."""
+    given = shown.conditions(settings.arms, settings.model, settings.endpoint, settings.shots, settings.asked)
+    if not settings.student:
+        return given
+    stage, seconds = {"stage": BASE, "sizes": settings.parts.deciding(BASE)}, SECONDS[settings.scale][BASE]
+    return [*given, Condition(BASE, stage, [settings.base_seed], seconds, kind=BASE)]
 
 
 def expected_conditions(settings: Settings) -> list[Condition]:
     """All of them, for an estimate."""
+    if not settings.student:
+        return conditions(settings)
     return [
         *conditions(settings),
         *_before(settings),
@@ -139,6 +165,8 @@ def next_conditions(measurements: Measurements, settings: Settings) -> list[Cond
 
     Then the judge reads what there is.
     """
+    if not settings.student:
+        return []
     done: list[Condition] = []
     stages = (_before(settings), _after(settings))
     preconditions_of = (gates.of_base(measurements), gates.of_primed(measurements))
@@ -155,7 +183,7 @@ def next_conditions(measurements: Measurements, settings: Settings) -> list[Cond
 def _before(settings: Settings) -> list[Condition]:
     made, seconds = [], SECONDS[settings.scale]
     for name in (*settings.arms, *settings.first_seed_arms):
-        kind = "text" if name in TEXTS else "priming"
+        kind = "text" if name in models.TEXTS else "priming"
         seeds = _seeds(settings, name) if kind == "priming" else [settings.base_seed]
         sizes = {**settings.parts.deciding(kind), "test_samples": settings.parts.test_samples}
         deciding = {"stage": "before", "arm": name, "sizes": sizes}
@@ -193,12 +221,14 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
             return _run_before(piece, settings)
         case "judge":
             return _run_judge(piece, settings)
+        case "shown":
+            return _run_shown(piece, settings)
         case _:
             return _run_after(piece, settings)
 
 
 def _run_base(piece: Piece, settings: Settings) -> list[Measurement]:
-    base = _base(piece, settings)
+    base = _models(piece, settings).base()
     measured = []
     for measure, values in (
         (gates.ARITHMETIC, models.arithmetic_accuracy(settings.domain, base)),
@@ -211,7 +241,7 @@ def _run_base(piece: Piece, settings: Settings) -> list[Measurement]:
 
 def _run_before(piece: Piece, settings: Settings) -> list[Measurement]:
     domain, scale, name = settings.domain, settings.parts, piece.settings["arm"]
-    model = _started(piece, settings, name)
+    model = _models(piece, settings).started(name, piece.seed)
     measured = _observed(piece, settings, model, 0, scale.test_samples, is_last=True)
     if name in sets.SETS:
         made = models.priming_examples(domain, scale, name, piece.seed)
@@ -226,7 +256,7 @@ def _run_before(piece: Piece, settings: Settings) -> list[Measurement]:
 
 def _run_after(piece: Piece, settings: Settings) -> list[Measurement]:
     domain, scale = settings.domain, settings.parts
-    model = _started(piece, settings, piece.settings["arm"])
+    model = _models(piece, settings).started(piece.settings["arm"], piece.seed)
     measured, sampled = [], 0
 
     def after(step: int, tokens: int) -> None:
@@ -247,10 +277,22 @@ def _run_judge(piece: Piece, settings: Settings) -> list[Measurement]:
     return [piece.measurement(value, item, measure) for value, item, measure in judge.measure(teacher, traces)]
 
 
+def _run_shown(piece: Piece, settings: Settings) -> list[Measurement]:
+    asked = models.problems_for_all(settings.domain, settings.asked)
+    worked = shown.examples(settings.domain, piece.settings["arm"], settings.shots, piece.seed, asked)
+    prompts = [shown.prompt(worked, problem) for problem in asked]
+    answers = shown.answers(settings.model, settings.endpoint, prompts, piece.folder / "endpoint")
+    return [piece.measurement(value, item, measure) for value, item, measure in shown.measure(asked, answers)]
+
+
 def _traces_file(piece: Piece, settings: Settings, of: Mapping[str, Any]) -> Path:
     """Where the traces of an arm before or after reinforcement learning are kept, named by what decides them."""
-    deciding = inputs.as_json([dict(of), settings.inputs, settings.base_seed, piece.seed, VERSION])
+    deciding = inputs.as_json([dict(of), settings.inputs, settings.base_seed, piece.seed, models.VERSION])
     return piece.folder / "traces" / f"{files.sha256_json(deciding)[:16]}.txt"
+
+
+def _models(piece: Piece, settings: Settings) -> models.KeptModels:
+    return models.KeptModels(settings.domain, settings.parts, settings.base_seed, piece.folder / "models")
 
 
 def _observed(
@@ -274,66 +316,23 @@ def _observed(
     return measured
 
 
-def _started(piece: Piece, settings: Settings, name: str) -> BabyLMForCausalLM:
-    """The model before reinforcement learning: primed, or a base with further text."""
-    domain, scale = settings.domain, settings.parts
-
-    def continued() -> BabyLMForCausalLM:
-        return models.continue_on_text(domain, scale, _base(piece, settings), TEXTS[name], settings.base_seed)
-
-    def primed() -> BabyLMForCausalLM:
-        return models.prime(domain, scale, _base(piece, settings), name, piece.seed)
-
-    if name in TEXTS:
-        return _kept(piece, settings, "text", name, settings.base_seed, continued)
-    return _kept(piece, settings, "priming", name, piece.seed, primed)
-
-
-def _base(piece: Piece, settings: Settings) -> BabyLMForCausalLM:
-    seed = settings.base_seed
-    return _kept(piece, settings, BASE, BASE, seed, lambda: models.pretrain(settings.domain, settings.parts, seed))
-
-
-def _kept(
-    piece: Piece, settings: Settings, stage: str, name: str, seed: int, make: Callable[[], BabyLMForCausalLM]
-) -> BabyLMForCausalLM:
-    """A model in a folder that is named by what decides it, made if it is not there."""
-    domain, scale = settings.domain, settings.parts
-    # Exercises have no problems and no traces.
-    chosen = {} if stage == BASE else {"problems": asdict(domain), "version": VERSION}
-    deciding = {"scale": scale.deciding(stage), "vocabulary": domain.tokens, "largest": domain.largest, **chosen}
-    deciding |= {"numbers": domain.count, "operations": domain.operations, "base": settings.base_seed}
-    key = files.sha256_json(deciding)[:16]
-    folder = piece.folder / "models" / f"{stage}-{name.replace(' ', '-')}-s{seed}-{key}"
-    return models.kept(domain, scale, folder, make)
-
-
 def summarise(measurements: Measurements, settings: Settings) -> Summary:
     """Preconditions, accuracies, expectations, behaviours, budgets; the figure shows both over the steps."""
     names = [name for name in (*settings.arms, *settings.first_seed_arms) if measurements.has_run(gates.before(name))]
     steps = settings.parts.rl_steps
-    preconditions = [*gates.of_base(measurements), *gates.of_primed(measurements)]
-    missed = [precondition.title for precondition in preconditions if not precondition.is_met]
-    remarks = [f"Preconditions: {'; '.join(map(str, preconditions))}."]
-    if missed and not settings.gate:
-        remarks.append("gate=false: reinforcement learning was begun although preconditions are missed.")
-    elif missed:
-        remarks.append(f"Reinforcement learning was not begun, as these are missed: {', '.join(missed)}.")
     blocks = {
         "results": tables.results(measurements, names, steps),
         "expectations": gates.expectations(measurements, steps),
         "behaviours": tables.behaviours(measurements, names, steps),
         "budgets": tables.budgets(measurements, names),
         "judge": judge.agreement(measurements),
+        "given_model": shown.table(measurements, settings.arms),
     }
-    remarks.append(
-        "Accuracies are shares of right samples at temperature 1 on held-out problems, which all seeds share; "
-        "differences are paired by seed and problem, intervals resample both. One base for all arms and seeds: nothing "
-        "is shown about other bases, nor about thought in natural language."
-    )
+    is_student = settings.student
+    figure = tables.draw(measurements, names, steps) if is_student else shown.draw(measurements, settings.arms)
     return Summary(
         "Habits of thought before reinforcement learning, on Countdown with a scripted search",
         {name: table for name, table in blocks.items() if table.rows},
-        tables.draw(measurements, names, steps),
-        remarks,
+        figure,
+        [*gates.remarks(measurements, settings.gate), REMARK] if is_student else [],
     )
