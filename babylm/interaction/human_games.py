@@ -6,7 +6,7 @@ Per turn, ``chat`` is what the speaker wrote and ``clicks`` the pictures that we
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from babylm import files
 
@@ -33,6 +33,14 @@ class HumanTurn(NamedTuple):
         return (self.request, self.follow_up) if self.turn == 0 else (self.follow_up,)
 
 
+def _check_types(where: str, game: dict[str, Any]) -> None:
+    """ValueError unless messages and targets are lists of texts, and clicks a list of such lists, one per turn."""
+    for key, expected in (("chat", "a list of texts"), ("targets", "a list of names"), ("clicks", "a list of lists")):
+        lists = game[key] if key == "clicks" and isinstance(game[key], list) else [game[key]]
+        if not all(isinstance(value, list) and all(isinstance(text, str) for text in value) for value in lists):
+            raise ValueError(f"{where}: {key} must be {expected}")
+
+
 def read_human_games(file: Path) -> list[HumanTurn]:
     """The turns of all games but the last of each, which nothing follows.
 
@@ -40,9 +48,10 @@ def read_human_games(file: Path) -> list[HumanTurn]:
         ValueError: The file is damaged or has not the fields; the line is named.
     """
     turns = []
-    for number, game in enumerate(files.read_jsonl(file), 1):
+    for number, game in files.numbered_jsonl(file):
         if missing := [key for key in KEYS if key not in game]:
             raise ValueError(f"{file}: line {number} has no {', '.join(missing)}; a game has {', '.join(KEYS)}")
+        _check_types(f"{file}: line {number}", game)
         if len(game["chat"]) != len(game["clicks"]):
             raise ValueError(f"{file}: line {number} has {len(game['chat'])} messages and {len(game['clicks'])} clicks")
         targets, before = set(game["targets"]), set[str]()

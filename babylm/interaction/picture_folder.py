@@ -148,20 +148,14 @@ def _described(table: Path, names: Sequence[str]) -> list[tuple[str, ...]]:
     if not table.is_file():
         raise ValueError(f"picture_table={table}: there is no such file")
     said: dict[str, list[str]] = {name: [] for name in names}
-    for number, row in enumerate(_rows(table), 1):
+    for line, row in delimited.lines(table):
         if not isinstance(row.get(COLUMN), str):
-            raise ValueError(f"picture_table={table}: row {number} has no {COLUMN} (the name of a picture's file)")
+            raise ValueError(f"picture_table={table}: line {line} has no {COLUMN} (the name of a picture's file)")
         texts = [value for key, value in row.items() if key != COLUMN]
         said.get(row[COLUMN], []).extend(_flat(texts))
     if missing := [name for name in names if not said[name]]:
         raise ValueError(f"picture_table={table}: nothing about {missing[0]} ({len(missing)} pictures have no row)")
     return [_words(" ".join(said[name])) for name in names]
-
-
-def _rows(table: Path) -> list[dict[str, Any]]:
-    if table.suffix.lower() in (".csv", ".tsv"):
-        return [dict(row) for _, row in delimited.read(table).rows]
-    return files.read_jsonl(table)
 
 
 def _flat(value: Any) -> list[str]:

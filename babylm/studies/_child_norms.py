@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from babylm import files
+from babylm.evaluation.data import delimited
 from babylm.evaluation.tasks import aoa
 
 WORD = ("word", "word_clean", "definition", "item_definition")
@@ -22,38 +22,34 @@ BEFORE = 2
 
 
 def read(path: Path) -> dict[str, float]:
-    """Word -> age, from a CSV file; in months, or in the file's unit.
+    """Word -> age, from a table (CSV or TSV); in months, or in the file's unit.
 
     A column of ages (``aoa``, ``age_of_acquisition``) is taken as it is; with a column per month (``16``, ``17``, ...)
     the age is that at which half of the children say the word. Phrases and words without an age are left out.
 
     Raises:
-        DamagedFile: There is no column of words, or none of ages.
+        ValueError: There is no column of words, or none of ages, or an age is no number (``NA`` is none).
     """
-    text = files.read_text(path, SOURCE)
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    columns = [name for name in reader.fieldnames or [] if name]
+    table = delimited.read(path)
+    columns = table.columns
     by_name = {name.casefold(): name for name in columns}
     word = next((by_name[name.casefold()] for name in WORD if name.casefold() in by_name), None)
     age = next((by_name[name.casefold()] for name in AGE if name.casefold() in by_name), None)
     months = [name for name in columns if name.isdigit()]
     if word is None or (age is None and not months):
-        raise files.DamagedFile(f"{path}: has the columns {', '.join(columns) or 'none'}; {SOURCE}")
+        raise files.DamagedFile(f"{path}: has the columns {', '.join(columns)}; {SOURCE}")
     if age is None:
         return {key: value for key, value in aoa.children(path, word).items() if _is_word(key)}
     ages: dict[str, float] = {}
-    for row in reader:
-        try:
-            value = float(row[age])
-        except (TypeError, ValueError):
-            continue
-        if value == value and _is_word(row[word]):
-            ages.setdefault(row[word].lower(), value)
+    values = delimited.numbers(table.cells(age), path, age, table.separator)
+    for (_, text), value in zip(table.cells(word), values, strict=True):
+        if not math.isnan(value) and _is_word(text):
+            ages.setdefault(text.lower(), value)
     return ages
 
 
-def _is_word(text: str | None) -> bool:
-    return text is not None and re.fullmatch(r"[A-Za-z']{2,}", text) is not None
+def _is_word(text: str) -> bool:
+    return re.fullmatch(r"[A-Za-z']{2,}", text) is not None
 
 
 def contexts(lines: Iterable[str], words: Iterable[str], most: int, least: int) -> dict[str, list[str]]:

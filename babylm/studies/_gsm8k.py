@@ -37,13 +37,13 @@ def load(folder: str | Path, split: str) -> list[Problem]:
     if not file.is_file():
         raise ValueError(f"gsm8k={folder}: no file {split}.jsonl there; it has the lines of GSM8K's {split} split")
     problems = []
-    for number, line in enumerate(files.read_jsonl(file), 1):
+    for number, line in files.numbered_jsonl(file):
         text, separator, final = str(line.get("answer", "")).partition("####")
         value = number_of(final)
-        if "question" not in line or not separator or value is None:
+        if not isinstance(line.get("question"), str) or not separator or value is None:
             raise ValueError(f"gsm8k={folder}: line {number} of {split}.jsonl is no problem of GSM8K")
         solution = re.sub(r"<<.*?>>", "", text).strip()
-        problems.append(Problem(str(line["question"]).strip(), solution, value))
+        problems.append(Problem(line["question"].strip(), solution, value))
     return problems
 
 

@@ -7,15 +7,13 @@ amendment_type.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from babylm import files
+from babylm.evaluation.data import delimited
 
 BELIEFS = {
     "none": ("We talked about it.",),
@@ -188,24 +186,17 @@ def grade(row: Row, answer: str, said: str = "") -> float | None:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The prompts of a CSV or JSONL file in the authors' columns; further columns: ``choices`` (a|b|c), ``kind``.
+    """The prompts of a CSV, TSV or JSONL file in the authors' columns; further columns: ``choices`` (a|b|c), ``kind``.
 
     Without ``choices``, the right and the wrong answer are compared.
 
     Raises:
         ValueError: A column is missing, a belief or an amendment is unknown, or a row has no two answers.
     """
-    if path.suffix == ".jsonl":
-        table: list[dict[str, Any]] = files.read_jsonl(path)
-    else:
-        table = list(csv.DictReader(io.StringIO(files.read_text(path))))
-    if not table:
-        raise ValueError(f"questions={path}: there is no row")
-    return [_row(path, number, content) for number, content in enumerate(table, 1)]
+    return [_row(f"questions={path}, line {line}", content) for line, content in delimited.lines(path)]
 
 
-def _row(path: Path, number: int, content: dict[str, Any]) -> Row:
-    where = f"questions={path}, row {number}"
+def _row(where: str, content: dict[str, Any]) -> Row:
     if missing := [column for column in COLUMNS if not isinstance(content.get(column), str)]:
         raise ValueError(f"{where}: no text in {', '.join(missing)}; the columns are {', '.join(COLUMNS)}")
     template = content["prompt_template"]
@@ -216,8 +207,11 @@ def _row(path: Path, number: int, content: dict[str, Any]) -> Row:
     if amendment not in AMENDMENTS:
         raise ValueError(f"{where}: amendment_type {amendment!r} is none of {', '.join(AMENDMENTS)}, unmodified")
     correct, incorrect = content["correct_answer"].strip(), content["incorrect_answer"].strip()
-    choices = tuple(filter(None, (content.get("choices") or "").split("|"))) or (correct, incorrect)
+    further = {key: content.get(key) or "" for key in ("choices", "kind")}
+    if wrong := [key for key, value in further.items() if not isinstance(value, str)]:
+        raise ValueError(f"{where}: {wrong[0]} must be a text" + (", such as red|blue" if wrong == ["choices"] else ""))
+    choices = tuple(filter(None, map(str.strip, further["choices"].split("|")))) or (correct, incorrect)
     if not correct or not incorrect or correct == incorrect or not {correct, incorrect} <= set(choices):
         raise ValueError(f"{where}: two different answers are needed, both among the choices {choices}")
     key = content["content_key"]
-    return Row(key, correct, incorrect, belief, content["prompt"], amendment, choices, content.get("kind") or "")
+    return Row(key, correct, incorrect, belief, content["prompt"], amendment, choices, further["kind"])

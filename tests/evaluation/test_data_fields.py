@@ -153,7 +153,7 @@ def test_a_file_that_a_file_manager_left_is_no_data(own_data):
             "'cat' are a list, not a list of objects",
         ),
         ("aoa/cdi_childes.json", '{"cat": "the"}', "the contexts of 'cat' are the text 'the'"),
-        ("aoa/cdi_human.csv", "word,16\ncat,x\n", "a share that is no number"),
+        ("aoa/cdi_human.csv", "word,16\ncat,x\n", "'x' is no number"),
         ("reading/reading_data.csv", "word,item\na,b\n", "no columns prev_item"),
         ("reading/reading_data.csv", "", "reading_data.csv: "),
     ],

@@ -209,6 +209,10 @@ def test_recorded_games(tmp_path):
     file.write_text(json.dumps({**game, "clicks": []}) + "\n")
     with pytest.raises(ValueError, match="line 1 has 4 messages and 0 clicks"):
         read_human_games(file)
+    for key, value in (("targets", None), ("chat", "the bird"), ("clicks", ["c", "a", "b", "a"]), ("targets", [1])):
+        file.write_text("\n" + json.dumps({**game, key: value}) + "\n")
+        with pytest.raises(ValueError, match=f"line 2: {key} must be a list of"):
+            read_human_games(file)
 
 
 def test_people_are_understood():

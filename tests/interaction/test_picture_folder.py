@@ -117,7 +117,7 @@ def test_what_cannot_be_is_told_before_any_work(folder, tmp_path, capsys):
     refused("multiple of 8", folder, size=20)
     refused("no such file", folder, tmp_path / "t.csv")
     (tmp_path / "t.csv").write_text("file,name\na.png,b\n", "utf-8")
-    refused("row 1 has no picture", folder, tmp_path / "t.csv")
+    refused("line 2 has no picture", folder, tmp_path / "t.csv")
     (tmp_path / "t.csv").write_text("picture,name\na.png,b\n", "utf-8")
     refused("nothing about .*png \\(48 pictures", folder, tmp_path / "t.csv")
     for number in range(12):

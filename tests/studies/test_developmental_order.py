@@ -78,6 +78,11 @@ def test_norms_by_age_and_by_month(tmp_path):
     columns = ",".join(f'"{month}"' for month in range(16, 29))
     months.write_text(f'"definition",{columns}\n"ball",{",".join(f"{s:.2f}" for s in shares)}\n')
     assert norms.read(months) == {"ball": pytest.approx(22.0, abs=0.3)}
+    ages.write_text("word;aoa\nDog;4,5\ncat;NA\n")
+    assert norms.read(ages) == {"dog": 4.5}, "semicolons and decimal commas"
+    ages.write_text("word,aoa\ndog,4.5\ncat,about five\n")
+    with pytest.raises(ValueError, match="column aoa, line 3: 'about five' is no number"):
+        norms.read(ages)
     other = tmp_path / "other.csv"
     other.write_text("a,b\n1,2\n")
     with pytest.raises(DamagedFile, match="has the columns a, b; give a table of words"):

@@ -99,11 +99,21 @@ def test_own_questions_are_read_in_the_authors_columns(tmp_path):
     assert (first.prompt_template, first.amendment_type, first.choices) == ("none", "none", ("Paris", "Rome"))
     assert (second.prompt_template, second.amendment_type) == ("wrong", "sad")
     file.write_text(file.read_text().replace(",sad", ",gloomy"))
-    with pytest.raises(ValueError, match=r"row 2: amendment_type 'gloomy'"):
+    with pytest.raises(ValueError, match=r"line 3: amendment_type 'gloomy'"):
         prompts.read_rows(file)
+    file.write_text(
+        "content_key;correct_answer;incorrect_answer;prompt_template;prompt;amendment_type;choices\n"
+        "a;Paris;Rome;original;Capital?;;Paris | Rome | Bern\n"
+    )
+    (semicolons,) = prompts.read_rows(file)
+    assert semicolons.choices == ("Paris", "Rome", "Bern"), "as Excel writes it where commas are decimal"
     lines = tmp_path / "mine.jsonl"
     lines.write_text(json.dumps({"content_key": "a", "prompt": "Capital?"}) + "\n")
     with pytest.raises(ValueError, match="no text in correct_answer"):
+        prompts.read_rows(lines)
+    whole = dict(zip(prompts.COLUMNS, ("a", "Paris", "Rome", "original", "Capital?", "none"), strict=True))
+    lines.write_text("\n" + json.dumps({**whole, "choices": ["Paris", "Rome"]}) + "\n")
+    with pytest.raises(ValueError, match=r"line 2: choices must be a text, such as red\|blue"):
         prompts.read_rows(lines)
 
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from babylm import files
 
@@ -37,6 +38,10 @@ class Table:
     rows: list[tuple[int, dict[str, str]]]
     """(line of the file, cell by column)."""
 
+    def cells(self, column: str) -> list[tuple[int, str]]:
+        """(line of the file, cell) of a column."""
+        return [(line, cells[column]) for line, cells in self.rows]
+
 
 def read(file: Path) -> Table:
     """The table in ``file``; `files.DamagedFile` where its header or a row is none, with the line."""
@@ -59,6 +64,20 @@ def read(file: Path) -> Table:
     if not cells:
         raise files.DamagedFile(f"{file}: a header without rows")
     return Table(file, separator, [name for name in columns if name], cells)
+
+
+def lines(file: Path) -> list[tuple[int, dict[str, Any]]]:
+    """(line of the file, what it holds by column) of a table, or of JSONL, where values may be more than texts.
+
+    Raises:
+        files.DamagedFile: The file is neither, or has no rows.
+    """
+    if file.suffix.lower() != ".jsonl":
+        return [(line, dict(cells)) for line, cells in read(file).rows]
+    objects = list(files.numbered_jsonl(file))
+    if not objects:
+        raise files.DamagedFile(f"{file}: empty; expected one object per line")
+    return objects
 
 
 def header(file: Path) -> list[str]:

@@ -7,8 +7,6 @@ first rarely leaves a word (its ceiling is in bits, its surprisals in nats) and 
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ import numpy as np
 
 from babylm import files
 from babylm.config.evaluation import EvaluationConfig
+from babylm.evaluation.data import delimited
 from babylm.evaluation.results.task_result import Result, evenly_spaced
 from babylm.evaluation.task import Official, Task, fixed_counts
 from babylm.evaluation.tasks import _aoa_curves, _data
@@ -150,16 +149,22 @@ def _texts(file: Path, word: str, contexts: Any) -> list[str]:
 
 
 def children(file: Path, column: str = "word") -> dict[str, float]:
-    """Months by word from the shares of children who say it at each age; words without an age are left out."""
-    rows = list(csv.DictReader(io.StringIO(files.read_text(file, _data.SOURCE), newline="")))
-    if not rows or column not in rows[0]:
+    """Months by word from the shares of children who say it at each age; words without an age are left out.
+
+    Raises:
+        files.DamagedFile: The file is no table, has no such column, or a share is no number.
+    """
+    table = delimited.read(file)
+    if column not in table.columns:
         raise files.DamagedFile(f"{file}: no column {column}; {_data.SOURCE}")
-    columns = sorted((name for name in rows[0] if name and name.isdigit()), key=int)
-    ages = np.array([float(name) for name in columns])
+    months = sorted((name for name in table.columns if name.isdigit()), key=int)
+    ages = np.array([float(name) for name in months])
     try:
-        shares = {row[column]: np.array([float(row[name] or "nan") for name in columns]) for row in rows}
-    except (ValueError, TypeError) as error:
-        raise files.DamagedFile(f"{file}: a share that is no number ({error}); {_data.SOURCE}") from None
+        by_month = [delimited.numbers(table.cells(name), file, name, table.separator) for name in months]
+    except ValueError as error:
+        raise files.DamagedFile(f"{error}; {_data.SOURCE}") from None
+    words = [word for _, word in table.cells(column)]
+    shares = dict(zip(words, np.array(by_month).T.reshape(len(words), len(months)), strict=True))
     half = {word: _aoa_curves.child_age(ages, by_age) for word, by_age in shares.items()}
     return {word: age for word, age in half.items() if age is not None}
 
