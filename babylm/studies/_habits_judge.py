@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from babylm import files, places
-from babylm.config.interaction import InteractionConfig
-from babylm.config.teaching import EndpointConfig, InstructionConfig, TeachingConfig, check_endpoint
+from babylm.config.teaching import EndpointConfig, check_endpoint
+from babylm.studies import _asked_model
 from babylm.studies._habits_traces import BACKTRACKING, BACKWARD, HABITS, SUBGOALS, VERIFICATION, count
 from babylm.studies.experiment import Condition, Measurements, inputs
 from babylm.studies.statistics import bootstrap_mean, spearman
@@ -99,24 +99,9 @@ def conditions(
     ]
 
 
-def build(
-    endpoint: EndpointConfig,
-    model: str | None,
-    folder: Path,
-    max_tokens: int = MAX_TOKENS,
-    instruction: str = "{prompt}",
-    stop: str = "",
-) -> Teacher:
-    """Who is asked, greedily: the model at a server, or at a path; its answers are kept in ``folder``."""
-    from babylm.interaction import teachers
-
-    teaching = TeachingConfig(temperature=0.0, max_tokens=max_tokens, stop=stop)
-    teaching.instructions = InstructionConfig(complete=instruction)
-    config = InteractionConfig(teacher="model" if model else "endpoint", teacher_model=model)
-    config.teaching, config.endpoint = teaching, endpoint
-    asked = teachers.build(config)
-    asked.open(folder)
-    return asked
+def build(endpoint: EndpointConfig, model: str | None, folder: Path) -> Teacher:
+    """The judge at a server, or the model at a path; its answers are kept in ``folder``."""
+    return _asked_model.build(endpoint, model, folder, MAX_TOKENS)
 
 
 def counts_of(judge: Teacher, traces: Sequence[str]) -> dict[str, list[int | None]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from babylm.config.teaching import EndpointConfig, check_endpoint
-from babylm.studies import _habits_judge as judge
+from babylm.studies import _asked_model
 from babylm.studies import _habits_models as models
 from babylm.studies import _habits_sets as sets
 from babylm.studies import _habits_tables as tables
@@ -132,7 +132,7 @@ def _answers_of_model(subject: Subject, prompts: Sequence[str]) -> list[str]:
 def _answers_of_server(endpoint: EndpointConfig, prompts: Sequence[str], folder: Path) -> list[str]:
     is_chat = endpoint.api == "chat"
     instruction = "{prompt}\n\n" + LINE_ALONE if is_chat else "{prompt}"
-    asked = judge.build(endpoint, None, folder, MAX_NEW_TOKENS, instruction, "" if is_chat else "\n")
+    asked = _asked_model.build(endpoint, None, folder, MAX_NEW_TOKENS, instruction, "" if is_chat else "\n")
     return list(asked.complete(prompts, 0))
 
 

@@ -101,7 +101,7 @@ def corrupt(words: Sequence[str], content: Sequence[str], generator: random.Rand
     kinds = ["adjacent", "distant", "function", "content"]
     generator.shuffle(kinds)
     for kind in kinds:
-        options = _options(kind, words)
+        options = _options(kind, words, content)
         if options:
             changed = list(words)
             first, second = generator.choice(options)
@@ -122,15 +122,20 @@ def _another(word: str, words: Sequence[str], generator: random.Random) -> str:
     return drawn
 
 
-def _options(kind: str, words: Sequence[str]) -> list[tuple[int, int]]:
-    """Positions where a fault of the kind can be made: two that are swapped, or one twice."""
+def _options(kind: str, words: Sequence[str], content: Sequence[str]) -> list[tuple[int, int]]:
+    """Positions where a fault of the kind can be made: two that are swapped, or one twice.
+
+    A content word is replaced only if ``content`` holds another one.
+    """
     positions = range(len(words))
     if kind in ("adjacent", "distant"):
         gaps = [1] if kind == "adjacent" else range(3, len(words))
         swaps = [(first, first + gap) for gap in gaps for first in positions if first + gap < len(words)]
         return [(first, second) for first, second in swaps if words[first].lower() != words[second].lower()]
     is_function = kind == "function"
-    return [(at, at) for at in positions if (words[at].lower() in FUNCTION_WORD_SET) == is_function]
+    of_kind = [at for at in positions if (words[at].lower() in FUNCTION_WORD_SET) == is_function]
+    others = FUNCTION_WORDS if is_function else content
+    return [(at, at) for at in of_kind if any(other.lower() != words[at].lower() for other in others)]
 
 
 def read(config: CorpusConfig, text: str | None, held_out: str | None) -> tuple[Texts, Texts]:

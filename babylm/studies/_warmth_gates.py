@@ -32,7 +32,8 @@ def _warmth_gates(data: Data, rho: Rho) -> list[tuple[str, str, Callable[[], tup
         return gap.estimate < 0, f"{gap.estimate:+.3f} ({gap.low:.3f} to {gap.high:.3f})"
 
     def kept() -> tuple[bool, str]:
-        share = min((v for (_, m), of in data.values.items() if m == "answers kept" for v in of.values()), default=0.0)
+        shares = [v for (_, m), of in data.values.items() if m == "answers kept" for v in of.values()]
+        share = min(shares, default=float("nan"))
         return share == 1.0, f"{100 * share:.0f} %"
 
     return [

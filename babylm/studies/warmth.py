@@ -7,7 +7,8 @@ context amendments, by the most probable of the answers there are.
 
 Without ``subject``, the models are pretrained in a **planted** world (`_warmth_world`): ``rho`` is the probability that
 a warm speaker of the pretraining text repeats a stated false belief, and rho = 0 is the negative control. What comes
-out is a check of the method, never a finding about language models. With ``subject=PATH``, a real model is measured.
+out is a check of the method, never a finding about language models. With ``subject=PATH``, a real model is measured;
+with ``endpoint.url``, one behind a server, which is asked for its register by a line and answers in words.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from babylm import files, places, registry
 from babylm.config.fields import number
 from babylm.config.studies import StudyConfig
+from babylm.config.teaching import EndpointConfig, check_endpoint
+from babylm.studies import _warmth_endpoint as endpoint
 from babylm.studies import _warmth_gates as gates
 from babylm.studies import _warmth_prompts as prompts
 from babylm.studies import _warmth_tables as tables
@@ -49,12 +52,14 @@ class Settings(StudyConfig):
     """Which context amendments are tested."""
     subject: str | None = None
     """A real model: a revision of ours, a Hugging Face folder or a .gguf file. null: the planted world."""
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    """With ``endpoint.url``: the model of an OpenAI-compatible server, asked by a line for each register."""
     scorer: str | None = None
-    """The model that scores warmth, by path; null: the original model itself."""
+    """The model that scores warmth, by path; null: the original model itself, none for a server's."""
     questions: str | None = None
-    """With ``subject``: a CSV or JSONL file of your own prompts to test, in the authors' columns; null: ours."""
+    """With a real model: a CSV, TSV or JSONL file of your own prompts to test, in the authors' columns; null: ours."""
     tested: int = number(60, "[1, 1e5]")
-    """With ``subject``: how many of our questions are tested; the others are tuned on."""
+    """With a real model: how many of our questions are tested; the others are tuned on."""
     tuning_rows: int = number(500, "[1, 1e6]")
     """With ``subject``: rows of fine-tuning per arm."""
     tuning_lr: float = number(5e-4, "(0, 1]")
@@ -65,7 +70,17 @@ class Settings(StudyConfig):
     @property
     def not_deciding(self) -> tuple[str, ...]:
         """Which conditions there are does not change what each of them measures."""
-        return (*super().not_deciding, "rho", "arms")
+        return (*super().not_deciding, "rho", "arms", "endpoint")
+
+    @property
+    def is_planted(self) -> bool:
+        """Whether there is no real model."""
+        return self.subject is None and not self.endpoint.url
+
+    @property
+    def measured_arms(self) -> list[str]:
+        """The arms that there are: a server's model is asked for registers, so ``prompt`` is no arm of its own."""
+        return [arm for arm in self.arms if arm in endpoint.ARMS] if self.endpoint.url else self.arms
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -90,9 +105,13 @@ class Settings(StudyConfig):
                 raise ValueError(f"{key}: {values}: at least one, each once")
         if "neutral" not in self.arms:
             raise ValueError("arms: neutral must be among them: the others are compared with it")
-        if self.subject is None and self.questions is not None:
+        if self.subject is not None and self.endpoint.url:
+            raise ValueError("subject, endpoint.url: give one of them")
+        if self.endpoint.url:
+            check_endpoint(self.endpoint, "endpoint")
+        if self.is_planted and self.questions is not None:
             raise ValueError("questions: a planted world has its own; name a model too (subject=PATH)")
-        if self.subject is None and not self.rho:
+        if self.is_planted and not self.rho:
             raise ValueError("rho: name at least one, or a real model (subject=PATH)")
         if self.questions is not None:
             prompts.read_rows(places.given(self.questions))
@@ -100,6 +119,8 @@ class Settings(StudyConfig):
 
 def conditions(settings: Settings) -> list[Condition]:
     """The arms, for each rho if the world is planted. Pieces of one model share what they trained, by files."""
+    if settings.endpoint.url:
+        return endpoint.conditions(settings.endpoint, settings.measured_arms)
     if settings.subject is not None:
         return [Condition(arm, {"arm": arm}, kind="real") for arm in settings.arms]
     seconds = {"smoke": (8.0, 1.0), "cpu": (110.0, 20.0)}[settings.scale]
@@ -118,7 +139,8 @@ def conditions(settings: Settings) -> list[Condition]:
 
 def run(piece: Piece, settings: Settings) -> list[Measurement]:
     """Make the arm's model and measure it."""
-    measured = _planted(piece, settings) if settings.subject is None else _real(piece, settings)
+    measure = _planted if settings.is_planted else _asked if settings.endpoint.url else _real
+    measured = measure(piece, settings)
     return [piece.measurement(value, item, measure) for value, item, measure in measured]
 
 
@@ -170,14 +192,28 @@ def _real(piece: Piece, settings: Settings) -> list[tuple[float, str, str]]:
         folder = piece.folder / "models" / f"{register}-s{piece.seed}-{_key(shape)}"
         tuning.load_or_tune_lora(folder, subject, [(prompt, reply) for _, prompt, reply in tuned], lora, piece)
         measured.append((prompts.check_spans([(question, reply) for question, _, reply in tuned]), "", "answers kept"))
-    if settings.questions is None:
-        rows = prompts.matrix(tested, prompts.BELIEFS, settings.amendments)
-    else:
-        rows = prompts.read_rows(places.given(settings.questions))
+    rows = _tested_rows(settings, tested)
     replied_rows = prompts.matrix(tested[: settings.replies], ("none",), ("none",))
     pairs = [(pair["sentence_good"], pair["sentence_bad"]) for each in minimal_pairs(0, 2).values() for pair in each]
     asks = "warm" if arm == "prompt" else None
     return measured + measuring.measure(subject, scorer, rows, replied_rows, pairs, asks, False, piece.log)
+
+
+def _asked(piece: Piece, settings: Settings) -> list[tuple[float, str, str]]:
+    from babylm.studies._warmth_questions import questions
+
+    arm, made = piece.settings["arm"], questions(piece.seed)
+    rows = _tested_rows(settings, made[: settings.tested])
+    scorer = _load(settings.scorer) if settings.scorer else None
+    register = None if arm == "original" else arm
+    return endpoint.measure(settings.endpoint, piece.folder / "endpoint", rows, register, scorer, piece.log)
+
+
+def _tested_rows(settings: Settings, tested: Sequence[prompts.Question]) -> list[prompts.Row]:
+    """The user's own prompts, or our questions in all cells."""
+    if settings.questions is not None:
+        return prompts.read_rows(places.given(settings.questions))
+    return prompts.matrix(tested, prompts.BELIEFS, settings.amendments)
 
 
 @functools.cache
@@ -199,15 +235,15 @@ def _key(shape: dict[str, object]) -> str:
 
 def summarise(measurements: Measurements, settings: Settings) -> Summary:
     """Arms, gates, effects and cells; the figure shows how often each arm repeats a stated wrong value."""
-    planted = settings.subject is None
+    planted = settings.is_planted
     main = max((rho for rho in settings.rho if rho <= 0.6), default=settings.rho[0]) if planted else None
     if planted and main == 0.0 and len(settings.rho) > 1:
         main = min(rho for rho in settings.rho if rho > 0)
     data = tables.Data(measurements)
     parts = {
-        "arms": tables.arms(data, settings.rho if planted else [None], settings.arms),
+        "arms": tables.arms(data, settings.rho if planted else [None], settings.measured_arms),
         "gates": gates.planted(data, settings.rho, main) if planted else gates.real(data),
-        "effects": tables.effects(data, main, settings.arms),
+        "effects": tables.effects(data, main, settings.measured_arms),
         "cells": tables.cells(data, [rho for rho in settings.rho if rho in (0.0, main)] if planted else [None]),
     }
     if planted:
@@ -217,16 +253,26 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
         remarks: Sequence[str] = [
             "The effect was planted in the pretraining text; it checks the method and says nothing about real models.",
         ]
+    elif settings.endpoint.url:
+        title = f"Warmth: {settings.endpoint.model} at a server, asked by a line to be neutral, warm and cold"
+        remarks = [endpoint.REMARK]
     else:
         title = f"Warmth: {settings.subject}, fine-tuned to neutral, warm and cold answers"
         remarks = [
             "Nothing is planted. A base model is no assistant: its replies are those of the rows it was tuned on.",
         ]
+    if not settings.endpoint.url:
+        remarks = [
+            *remarks,
+            "All arms but original are tuned on the same questions, none of which is tested, without beliefs and "
+            "amendments, on right answers only.",
+        ]
     remarks = [
         *remarks,
-        "All arms but original are tuned on the same questions, none of which is tested, without beliefs and "
-        "amendments, on right answers only. Differences are from neutral.",
-        "Effects on the error are average marginal effects of a logistic GLM (arm x amendment, clustered by question), "
-        "without an interval if a cell is all right or all wrong; differences are paired, with bootstrap intervals.",
+        "Differences are from neutral. Effects on the error are average marginal effects of a logistic GLM (arm x "
+        "amendment, clustered by question), without an interval if a cell is all right or all wrong; differences are "
+        "paired, with bootstrap intervals.",
     ]
-    return Summary(title, parts, tables.draw(data, settings.rho if planted else [None], settings.arms), remarks)
+    return Summary(
+        title, parts, tables.draw(data, settings.rho if planted else [None], settings.measured_arms), remarks
+    )
