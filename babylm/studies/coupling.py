@@ -9,10 +9,11 @@ Arms: both, one of them, neither. The model is driven as in `babylm.studies.resp
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from babylm import registry
 from babylm.studies import _coupling_tables, _pictures
 from babylm.studies._game_ledger import GameLedger
 from babylm.studies._pictures import GameSettings
@@ -48,8 +49,8 @@ ARMS = {
     "no joint inference": Arm(joint=False, share=True),
     "baseline": Arm(joint=False, share=False),
 }
-SCALES = {"smoke": Scale(2, 24, 60, 30), "full": Scale(4, 200, 500, 200)}
-SECONDS = {"smoke": 12.0, "full": 70.0}
+SCALES = {"smoke": Scale(2, 24, 60, 30), "full": Scale(4, 200, 500, 200), "large": Scale(4, 400, 1000, 400)}
+SECONDS = {"smoke": 12.0, "full": 70.0, "large": 300.0}
 """Of an arm with one seed on a free core, as measured."""
 SEED_GAMES, ROWS = 52, 32
 """Seed games of two people per role, 104 examples as in the paper."""
@@ -60,8 +61,23 @@ LR, BASE_LR, CLIP = 1.5e-3, 4e-3, 5.0
 class Settings(GameSettings):
     """Its settings."""
 
-    scale: Literal["smoke", "full"] = "smoke"
-    """``smoke``: the ends, in miniature; ``full``: all arms."""
+    scale: Literal["smoke", "full", "large"] = "smoke"
+    """``smoke``: the ends, in miniature; ``full``: all arms; ``large``: with twice as many games and steps."""
+    arms: list[str] = field(default_factory=list)
+    """Some of the arms; empty for those of the scale."""
+
+    @property
+    def not_deciding(self) -> tuple[str, ...]:
+        """The list of arms does not decide what one arm measures."""
+        return (*super().not_deciding, "arms")
+
+    def check(self) -> None:
+        """Known arms, each once."""
+        super().check()
+        for name in self.arms:
+            registry.check(name, tuple(ARMS), "arms")
+        if len(set(self.arms)) < len(self.arms):
+            raise ValueError(f"arms: {self.arms}: each arm once")
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -71,7 +87,7 @@ class Settings(GameSettings):
 
 def conditions(settings: Settings) -> list[Condition]:
     """The arms of the scale."""
-    names = ("full", "baseline") if settings.scale == "smoke" else tuple(ARMS)
+    names = settings.arms or (("full", "baseline") if settings.scale == "smoke" else tuple(ARMS))
     shown = _pictures.condition(settings)
     return [Condition(name, {**ARMS[name]._asdict(), **shown}, seconds=SECONDS[settings.scale]) for name in names]
 
