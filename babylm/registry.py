@@ -18,7 +18,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -86,6 +86,20 @@ def check(value: str, choices: Iterable[str], key: str) -> str:
     nearest = difflib.get_close_matches(str(value), names, n=2, cutoff=0.5)
     hint = f"; did you mean {' or '.join(nearest)}?" if nearest else ""
     raise ValueError(f"{key}: unknown value {value!r}{hint} (one of: {', '.join(names)})")
+
+
+def check_all(values: Sequence[str], choices: Iterable[str], key: str) -> None:
+    """`check` each of ``values``, none of which may be there twice."""
+    names = list(choices)
+    for value in values:
+        check(value, names, key)
+    check_once(values, key)
+
+
+def check_once(values: Sequence[str], key: str) -> None:
+    """``ValueError`` with the key if a value is there twice."""
+    if repeated := sorted({value for value in values if values.count(value) > 1}):
+        raise ValueError(f"{key}: {', '.join(repeated)} is there twice: give each once")
 
 
 def options(

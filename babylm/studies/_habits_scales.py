@@ -61,7 +61,7 @@ class Scale:
 
 SCALES = {
     "smoke": Scale(32, 2, 40, 48, 4, 48, 6, 1e-3, 2, 3, 4, 1e-4, 1, 12, 1, rows=8, thought=40),
-    "cpu": Scale(128, 3, 900, 4000, 250, 800, 400, 3e-3, 24, 10, 8, 3e-4, 8, 200, 2, thought=240),
+    "cpu": Scale(128, 3, 900, 4000, 250, 800, 400, 3e-3, 100, 10, 8, 3e-4, 20, 200, 2, thought=240),
     "gpu": Scale(512, 8, 10_000, 20_000, 2000, 1000, 300, 3e-4, 250, 64, 16, 2e-5, 10, 500, 8, rows=128, thought=240),
 }
 """``cpu``: 0.5M parameters, one core; ``gpu``: 25M parameters."""

@@ -74,10 +74,7 @@ class Settings(GameSettings):
     def check(self) -> None:
         """Known arms, each once."""
         super().check()
-        for name in self.arms:
-            registry.check(name, tuple(ARMS), "arms")
-        if len(set(self.arms)) < len(self.arms):
-            raise ValueError(f"arms: {self.arms}: each arm once")
+        registry.check_all(self.arms, ARMS, "arms")
 
     @property
     def inputs(self) -> dict[str, Any]:

@@ -79,11 +79,8 @@ class Settings(StudyConfig):
     def check(self) -> None:
         """Known objectives, each once, and a suite there is."""
         registry.check(self.suite, ("fast", "full"), "suite")
-        for name in self.objectives:
-            registry.check(name, registry.names("objectives"), "objectives")
-        for name, values in (("objectives", self.objectives), ("runs", self.runs)):
-            if len(set(values)) < len(values):
-                raise ValueError(f"{name}: {values}: each once")
+        registry.check_all(self.objectives, registry.names("objectives"), "objectives")
+        registry.check_once(self.runs, "runs")
         if not self.objectives and not self.runs:
             raise ValueError("objectives: name at least one, or finished runs (runs=[checkpoints/s1])")
         for word in self.changes:

@@ -120,11 +120,7 @@ class Settings(StudyConfig):
 
     def check(self) -> None:
         """Known arms, each once, with those that the preconditions and the comparison need; targets in order."""
-        for name in (*self.arms, *self.first_seed_arms):
-            registry.check(name, ARMS, "arms")
-        both = [*self.arms, *self.first_seed_arms]
-        if len(set(both)) < len(both):
-            raise ValueError(f"arms, first_seed_arms: {both}: each arm once")
+        registry.check_all([*self.arms, *self.first_seed_arms], ARMS, "arms, first_seed_arms")
         missing = [name for name in gates.NEEDED if name not in self.arms]
         if missing and self.student:
             raise ValueError(f"arms: must hold {', '.join(missing)}: the preconditions are about them")

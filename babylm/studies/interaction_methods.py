@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from babylm import config as configuration
-from babylm import files, places
+from babylm import files, places, registry
 from babylm.config.fields import number
 from babylm.config.studies import StudyConfig
 from babylm.lazy import torch
@@ -99,8 +99,7 @@ class Settings(StudyConfig):
         if self.teacher is not None:
             check_subject(str(_model_of(self.teacher)), "teacher")
         names = [condition.name for condition in all_conditions(self)]
-        if unknown := sorted(set(self.arms) - set(names)):
-            raise ValueError(f"arms: {', '.join(unknown)}: no such arm (one of: {', '.join(names)})")
+        registry.check_all(self.arms, names, "arms")
         for word in self.changes:
             if "=" not in word:
                 raise ValueError(f"changes: {word!r}: an override is written key=value")

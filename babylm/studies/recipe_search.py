@@ -50,8 +50,7 @@ class Settings(StudyConfig):
         """Known stages, and changes that are overrides."""
         from babylm import registry
 
-        for stage in self.stages:
-            registry.check(stage, STAGES, "stages")
+        registry.check_all(self.stages, STAGES, "stages")
         for word in self.changes:
             if "=" not in word:
                 raise ValueError(f"changes: {word!r}: an override is written key=value")

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from babylm import registry
 from babylm.studies import _pictures, _respect_tables
 from babylm.studies._game_ledger import GameLedger
 from babylm.studies._pictures import GameSettings
@@ -56,8 +57,7 @@ class Settings(GameSettings):
     def check(self) -> None:
         """Raise ValueError for an arm that does not exist, or pictures that cannot be."""
         super().check()
-        if unknown := sorted(set(self.arms) - set(ARMS)):
-            raise ValueError(f"arms: {', '.join(unknown)}: no such arm (one of: {', '.join(ARMS)})")
+        registry.check_all(self.arms, ARMS, "arms")
 
 
 def conditions(settings: Settings) -> list[Condition]:

@@ -99,10 +99,9 @@ class Settings(StudyConfig):
     def check(self) -> None:
         """Known arms and amendments, and a subject that is there."""
         for key, values, known in (("arms", self.arms, ARMS), ("amendments", self.amendments, prompts.AMENDMENTS)):
-            for name in values:
-                registry.check(name, tuple(known), key)
-            if len(set(values)) < len(values) or not values:
-                raise ValueError(f"{key}: {values}: at least one, each once")
+            registry.check_all(values, known, key)
+            if not values:
+                raise ValueError(f"{key}: name at least one (of: {', '.join(known)})")
         if "neutral" not in self.arms:
             raise ValueError("arms: neutral must be among them: the others are compared with it")
         if self.subject is not None and self.endpoint.url:

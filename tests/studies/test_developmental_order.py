@@ -102,7 +102,7 @@ def test_contexts_are_different_beginnings():
     [
         (["objectives=[causl]"], "did you mean causal"),
         (["objectives=[]"], "name at least one"),
-        (["objectives=[causal, causal]"], "each once"),
+        (["objectives=[causal, causal]"], "objectives: causal is there twice"),
         (["changes=[milestones]"], "written key=value"),
         (["suite=fasst"], "did you mean fast"),
     ],

@@ -279,7 +279,7 @@ def test_expectations_and_preconditions_say_what_came_out():
     ("words", "message"),
     [
         (["arms=[all,none]"], "arms: must hold empty"),
-        (["first_seed_arms=[dots]"], "each arm once"),
+        (["first_seed_arms=[dots]"], "dots is there twice"),
         (["arms=[all,none,empty,dot]"], "did you mean dots"),
         (["targets=[9,60]"], "above largest=9"),
     ],

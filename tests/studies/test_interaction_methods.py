@@ -265,7 +265,7 @@ def test_the_study_in_miniature(base, tmp_path, monkeypatch):
         (["part=0/2"], "base: the jobs of an array share a finished run"),
         (["base=/nowhere"], "base: no folder /nowhere"),
         (["teacher=/nowhere"], r"teacher=.*no model's folder"),
-        (["arms=[TND]"], "arms: TND: no such arm"),
+        (["arms=[TND]"], "arms: unknown value 'TND'"),
         (["changes=[seed]"], "an override is written key=value"),
     ],
 )
