@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 ARMS = (*sets.SETS, *models.TEXTS)
 BASE = "base"
+VERSION = models.VERSION
+"""Decides the pieces, too."""
 JUDGE_KEYS = ("judge", "judge_model", "judged")
 GIVEN_KEYS = ("student", "model", "endpoint", "shots", "asked")
 REMARK = (
