@@ -108,9 +108,9 @@ def answers(model: str | None, endpoint: EndpointConfig, prompts: Sequence[str],
     """What the given model writes after each prompt; a server's answers are kept in ``folder``."""
     if model is None:
         return _answers_of_server(endpoint, prompts, folder)
-    from babylm.studies._subjects import load_subject
+    from babylm.studies._subjects import load_once
 
-    return _answers_of_model(load_subject(model), prompts)
+    return _answers_of_model(load_once(model), prompts)
 
 
 def _answers_of_model(subject: Subject, prompts: Sequence[str]) -> list[str]:

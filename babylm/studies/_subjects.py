@@ -8,6 +8,7 @@ A ``.gguf`` file needs the package gguf (``pip install 'babylm[studies]'``): its
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -155,6 +156,12 @@ def load_subject(path: str | Path, device: str = "auto") -> Subject:
         raise ValueError(f"subject={path}: give a model's folder (with config.json) or a .gguf file")
     loaded = generation.load(file, device)
     return Subject(loaded.model, loaded.tokenizer, str(path))
+
+
+@functools.cache
+def load_once(path: str, device: str = "auto") -> Subject:
+    """`load_subject`, kept for later pieces of a command (a .gguf file takes half a minute): not to be changed."""
+    return load_subject(path, device)
 
 
 def optional(package: str) -> Any:

@@ -280,7 +280,10 @@ def _run_shown(piece: Piece, settings: Settings) -> list[Measurement]:
     worked = shown.examples(settings.domain, piece.settings["arm"], settings.shots, piece.seed, asked)
     prompts = [shown.prompt(worked, problem) for problem in asked]
     answers = shown.answers(settings.model, settings.endpoint, prompts, piece.folder / "endpoint")
-    return [piece.measurement(value, item, measure) for value, item, measure in shown.measure(asked, answers)]
+    measured = shown.measure(asked, answers)
+    right = [value for value, _, measure in measured if measure == tables.RIGHT]
+    piece.log(f"{100 * sum(right) / len(right):.1f} % right, such as {shown.first_line(answers[0])!r}")
+    return [piece.measurement(value, item, measure) for value, item, measure in measured]
 
 
 def _traces_file(piece: Piece, settings: Settings, of: Mapping[str, Any]) -> Path:

@@ -14,7 +14,6 @@ with ``endpoint.url``, one behind a server, which is asked for its register by a
 from __future__ import annotations
 
 import copy
-import functools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -215,16 +214,11 @@ def _tested_rows(settings: Settings, tested: Sequence[prompts.Question]) -> list
     return prompts.matrix(tested, prompts.BELIEFS, settings.amendments)
 
 
-@functools.cache
-def _read(path: str) -> Subject:
-    from babylm.studies._subjects import load_subject
-
-    return load_subject(path, "cpu")
-
-
 def _load(path: str, copied: bool = False) -> Subject:
-    """A subject, read once per command: a .gguf file takes a minute. ``copied``: to be fine-tuned."""
-    subject = _read(path)
+    """A subject, read once per command. ``copied``: to be fine-tuned."""
+    from babylm.studies._subjects import load_once
+
+    subject = load_once(path, "cpu")
     return replace(subject, model=copy.deepcopy(subject.model)) if copied else subject
 
 
