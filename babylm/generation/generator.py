@@ -6,6 +6,7 @@ the same continuations alone and in a batch, padded on the left, and in any orde
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -163,6 +164,12 @@ def stop_at_text(tokenizer: Any, *texts: str) -> Callable[[Sequence[int]], bool]
     return stop
 
 
+@functools.cache
+def _warn_once(text: str) -> None:
+    """Print a warning, once per process: a study loads a model for each of its pieces."""
+    print(f"warning: {text}", file=sys.stderr)
+
+
 def load(folder: Path, device: str = "auto", trust: bool = False) -> Generator:
     """The model of a folder: a revision of ours, with this package's code, or any causal Hugging Face model.
 
@@ -184,7 +191,7 @@ def load(folder: Path, device: str = "auto", trust: bool = False) -> Generator:
     typed = described.get("model_type") == revisions.MODEL_TYPE
     foreign = revisions.brings_code(folder, described)
     if foreign and not trust:
-        print(f"warning: {folder}: {foreign}; this package's is used (trust=true runs its own)", file=sys.stderr)
+        _warn_once(f"{folder}: {foreign}; this package's is used (trust=true runs its own)")
     ours = typed and not (foreign and trust)
     if typed and (folder / files.MANIFEST).is_file() and (problems := revisions.verify(folder)):
         raise ValueError(f"{folder} is damaged: {problems[0]}; restore it, or make the revision again")
