@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from babylm.studies._habits_traces import BACKTRACKING, HABITS, VERIFICATION
 from babylm.studies.experiment import Measurements
@@ -64,6 +65,29 @@ def results(measurements: Measurements, names: Sequence[str], steps: int) -> Tab
     titles = (*of_arm, "minus none", "difference low", "difference high", "q")
     formats = ("", "", *[".1f"] * 4, "", *["+.1f"] * 3, ".2g")
     return Table.of(titles, rows, formats=formats, caption="right on held-out problems")
+
+
+def gains(measurements: Measurements, names: Sequence[str], steps: int) -> Table:
+    """What reinforcement learning added to each arm, and how much more that is than it added to ``none``."""
+
+    def gain(name: str) -> NDArray[np.float64]:
+        """(seeds, problems) points; NaN where one of the two was not measured."""
+        after, start = measurements.matrix(name, at(RIGHT, steps)), measurements.matrix(before(name), at(RIGHT, 0))
+        return np.asarray(100 * (after - start)) if after.shape == start.shape else np.empty((0, 0))
+
+    rows, of_none = [], gain(REFERENCE)
+    for name in names:
+        values = gain(name)
+        if not values.size or np.isnan(values).all():
+            continue
+        against = values - of_none if values.shape == of_none.shape and name != REFERENCE else np.empty((0, 0))
+        of_arm = bootstrap_mean(values)
+        more = bootstrap_mean(against) if against.size and not np.isnan(against).all() else None
+        intervals = [(each.estimate, each.low, each.high) if each else (None,) * 3 for each in (of_arm, more)]
+        rows.append([name, *intervals[0], *intervals[1]])
+    titles = ("arm", "after - before", "low", "high", "more than none", "more low", "more high")
+    caption = "points by reinforcement learning, paired by seed and problem"
+    return Table.of(titles, rows, formats=("", *["+.1f"] * 6), caption=caption)
 
 
 def behaviours(measurements: Measurements, names: Sequence[str], steps: int) -> Table:

@@ -323,6 +323,7 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
     steps = settings.parts.rl_steps
     blocks = {
         "results": tables.results(measurements, names, steps),
+        "gains": tables.gains(measurements, names, steps),
         "expectations": gates.expectations(measurements, steps),
         "behaviours": tables.behaviours(measurements, names, steps),
         "budgets": tables.budgets(measurements, names),

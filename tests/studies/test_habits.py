@@ -269,6 +269,12 @@ def test_expectations_and_preconditions_say_what_came_out():
     results = {row[0]: row for row in tables.results(data, list(shares), 60).rows}
     assert results["all"][2:4] == [pytest.approx(20), pytest.approx(60)]
     assert results["all"][-1] < 0.01 < results["dots"][-1]
+    gains = {row[0]: row[1:] for row in tables.gains(data, list(shares), 60).rows}
+    assert gains["all"][0] == pytest.approx(40)
+    assert gains["all"][3] == pytest.approx(30)
+    assert gains["dots"] == [0, 0, 0, pytest.approx(-10), *gains["dots"][4:]]
+    assert gains["none"][3:] == [None] * 3
+    assert not tables.gains(Measurements(), list(shares), 60).rows
     lower = measured({**shares, "all": (0.1, 0.6)})
     assert [precondition.is_met for precondition in gates.of_primed(lower)] == [False, True, True]
     assert "MISSED" in str(gates.of_primed(lower)[0])
