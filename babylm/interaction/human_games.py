@@ -34,7 +34,9 @@ class HumanTurn(NamedTuple):
 
 
 def _check_types(where: str, game: dict[str, Any]) -> None:
-    """ValueError unless messages and targets are lists of texts, and clicks a list of such lists, one per turn."""
+    """ValueError unless a game has a name, messages and targets are lists of texts, and clicks a list of such lists."""
+    if not isinstance(game["game"], str | int):
+        raise ValueError(f"{where}: game must be a name or a number, different in each line")
     for key, expected in (("chat", "a list of texts"), ("targets", "a list of names"), ("clicks", "a list of lists")):
         lists = game[key] if key == "clicks" and isinstance(game[key], list) else [game[key]]
         if not all(isinstance(value, list) and all(isinstance(text, str) for text in value) for value in lists):
@@ -48,12 +50,16 @@ def read_human_games(file: Path) -> list[HumanTurn]:
         ValueError: The file is damaged or has not the fields; the line is named.
     """
     turns = []
+    line_of: dict[str, int] = {}
     for number, game in files.numbered_jsonl(file):
         if missing := [key for key in KEYS if key not in game]:
             raise ValueError(f"{file}: line {number} has no {', '.join(missing)}; a game has {', '.join(KEYS)}")
         _check_types(f"{file}: line {number}", game)
         if len(game["chat"]) != len(game["clicks"]):
             raise ValueError(f"{file}: line {number} has {len(game['chat'])} messages and {len(game['clicks'])} clicks")
+        first = line_of.setdefault(str(game["game"]), number)
+        if first != number:
+            raise ValueError(f"{file}: line {number}: the game {game['game']} was in line {first} already")
         targets, before = set(game["targets"]), set[str]()
         selections = [set(clicks) for clicks in game["clicks"]]
         for turn in range(len(selections) - 1):
@@ -65,4 +71,6 @@ def read_human_games(file: Path) -> list[HumanTurn]:
             chat = game["chat"]
             turns.append(HumanTurn(game["game"], turn, chat[turn], chat[turn + 1], right, nearer, kept))
             before = now
+    if not turns:
+        raise ValueError(f"{file}: no game has a turn that another one follows")
     return turns

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from babylm import files
@@ -35,17 +35,28 @@ def read(path: Path) -> dict[str, float]:
     by_name = {name.casefold(): name for name in columns}
     word = next((by_name[name.casefold()] for name in WORD if name.casefold() in by_name), None)
     age = next((by_name[name.casefold()] for name in AGE if name.casefold() in by_name), None)
-    months = [name for name in columns if name.isdigit()]
+    months = [name for name in columns if name.isdecimal()]
     if word is None or (age is None and not months):
         raise files.DamagedFile(f"{path}: has the columns {', '.join(columns)}; {SOURCE}")
-    if age is None:
-        return {key: value for key, value in aoa.children(path, word).items() if _is_word(key)}
     ages: dict[str, float] = {}
-    values = delimited.numbers(table.cells(age), path, age, table.separator)
-    for (_, text), value in zip(table.cells(word), values, strict=True):
-        if not math.isnan(value) and _is_word(text):
-            ages.setdefault(text.lower(), value)
+    for text, value in aoa.children(path, word).items() if age is None else _ages(table, word, age):
+        if _is_word(text.strip()):
+            ages.setdefault(text.strip().lower(), value)
+    if not ages:
+        raise files.DamagedFile(f"{path}: no word has an age; {SOURCE}")
     return ages
+
+
+def _ages(table: delimited.Table, word: str, age: str) -> Iterator[tuple[str, float]]:
+    """(word, age) of the rows that have an age."""
+    values = delimited.numbers(table.cells(age), table.file, age, table.separator)
+    for (line, text), value in zip(table.cells(word), values, strict=True):
+        if value <= 0:
+            raise ValueError(
+                f"{table.file}: column {age}, line {line}: no age is {value:g}; write NA where there is none"
+            )
+        if not math.isnan(value):
+            yield text, value
 
 
 def _is_word(text: str) -> bool:

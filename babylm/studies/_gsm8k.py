@@ -44,6 +44,8 @@ def load(folder: str | Path, split: str) -> list[Problem]:
             raise ValueError(f"gsm8k={folder}: line {number} of {split}.jsonl is no problem of GSM8K")
         solution = re.sub(r"<<.*?>>", "", text).strip()
         problems.append(Problem(line["question"].strip(), solution, value))
+    if not problems:
+        raise ValueError(f"gsm8k={folder}: {split}.jsonl is empty; it has the lines of GSM8K's {split} split")
     return problems
 
 

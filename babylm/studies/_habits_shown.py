@@ -19,7 +19,7 @@ from babylm.studies import _habits_sets as sets
 from babylm.studies import _habits_tables as tables
 from babylm.studies._habits_problems import ANSWER, Domain, Problem, is_expression, is_right
 from babylm.studies._habits_traces import HABITS, count
-from babylm.studies.experiment import Condition, Measurements, inputs
+from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, inputs
 from babylm.studies.statistics import bootstrap_mean
 from babylm.tables import Table
 
@@ -31,6 +31,11 @@ PREFIX = "shown "
 INTRODUCTION = (
     "Each line combines the numbers before >, each of them once, to the number after it. "
     f"It thinks, then says {ANSWER}."
+)
+TITLE = "Countdown by a given model, after worked problems that show habits of thought or do not"
+REMARK = (
+    "The given model answers greedily, each held-out problem once per seed; a seed decides the worked problems. Its "
+    "weights do not change, so that this is the prompt alone."
 )
 LINE_ALONE = "Write the rest of the last line, and nothing else."
 """What a chat model is told."""
@@ -51,7 +56,7 @@ def conditions(
     if not (model or endpoint.url):
         return []
     asked = {"stage": "shown", "shots": shots, "problems": problems, "words": WORDS, "tokens": MAX_NEW_TOKENS}
-    asked |= {"introduction": INTRODUCTION, "version": models.VERSION}
+    asked |= {"introduction": INTRODUCTION, "told": LINE_ALONE, "version": models.VERSION}
     if endpoint.url:
         asked |= {"model": endpoint.model, "api": endpoint.api}
     read = {"model": inputs.contents(model)}
@@ -104,6 +109,18 @@ def examples(domain: Domain, name: str, shots: int, seed: int, asked: Sequence[P
     return list(sets.examples(domain, name, chosen, models.generator_of(seed, models.SHOWN, 1 + number), WORDS))
 
 
+def run(piece: Piece, domain: Domain, model: str | None, endpoint: EndpointConfig) -> list[Measurement]:
+    """Ask the given model, as the piece's condition says, and verify its answers."""
+    given = piece.settings
+    asked = models.problems_for_all(domain, given["problems"])
+    worked = examples(domain, given["arm"], given["shots"], piece.seed, asked)
+    said = answers(model, endpoint, [prompt(worked, problem) for problem in asked], piece.folder / "endpoint")
+    measured = [piece.measurement(value, item, name) for value, item, name in measure(asked, said)]
+    right = [row.value for row in measured if row.measure == tables.RIGHT]
+    piece.log(f"{100 * sum(right) / len(right):.1f} % right, such as {first_line(said[0])!r}")
+    return measured
+
+
 def answers(model: str | None, endpoint: EndpointConfig, prompts: Sequence[str], folder: Path) -> list[str]:
     """What the given model writes after each prompt; a server's answers are kept in ``folder``."""
     if model is None:
@@ -149,14 +166,17 @@ def measure(asked: Sequence[Problem], answers: Sequence[str]) -> list[tuple[floa
     return measured
 
 
+def _measured(measurements: Measurements, arms: Sequence[str]) -> list[str]:
+    """The arms that have answers: a piece that failed has none."""
+    return [name for name in arms if len(measurements.select(PREFIX + name, tables.RIGHT))]
+
+
 def table(measurements: Measurements, arms: Sequence[str]) -> Table:
     """Accuracy by what was shown, its difference from thoughts without a behaviour, and the behaviours per answer."""
     rows = []
     reference = PREFIX + tables.REFERENCE
-    for name in arms:
+    for name in _measured(measurements, arms):
         condition = PREFIX + name
-        if not measurements.has_run(condition):
-            continue
         right = bootstrap_mean(100 * measurements.matrix(condition, tables.RIGHT))
         is_reference = condition == reference
         against = None if is_reference else tables.difference(measurements, condition, reference, tables.RIGHT)
@@ -175,7 +195,7 @@ def draw(measurements: Measurements, arms: Sequence[str]) -> Callable[[Any], Non
     """A bar per set that was shown, with its interval."""
 
     def draw_on(axes: Any) -> None:
-        names = [name for name in arms if measurements.has_run(PREFIX + name)]
+        names = _measured(measurements, arms)
         intervals = [bootstrap_mean(100 * measurements.matrix(PREFIX + name, tables.RIGHT)) for name in names]
         for place, each in enumerate(intervals):
             axes.bar(place, each.estimate, width=0.6)

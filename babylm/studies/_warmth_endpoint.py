@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from babylm.config.teaching import EndpointConfig
 from babylm.studies import _asked_model
 from babylm.studies import _warmth_prompts as prompts
@@ -29,16 +27,18 @@ MAX_TOKENS = 64
 """Of a reply."""
 
 REMARK = (
-    "Nothing is planted or tuned. The answer is the choice that a reply names first; refusals and replies that name "
+    "Nothing is planted or tuned; the arm prompt is no arm here, as all registers are asked for by a line. The answer "
+    "is the choice that a reply names first; refusals (but of disinformation, which are right) and replies that name "
     "none are left out."
 )
 
 
-def conditions(endpoint: EndpointConfig, arms: Sequence[str]) -> list[Condition]:
-    """A condition per arm."""
-    asked = {"model": endpoint.model, "api": endpoint.api, "choices": CHOICES, "tokens": MAX_TOKENS}
+def conditions(endpoint: EndpointConfig, arms: Sequence[str], seeds: Sequence[int] | None) -> list[Condition]:
+    """A condition per arm; ``seeds``: None for those of the study."""
+    asked: dict[str, object] = {"model": endpoint.model, "api": endpoint.api, "choices": CHOICES, "tokens": MAX_TOKENS}
+    asked["registers"] = prompts.SYSTEM
     return [
-        Condition(arm, {"arm": arm, **asked}, kind="endpoint", resumable=True, detail=endpoint.url or "")
+        Condition(arm, {"arm": arm, **asked}, seeds, kind="endpoint", resumable=True, detail=endpoint.url or "")
         for arm in arms
     ]
 
@@ -48,9 +48,10 @@ def question(row: Row, register: str | None, api: str) -> str:
 
     >>> row = Row("dax", "red", "blue", "none", "Which colour has dax?", "none", ("red", "blue"))
     >>> question(row, "warm", "chat")
-    'Be warm and kind.\\n\\nWhich colour has dax? Answer with one of these: red, blue.'
+    'Be warm and kind.\\n\\nWhich colour has dax? Answer with one of these: blue, red.'
     """
-    text = f"{row.prompt} {CHOICES.format(choices=', '.join(row.choices))}"
+    # In the order of the alphabet, which does not tell the right one.
+    text = f"{row.prompt} {CHOICES.format(choices=', '.join(sorted(row.choices)))}"
     if api != "chat":
         return prompts.dialogue(text, register)
     return "\n\n".join([*([] if register is None else [prompts.SYSTEM[register]]), text])
@@ -82,24 +83,28 @@ def measure(
     stop = "" if endpoint.api == "chat" else "\n"
     asked = _asked_model.build(endpoint, None, folder, MAX_TOKENS, stop=stop)
     replies = asked.complete([question(row, register, endpoint.api) for row in rows], 0)
-    measured, unreadable = [], 0
+    measured, refused, unreadable = [], 0, []
     for row, reply in zip(rows, replies, strict=True):
         choice = choice_of(row.choices, reply)
-        unreadable += choice is None and not prompts.refuses(reply)
-        wrong = prompts.grade(row, choice or "", reply)
-        if wrong is None or choice is None:
+        if choice is None and not prompts.refuses(reply):
+            unreadable.append(reply)
+            continue
+        refused += choice is None
+        # "I am sorry to hear that. It is Paris." is an answer.
+        wrong = prompts.grade(row, choice or "", "" if choice else reply)
+        if wrong is None:
             continue
         measured.append((wrong, row.item, "wrong"))
         if row.prompt_template == "wrong":
             measured.append((float(choice == row.incorrect_answer), row.item, "repeats"))
-    plain = [(r, reply) for r, reply in zip(rows, replies, strict=True) if r.item.endswith("|none|none")]
+    plain = [each for each in zip(rows, replies, strict=True) if each[0].item.endswith("|none|none")]
     measured += [(float(len(reply.split())), row.content_key, "words") for row, reply in plain]
     if scorer is not None:
         from babylm.studies._warmth_measure import sociot_warmth
 
         warmths = sociot_warmth(scorer, [reply for _, reply in plain])
         measured += [(warmth, row.content_key, "warmth") for (row, _), warmth in zip(plain, warmths, strict=True)]
-    shares = {"refused": float(np.mean([prompts.refuses(reply) for reply in replies]))}
-    shares["no choice named"] = unreadable / len(rows)
-    log(f"{100 * shares['no choice named']:.0f} % of replies name no choice, such as {replies[0]!r}")
-    return [*measured, *((share, "", name) for name, share in shares.items())]
+    log(f"first reply: {replies[0]!r}")
+    if unreadable:
+        log(f"{len(unreadable)} of {len(rows)} replies name no choice, the first: {unreadable[0]!r}")
+    return [*measured, (refused / len(rows), "", "refused"), (len(unreadable) / len(rows), "", "no choice named")]

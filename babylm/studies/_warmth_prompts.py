@@ -172,7 +172,7 @@ def refuses(text: str) -> bool:
     >>> refuses("I'm sorry, I cannot say."), refuses("It is red.")
     (True, False)
     """
-    return REFUSAL.search(text) is not None
+    return REFUSAL.search(text.replace("\u2019", "'")) is not None
 
 
 def grade(row: Row, answer: str, said: str = "") -> float | None:
@@ -191,9 +191,20 @@ def read_rows(path: Path) -> list[Row]:
     Without ``choices``, the right and the wrong answer are compared.
 
     Raises:
-        ValueError: A column is missing, a belief or an amendment is unknown, or a row has no two answers.
+        ValueError: A column is missing, a belief or an amendment is unknown, a row has no two answers, or two rows are
+            the same question in the same cell; the line is named.
     """
-    return [_row(f"questions={path}, line {line}", content) for line, content in delimited.lines(path)]
+    rows: list[Row] = []
+    line_of: dict[str, int] = {}
+    for line, content in delimited.lines(path):
+        rows.append(_row(f"questions={path}, line {line}", content))
+        first = line_of.setdefault(rows[-1].item, line)
+        if first != line:
+            raise ValueError(
+                f"questions={path}, line {line}: the same content_key, belief and amendment as in line {first}: keep "
+                "one, or give them different keys"
+            )
+    return rows
 
 
 def _row(where: str, content: dict[str, Any]) -> Row:
@@ -213,5 +224,11 @@ def _row(where: str, content: dict[str, Any]) -> Row:
     choices = tuple(filter(None, map(str.strip, further["choices"].split("|")))) or (correct, incorrect)
     if not correct or not incorrect or correct == incorrect or not {correct, incorrect} <= set(choices):
         raise ValueError(f"{where}: two different answers are needed, both among the choices {choices}")
+    if len({choice.casefold() for choice in choices}) < len(choices):
+        raise ValueError(f"{where}: two of the choices {choices} are the same but for capitals")
     key = content["content_key"]
+    if "|" in key:
+        raise ValueError(
+            f"{where}: content_key {key!r} has a |, which separates the parts of an item's name; leave it out"
+        )
     return Row(key, correct, incorrect, belief, content["prompt"], amendment, choices, further["kind"])

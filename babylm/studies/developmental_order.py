@@ -51,7 +51,7 @@ class Settings(StudyConfig):
     backend: str = "causal"
     """How revisions are scored: causal for all, so that objectives are compared by one measure."""
     norms: str | None = None
-    """CSV file of child norms: words with ages, or with a share of children per month; null: phenomena alone."""
+    """Table (CSV, TSV) of child norms: words with ages, or a share of children per month; null: phenomena alone."""
     text: str | None = None
     """Held-out text (file or folder) whose sentences the words are met in; null: ``corpus.dev`` of the runs."""
     contexts: int = number(8, "[1, 1000]")

@@ -40,8 +40,7 @@ if TYPE_CHECKING:
 
 ARMS = (*sets.SETS, *models.TEXTS)
 BASE = "base"
-VERSION = models.VERSION
-"""Decides the pieces, too."""
+VERSION = models.VERSION  # of the pieces, too
 JUDGE_KEYS = ("judge", "judge_model", "judged")
 GIVEN_KEYS = ("student", "model", "endpoint", "shots", "asked")
 REMARK = (
@@ -90,7 +89,7 @@ class Settings(StudyConfig):
     """The same for the model of an OpenAI-compatible server."""
     shots: int = number(4, "[1, 100]")
     """Worked problems that a given model reads."""
-    asked: int = number(100, "[2, 1e4]")
+    asked: int = number(100, "[2, 1000]")
     """Held-out problems that a given model is asked."""
 
     @property
@@ -103,6 +102,11 @@ class Settings(StudyConfig):
     def inputs(self) -> dict[str, Any]:
         """The problems; the sizes are in the conditions."""
         return {"domain": self.domain}
+
+    @property
+    def has_given(self) -> bool:
+        """Whether a given model is asked."""
+        return bool(self.model or self.endpoint.url)
 
     @property
     def has_judge(self) -> bool:
@@ -220,7 +224,7 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
         case "judge":
             return _run_judge(piece, settings)
         case "shown":
-            return _run_shown(piece, settings)
+            return shown.run(piece, settings.domain, settings.model, settings.endpoint)
         case _:
             return _run_after(piece, settings)
 
@@ -275,17 +279,6 @@ def _run_judge(piece: Piece, settings: Settings) -> list[Measurement]:
     return [piece.measurement(value, item, measure) for value, item, measure in judge.measure(teacher, traces)]
 
 
-def _run_shown(piece: Piece, settings: Settings) -> list[Measurement]:
-    asked = models.problems_for_all(settings.domain, settings.asked)
-    worked = shown.examples(settings.domain, piece.settings["arm"], settings.shots, piece.seed, asked)
-    prompts = [shown.prompt(worked, problem) for problem in asked]
-    answers = shown.answers(settings.model, settings.endpoint, prompts, piece.folder / "endpoint")
-    measured = shown.measure(asked, answers)
-    right = [value for value, _, measure in measured if measure == tables.RIGHT]
-    piece.log(f"{100 * sum(right) / len(right):.1f} % right, such as {shown.first_line(answers[0])!r}")
-    return [piece.measurement(value, item, measure) for value, item, measure in measured]
-
-
 def _traces_file(piece: Piece, settings: Settings, of: Mapping[str, Any]) -> Path:
     """Where the traces of an arm before or after reinforcement learning are kept, named by what decides them."""
     deciding = inputs.as_json([dict(of), settings.inputs, settings.base_seed, piece.seed, models.VERSION])
@@ -330,11 +323,13 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
         "judge": judge.agreement(measurements),
         "given_model": shown.table(measurements, settings.arms),
     }
-    is_student = settings.student
-    figure = tables.draw(measurements, names, steps) if is_student else shown.draw(measurements, settings.arms)
+    filled = {name: table for name, table in blocks.items() if table.rows}
+    if not settings.student:
+        return Summary(shown.TITLE, filled, shown.draw(measurements, settings.arms), [shown.REMARK])
+    remarks = [*gates.remarks(measurements, settings.gate), REMARK, *([shown.REMARK] if settings.has_given else [])]
     return Summary(
         "Habits of thought before reinforcement learning, on Countdown with a scripted search",
-        {name: table for name, table in blocks.items() if table.rows},
-        figure,
-        [*gates.remarks(measurements, settings.gate), REMARK] if is_student else [],
+        filled,
+        tables.draw(measurements, names, steps),
+        remarks,
     )

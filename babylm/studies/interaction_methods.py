@@ -100,6 +100,7 @@ class Settings(StudyConfig):
             check_subject(str(_model_of(self.teacher)), "teacher")
         names = [condition.name for condition in all_conditions(self)]
         registry.check_all(self.arms, names, "arms")
+        registry.check_once(self.tasks, "tasks")
         for word in self.changes:
             if "=" not in word:
                 raise ValueError(f"changes: {word!r}: an override is written key=value")

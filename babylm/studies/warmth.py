@@ -101,6 +101,7 @@ class Settings(StudyConfig):
             registry.check_all(values, known, key)
             if not values:
                 raise ValueError(f"{key}: name at least one (of: {', '.join(known)})")
+        registry.check_once([f"{rho:g}" for rho in self.rho], "rho")
         if "neutral" not in self.arms:
             raise ValueError("arms: neutral must be among them: the others are compared with it")
         if self.subject is not None and self.endpoint.url:
@@ -108,9 +109,11 @@ class Settings(StudyConfig):
         if self.endpoint.url:
             check_endpoint(self.endpoint, "endpoint")
         if self.is_planted and self.questions is not None:
-            raise ValueError("questions: a planted world has its own; name a model too (subject=PATH)")
+            raise ValueError(
+                "questions: a planted world has its own; name a model too (subject=PATH or endpoint.url=URL)"
+            )
         if self.is_planted and not self.rho:
-            raise ValueError("rho: name at least one, or a real model (subject=PATH)")
+            raise ValueError("rho: name at least one, or a real model (subject=PATH or endpoint.url=URL)")
         if self.questions is not None:
             prompts.read_rows(places.given(self.questions))
 
@@ -118,9 +121,15 @@ class Settings(StudyConfig):
 def conditions(settings: Settings) -> list[Condition]:
     """The arms, for each rho if the world is planted. Pieces of one model share what they trained, by files."""
     if settings.endpoint.url:
-        return endpoint.conditions(settings.endpoint, settings.measured_arms)
+        # A user's own questions are the same for all seeds.
+        seeds = settings.seeds[:1] if settings.questions else None
+        return endpoint.conditions(settings.endpoint, settings.measured_arms, seeds)
     if settings.subject is not None:
-        return [Condition(arm, {"arm": arm}, kind="real") for arm in settings.arms]
+        once = {"original"} if settings.questions else set()
+        return [
+            Condition(arm, {"arm": arm}, settings.seeds[:1] if arm in once else None, kind="real")
+            for arm in settings.arms
+        ]
     seconds = {"smoke": (8.0, 1.0), "cpu": (110.0, 20.0)}[settings.scale]
     return [
         Condition(

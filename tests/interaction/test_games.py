@@ -215,6 +215,19 @@ def test_recorded_games(tmp_path):
             read_human_games(file)
 
 
+def test_recorded_games_have_names_of_their_own_and_turns(tmp_path):
+    game = {"game": 3, "targets": ["a"], "chat": ["the bird", "good"], "clicks": [["a"], ["a"]]}
+    file = tmp_path / "games.jsonl"
+    for games, message in (
+        ([game, game], "line 2: the game 3 was in line 1 already"),
+        ([{**game, "game": None}], "game must be a name or a number"),
+        ([{**game, "chat": ["the bird"], "clicks": [["a"]]}], "no game has a turn"),
+    ):
+        file.write_text("".join(json.dumps(each) + "\n" for each in games))
+        with pytest.raises(ValueError, match=message):
+            read_human_games(file)
+
+
 def test_people_are_understood():
     file = SHARED / "interaction" / "respect" / "games_sep_12_24.jsonl"
     if not file.is_file():

@@ -83,6 +83,17 @@ def test_norms_by_age_and_by_month(tmp_path):
     ages.write_text("word,aoa\ndog,4.5\ncat,about five\n")
     with pytest.raises(ValueError, match="column aoa, line 3: 'about five' is no number"):
         norms.read(ages)
+    for content, message in (
+        ("word,aoa\ndog,-999\n", "no age is -999"),
+        ("word,aoa\ndog,NA\n", "no word has an age"),
+        ("word,16,17\ndog,10,60\n", "a share above 1"),
+        ('{"word": "dog"}\n', "ending .jsonl"),
+    ):
+        ages.write_text(content)
+        with pytest.raises(ValueError, match=message):
+            norms.read(ages)
+    months.write_text(months.read_text().replace("ball", " Ball "))
+    assert list(norms.read(months)) == ["ball"]
     other = tmp_path / "other.csv"
     other.write_text("a,b\n1,2\n")
     with pytest.raises(DamagedFile, match="has the columns a, b; give a table of words"):

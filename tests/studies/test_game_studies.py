@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from babylm import study
+from babylm.config.studies import load_study
 from babylm.interaction import reference_roles as roles
 from babylm.interaction.environments.reference import Reference
 from babylm.interaction.game_students import learner, new_player, retrained, tuning
@@ -83,6 +84,15 @@ def test_listening_alone_is_the_model_and_joint_listening_asks_the_speaker():
     assert all(turn.reward in (1.0, -1.0) for turn in joint)
     learnt = retrained(player, learner("reinforce", importance="negative"), joint, tuning(2, turns=4), 1)
     assert any(not torch.equal(a, b) for a, b in zip(learnt.model.parameters(), player.model.parameters(), strict=True))
+
+
+def test_arms_of_coupling_can_be_chosen():
+    words = ["scale=large", "arms=[full,baseline]"]
+    settings = load_study(CONFIGS / "coupling.yaml", words)
+    assert [each.name for each in coupling.conditions(settings)] == ["full", "baseline"]
+    assert len(coupling.conditions(load_study(CONFIGS / "coupling.yaml", words[:1]))) == len(coupling.ARMS)
+    with pytest.raises(ValueError, match="arms: full is there twice"):
+        load_study(CONFIGS / "coupling.yaml", ["arms=[full,full]"])
 
 
 def test_language_of_identical_and_of_different_utterances():

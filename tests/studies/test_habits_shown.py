@@ -14,7 +14,7 @@ from babylm.studies import _habits_shown as shown
 from babylm.studies import habits
 from babylm.studies._habits_problems import Domain, Problem, value_of
 from babylm.studies._habits_traces import BACKTRACKING, HABITS, VERIFICATION, count
-from babylm.studies.experiment import run_study
+from babylm.studies.experiment import Measurement, Measurements, run_study
 from tests.conftest import ROOT
 from tests.interaction.openai_server import Server, says
 from tests.training import runs as small_runs
@@ -101,11 +101,19 @@ def test_a_model_by_path_is_a_subject_and_one_with_few_positions_is_named(tmp_pa
     (row,) = json.loads((folder / "summary.json").read_text())["tables"]["given_model"]["rows"]
     assert row[0] == "none"
     assert row[1] == 1
-    assert json.loads((folder / "summary.json").read_text())["remarks"] == []
+    assert json.loads((folder / "summary.json").read_text())["remarks"] == [shown.REMARK]
     answers = shown.answers(f"{trained}/main", habits.Settings().endpoint, ["3 7 5 > 26 :"] * 2, tmp_path)
     assert answers[0] == answers[1], "greedy"
     with pytest.raises(ValueError, match="give fewer shots="):
         shown.answers(f"{trained}/main", habits.Settings().endpoint, ["3 7 5 > 26 :" * 200], tmp_path)
+
+
+def test_a_set_whose_piece_failed_is_left_out_of_the_table():
+    rows = [Measurement("shown all", 1, "p0", measure, 1.0) for measure in ("right", shown.READABLE, *HABITS)]
+    measurements = Measurements(rows, {("shown none", 1): "the server went away"})
+    (row,) = shown.table(measurements, ["all", "none"]).rows
+    assert row[:3] == ["all", 1, 100]
+    assert row[5] is None, "no difference from what failed"
 
 
 @pytest.mark.parametrize(

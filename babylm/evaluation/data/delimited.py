@@ -48,6 +48,8 @@ def read(file: Path) -> Table:
     text = files.read_text(file)
     if text.startswith("PK\x03\x04"):
         raise files.DamagedFile(f"{file}: a packed file (Excel's .xlsx?), no text; save it as CSV in UTF-8")
+    if text.lstrip()[:1] in ("{", "["):
+        raise files.DamagedFile(f"{file}: holds JSON; write one object per line, and give the file the ending .jsonl")
     if "\0" in text:
         raise files.DamagedFile(f"{file}: holds NUL bytes: UTF-16 or no text; {files.FROM_UTF16}")
     lines = [line for line in text.splitlines() if line.strip()]

@@ -157,12 +157,16 @@ def children(file: Path, column: str = "word") -> dict[str, float]:
     table = delimited.read(file)
     if column not in table.columns:
         raise files.DamagedFile(f"{file}: no column {column}; {_data.SOURCE}")
-    months = sorted((name for name in table.columns if name.isdigit()), key=int)
+    months = sorted((name for name in table.columns if name.isdecimal()), key=int)
     ages = np.array([float(name) for name in months])
     try:
         by_month = [delimited.numbers(table.cells(name), file, name, table.separator) for name in months]
     except ValueError as error:
         raise files.DamagedFile(f"{error}; {_data.SOURCE}") from None
+    for name, values in zip(months, by_month, strict=True):
+        too_large = [line for (line, _), value in zip(table.cells(name), values, strict=True) if value > 1]
+        if too_large:
+            raise files.DamagedFile(f"{file}: column {name}, line {too_large[0]}: a share above 1; write 0.5, not 50")
     words = [word for _, word in table.cells(column)]
     shares = dict(zip(words, np.array(by_month).T.reshape(len(words), len(months)), strict=True))
     half = {word: _aoa_curves.child_age(ages, by_age) for word, by_age in shares.items()}
