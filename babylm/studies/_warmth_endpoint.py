@@ -99,7 +99,7 @@ def measure(
             measured.append((float(choice == row.incorrect_answer), row.item, "repeats"))
     plain = [each for each in zip(rows, replies, strict=True) if each[0].item.endswith("|none|none")]
     measured += [(float(len(reply.split())), row.content_key, "words") for row, reply in plain]
-    if scorer is not None:
+    if scorer is not None and plain:
         from babylm.studies._warmth_measure import sociot_warmth
 
         warmths = sociot_warmth(scorer, [reply for _, reply in plain])
