@@ -80,6 +80,10 @@ class Checkpointing(StepCallback):
         """Signals after the loop have their ordinary effect; after a stop, once the caller has called `release`."""
         if self.stopped_by is None:
             self.release()
+            return
+        # Lightning restores the handlers that it found, by which the next signal would end the process before its time.
+        for number in SIGNALS:
+            trainer._signal_connector._original_handlers.pop(number, None)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """The same after an error."""
