@@ -30,6 +30,6 @@ def build(
     teaching.instructions = InstructionConfig(complete=instruction)
     config = InteractionConfig(teacher="model" if model else "endpoint", teacher_model=model)
     config.teaching, config.endpoint = teaching, endpoint
-    asked = teachers.build(config)
-    asked.open(folder)
-    return asked
+    teacher = teachers.build(config)
+    teacher.open(folder)
+    return teacher

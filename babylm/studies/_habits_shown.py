@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from babylm.config.teaching import EndpointConfig, check_endpoint
 from babylm.studies import _asked_model
 from babylm.studies import _habits_models as models
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from babylm.studies._subjects import Subject
 
 PREFIX = "shown "
-"""Begin of the names of conditions; a set's name follows."""
+"""Beginning of the names of conditions; a set's name follows."""
 INTRODUCTION = (
     "Each line combines the numbers before >, each of them once, to the number after it. "
     f"It thinks, then says {ANSWER}."
@@ -55,15 +57,15 @@ def conditions(
     """A condition per priming set among ``arms``; none without a subject."""
     if not (model or endpoint.url):
         return []
-    asked = {"stage": "shown", "shots": shots, "problems": problems, "words": WORDS, "tokens": MAX_NEW_TOKENS}
-    asked |= {"introduction": INTRODUCTION, "told": LINE_ALONE, "version": models.VERSION}
+    deciding = {"stage": "shown", "shots": shots, "problems": problems, "words": WORDS, "tokens": MAX_NEW_TOKENS}
+    deciding |= {"introduction": INTRODUCTION, "told": LINE_ALONE, "version": models.VERSION}
     if endpoint.url:
-        asked |= {"model": endpoint.model, "api": endpoint.api}
+        deciding |= {"model": endpoint.model, "api": endpoint.api}
     read = {"model": inputs.contents(model)}
     return [
         Condition(
             PREFIX + name,
-            {**asked, "arm": name},
+            {**deciding, "arm": name},
             seconds=SECONDS,
             kind="shown",
             detail=model or endpoint.url or "",
@@ -101,9 +103,9 @@ def first_line(text: str) -> str:
     return " ".join(_WORD.findall(line.lower()))
 
 
-def examples(domain: Domain, name: str, shots: int, seed: int, asked: Sequence[Problem]) -> list[sets.Example]:
-    """The worked problems of a seed, the same in all sets, none of them asked."""
-    excluded = {problem.key for problem in asked}
+def examples(domain: Domain, name: str, shots: int, seed: int, held_out: Sequence[Problem]) -> list[sets.Example]:
+    """The worked problems of a seed, the same in all sets, none of them held out."""
+    excluded = {problem.key for problem in held_out}
     chosen = sets.problems(domain, shots, models.generator_of(seed, models.SHOWN), excluded)
     number = sets.SETS.index("all" if name in sets.DERIVED else name)
     return list(sets.examples(domain, name, chosen, models.generator_of(seed, models.SHOWN, 1 + number), WORDS))
@@ -112,12 +114,12 @@ def examples(domain: Domain, name: str, shots: int, seed: int, asked: Sequence[P
 def run(piece: Piece, domain: Domain, model: str | None, endpoint: EndpointConfig) -> list[Measurement]:
     """Ask the given model, as the piece's condition says, and verify its answers."""
     given = piece.settings
-    asked = models.problems_for_all(domain, given["problems"])
-    worked = examples(domain, given["arm"], given["shots"], piece.seed, asked)
-    said = answers(model, endpoint, [prompt(worked, problem) for problem in asked], piece.folder / "endpoint")
-    measured = [piece.measurement(value, item, name) for value, item, name in measure(asked, said)]
+    problems = models.problems_for_all(domain, given["problems"])
+    worked = examples(domain, given["arm"], given["shots"], piece.seed, problems)
+    texts = answers(model, endpoint, [prompt(worked, problem) for problem in problems], piece.folder / "endpoint")
+    measured = [piece.measurement(value, item, name) for value, item, name in measure(problems, texts)]
     right = [row.value for row in measured if row.measure == tables.RIGHT]
-    piece.log(f"{100 * sum(right) / len(right):.1f} % right, such as {first_line(said[0])!r}")
+    piece.log(f"{100 * sum(right) / len(right):.1f} % right; the first answer: {first_line(texts[0])!r}")
     return measured
 
 
@@ -149,14 +151,14 @@ def _answers_of_model(subject: Subject, prompts: Sequence[str]) -> list[str]:
 def _answers_of_server(endpoint: EndpointConfig, prompts: Sequence[str], folder: Path) -> list[str]:
     is_chat = endpoint.api == "chat"
     instruction = "{prompt}\n\n" + LINE_ALONE if is_chat else "{prompt}"
-    asked = _asked_model.build(endpoint, None, folder, MAX_NEW_TOKENS, instruction, "" if is_chat else "\n")
-    return list(asked.complete(prompts, 0))
+    teacher = _asked_model.build(endpoint, None, folder, MAX_NEW_TOKENS, instruction, "" if is_chat else "\n")
+    return list(teacher.complete(prompts, 0))
 
 
-def measure(asked: Sequence[Problem], answers: Sequence[str]) -> list[tuple[float, str, str]]:
+def measure(problems: Sequence[Problem], texts: Sequence[str]) -> list[tuple[float, str, str]]:
     """(value, item, measure) per problem: right, readable, and the number of each behaviour."""
     measured: list[tuple[float, str, str]] = []
-    for index, (problem, answer) in enumerate(zip(asked, answers, strict=True)):
+    for index, (problem, answer) in enumerate(zip(problems, texts, strict=True)):
         text, item = first_line(answer), f"p{index}"
         measured += [
             (float(is_right(problem, text)), item, tables.RIGHT),
@@ -177,14 +179,14 @@ def table(measurements: Measurements, arms: Sequence[str]) -> Table:
     reference = PREFIX + tables.REFERENCE
     for name in _measured(measurements, arms):
         condition = PREFIX + name
-        right = bootstrap_mean(100 * measurements.matrix(condition, tables.RIGHT))
+        values = 100 * measurements.matrix(condition, tables.RIGHT)
+        right, seeds = bootstrap_mean(values), sum(not np.isnan(of_seed).all() for of_seed in values)
         is_reference = condition == reference
         against = None if is_reference else tables.difference(measurements, condition, reference, tables.RIGHT)
         readable = 100 * measurements.select(condition, READABLE).values.mean()
         habits = [float(measurements.select(condition, habit).values.mean()) for habit in HABITS]
-        seeds = len(measurements.matrix(condition, tables.RIGHT))
-        low_high = (against.estimate, against.low, against.high) if against else (None,) * 3
-        rows.append([name, seeds, right.estimate, right.low, right.high, *low_high, readable, *habits])
+        difference = (against.estimate, against.low, against.high) if against else (None,) * 3
+        rows.append([name, seeds, right.estimate, right.low, right.high, *difference, readable, *habits])
     titles = ("shown", "seeds", "right (%)", "low", "high", "minus none", "difference low", "difference high")
     formats = ("", "", *[".1f"] * 3, *["+.1f"] * 3, ".1f", *[".2f"] * 4)
     caption = "a given model after worked problems, weights unchanged; behaviours per answer"
@@ -197,9 +199,9 @@ def draw(measurements: Measurements, arms: Sequence[str]) -> Callable[[Any], Non
     def draw_on(axes: Any) -> None:
         names = _measured(measurements, arms)
         intervals = [bootstrap_mean(100 * measurements.matrix(PREFIX + name, tables.RIGHT)) for name in names]
-        for place, each in enumerate(intervals):
-            axes.bar(place, each.estimate, width=0.6)
-            axes.vlines(place, each.low, each.high, colors="black")
+        for position, interval in enumerate(intervals):
+            axes.bar(position, interval.estimate, width=0.6)
+            axes.vlines(position, interval.low, interval.high, colors="black")
         axes.set_xticks(range(len(names)), names)
         axes.set_xlabel("thoughts in the worked problems")
         axes.set_ylabel("right on held-out problems (%)")

@@ -75,16 +75,18 @@ def gains(measurements: Measurements, names: Sequence[str], steps: int) -> Table
         after, start = measurements.matrix(name, at(RIGHT, steps)), measurements.matrix(before(name), at(RIGHT, 0))
         return np.asarray(100 * (after - start)) if after.shape == start.shape else np.empty((0, 0))
 
-    rows, of_none = [], gain(REFERENCE)
+    def interval(values: NDArray[np.float64]) -> tuple[float | None, float | None, float | None]:
+        if np.isnan(values).all():  # of nothing, too
+            return None, None, None
+        mean = bootstrap_mean(values)
+        return mean.estimate, mean.low, mean.high
+
+    rows = []
     for name in names:
-        values = gain(name)
-        if not values.size or np.isnan(values).all():
-            continue
-        against = values - of_none if values.shape == of_none.shape and name != REFERENCE else np.empty((0, 0))
-        of_arm = bootstrap_mean(values)
-        more = bootstrap_mean(against) if against.size and not np.isnan(against).all() else None
-        intervals = [(each.estimate, each.low, each.high) if each else (None,) * 3 for each in (of_arm, more)]
-        rows.append([name, *intervals[0], *intervals[1]])
+        of_arm = interval(gain(name))
+        if of_arm[0] is not None:
+            more = gain(name) - gain(REFERENCE) if name != REFERENCE else np.empty((0, 0))
+            rows.append([name, *of_arm, *interval(more)])
     titles = ("arm", "after - before", "low", "high", "more than none", "more low", "more high")
     caption = "points by reinforcement learning, paired by seed and problem"
     return Table.of(titles, rows, formats=("", *["+.1f"] * 6), caption=caption)

@@ -35,10 +35,15 @@ REMARK = (
 
 def conditions(endpoint: EndpointConfig, arms: Sequence[str], seeds: Sequence[int] | None) -> list[Condition]:
     """A condition per arm; ``seeds``: None for those of the study."""
-    asked: dict[str, object] = {"model": endpoint.model, "api": endpoint.api, "choices": CHOICES, "tokens": MAX_TOKENS}
-    asked["registers"] = prompts.SYSTEM
+    deciding: dict[str, object] = {
+        "model": endpoint.model,
+        "api": endpoint.api,
+        "choices": CHOICES,
+        "tokens": MAX_TOKENS,
+    }
+    deciding["registers"] = prompts.SYSTEM
     return [
-        Condition(arm, {"arm": arm, **asked}, seeds, kind="endpoint", resumable=True, detail=endpoint.url or "")
+        Condition(arm, {"arm": arm, **deciding}, seeds, kind="endpoint", resumable=True, detail=endpoint.url or "")
         for arm in arms
     ]
 
@@ -63,12 +68,12 @@ def choice_of(choices: Sequence[str], reply: str) -> str | None:
     >>> choice_of(("New York", "York", "Rome"), "I say new york, not Rome."), choice_of(("York",), "Yorkshire")
     ('New York', None)
     """
-    found = []
+    mentions = []
     for choice in choices:
-        place = re.search(rf"(?<!\w){re.escape(choice)}(?!\w)", reply, re.IGNORECASE)
-        if place:
-            found.append((place.start(), -len(choice), choice))
-    return min(found)[2] if found else None
+        mention = re.search(rf"(?<!\w){re.escape(choice)}(?!\w)", reply, re.IGNORECASE)
+        if mention:
+            mentions.append((mention.start(), -len(choice), choice))
+    return min(mentions)[2] if mentions else None
 
 
 def measure(
@@ -81,8 +86,8 @@ def measure(
 ) -> list[tuple[float, str, str]]:
     """All (value, item, measure) of an arm; warmth only with a ``scorer``. Answers are kept in ``folder``."""
     stop = "" if endpoint.api == "chat" else "\n"
-    asked = _asked_model.build(endpoint, None, folder, MAX_TOKENS, stop=stop)
-    replies = asked.complete([question(row, register, endpoint.api) for row in rows], 0)
+    teacher = _asked_model.build(endpoint, None, folder, MAX_TOKENS, stop=stop)
+    replies = teacher.complete([question(row, register, endpoint.api) for row in rows], 0)
     measured, refused, unreadable = [], 0, []
     for row, reply in zip(rows, replies, strict=True):
         choice = choice_of(row.choices, reply)

@@ -42,7 +42,7 @@ ARMS = (*sets.SETS, *models.TEXTS)
 BASE = "base"
 VERSION = models.VERSION  # of the pieces, too
 JUDGE_KEYS = ("judge", "judge_model", "judged")
-GIVEN_KEYS = ("student", "model", "endpoint", "shots", "asked")
+GIVEN_KEYS = ("student", "model", "endpoint", "shots", "problems")
 REMARK = (
     "Accuracies are shares of right samples at temperature 1 on held-out problems, which all seeds share; differences "
     "are paired by seed and problem, intervals resample both. One base for all arms and seeds: nothing is shown about "
@@ -89,14 +89,14 @@ class Settings(StudyConfig):
     """The same for the model of an OpenAI-compatible server."""
     shots: int = number(4, "[1, 100]")
     """Worked problems that a given model reads."""
-    asked: int = number(100, "[2, 1000]")
+    problems: int = number(100, "[2, 1000]")
     """Held-out problems that a given model is asked."""
 
     @property
     def not_deciding(self) -> tuple[str, ...]:
         """Which arms there are, and what the conditions hold."""
-        own = ("scale", "arms", "first_seed_arms", "gate", "format_reward", "kl", *JUDGE_KEYS, *GIVEN_KEYS)
-        return (*super().not_deciding, *own)
+        in_conditions = ("scale", "arms", "first_seed_arms", "gate", "format_reward", "kl", *JUDGE_KEYS, *GIVEN_KEYS)
+        return (*super().not_deciding, *in_conditions)
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -143,7 +143,7 @@ class Settings(StudyConfig):
 
 def conditions(settings: Settings) -> list[Condition]:
     """A given model, and the base alone: what follows depends on what it can do."""
-    given = shown.conditions(settings.arms, settings.model, settings.endpoint, settings.shots, settings.asked)
+    given = shown.conditions(settings.arms, settings.model, settings.endpoint, settings.shots, settings.problems)
     if not settings.student:
         return given
     stage, seconds = {"stage": BASE, "sizes": settings.parts.deciding(BASE)}, SECONDS[settings.scale][BASE]

@@ -84,7 +84,7 @@ class Settings(StudyConfig):
     @property
     def inputs(self) -> dict[str, Any]:
         """Sizes of the world or of the tuning, and models and questions by their contents."""
-        sizes = SCALES[self.scale] if self.subject is None else LoraTuning(lr=self.tuning_lr)
+        sizes = SCALES[self.scale] if self.is_planted else LoraTuning(lr=self.tuning_lr)
         paths = {key: inputs.contents(getattr(self, key)) for key in ("subject", "scorer", "questions")}
         return {"scale": sizes, **paths}
 

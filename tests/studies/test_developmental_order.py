@@ -92,6 +92,9 @@ def test_norms_by_age_and_by_month(tmp_path):
         ages.write_text(content)
         with pytest.raises(ValueError, match=message):
             norms.read(ages)
+    ages.write_text("[word],[aoa]\ndog,4\n")
+    with pytest.raises(DamagedFile, match=r"has the columns \[word\], \[aoa\]"):
+        norms.read(ages)  # a header as databases write it is no JSON
     months.write_text(months.read_text().replace("ball", " Ball "))
     assert list(norms.read(months)) == ["ball"]
     other = tmp_path / "other.csv"

@@ -19,7 +19,6 @@ from babylm.studies.experiment import Measurement, Measurements, run_study
 from tests.conftest import ROOT
 from tests.interaction.openai_server import Server, says
 from tests.studies.test_habits import TINY
-from tests.training import runs as small_runs
 
 pytest.importorskip("sklearn")
 CONFIG = ROOT / "configs" / "studies" / "habits.yaml"
@@ -136,15 +135,8 @@ def test_a_study_whose_preconditions_are_missed_is_judged_too(tmp_path):
     assert summary["conditions"] == ["base"], "the base alone has run, and has no traces"
 
 
-def test_a_model_by_path_judges_too(tmp_path):
-    trained = small_runs.run(
-        tmp_path / "run",
-        "budget.epochs=0.3",
-        "averaging.name=none",
-        "milestones=[]",
-        "model.max_position_embeddings=1024",
-    )
-    rows = judge.measure(judge.build(EndpointConfig(), str(trained / "main"), tmp_path), traces(2))
+def test_a_model_by_path_judges_too(long_reader, tmp_path):
+    rows = judge.measure(judge.build(EndpointConfig(), str(long_reader), tmp_path), traces(2))
     assert len(rows) == 2 * 2 * len(HABITS) + 1
 
 

@@ -17,7 +17,6 @@ from babylm.studies._habits_traces import BACKTRACKING, HABITS, VERIFICATION, co
 from babylm.studies.experiment import Measurement, Measurements, run_study
 from tests.conftest import ROOT
 from tests.interaction.openai_server import Server, says
-from tests.training import runs as small_runs
 
 CONFIG = ROOT / "configs" / "studies" / "habits.yaml"
 DOMAIN = Domain()
@@ -70,7 +69,7 @@ def after_thoughts(body):
 @pytest.mark.parametrize("api", ["completions", "chat"])
 def test_a_server_is_a_subject_and_is_asked_once(api, tmp_path):
     def run(*words):
-        given = [*ALONE, "arms=[all,none,empty]", "asked=6", f"folder={tmp_path}", *words]
+        given = [*ALONE, "arms=[all,none,empty]", "problems=6", f"folder={tmp_path}", *words]
         return run_study(load_study(CONFIG, given))
 
     with Server(says(after_thoughts)) as server:
@@ -88,24 +87,17 @@ def test_a_server_is_a_subject_and_is_asked_once(api, tmp_path):
     assert (folder / "figure.png").is_file()
 
 
-def test_a_model_by_path_is_a_subject_and_one_with_few_positions_is_named(tmp_path):
-    trained = small_runs.run(
-        tmp_path / "run",
-        "budget.epochs=0.3",
-        "averaging.name=none",
-        "milestones=[]",
-        "model.max_position_embeddings=1024",
-    )
-    given = [*ALONE, "arms=[none]", "asked=2", f"folder={tmp_path}", f"model={trained}/main"]
+def test_a_model_by_path_is_a_subject_and_one_with_few_positions_is_named(long_reader, tmp_path):
+    given = [*ALONE, "arms=[none]", "problems=2", f"folder={tmp_path}", f"model={long_reader}"]
     folder = run_study(load_study(CONFIG, [*given, "shots=1"]))
     (row,) = json.loads((folder / "summary.json").read_text())["tables"]["given_model"]["rows"]
     assert row[0] == "none"
     assert row[1] == 1
     assert json.loads((folder / "summary.json").read_text())["remarks"] == [shown.REMARK]
-    answers = shown.answers(f"{trained}/main", habits.Settings().endpoint, ["3 7 5 > 26 :"] * 2, tmp_path)
+    answers = shown.answers(str(long_reader), habits.Settings().endpoint, ["3 7 5 > 26 :"] * 2, tmp_path)
     assert answers[0] == answers[1], "greedy"
     with pytest.raises(ValueError, match="give fewer shots="):
-        shown.answers(f"{trained}/main", habits.Settings().endpoint, ["3 7 5 > 26 :" * 200], tmp_path)
+        shown.answers(str(long_reader), habits.Settings().endpoint, ["3 7 5 > 26 :" * 200], tmp_path)
 
 
 def test_a_set_whose_piece_failed_is_left_out_of_the_table():

@@ -111,6 +111,10 @@ def test_own_questions_are_read_in_the_authors_columns(tmp_path):
     lines.write_text(json.dumps({"content_key": "a", "prompt": "Capital?"}) + "\n")
     with pytest.raises(ValueError, match="no text in correct_answer"):
         prompts.read_rows(lines)
+    named_otherwise = tmp_path / "mine.ndjson"
+    named_otherwise.write_text(lines.read_text())
+    with pytest.raises(ValueError, match="line 1: no text in correct_answer"):
+        prompts.read_rows(named_otherwise)
     whole = dict(zip(prompts.COLUMNS, ("a", "Paris", "Rome", "original", "Capital?", "none"), strict=True))
     lines.write_text("\n" + json.dumps({**whole, "choices": ["Paris", "Rome"]}) + "\n")
     with pytest.raises(ValueError, match=r"line 2: choices must be a text, such as red\|blue"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -48,7 +49,7 @@ def read(file: Path) -> Table:
     text = files.read_text(file)
     if text.startswith("PK\x03\x04"):
         raise files.DamagedFile(f"{file}: a packed file (Excel's .xlsx?), no text; save it as CSV in UTF-8")
-    if text.lstrip()[:1] in ("{", "["):
+    if _is_json(text):
         raise files.DamagedFile(f"{file}: holds JSON; write one object per line, and give the file the ending .jsonl")
     if "\0" in text:
         raise files.DamagedFile(f"{file}: holds NUL bytes: UTF-16 or no text; {files.FROM_UTF16}")
@@ -71,15 +72,28 @@ def read(file: Path) -> Table:
 def lines(file: Path) -> list[tuple[int, dict[str, Any]]]:
     """(line of the file, what it holds by column) of a table, or of JSONL, where values may be more than texts.
 
+    JSONL is known by the file's ending or by its first line.
+
     Raises:
         files.DamagedFile: The file is neither, or has no rows.
     """
-    if file.suffix.lower() != ".jsonl":
+    if file.suffix.lower() != ".jsonl" and not _is_json(files.read_text(file)):
         return [(line, dict(cells)) for line, cells in read(file).rows]
     objects = list(files.numbered_jsonl(file))
     if not objects:
         raise files.DamagedFile(f"{file}: empty; expected one object per line")
     return objects
+
+
+def _is_json(text: str) -> bool:
+    """Whether the first line is an object or a list, or begins one; ``[id],[text]`` is a header."""
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    if first in ("{", "[", "[{"):
+        return True
+    try:
+        return isinstance(json.loads(first), dict | list)
+    except (ValueError, RecursionError):
+        return False
 
 
 def header(file: Path) -> list[str]:
