@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def build(
     endpoint: EndpointConfig,
     model: str | None,
+    setting: str,
     folder: Path,
     max_tokens: int,
     instruction: str = "{prompt}",
@@ -22,14 +23,16 @@ def build(
 ) -> Teacher:
     """Who is asked: the model in a folder, if it is given, else that of a server; its answers are kept in ``folder``.
 
-    ``instruction``: the text that is asked, with ``{prompt}`` in it. ``stop``: what ends an answer and is left out.
+    ``setting``: the name of the endpoint's settings, for errors. ``instruction``: the text that is asked, with
+    ``{prompt}`` in it. ``stop``: what ends an answer and is left out.
     """
     from babylm.interaction import teachers
+    from babylm.interaction.teachers import endpoint as servers
 
     teaching = TeachingConfig(temperature=0.0, max_tokens=max_tokens, stop=stop)
     teaching.instructions = InstructionConfig(complete=instruction)
     config = InteractionConfig(teacher="model" if model else "endpoint", teacher_model=model)
     config.teaching, config.endpoint = teaching, endpoint
-    teacher = teachers.build(config)
+    teacher = teachers.build(config) if model else servers.build(config, setting)
     teacher.open(folder)
     return teacher

@@ -101,7 +101,7 @@ def conditions(
 
 def build(endpoint: EndpointConfig, model: str | None, folder: Path) -> Teacher:
     """The judge at a server, or the model at a path; its answers are kept in ``folder``."""
-    return _asked_model.build(endpoint, model, folder, MAX_TOKENS)
+    return _asked_model.build(endpoint, model, "judge", folder, MAX_TOKENS)
 
 
 def counts_of(judge: Teacher, traces: Sequence[str]) -> dict[str, list[int | None]]:

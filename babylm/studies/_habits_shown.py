@@ -151,7 +151,9 @@ def _answers_of_model(subject: Subject, prompts: Sequence[str]) -> list[str]:
 def _answers_of_server(endpoint: EndpointConfig, prompts: Sequence[str], folder: Path) -> list[str]:
     is_chat = endpoint.api == "chat"
     instruction = "{prompt}\n\n" + LINE_ALONE if is_chat else "{prompt}"
-    teacher = _asked_model.build(endpoint, None, folder, MAX_NEW_TOKENS, instruction, "" if is_chat else "\n")
+    teacher = _asked_model.build(
+        endpoint, None, "endpoint", folder, MAX_NEW_TOKENS, instruction, "" if is_chat else "\n"
+    )
     return list(teacher.complete(prompts, 0))
 
 

@@ -185,12 +185,16 @@ class ModelAgent:
 class EndpointAgent:
     """A model behind an OpenAI-compatible server, which reads the whole transcript each turn; behaviour alone."""
 
-    def __init__(self, endpoint: EndpointConfig, seed: int, temperature: float, key: str = "") -> None:
+    def __init__(self, endpoint: EndpointConfig, seed: int, temperature: float) -> None:
         from babylm.interaction.teachers._http import JsonClient
+        from babylm.interaction.teachers.endpoint import key_of
 
         assert endpoint.url is not None
         self.endpoint, self.seed, self.temperature = endpoint, seed, temperature
-        self.client = JsonClient(endpoint.url, key, endpoint.timeout, endpoint.retries, endpoint.concurrency)
+        key = key_of(endpoint, "endpoint")
+        self.client = JsonClient(
+            endpoint.url, key, endpoint.timeout, endpoint.retries, endpoint.concurrency, setting="endpoint"
+        )
         self._words: dict[str, int] = {}
 
     def encode(self, text: str, begin: bool = False) -> list[int]:

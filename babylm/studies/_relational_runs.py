@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,8 +83,7 @@ def model(
 
 def endpoint(piece: Piece, scale: Scale, limits: Limits, config: EndpointConfig) -> list[Measurement]:
     """Behaviour of the model behind a server."""
-    key = os.environ.get(config.key_variable, "") if config.key_variable else ""
-    agent = EndpointAgent(config, piece.seed, piece.settings["temperature"], key)
+    agent = EndpointAgent(config, piece.seed, piece.settings["temperature"])
     tasks = make_tasks(scale.endpoint_tasks)
     rows, left_out = _episodes(piece, agent, tasks, limits, INTRODUCTION, scale.batch_tasks)
     return _behaviours(piece, rows, left_out)

@@ -86,7 +86,7 @@ def measure(
 ) -> list[tuple[float, str, str]]:
     """All (value, item, measure) of an arm; warmth only with a ``scorer``. Answers are kept in ``folder``."""
     stop = "" if endpoint.api == "chat" else "\n"
-    teacher = _asked_model.build(endpoint, None, folder, MAX_TOKENS, stop=stop)
+    teacher = _asked_model.build(endpoint, None, "endpoint", folder, MAX_TOKENS, stop=stop)
     replies = teacher.complete([question(row, register, endpoint.api) for row in rows], 0)
     measured, refused, unreadable = [], 0, []
     for row, reply in zip(rows, replies, strict=True):

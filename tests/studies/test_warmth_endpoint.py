@@ -114,3 +114,17 @@ def test_a_users_questions_are_asked_once_not_per_seed(tmp_path):
         wrong.write_text(file.read_text() + line + "\n")
         with pytest.raises(ValueError, match=message):
             prompts.read_rows(wrong)
+
+
+def test_errors_name_the_settings_of_the_study(tmp_path, monkeypatch):
+    monkeypatch.delenv("NOT_THERE", raising=False)
+    words = ["endpoint.url=http://127.0.0.1:9/v1", "endpoint.model=m", "endpoint.retries=0"]
+    row = prompts.Row("a", "Paris", "Rome", "none", "Capital?", "none", ("Paris", "Rome"))
+
+    def ask(*more):
+        endpoint.measure(load_study(CONFIG, [*words, *more]).endpoint, tmp_path, [row], None, None, print)
+
+    with pytest.raises(ValueError, match=r"^endpoint: http://127.0.0.1:9/v1/chat/completions: cannot connect"):
+        ask()
+    with pytest.raises(ValueError, match=r"^endpoint\.key_variable=NOT_THERE: this environment variable is not set"):
+        ask("endpoint.key_variable=NOT_THERE")

@@ -33,10 +33,15 @@ class PassingError(Exception):
 
 
 class JsonClient:
-    """Posts JSON to one server; threads may share it."""
+    """Posts JSON to one server; threads may share it.
 
-    def __init__(self, url: str, key: str, timeout: float, retries: int, connections: int) -> None:
-        self.url, self.timeout, self.retries = url.rstrip("/"), timeout, retries
+    ``setting``: the setting that describes the server, for errors.
+    """
+
+    def __init__(
+        self, url: str, key: str, timeout: float, retries: int, connections: int, setting: str = "interaction.endpoint"
+    ) -> None:
+        self.url, self.timeout, self.retries, self.setting = url.rstrip("/"), timeout, retries, setting
         self._key = key
         local = urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
         self._client = httpx2.Client(
@@ -75,11 +80,11 @@ class JsonClient:
                 for chunk in response.iter_bytes():
                     data += chunk
                     if time.monotonic() > deadline:  # the client's own limit is for each piece
-                        raise PassingError(f"no whole answer in {self.timeout:g} s (interaction.endpoint.timeout)")
+                        raise PassingError(f"no whole answer in {self.timeout:g} s ({self.setting}.timeout)")
                     if len(data) > LARGEST:
                         raise PassingError(f"an answer of more than {LARGEST:,} bytes")
         except httpx2.TimeoutException:
-            raise PassingError(f"no whole answer in {self.timeout:g} s (interaction.endpoint.timeout)") from None
+            raise PassingError(f"no whole answer in {self.timeout:g} s ({self.setting}.timeout)") from None
         except httpx2.ConnectError as error:
             raise PassingError(f"cannot connect ({error}): is the server running?") from None
         except httpx2.TransportError as error:
@@ -94,7 +99,7 @@ class JsonClient:
         if status == 429 or status >= 500:
             raise PassingError(f"status {status}: {text}", retry_after(response.headers.get("retry-after")))
         if status != 200:
-            raise ValueError(self._told(path, f"status {status}: {text}{_advice(status)}", 1))
+            raise ValueError(self._told(path, f"status {status}: {text}{_advice(status, self.setting)}", 1))
         try:
             return read(json.loads(data))
         except (ValueError, KeyError, IndexError, TypeError, RecursionError):
@@ -106,7 +111,7 @@ class JsonClient:
         """The error's text, in which the key is not, even if the server repeats it."""
         reason = reason.replace(self._key, "***") if self._key else reason
         tried = "" if attempts == 1 else f" ({attempts} attempts)"
-        return redaction.redact(f"interaction.endpoint: {self.url}/{path}: {reason}{tried}")
+        return redaction.redact(f"{self.setting}: {self.url}/{path}: {reason}{tried}")
 
 
 def retry_after(value: str | None, now: float | None = None) -> float | None:
@@ -127,9 +132,9 @@ def retry_after(value: str | None, now: float | None = None) -> float | None:
     return max(0.0, seconds) if seconds == seconds else None
 
 
-def _advice(status: int) -> str:
+def _advice(status: int, setting: str) -> str:
     if status in (401, 403):
-        return "; set the variable that interaction.endpoint.key_variable names"
+        return f"; set the variable that {setting}.key_variable names"
     if status == 404:
-        return "; check interaction.endpoint.url (it ends with the version, mostly /v1), .model and .api"
+        return f"; check {setting}.url (it ends with the version, mostly /v1), .model and .api"
     return ""

@@ -13,12 +13,13 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
 from babylm.config.interaction import InteractionConfig
-from babylm.config.teaching import check_endpoint
+from babylm.config.teaching import EndpointConfig, check_endpoint
 from babylm.interaction.teachers._asked import SAMPLED, AskedTeacher
 from babylm.interaction.teachers._http import JsonClient
 from babylm.interaction.teachers._replies import Done, Question
 from babylm.interaction.teachers._types import Identity
 
+SETTING = "interaction.endpoint"
 SHORT = 16
 """Tokens of a score or a judgement."""
 
@@ -26,14 +27,14 @@ SHORT = 16
 class EndpointTeacher(AskedTeacher):
     """Asks a server."""
 
-    def __init__(self, config: InteractionConfig, key: str = "") -> None:
+    def __init__(self, config: InteractionConfig, key: str = "", setting: str = SETTING) -> None:
         super().__init__(config)
         endpoint, teaching = config.endpoint, config.teaching
         assert endpoint.url is not None
         assert endpoint.model is not None
         self.endpoint = endpoint
         self.identity = Identity(teaching.name or endpoint.model, "model", teaching.parameters, teaching.inside_budget)
-        self.client = JsonClient(endpoint.url, key, endpoint.timeout, endpoint.retries, endpoint.concurrency)
+        self.client = JsonClient(endpoint.url, key, endpoint.timeout, endpoint.retries, endpoint.concurrency, setting)
 
     def asked_as(self) -> dict[str, Any]:
         """See `AskedTeacher`; the address may change, the model and the form of the question may not."""
@@ -100,11 +101,19 @@ def _text(content: Any) -> str:
     return content
 
 
-def build(config: InteractionConfig) -> EndpointTeacher:
-    """The teacher at ``interaction.endpoint.url``; the key is read from the environment now."""
-    check_endpoint(config.endpoint)
-    variable = config.endpoint.key_variable
+def build(config: InteractionConfig, setting: str = SETTING) -> EndpointTeacher:
+    """The teacher at ``interaction.endpoint.url``; the key is read from the environment now.
+
+    ``setting``: what the user knows ``interaction.endpoint`` as, for errors.
+    """
+    check_endpoint(config.endpoint, setting)
+    return EndpointTeacher(config, key_of(config.endpoint, setting), setting)
+
+
+def key_of(endpoint: EndpointConfig, setting: str) -> str:
+    """The key in the environment variable that the endpoint names; empty without one, ValueError if it is unset."""
+    variable = endpoint.key_variable
     key = os.environ.get(variable, "").strip() if variable else ""
     if variable and not key:
-        raise ValueError(f"interaction.endpoint.key_variable={variable}: this environment variable is not set")
-    return EndpointTeacher(config, key)
+        raise ValueError(f"{setting}.key_variable={variable}: this environment variable is not set")
+    return key
