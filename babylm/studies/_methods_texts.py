@@ -15,6 +15,7 @@ from babylm.interaction.caregiver import reply_reward
 
 if TYPE_CHECKING:
     from babylm.config.schema import CorpusConfig
+    from babylm.corpora.sources import Source
 
 T = TypeVar("T")
 FEWEST, MOST = 4, 24
@@ -138,22 +139,39 @@ def _options(kind: str, words: Sequence[str], content: Sequence[str]) -> list[tu
     return [(at, at) for at in of_kind if any(other.lower() != words[at].lower() for other in others)]
 
 
+def sources_of(config: CorpusConfig, text: str | None, held_out: str | None) -> tuple[Source, Source | None]:
+    """The text to learn from, and the held-out one (None: a part of the first) that `read` reads.
+
+    Raises:
+        ValueError: One of them is not there; the message names the study's setting.
+    """
+    if text is not None:
+        source = sources.held_out(text, config.document_words, key="text")
+    else:
+        try:
+            source = sources.read(config)
+        except ValueError as error:
+            raise ValueError(
+                f"text: give a file or folder to learn from: the base's own is not here ({error})"
+            ) from None
+    path = held_out or config.dev
+    return source, None if path is None else sources.held_out(path, config.document_words, key="held_out")
+
+
 def read(config: CorpusConfig, text: str | None, held_out: str | None) -> tuple[Texts, Texts]:
     """Texts to learn from and held-out ones: of the run's corpus, or of the given paths.
 
     Without held-out text, every tenth document is held out of what is learnt here; the base may have read it.
 
     Raises:
-        ValueError: One of them has hardly any sentences.
+        ValueError: One of them cannot be read, or has hardly any sentences.
     """
-    source = sources.read(config) if text is None else sources.held_out(text, config.document_words, key="text")
+    source, tests = sources_of(config, text, held_out)
     documents = [document.text for document in source.documents()]
-    path = held_out or config.dev
-    if path is None:
+    if tests is None:
         parts = [document for number, document in enumerate(documents) if number % 10], documents[::10]
     else:
-        tests = sources.held_out(path, config.document_words, key="held_out").documents()
-        parts = documents, [document.text for document in tests]
+        parts = documents, [document.text for document in tests.documents()]
     learnt, tested = (_texts(part) for part in parts)
     for name, part in (("text", learnt), ("held_out", tested)):
         if len(part.sentences) < LEAST or len(part.exchanges) < 2:

@@ -14,7 +14,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from babylm.config.studies import StudyConfig
 from babylm.runs import Run
 from babylm.studies import _developmental_tables as tables
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
+
+if TYPE_CHECKING:
+    from babylm.corpora.sources import Source
 
 VERSION = 1
 
@@ -86,6 +89,19 @@ class Settings(StudyConfig):
         for word in self.changes:
             if "=" not in word:
                 raise ValueError(f"changes: {word!r}: an override is written key=value")
+
+    def check_before_run(self) -> None:
+        """Norms, and the texts in which words are counted and met."""
+        if self.norms is None:
+            return
+        from babylm.corpora import sources
+        from babylm.studies import _child_norms as norms
+
+        norms.read(places.given(self.norms))
+        configs = [Run(path).config for path in self.runs] or [configuration.load(self.config, self.changes)]
+        for config in configs:
+            _held_out(self, config)
+            sources.read(config.corpus)
 
 
 def conditions(settings: Settings) -> list[Condition]:
@@ -161,17 +177,16 @@ def _words(piece: Piece, settings: Settings, opened: Run) -> list[Measurement]:
     from babylm.studies import _child_norms as norms
 
     assert settings.norms is not None
-    held_out = settings.text or opened.config.corpus.dev
-    if held_out is None:
-        raise ValueError("text: name held-out text whose sentences the words are met in (or corpus.dev in the runs)")
-    source = sources.held_out(held_out, opened.config.corpus.document_words)
+    source = _held_out(settings, opened.config)
     lines = [line for document in source.documents() for line in document.text.split("\n")]
     ages = norms.read(places.given(settings.norms))
     contexts = norms.contexts(lines, ages, settings.contexts, max(1, settings.contexts // 2))
     chosen = sorted(contexts, key=lambda word: (-len(contexts[word]), word))[: settings.most_words]
     pairs = [(f"{context} {word}", word) for word in chosen for context in contexts[word]]
     if len(chosen) < 3:
-        raise ValueError(f"norms: {len(chosen)} words of {settings.norms} occur often enough in {held_out}: too few")
+        raise ValueError(
+            f"norms: {len(chosen)} words of {settings.norms} occur often enough in the held-out text: too few"
+        )
     read, surprisals = [], []
     for name in opened.revisions:
         scorer = load_scorer(opened.folder / name, settings.backend)
@@ -194,6 +209,16 @@ def _words(piece: Piece, settings: Settings, opened: Run) -> list[Measurement]:
         rows.append(piece.measurement(ages[word], word, "child age"))
         rows.append(piece.measurement(math.log10(counts[word] + 1), word, "log frequency"))
     return rows
+
+
+def _held_out(settings: Settings, config: Config) -> Source:
+    """The text whose sentences the words are met in."""
+    from babylm.corpora import sources
+
+    held_out = settings.text or config.corpus.dev
+    if held_out is None:
+        raise ValueError("text: name held-out text whose sentences the words are met in (or corpus.dev in the runs)")
+    return sources.held_out(held_out, config.corpus.document_words, key="text" if settings.text else "corpus.dev")
 
 
 def _words_read(opened: Run, name: str) -> int:

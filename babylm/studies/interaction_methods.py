@@ -105,6 +105,21 @@ class Settings(StudyConfig):
             if "=" not in word:
                 raise ValueError(f"changes: {word!r}: an override is written key=value")
 
+    def check_before_run(self) -> None:
+        """Texts to learn from and to measure by, and the tasks' data."""
+        from babylm.config.schema import EvaluationConfig
+        from babylm.evaluation.task_registry import load_task
+        from babylm.studies import _methods_texts as texts
+
+        for task in self.tasks:
+            load_task(task, EvaluationConfig()).items(places.given(self.data), 1, suite="fast", rules=2026)
+
+        if self.base is not None:
+            config = Run(places.given(self.base)).config
+        else:
+            config = configuration.load(self.config, self.changes)
+        texts.sources_of(config.corpus, self.text, self.held_out)
+
 
 def conditions(settings: Settings) -> list[Condition]:
     """The arms that are asked for."""
@@ -170,12 +185,8 @@ def _base_inputs(settings: Settings) -> dict[str, Any]:
 
 def run(piece: Piece, settings: Settings) -> list[Measurement]:
     """Let the base learn as the condition says, and measure it."""
-    from babylm.config.schema import EvaluationConfig
     from babylm.evaluation import suite
-    from babylm.evaluation.task_registry import load_task
 
-    for task in settings.tasks:  # missing data is told before anything is learnt
-        load_task(task, EvaluationConfig()).items(places.given(settings.data), 1, suite="fast", rules=2026)
     school = _school(piece, settings)
     model, arm = school.base.model, piece.settings["arm"]
     measured = []

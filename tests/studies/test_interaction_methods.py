@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import random
+import shutil
 from collections import Counter
 from dataclasses import replace
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from babylm.config.schema import CorpusConfig
 from babylm.config.studies import load_study
@@ -218,11 +220,27 @@ def test_what_a_student_says_depends_on_the_seed_alone(school):
     assert not torch.equal(weights[0], torch.cat([p.flatten() for p in school.base.model.parameters()]))
 
 
-def test_missing_data_is_told_before_anything_is_learnt(base, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "learn", lambda *_: pytest.fail("learnt"))
-    words = ["scale=smoke", "seeds=[1]", f"folder={tmp_path}", f"base={base}", "tasks=[blimp]", "data=/nowhere"]
-    with pytest.raises(ValueError, match=r"every piece failed, the first: .*blimp"):
-        run_study(load_study(CONFIG, words))
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["tasks=[blimp]", "data=/nowhere"], r"^evaluation\.data: /nowhere has no fast_eval/blimp_fast"),
+        ([f"text={CONFIG}", "held_out=/nowhere"], "^held_out: there is no file or folder /nowhere"),
+        (["text=/nowhere"], "^text: there is no file or folder /nowhere"),
+        ([], "^text: give a file or folder to learn from: the base's own is not here .*corpora/elsewhere"),
+    ],
+)
+def test_missing_texts_and_data_are_told_before_any_piece(base, tmp_path, words, message):
+    """A base comes from another machine, where its corpus is."""
+    moved = tmp_path / "base"
+    shutil.copytree(base, moved)
+    config = OmegaConf.load(moved / "config.yaml")
+    config.corpus.source, config.corpus.path = "files", "corpora/elsewhere"
+    OmegaConf.save(config, moved / "config.yaml")
+    with pytest.raises(ValueError, match=message):
+        run_study(
+            load_study(CONFIG, ["scale=smoke", "seeds=[1]", "tasks=[]", f"folder={tmp_path}", f"base={moved}", *words])
+        )
+    assert not (tmp_path / "interaction_methods").exists()
 
 
 def test_gates_and_differences_of_planted_values():
