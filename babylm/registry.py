@@ -18,11 +18,13 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 PACKAGE = Path(__file__).parent
 FOLDERS = (
@@ -96,10 +98,10 @@ def check_all(values: Sequence[str], choices: Iterable[str], key: str) -> None:
     check_once(values, key)
 
 
-def check_once(values: Sequence[str], key: str) -> None:
+def check_once(values: Sequence[Any], key: str) -> None:
     """``ValueError`` with the key if a value is there twice."""
-    if repeated := sorted({value for value in values if values.count(value) > 1}):
-        raise ValueError(f"{key}: {', '.join(repeated)} is there twice: give each once")
+    if repeated := [value for value, times in Counter(values).items() if times > 1]:
+        raise ValueError(f"{key}: {', '.join(map(str, repeated))} is there twice: give each once")
 
 
 def options(

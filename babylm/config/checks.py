@@ -166,13 +166,14 @@ def check_evaluation(evaluation: EvaluationConfig, prefix: str = "evaluation.") 
     for name in evaluation.tasks:
         if not (_is_path(name) or (name and places.given(name).is_dir())):
             registry.check(name, choices, f"{prefix}tasks")
+    registry.check_once(evaluation.tasks, f"{prefix}tasks")
     glue = evaluation.glue
     for key in ("time", "sentence"):
         columns = getattr(evaluation.reading_csv, key)
         _require(bool(columns), f"{prefix}reading_csv.{key}", "must name at least one column")
-        _require(len(set(columns)) == len(columns), f"{prefix}reading_csv.{key}", f"{columns} names a column twice")
+        registry.check_once(columns, f"{prefix}reading_csv.{key}")
     _require(bool(glue.seeds), f"{prefix}glue.seeds", "must hold at least one seed")
-    _require(len(set(glue.seeds)) == len(glue.seeds), f"{prefix}glue.seeds", f"{glue.seeds} names a seed twice")
+    registry.check_once(glue.seeds, f"{prefix}glue.seeds")
 
 
 def _is_path(task: str) -> bool:

@@ -87,8 +87,9 @@ def check_study(config: StudyConfig) -> None:
         check_numbers(config)
         if not re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_-]{0,95}", config.name):
             raise ValueError(f"name: {config.name!r} must be of letters, digits, _ and -, at most 96")
-        if not config.seeds or len(set(config.seeds)) < len(config.seeds):
-            raise ValueError(f"seeds: {config.seeds} must be at least one seed, each once")
+        if not config.seeds:
+            raise ValueError("seeds: must hold at least one seed")
+        registry.check_once(config.seeds, "seeds")
         part_of(config.part)
         config.check()
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import string
 from dataclasses import dataclass, field, fields
 from typing import Literal
@@ -125,3 +126,12 @@ def check_endpoint(endpoint: EndpointConfig, prefix: str = "interaction.endpoint
         raise ValueError(f"{prefix}.url: must be like http://127.0.0.1:8000/v1, without a user, a key or a query")
     if endpoint.key_variable and not endpoint.key_variable.isidentifier():
         raise ValueError(f"{prefix}.key_variable: must be the name of an environment variable, not its value")
+
+
+def key_of(endpoint: EndpointConfig, setting: str) -> str:
+    """The key in the environment variable that the endpoint names; empty without one, ValueError if it is unset."""
+    variable = endpoint.key_variable
+    key = os.environ.get(variable, "").strip() if variable else ""
+    if variable and not key:
+        raise ValueError(f"{setting}.key_variable={variable}: this environment variable is not set")
+    return key

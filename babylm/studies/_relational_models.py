@@ -186,8 +186,8 @@ class EndpointAgent:
     """A model behind an OpenAI-compatible server, which reads the whole transcript each turn; behaviour alone."""
 
     def __init__(self, endpoint: EndpointConfig, seed: int, temperature: float) -> None:
+        from babylm.config.teaching import key_of
         from babylm.interaction.teachers._http import JsonClient
-        from babylm.interaction.teachers.endpoint import key_of
 
         assert endpoint.url is not None
         self.endpoint, self.seed, self.temperature = endpoint, seed, temperature

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from babylm import files, registry
 from babylm.config.fields import number
 from babylm.config.studies import StudyConfig
-from babylm.config.teaching import EndpointConfig
+from babylm.config.teaching import EndpointConfig, key_of
 from babylm.studies import _habits_gates as gates
 from babylm.studies import _habits_judge as judge
 from babylm.studies import _habits_models as models
@@ -136,7 +136,9 @@ class Settings(StudyConfig):
             raise ValueError(f"targets: {self.targets}: give [least, greatest], above largest={self.largest}")
 
     def check_before_run(self) -> None:
-        """A given model that is there."""
+        """A given model that is there; the servers' keys."""
+        key_of(self.endpoint, "endpoint")
+        key_of(self.judge, "judge")
         if self.model:
             check_subject(self.model, "model")
 

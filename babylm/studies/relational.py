@@ -18,7 +18,7 @@ from typing import Literal
 from babylm import places
 from babylm.config.fields import number
 from babylm.config.studies import StudyConfig
-from babylm.config.teaching import EndpointConfig, check_endpoint
+from babylm.config.teaching import EndpointConfig, check_endpoint, key_of
 from babylm.studies._relational_episodes import Limits
 from babylm.studies._relational_scales import SCALES, Scale
 from babylm.studies._relational_state_tables import (
@@ -101,7 +101,8 @@ class Settings(StudyConfig):
         return Limits(self.failures, self.before, self.after, self.entropy_required)
 
     def check_before_run(self) -> None:
-        """Models that are there; a student begins from a revision of ours."""
+        """Models that are there; a student begins from a revision of ours; the server's key."""
+        key_of(self.endpoint, "endpoint")
         for key, path in (("model", self.model), ("student_base", self.student_base)):
             if path is not None:
                 check_subject(path, key)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from babylm import files, places, registry
 from babylm.config.fields import number
 from babylm.config.studies import StudyConfig
-from babylm.config.teaching import EndpointConfig, check_endpoint
+from babylm.config.teaching import EndpointConfig, check_endpoint, key_of
 from babylm.studies import _warmth_endpoint as endpoint
 from babylm.studies import _warmth_gates as gates
 from babylm.studies import _warmth_prompts as prompts
@@ -89,7 +89,8 @@ class Settings(StudyConfig):
         return {"scale": sizes, **paths}
 
     def check_before_run(self) -> None:
-        """A subject and a scorer that are there, with the packages that tuning needs."""
+        """A subject and a scorer that are there, with the packages that tuning needs; the server's key."""
+        key_of(self.endpoint, "endpoint")
         if self.subject is not None:
             check_subject(self.subject, "subject", *(["peft"] if set(self.arms) - {"original"} else []))
         if self.scorer is not None:

@@ -48,7 +48,7 @@ def model(tmp_path_factory, causal_model, tokenizer_folder):
         ("glue.epochs=0", "glue.epochs: must be at least 1, not 0"),
         ("reading_csv.tme=[RT]", "did you mean reading_csv.time"),
         ("reading_csv.time=[]", "must name at least one column"),
-        ("reading_csv.time=[RT,RT]", "names a column twice"),
+        ("reading_csv.time=[RT,RT]", "reading_csv.time: RT is there twice"),
         ("reading_csv.time=[RT]", "tasks has no folder or file of that"),
         ("revisions=man", "did you mean"),
     ],

@@ -78,7 +78,7 @@ def test_what_is_wrong_is_said_before_anything_runs(tmp_path, plugins, capsys):
         ("question=5", "question: unknown key; did you mean questions?"),
         ("effect=2", "effect: must be at most 0.5, not 2.0"),
         ("study=plantd", "study: unknown value 'plantd'; did you mean planted?"),
-        ("seeds=[1,1]", "seeds: [1, 1] must be at least one seed, each once"),
+        ("seeds=[1,1]", "seeds: 1 is there twice: give each once"),
         ("part=4/4", "part=4/4: give i/n"),
         ("name=a/b", "name: 'a/b' must be of letters"),
         ("scale=gpu", "scale: unknown key"),

@@ -128,3 +128,5 @@ def test_errors_name_the_settings_of_the_study(tmp_path, monkeypatch):
         ask()
     with pytest.raises(ValueError, match=r"^endpoint\.key_variable=NOT_THERE: this environment variable is not set"):
         ask("endpoint.key_variable=NOT_THERE")
+    with pytest.raises(ValueError, match=r"^endpoint\.key_variable=NOT_THERE"):
+        load_study(CONFIG, [*words, "endpoint.key_variable=NOT_THERE"]).check_before_run()

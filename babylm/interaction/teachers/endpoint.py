@@ -7,13 +7,12 @@ Only texts are asked for: no ``logprobs``.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
 from babylm.config.interaction import InteractionConfig
-from babylm.config.teaching import EndpointConfig, check_endpoint
+from babylm.config.teaching import check_endpoint, key_of
 from babylm.interaction.teachers._asked import SAMPLED, AskedTeacher
 from babylm.interaction.teachers._http import JsonClient
 from babylm.interaction.teachers._replies import Done, Question
@@ -108,12 +107,3 @@ def build(config: InteractionConfig, setting: str = SETTING) -> EndpointTeacher:
     """
     check_endpoint(config.endpoint, setting)
     return EndpointTeacher(config, key_of(config.endpoint, setting), setting)
-
-
-def key_of(endpoint: EndpointConfig, setting: str) -> str:
-    """The key in the environment variable that the endpoint names; empty without one, ValueError if it is unset."""
-    variable = endpoint.key_variable
-    key = os.environ.get(variable, "").strip() if variable else ""
-    if variable and not key:
-        raise ValueError(f"{setting}.key_variable={variable}: this environment variable is not set")
-    return key

@@ -229,7 +229,7 @@ def test_a_suite_fine_tunes_the_last_revision_alone(run_folder, data, capsys):
         ("glue.epoch=3", "glue.epoch: unknown key; did you mean glue.epochs?"),
         ("glue.epochs=many", "glue.epochs"),
         ("glue.epochs=0", "glue.epochs: must be at least 1"),
-        ("glue.seeds=[1,1]", "names a seed twice"),
+        ("glue.seeds=[1,1]", "glue.seeds: 1 is there twice"),
         ("glue.pooling=middle", "glue.pooling"),
     ],
 )
