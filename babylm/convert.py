@@ -11,9 +11,6 @@ Afterwards they load, score, report, submit and continue as before: no weight an
 read, not computed again. A revision is checked by its manifest first; a damaged one is left as it is and named, and the
 exit code is 2. Its code is replaced by this package's, and is not run. What is new already is left alone, so the
 command can be repeated, also after a kill.
-
-Keys: dry_run (true), accept_weights (true: seal a revision whose weights are not those of its manifest, if their names
-and shapes fit the model and they are finite; results stay those of the weights they were made with).
 """
 
 from __future__ import annotations
@@ -22,9 +19,10 @@ import sys
 from collections.abc import Sequence
 
 from babylm import cli, registry
+from babylm.config import options
 from babylm.console import Log
 
-KEYS = ("dry_run", "accept_weights")
+KEYS = options.keys(options.ConvertOptions)
 
 
 def main(folder: str, log: Log, *, dry_run: bool = False, accept_weights: bool = False) -> int:
@@ -41,7 +39,7 @@ def main(folder: str, log: Log, *, dry_run: bool = False, accept_weights: bool =
 
 
 def _command(words: Sequence[str]) -> int:
-    return cli.command(__doc__, _run, words)
+    return cli.command(__doc__, _run, words, lambda: options.describe(options.ConvertOptions))
 
 
 def _run(words: list[str]) -> int:

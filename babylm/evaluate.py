@@ -20,11 +20,8 @@
 
 FOLDER is checkpoints/<run> (defaults come from its config.yaml) or a folder with a config.json.
 
-Keys: tasks, suite (fast or full: which tasks, and whose data), rules (2025 or 2026), revisions, backend (auto, causal,
-mntp, mlm), data, limit (items per file), dtype (auto, fp32, bf16), device (auto, cpu, cuda; auto uses a GPU if there is
-one), trust (true runs a model's code), part, glue.*, reading_csv.*, pairs.* (all in babylm/config/evaluation.py).
-part=i/n: score revisions i, i+n, ... (from 0); when all parts are done, run once without part= to add what needs every
-revision (curves, age of acquisition).
+With part=i/n a job scores revisions i, i+n, ...; when all parts are done, run once without part= to add what needs
+every revision (curves, age of acquisition).
 
 A result is a file, FOLDER/evaluation/<revision>/<task>.<suite>.<rules>.<backend>.json. A result that is there, made
 from the same weights and items, is not computed again unless it is damaged. Suite tasks without data are skipped with a
@@ -39,10 +36,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from babylm import cli, registry
+from babylm.config import options
 from babylm.console import Log
 from babylm.evaluation.request import Request, parse_limit, request
 
-KEYS = ("tasks", "suite", "rules", "revisions", "backend", "data", "limit", "trust", "dtype", "device", "part")
+KEYS = options.keys(options.EvaluateOptions)
 SECTIONS = ("glue.", "reading_csv.", "pairs.")
 """Sections of the evaluation settings, as in ``glue.epochs=3``."""
 SYNONYMS = {
@@ -103,7 +101,9 @@ def _command(words: Sequence[str]) -> int:
     if words[:1] == ["compare"]:
         from babylm.evaluation.results import comparison
 
-        return cli.command(comparison.__doc__, comparison.run, words[1:])
+        return cli.command(
+            comparison.__doc__, comparison.run, words[1:], lambda: options.describe(options.CompareOptions)
+        )
     if words[:1] == ["--get"]:
         from babylm.evaluation.data import download
 
@@ -111,7 +111,7 @@ def _command(words: Sequence[str]) -> int:
             return download.main(rest, Log(), _missing)
 
         return cli.command(download.__doc__, fetch, words[1:], needs_words=False)
-    return cli.command(__doc__, _run, words)
+    return cli.command(__doc__, _run, words, lambda: options.describe(options.EvaluateOptions))
 
 
 def _run(words: list[str]) -> int:

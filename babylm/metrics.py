@@ -39,18 +39,22 @@ def series(lines: Iterable[Mapping[str, float]], metric: str, over: str = "words
     return np.array([x for x, _ in points], dtype=float), np.array([y for _, y in points], dtype=float)
 
 
-def hours(lines: Iterable[Mapping[str, float]]) -> float:
+def hours(lines: Iterable[Mapping[str, float]], start: float = 0.0) -> float:
     """Hours of training: the words between two lines over their words per second; measuring and pauses are not in it.
+
+    ``start``: words that were read before the run, by a base.
 
     >>> hours([{"words": 3600, "words_per_second": 1.0}, {"words": 10_800, "words_per_second": 2.0}])
     2.0
+    >>> hours([{"words": 3600, "words_per_second": 1.0}], start=1800)
+    0.5
     """
-    return float(sum(seconds for _, seconds in durations(lines))) / 3600
+    return float(sum(seconds for _, seconds in durations(lines, start))) / 3600
 
 
-def durations(lines: Iterable[Mapping[str, float]]) -> list[tuple[float, float]]:
-    """(words, seconds since the line before) of each line with a speed."""
-    result, before = [], 0.0
+def durations(lines: Iterable[Mapping[str, float]], start: float = 0.0) -> list[tuple[float, float]]:
+    """(words, seconds since the line before) of each line with a speed; ``start`` as in `hours`."""
+    result, before = [], start
     for line in lines:
         if line.get("words_per_second") and "words" in line:
             result.append((line["words"], max(0, line["words"] - before) / line["words_per_second"]))

@@ -12,8 +12,6 @@ A page begins with scores and intervals beside published baselines; then losses,
 over words, hours or FLOPs, tasks and phenomena over words, the corpus, samples, calibration, examples and all facts;
 what is missing is last, with the command that makes it. It loads nothing from anywhere; charts (SVG) and numbers (CSV,
 JSON) can be saved from it. Only what training and ``babylm.evaluate`` have stored is read.
-
-Keys: out (the file to write), samples (true: generate with each revision and store it in the run's folder).
 """
 
 from __future__ import annotations
@@ -24,9 +22,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from babylm import cli, places, registry
+from babylm.config import options
 from babylm.console import Log, size
 
-KEYS = ("out", "samples")
+KEYS = options.keys(options.ReportOptions)
 
 
 def main(folders: Sequence[Path], out: Path | None, log: Log, *, samples: bool = False) -> int:
@@ -40,7 +39,7 @@ def main(folders: Sequence[Path], out: Path | None, log: Log, *, samples: bool =
 
 
 def _command(words: Sequence[str]) -> int:
-    return cli.command(__doc__, _run, words)
+    return cli.command(__doc__, _run, words, lambda: options.describe(options.ReportOptions))
 
 
 def _run(words: list[str]) -> int:

@@ -135,6 +135,11 @@ class Run(RunResults):
             **files.read_typed(self.folder / "ledger.json", {}, LEFT_OUT),
         }
 
+    @property
+    def words_before(self) -> int:
+        """Words that the base of an interaction had read; 0 for other runs."""
+        return self.ledger.get("base_read", 0)
+
     def require_whole(self) -> None:
         """``ValueError`` that names what a submission needs of the folder and is not there."""
         if not self.has_config:
@@ -182,7 +187,7 @@ class Run(RunResults):
     @cached_property
     def hours(self) -> float:
         """Hours of training, without measuring and pauses."""
-        return metrics.hours(self.metrics)
+        return metrics.hours(self.metrics, self.words_before)
 
     # Revisions
 

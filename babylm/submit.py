@@ -12,9 +12,7 @@
 The package holds the collated predictions, the official result tree, scores counted again from the predictions, the
 budget, a model card, the answers to the form, checksums, and all of it as one archive. Only files that a revision's
 manifest lists are sent. The code in a revision is run (in a fresh process, to see that it loads) only if it is this
-package's own, or with trust=true. Keys: rules, backend, data, incomplete, load (false: do not load the revisions in a
-fresh process), trust, reexport, push, private, and those of ``submission`` in babylm/config/schema.py (repo, license,
-description, tags, ...).
+package's own, or with trust=true.
 
 Exit codes: 0 done; 2 something is wrong or missing (nothing was written).
 """
@@ -29,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from babylm import cli, files, places, registry
+from babylm.config import options
 from babylm.config.schema import SubmissionConfig
 from babylm.console import Log, size
 from babylm.submission import settings
@@ -38,14 +37,9 @@ if TYPE_CHECKING:
     from babylm.submission.submit import Submission
 
 SWITCHES = {
-    "incomplete": "false",
-    "load": "true",
-    "trust": "false",
-    "reexport": "false",
-    "push": "false",
-    "private": "false",
+    field.name: str(field.default).lower() for field in fields(options.SubmitOptions) if isinstance(field.default, bool)
 }
-KEYS = ("rules", "backend", "data", *SWITCHES, *(field.name for field in fields(SubmissionConfig)))
+KEYS = (*options.keys(options.SubmitOptions), *options.keys(SubmissionConfig))
 
 
 def main(folder: Path, given: dict[str, str], log: Log) -> int:
@@ -96,7 +90,7 @@ def _show(result: Submission, log: Log) -> None:
 
 
 def _command(words: Sequence[str]) -> int:
-    return cli.command(__doc__, _run, words)
+    return cli.command(__doc__, _run, words, lambda: options.describe(options.SubmitOptions))
 
 
 def _run(words: list[str]) -> int:

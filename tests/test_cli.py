@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import signal
 import subprocess
@@ -12,8 +13,11 @@ import time
 import pytest
 
 from babylm import cli, interrupts
+from babylm.config import manual
+from babylm.config.options import CompareOptions, ConvertOptions, EvaluateOptions, ReportOptions, SubmitOptions
+from babylm.config.schema import SubmissionConfig
 
-COMMANDS = ("prepare", "train", "evaluate", "report", "submit")
+COMMANDS = ("prepare", "train", "evaluate", "report", "submit", "convert", "interact", "study", "generate")
 
 
 def raises(error):
@@ -141,3 +145,21 @@ def test_an_ignored_interrupt_stays_ignored(root):
         "assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN"
     )
     subprocess.run([sys.executable, "-c", program], cwd=root, check=True, env={**os.environ})
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "options"),
+    [
+        ("evaluate", [], EvaluateOptions),
+        ("evaluate", ["compare"], CompareOptions),
+        ("submit", [], SubmitOptions),
+        ("submit", [], SubmissionConfig),
+        ("report", [], ReportOptions),
+        ("convert", [], ConvertOptions),
+    ],
+)
+def test_help_lists_every_option_with_its_default(name, words, options, capsys):
+    assert importlib.import_module(f"babylm.{name}")._command([*words, "--help"]) == 0
+    shown = capsys.readouterr().out
+    for key, default, _ in manual.settings(options):
+        assert f"  {key}={default}" in shown

@@ -94,10 +94,10 @@ def axis_values(run: Run, key: str) -> Mapping[str, np.ndarray]:
     """
     words, values = run.series(key)
     result = {"words": words, "value": values}
-    steps = metrics.durations(run.metrics)
+    steps = metrics.durations(run.metrics, run.words_before)
     if steps:
         at, seconds = (np.array(column) for column in zip(*steps, strict=True))
-        result["hours"] = np.interp(words, np.r_[0, at], np.r_[0, seconds.cumsum()]) / 3600
+        result["hours"] = np.interp(words, np.r_[run.words_before, at], np.r_[0, seconds.cumsum()]) / 3600
     at, flops = run.series("flops")
     if len(at):
         result["FLOPs"] = np.interp(words, np.r_[0, at], np.r_[0, flops])

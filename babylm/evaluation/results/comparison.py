@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from babylm import files, places, registry
+from babylm.config.options import CompareOptions, keys
 from babylm.console import Log
 from babylm.evaluation import task_registry
 from babylm.evaluation.results import store, task_result
@@ -29,7 +30,7 @@ from babylm.evaluation.results.store import Model, StoredResult
 from babylm.randomness import resampling_generator
 from babylm.tables import text_table
 
-KEYS = ("tasks", "suite", "rules", "backend", "out")
+KEYS = keys(CompareOptions)
 SYNONYMS = {"scorer": "backend"}
 RESAMPLES = 10_000
 HEADER = ("task", "items", "A %", "B %", "A - B", "95 %", "only A", "only B", "p", "p Holm")
