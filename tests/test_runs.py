@@ -59,6 +59,16 @@ def test_everything_in_a_folder_is_read(trained):
     assert run.hours > 0
 
 
+def test_hours_begin_after_the_words_of_the_base(trained, tmp_path):
+    """An interaction counts on from what its base had read."""
+    folder = tmp_path / "answered"
+    shutil.copytree(trained, folder)
+    lines = [json.dumps({"step": step, "words": 7200 + 3600 * step, "words_per_second": 1.0}) for step in (1, 2)]
+    (folder / "metrics.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    (folder / "ledger.json").write_text('{"base_read": 7200}')
+    assert Run(folder).hours == 2.0
+
+
 def test_changes_and_selection(trained):
     run = Run(trained, ["submission.repo=me/tiny"], rules=2025, backend="mntp")
     assert (run.config.submission.repo, run.rules, run.backend) == ("me/tiny", 2025, "mntp")
