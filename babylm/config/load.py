@@ -20,10 +20,10 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException
 
 from babylm import files, places, redaction, registry
-from babylm.config import older, presets
+from babylm.config import older, presets, yaml_values
 from babylm.config.checks import ConfigError, check, check_evaluation, check_lists, shown
 from babylm.config.fields import check_numbers, children, plugin_settings
 from babylm.config.schema import Config, EvaluationConfig
@@ -177,6 +177,8 @@ def read_layer(path: Path, section: type = Config) -> DictConfig:
         # From streams: errors then show the place, not the text.
         _check_size(yaml.compose(io.StringIO(text), Loader=yaml.SafeLoader))
         layer = OmegaConf.load(io.StringIO(text))
+        if isinstance(layer, DictConfig):
+            layer = OmegaConf.load(io.StringIO(yaml_values.settled(text, section)))
     except (yaml.YAMLError, OmegaConfBaseException, RecursionError, OSError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else _one_line(error)
         raise files.DamagedFile(f"{path}: not valid YAML: {reason}") from None
@@ -257,23 +259,27 @@ def parse_override(word: str, section: type) -> tuple[str, Any]:
     if not equals or not key or key.startswith("-"):
         raise ConfigError(f"{word!r}: an override is written key=value, for example optimizer.lr=0.01")
     _check_text(key, text)
+    setting = _type_of(section, key)
     try:
         if not _is_whole(text):
             raise ConfigError(
                 f"{word!r}: YAML reads only the beginning of this value: put it in quotes, {key}=\"'...'\""
             )
-        value = OmegaConf.create({"value": OmegaConf.create(f"value: {text}")}).value.value
-    except MissingMandatoryValue:
-        raise ConfigError(f"{key}: ??? marks a missing value; give one") from None
-    except InterpolationResolutionError as error:
-        raise ConfigError(f"{key}: {str(error).splitlines()[0]}") from None
+        value = _value(text, setting, key)
+        if get_origin(setting) is list and isinstance(value, str) and "," in value and "${" not in value:
+            value = [_value(part, get_args(setting)[0], key) for part in value.split(",")]
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
     except (yaml.YAMLError, OmegaConfBaseException, RecursionError) as error:
         raise ConfigError(f"{word!r}: the value is not valid YAML: {_one_line(error)}") from None
-    setting = _type_of(section, key)
-    if get_origin(setting) is list and isinstance(value, str) and "," in value and "${" not in value:
-        value = [yaml.safe_load(part) for part in value.split(",")]
-    plain = OmegaConf.to_container(value) if isinstance(value, (DictConfig, ListConfig)) else value
-    return key, with_lists(plain, setting)
+    return key, with_lists(value, setting)
+
+
+def _value(text: str, setting: Any, key: str) -> Any:
+    """A value as YAML says it and the setting means it, in plain types; ``${name}`` stays as it is."""
+    content = OmegaConf.to_container(OmegaConf.create(yaml_values.settled_value(text, setting, key)))
+    assert isinstance(content, dict)
+    return content["value"]
 
 
 def _is_whole(text: str) -> bool:

@@ -74,6 +74,7 @@ def load_study(path: str | Path, overrides: Sequence[str] = ()) -> StudyConfig:
         raise ConfigError(f"{path}: study: must name a study (one of: {', '.join(registry.names(FOLDER))})")
     registry.check(str(study), registry.names(FOLDER), "study")
     settings_class = registry.settings(FOLDER, str(study), StudyConfig)
+    layer = read_layer(places.given(path), settings_class)  # again: now it is known which settings are text
     config: StudyConfig = load_section(layer, settings_class, overrides)
     config.name = config.name or config.study
     check_study(config)
