@@ -32,8 +32,7 @@ from babylm.config.synonyms import KEY_OF, OTHER_COMMANDS, RENAMED, VALUES
 T = TypeVar("T")
 
 MOST_BYTES = 1_000_000
-MOST_NODES = 20_000
-"""A file of more bytes, or of more values once its aliases are written out, is no configuration."""
+"""A file of more bytes is no configuration."""
 REFERENCE = re.compile(r"\$\{[\w.\[\]-]+\}")
 
 
@@ -175,7 +174,7 @@ def read_layer(path: Path, section: type = Config) -> DictConfig:
     text = files.read_text(path)
     try:
         # From streams: errors then show the place, not the text.
-        _check_size(yaml.compose(io.StringIO(text), Loader=yaml.SafeLoader))
+        yaml_values.check_size(text)
         layer = OmegaConf.load(io.StringIO(text))
         if isinstance(layer, DictConfig):
             layer = OmegaConf.load(io.StringIO(yaml_values.settled(text, section)))
@@ -192,23 +191,6 @@ def read_layer(path: Path, section: type = Config) -> DictConfig:
     for key, value in _strings(content):
         _check_text(key, value)
     return OmegaConf.create(with_lists(content, section))
-
-
-def _check_size(node: Any) -> None:
-    """``ValueError`` when aliases of aliases make a huge value of a small file."""
-    sizes: dict[int, int] = {}
-
-    def size(part: Any) -> int:
-        if id(part) not in sizes:
-            sizes[id(part)] = MOST_NODES + 1  # an alias of a parent has no end
-            values = getattr(part, "value", ())
-            inner = values if isinstance(values, list) else []
-            flat = [item for entry in inner for item in (entry if isinstance(entry, tuple) else (entry,))]
-            sizes[id(part)] = 1 + sum(map(size, flat))
-        return sizes[id(part)]
-
-    if node is not None and size(node) > MOST_NODES:
-        raise ValueError(f"more than {MOST_NODES:,} values are too many for a configuration")
 
 
 def _strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
@@ -261,7 +243,7 @@ def parse_override(word: str, section: type) -> tuple[str, Any]:
     _check_text(key, text)
     setting = _type_of(section, key)
     try:
-        if not _is_whole(text):
+        if not yaml_values.is_whole(text):
             raise ConfigError(
                 f"{word!r}: YAML reads only the beginning of this value: put it in quotes, {key}=\"'...'\""
             )
@@ -280,13 +262,6 @@ def _value(text: str, setting: Any, key: str) -> Any:
     content = OmegaConf.to_container(OmegaConf.create(yaml_values.settled_value(text, setting, key)))
     assert isinstance(content, dict)
     return content["value"]
-
-
-def _is_whole(text: str) -> bool:
-    """Whether YAML reads all of a value: from `` #`` on it would be a comment, another line could be another key."""
-    line = f"value: {text}".rstrip()
-    node = yaml.compose(line, Loader=yaml.SafeLoader)
-    return isinstance(node, yaml.MappingNode) and len(node.value) == 1 and node.value[0][1].end_mark.index == len(line)
 
 
 def _type_of(section: Any, key: str) -> Any:

@@ -20,6 +20,8 @@ TAG = "tag:yaml.org,2002:"
 NUMBERS = (f"{TAG}int", f"{TAG}float")
 NOT_DECIMAL = re.compile(r"[-+]?0[\d_]|[-+]?0[xXbBoO]|.*:")
 """What the text of a number begins with that YAML does not read as it stands (``16_384`` it does)."""
+MOST_NODES = 20_000
+"""A file of more values, once its aliases are written out, is no configuration."""
 
 
 def settled(text: str, section: Any) -> str:
@@ -106,3 +108,28 @@ def _without_none(kind: Any) -> Any:
         return kind
     others = [each for each in get_args(kind) if each is not type(None)]
     return others[0] if len(others) == 1 else None
+
+
+def check_size(text: str) -> None:
+    """``ValueError`` when aliases of aliases make a huge value of a small file."""
+    node = yaml.compose(io.StringIO(text), Loader=yaml.SafeLoader)
+    sizes: dict[int, int] = {}
+
+    def size(part: Any) -> int:
+        if id(part) not in sizes:
+            sizes[id(part)] = MOST_NODES + 1  # an alias of a parent has no end
+            values = getattr(part, "value", ())
+            inner = values if isinstance(values, list) else []
+            flat = [item for entry in inner for item in (entry if isinstance(entry, tuple) else (entry,))]
+            sizes[id(part)] = 1 + sum(map(size, flat))
+        return sizes[id(part)]
+
+    if node is not None and size(node) > MOST_NODES:
+        raise ValueError(f"more than {MOST_NODES:,} values are too many for a configuration")
+
+
+def is_whole(text: str) -> bool:
+    """Whether YAML reads all of a value: from `` #`` on it would be a comment, another line could be another key."""
+    line = f"value: {text}".rstrip()
+    node = yaml.compose(line, Loader=yaml.SafeLoader)
+    return isinstance(node, yaml.MappingNode) and len(node.value) == 1 and node.value[0][1].end_mark.index == len(line)
