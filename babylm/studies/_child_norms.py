@@ -31,11 +31,8 @@ def read(path: Path) -> dict[str, float]:
         ValueError: There is no column of words, or none of ages, or an age is no number (``NA`` is none).
     """
     table = delimited.read(path)
-    columns = table.columns
-    by_name = {name.casefold(): name for name in columns}
-    word = next((by_name[name.casefold()] for name in WORD if name.casefold() in by_name), None)
-    age = next((by_name[name.casefold()] for name in AGE if name.casefold() in by_name), None)
-    months = [name for name in columns if name.isdecimal()]
+    columns, word, age = table.columns, table.named(WORD), table.named(AGE)
+    months = aoa.months(columns)
     if word is None or (age is None and not months):
         raise files.DamagedFile(f"{path}: has the columns {', '.join(columns)}; {SOURCE}")
     ages: dict[str, float] = {}

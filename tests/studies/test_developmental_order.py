@@ -86,7 +86,11 @@ def test_norms_by_age_and_by_month(tmp_path):
     for content, message in (
         ("word,aoa\ndog,-999\n", "no age is -999"),
         ("word,aoa\ndog,NA\n", "no word has an age"),
-        ("word,16,17\ndog,10,60\n", "a share above 1"),
+        ("word,16,17\ndog,10,60\n", "10 is no share of children"),
+        ("word,16,17\ndog,-1,0.5\n", "-1 is no share of children"),
+        ("word,2026\ndog,0.5\n", "has the columns word, 2026; give a table of words"),
+        ("word,Word,aoa\ndog,cat,4\n", "word and Word are columns of one name"),
+        ("word,AoA,aoa\ndog,3,4\n", "AoA and aoa are columns of one name"),
         ('{"word": "dog"}\n', "ending .jsonl"),
     ):
         ages.write_text(content)

@@ -26,6 +26,8 @@ MISSING = frozenset(
 POINT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 COMMA = re.compile(r"[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?")
 THOUSANDS = re.compile(r"[+-]?\d{1,3},\d{3}")
+THOUSANDS_BY_POINT = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
+HUNDREDS = re.compile(r"[+-]?\d{3}")
 csv.field_size_limit(2**31 - 1)  # a cell that is too long is told by who reads it, with a better message
 
 
@@ -38,6 +40,22 @@ class Table:
     columns: list[str]
     rows: list[tuple[int, dict[str, str]]]
     """(line of the file, cell by column)."""
+
+    def named(self, names: Sequence[str]) -> str | None:
+        """The column with one of the names, the first that there is, whatever its case; None without one.
+
+        Raises:
+            files.DamagedFile: Two columns have it.
+        """
+        for name in names:
+            found = [column for column in self.columns if column.casefold() == name.casefold()]
+            if len(found) > 1:
+                raise files.DamagedFile(
+                    f"{self.file}: {' and '.join(found)} are columns of one name; leave one of them"
+                )
+            if found:
+                return found[0]
+        return None
 
     def cells(self, column: str) -> list[tuple[int, str]]:
         """(line of the file, cell) of a column."""
@@ -117,6 +135,10 @@ def numbers(cells: Sequence[tuple[int, str]], file: Path, column: str, separator
     if commas and separator != ";" and all(THOUSANDS.fullmatch(cell) for _, cell in commas):
         line, cell = commas[0]
         raise ValueError(f"{where}: is {cell} in line {line} a thousand or a fraction? Write it without the comma")
+    whole = [(line, cell) for line, cell in known if HUNDREDS.fullmatch(cell)]
+    if points and whole and all(THOUSANDS_BY_POINT.fullmatch(cell) for _, cell in points):
+        shown = " and ".join(f"{cell} in line {line}" for line, cell in (points[0], whole[0]))
+        raise ValueError(f"{where}: has {shown}: does the point divide thousands? Write such numbers without it")
     pattern = COMMA if commas else POINT
     values = []
     for line, cell in cells:
@@ -163,6 +185,11 @@ def _rows(file: Path, text: str, separator: str) -> Iterator[tuple[int, list[str
             ) from None
         if row is None:
             return
+        if separator == "\t" and any("\n" in cell and "\t" in cell for cell in row):
+            raise files.DamagedFile(
+                f"{file}, line {line}: a cell begins with a quotation mark and goes on over tabs and lines; write "
+                "a mark that belongs to the text twice, in a cell in quotation marks"
+            )
         if any(cell.strip() for cell in row):
             yield line, row
 

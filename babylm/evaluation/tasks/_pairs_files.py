@@ -35,7 +35,10 @@ STAND_INS = (delimited.MISSING | {"None", "none", "undefined"}) - {"."}
 """What R, pandas and Python write where there is no sentence."""
 OPTIONS = "say which with pairs.good=FIELD pairs.bad=FIELD"
 LABELS = frozenset(
-    {"label", "labels", "answer", "gold", "target", "correct_answer", "judgment", "judgement", "acceptability"}
+    {
+        *("label", "labels", "gold_label", "answer", "correct_answer", "gold", "target", "correct", "winner", "better"),
+        *("chosen", "choice", "judgment", "judgement", "acceptability", "preferred"),
+    }
 )
 """Fields that say line by line which sentence is right, or whether a single one is."""
 LABELLED = "a label per line is not read: write the right sentence in one field, and the wrong one in another"
@@ -82,13 +85,15 @@ def recognised(fields: Iterable[str]) -> list[tuple[str, str]]:
     names = list(fields)
     if set(OFFICIAL) <= set(names):
         return [OFFICIAL]
-    by_parts = {tuple(_parts(name)): name for name in names}
+    by_parts: dict[tuple[str, ...], list[str]] = {}
+    for name in names:
+        by_parts.setdefault(tuple(_parts(name)), []).append(name)
     layouts = []
-    for parts, good in by_parts.items():
+    for parts, right_names in by_parts.items():
         for right, wrong in WORDS:
-            other = by_parts.get(tuple(wrong if part == right else part for part in parts))
-            if right in parts and other is not None:
-                layouts.append((good, other))
+            if right in parts:
+                wrong_names = by_parts.get(tuple(wrong if part == right else part for part in parts), [])
+                layouts += [(good, bad) for good in right_names for bad in wrong_names]
     return layouts
 
 
@@ -99,8 +104,12 @@ def _parts(name: str) -> Sequence[str]:
 def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    below = (file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-    data_files = sorted(file for file in below if not any(p.startswith(".") for p in file.relative_to(path).parts))
+    below = [file for file in path.rglob("*") if not any(p.startswith(".") for p in file.relative_to(path).parts)]
+    data_files = sorted(file for file in below if file.suffix.lower() in SUFFIXES and not file.is_dir())
+    for file in data_files:
+        if not file.is_file():
+            what = "a link to nothing" if file.is_symlink() else "no regular file"
+            raise ValueError(f"{file}: {what}; take it out of the folder, or put the pairs there")
     if not data_files:
         others = sorted(file.name for file in path.rglob("*") if file.is_file())
         there = f" (there are {', '.join(others[:3])})" if others else ""
@@ -109,6 +118,11 @@ def _files(path: Path) -> list[Path]:
         )
         raise _data.MissingData(
             f"{path}: no minimal pairs there, {', '.join(f'*{s}' for s in SUFFIXES)}{there}{remedy}"
+        )
+    others = sorted(file.name for file in below if file.suffix.lower() in OTHER_FORMS and file.suffix.lower() != ".txt")
+    if others:
+        logging.getLogger(__name__).warning(
+            "%s: left out, as they are not %s: %s", path, ", ".join(f"*{s}" for s in SUFFIXES), _data.shown(others)
         )
     return data_files
 
@@ -147,6 +161,8 @@ def _check_labels(first: _data.Record, record: _data.Record, layout: tuple[str, 
         return
     for field in record.fields:
         label, before = record.fields[field], first.fields.get(field)
+        if field in layout:
+            continue
         if field.strip().lower() in LABELS and label != before and _is_label(label, layout):
             raise record.wrong(
                 f"{field} is {_data.kind(label)}, and {_data.kind(before)} in line {first.line}: {LABELLED}"

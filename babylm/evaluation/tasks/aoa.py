@@ -7,7 +7,7 @@ first rarely leaves a word (its ceiling is in bits, its surprisals in nats) and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 CONTEXTS = "aoa/cdi_childes.json"
 HUMAN = "aoa/cdi_human.csv"
+OLDEST = 240
+"""Months; a column with a greater number is no age."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,15 @@ def _texts(file: Path, word: str, contexts: Any) -> list[str]:
     return texts
 
 
+def months(columns: Iterable[str]) -> list[str]:
+    """The columns that are named after an age in months, youngest first; a year is none.
+
+    >>> months(["word", "30", "16", "2026"])
+    ['16', '30']
+    """
+    return sorted((name for name in columns if name.isdecimal() and int(name) <= OLDEST), key=int)
+
+
 def children(file: Path, column: str = "word") -> dict[str, float]:
     """Months by word from the shares of children who say it at each age; words without an age are left out.
 
@@ -157,19 +168,22 @@ def children(file: Path, column: str = "word") -> dict[str, float]:
     table = delimited.read(file)
     if column not in table.columns:
         raise files.DamagedFile(f"{file}: no column {column}; {_data.SOURCE}")
-    months = sorted((name for name in table.columns if name.isdecimal()), key=int)
-    ages = np.array([float(name) for name in months])
+    by_age = months(table.columns)
+    ages = np.array([float(name) for name in by_age])
     try:
-        by_month = [delimited.numbers(table.cells(name), file, name, table.separator) for name in months]
+        by_month = [delimited.numbers(table.cells(name), file, name, table.separator) for name in by_age]
     except ValueError as error:
         raise files.DamagedFile(f"{error}; {_data.SOURCE}") from None
-    for name, values in zip(months, by_month, strict=True):
-        too_large = [line for (line, _), value in zip(table.cells(name), values, strict=True) if value > 1]
-        if too_large:
-            raise files.DamagedFile(f"{file}: column {name}, line {too_large[0]}: a share above 1; write 0.5, not 50")
+    for name, values in zip(by_age, by_month, strict=True):
+        for (line, cell), value in zip(table.cells(name), values, strict=True):
+            if value < 0 or value > 1:
+                raise files.DamagedFile(
+                    f"{file}: column {name}, line {line}: {cell} is no share of children: write 0.5, not 50, and "
+                    "NA where there is none"
+                )
     words = [word for _, word in table.cells(column)]
-    shares = dict(zip(words, np.array(by_month).T.reshape(len(words), len(months)), strict=True))
-    half = {word: _aoa_curves.child_age(ages, by_age) for word, by_age in shares.items()}
+    shares = dict(zip(words, np.array(by_month).T.reshape(len(words), len(by_age)), strict=True))
+    half = {word: _aoa_curves.child_age(ages, of_word) for word, of_word in shares.items()}
     return {word: age for word, age in half.items() if age is not None}
 
 

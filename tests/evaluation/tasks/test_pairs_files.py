@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 
 import pytest
 
@@ -228,3 +229,43 @@ def test_a_packed_file_says_how_to_unpack_it(tmp_path):
     for path in (tmp_path, tmp_path / "a.jsonl.gz"):
         with pytest.raises(ValueError, match="gunzip"):
             items(path)
+
+
+def test_columns_that_differ_in_case_alone_are_not_joined(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text(f"good,Good,bad\n{GOOD},{OTHER[0]},{BAD}\n")
+    with pytest.raises(ValueError, match=r"several fields may hold the pair \(good/bad and Good/bad\)"):
+        items(file)
+    assert items(file, good="good", bad="bad")[0].sentences == (GOOD, BAD)
+
+
+def test_what_is_left_out_of_a_folder_is_said(tmp_path, caplog):
+    write(tmp_path / "a.jsonl")
+    (tmp_path / "README.md").write_text("about the pairs")
+    (tmp_path / "c.json").write_text("[]")
+    (tmp_path / "d.jsonl.gz").write_bytes(b"x")
+    with caplog.at_level(logging.WARNING):
+        assert len(items(tmp_path)) == 2
+    assert "left out, as they are not *.jsonl, *.csv, *.tsv: c.json, d.jsonl.gz" in caplog.text
+    (tmp_path / "b.jsonl").symlink_to(tmp_path / "gone.jsonl")
+    with pytest.raises(ValueError, match=r"b\.jsonl: a link to nothing"):
+        items(tmp_path)
+    (tmp_path / "b.jsonl").unlink()
+    os.mkfifo(tmp_path / "b.jsonl")
+    with pytest.raises(ValueError, match=r"b\.jsonl: no regular file"):
+        items(tmp_path)
+
+
+@pytest.mark.parametrize("column", ["correct", "winner", "gold_label", "chosen"])
+def test_a_label_by_any_name_is_noticed(tmp_path, column):
+    file = tmp_path / "a.csv"
+    file.write_text(f"one,two,{column}\n{GOOD},{BAD},one\n{BAD},{GOOD},two\n")
+    with pytest.raises(ValueError, match=f"{column} is the text 'two', and the text 'one' in line 2"):
+        items(file, good="one", bad="two")
+
+
+def test_a_mark_at_the_begin_of_a_text_does_not_swallow_lines(tmp_path):
+    file = tmp_path / "a.tsv"
+    file.write_text(f'good\tbad\n"{GOOD}\t{BAD}\n{OTHER[0]}"\t{OTHER[1]}\n')
+    with pytest.raises(ValueError, match="line 2: a cell begins with a quotation mark and goes on over tabs and lines"):
+        items(file)

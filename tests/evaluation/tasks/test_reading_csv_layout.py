@@ -287,3 +287,22 @@ def test_remedies_name_the_true_cause(table):
     file.write_bytes(b"PK\x03\x04\x00\x00")
     with pytest.raises(files.DamagedFile, match="xlsx"):
         frame(file)
+
+
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (["312", "1.023", "987"], None),
+        (["312", "1.023.456"], None),
+        (["1.023", "2.345"], [1.023, 2.345]),
+        (["0.312", "1.023", "12"], [0.312, 1.023, 12.0]),
+        (["312", "1.5", "1.023"], [312.0, 1.5, 1.023]),
+    ],
+)
+def test_points_between_thousands_are_not_taken_for_fractions(tmp_path, cells, values):
+    column = list(enumerate(cells, 2))
+    if values is None:
+        with pytest.raises(ValueError, match=r"column time: has 1\.023.* in line 3 and 312 in line 2: does the point"):
+            delimited.numbers(column, tmp_path / "times.csv", "time", ";")
+    else:
+        assert delimited.numbers(column, tmp_path / "times.csv", "time", ";") == values
