@@ -32,6 +32,24 @@ def nearest(path: Path, parents: tuple[str, ...] = (), glob: str = "*") -> str:
     return f" (nor {path.parent}, in the working directory {Path.cwd()})"  # the command was given somewhere else
 
 
+def output(text: str | Path, ending: str, begin: str, key: str = "out") -> Path:
+    """The file to write that a user names; an older one is replaced only if it begins as ours do, with ``begin``.
+
+    Raises:
+        ValueError: It has another ending, is a link, a device or the like, or is a file of somebody else's.
+    """
+    path = given(text)
+    if path.suffix.lower() != ending:
+        raise ValueError(f"{key}={text}: name a file that ends in {ending}")
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise ValueError(f"{key}={text}: is no regular file; name another one")
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(len(begin)) != begin.encode():
+                raise ValueError(f"{key}={text}: holds something that this command has not written; name another file")
+    return path
+
+
 def no_folder(path: Path) -> str:
     """The message for a missing folder of a run or model."""
     if path.is_file():

@@ -46,7 +46,7 @@ def _run(words: list[str]) -> int:
     given = registry.options([word for word in words if "=" in word], KEYS)
     folders = [places.given(word) for word in words if "=" not in word]
     samples = registry.check(given.get("samples", "false"), ("true", "false"), "samples") == "true"
-    return main(folders, places.given(given["out"]) if "out" in given else None, Log(), samples=samples)
+    return main(folders, Path(given["out"]) if "out" in given else None, Log(), samples=samples)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from babylm import files
 from babylm.reporting.blocks import Block, Charts, Folded, Page, Tabular, address, as_text
 
 TEMPLATE = "report.html.j2"
+BEGIN = '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport"'
+"""What every page begins with."""
 
 
 def render(page: Page) -> str:

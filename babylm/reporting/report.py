@@ -43,12 +43,13 @@ def report(
         log: receives a line per step that takes long.
 
     Raises:
-        ValueError: a folder is no run, or a file in it is damaged.
+        ValueError: a folder is no run, a file in it is damaged, or ``out`` is a file that is no page of ours.
     """
     listed = [runs] if isinstance(runs, Run | str | Path) else list(runs)
     if not listed:
         raise ValueError("report: which run? For example: python -m babylm.report checkpoints/smoke")
     folders = [item.folder if isinstance(item, Run) else places.given(item) for item in listed]
+    file = folders[0] / NAME if out is None else places.output(out, ".html", page.BEGIN)
     inner = runs_table.runs_of(folders[0]) if len(folders) == 1 and folders[0].is_dir() else []
     if len(folders) == 1 and studies.is_study(folders[0]):
         content = studies.page(folders[0], _made(folders))
@@ -60,7 +61,6 @@ def report(
             for run in opened:
                 run.samples = samples.generate(run, log)
         content = _runs_page(opened)
-    file = folders[0] / NAME if out is None else places.given(out)
     files.write_text(file, page.render(content))
     return file
 

@@ -279,3 +279,20 @@ def test_samples_are_generated_once_and_shown(trained, tmp_path):
     assert "Samples" in shown
     assert "The dog" in shown
     assert "samples=true" not in shown
+
+
+def test_only_a_page_of_ours_is_replaced(trained, tmp_path, capsys):
+    """``out`` may name the wrong file."""
+    for name, message in (("weights.safetensors", "ends in .html"), ("notes.html", "has not written")):
+        (tmp_path / name).write_text("mine")
+        assert report._command([str(trained), f"out={tmp_path}/{name}"]) == 2
+        assert message in capsys.readouterr().err
+        assert (tmp_path / name).read_text() == "mine"
+    os.mkfifo(tmp_path / "pipe.html")
+    (tmp_path / "link.html").symlink_to(tmp_path / "notes.html")
+    for name in ("pipe.html", "link.html"):
+        assert report._command([str(trained), f"out={tmp_path}/{name}"]) == 2
+        assert "is no regular file" in capsys.readouterr().err
+    for _ in range(2):
+        assert report._command([str(trained), f"out={tmp_path}/page.html"]) == 0
+    assert (tmp_path / "page.html").read_text().startswith(page.BEGIN)

@@ -31,6 +31,8 @@ from babylm.randomness import resampling_generator
 from babylm.tables import text_table
 
 KEYS = keys(CompareOptions)
+BEGIN = '{\n  "a": '
+"""What every file of ``out`` begins with."""
 SYNONYMS = {"scorer": "backend"}
 RESAMPLES = 10_000
 HEADER = ("task", "items", "A %", "B %", "A - B", "95 %", "only A", "only B", "p", "p Holm")
@@ -222,6 +224,7 @@ def main(a: str, b: str, given: dict[str, str], log: Log) -> int:
     for key, choices in (("suite", ("fast", "full")), ("rules", ("2025", "2026"))):
         if key in given:
             registry.check(given[key], choices, key)
+    out = places.output(given["out"], ".json", BEGIN) if "out" in given else None
     models = store.model(a), store.model(b)
     differences = [compare(*pair) for pair in pairs(*models, given)]
     corrected = holm([difference.p for difference in differences])
@@ -232,14 +235,14 @@ def main(a: str, b: str, given: dict[str, str], log: Log) -> int:
     for difference in differences:
         if difference.by_uid:
             log(_largest(difference))
-    if "out" in given:
+    if out is not None:
         content = {
             "a": models[0].name,
             "b": models[1].name,
             "tasks": [asdict(difference) for difference in differences],
         }
-        files.write_json(places.given(given["out"]), task_result.nan_to_none(content))
-        log(f"written to {given['out']}")
+        files.write_json(out, task_result.nan_to_none(content))
+        log(f"written to {out}")
     return 0
 
 

@@ -139,6 +139,10 @@ def test_command(two, tmp_path, capsys):
     (kept,) = json.loads(out.read_text())["tasks"]
     assert kept["only_a"] > kept["only_b"]
     assert kept["p_holm"] == kept["p"]
+    assert evaluate._command(["compare", a, b, "tasks=blimp", f"out={out}"]) == 0, "ours is replaced"
+    out.write_text('{"mine": 1}')
+    assert evaluate._command(["compare", a, b, "tasks=blimp", f"out={out}"]) == 2
+    assert out.read_text() == '{"mine": 1}'
 
 
 @pytest.mark.parametrize(
