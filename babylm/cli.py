@@ -8,6 +8,7 @@ Any other exception is ours, and shows its traceback (exit code 1).
 from __future__ import annotations
 
 import errno
+import io
 import os
 import signal
 import sys
@@ -52,7 +53,9 @@ def command(
         return EXIT_CONFIG
     share_cores()
     words = list(sys.argv[1:] if argv is None else argv)
+    show_everything()
     try:
+        check_utf8(words)
         words = add_plugins(words)
         if (needs_words and not words) or {"-h", "--help"} & set(words):
             print("\n\n".join(filter(None, [(doc or "").strip(), settings() if words else ""])), flush=True)
@@ -64,15 +67,44 @@ def command(
     except KeyboardInterrupt:
         print(f"\n{MESSAGE}", file=sys.stderr)
         return EXIT_INTERRUPTED
+    except SystemExit as ended:
+        reason = f"a plug-in has ended the program (sys.exit({ended.code!r})); let it raise ValueError"
+        print(f"error: {reason}", file=sys.stderr)
+        return EXIT_CONFIG
     except Exception as error:
         message = explain(error)
-        rank = f"rank {processes.global_rank()}: " if processes.global_rank() else ""
+        rank = _rank()
         if message is None or os.environ.get("BABYLM_TRACEBACK"):
             if rank:
                 print(f"error: {rank}{type(error).__name__}: {error}", file=sys.stderr)
             raise
         print(f"error: {rank}{message}", file=sys.stderr)
         return EXIT_CONFIG
+
+
+def _rank() -> str:
+    """Which process of several this is, in front of its error; empty for the first, or in a wrong environment."""
+    try:
+        rank = processes.global_rank()
+    except ValueError:
+        return ""
+    return f"rank {rank}: " if rank else ""
+
+
+def show_everything() -> None:
+    """Let stdout and stderr write characters that their encoding lacks as escapes, as ``LC_ALL=C`` needs."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower().replace("-", "") != "utf8":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def check_utf8(words: Sequence[str]) -> None:
+    """`ValueError` for a word of the command line that is not UTF-8: it could not be written into any file of a run."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{word!a}: not UTF-8: rename the file or folder, or write the text in UTF-8") from None
 
 
 def add_plugins(words: list[str]) -> list[str]:

@@ -118,7 +118,7 @@ def _run(words: list[str]) -> int:
     if words[0] == "--list":
         from babylm.evaluation import catalogue
 
-        return catalogue.main(registry.options(words[1:], ("data",)), Log())
+        return catalogue.main(registry.options(words[1:], ("data",)))
     if words[0].startswith("-"):
         raise ValueError(f"{words[0]}: no such option; --get, --list, --help, or FOLDER key=value")
     return main(words[0], registry.options(words[1:], KEYS, SECTIONS, SYNONYMS), Log())

@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from babylm import strict_json
+
 MANIFEST = "manifest.json"
 PARTIAL = ".partial"
 """Ending of a name that is being written; such leftovers are never read and are removed by the next writer."""
@@ -177,7 +179,10 @@ def read_text(path: Path, remedy: str = "") -> str:
 
 def read_json(path: Path, remedy: str = "", kind: type = dict) -> Any:
     """The value of a JSON file, of type ``kind``; `DamagedFile` names the file, what is wrong, and ``remedy``."""
-    value = _parse_json(read_text(path, remedy), path, remedy)
+    text = read_text(path, remedy)
+    value = _parse_json(text, path, remedy)
+    if strict_json.has_half_characters(text, value):
+        raise DamagedFile(_message(path, "holds half a character (\\ud800 to \\udfff alone)", remedy))
     if not isinstance(value, kind):
         raise DamagedFile(_message(path, f"holds {_json_type(value)}, not {_JSON_TYPES[kind]}", remedy))
     return value
@@ -258,32 +263,11 @@ def _json_type(value: Any) -> str:
     return _JSON_TYPES.get(type(value), "true or false" if isinstance(value, bool) else "null")
 
 
-class _TwoValues(ValueError):
-    """A key that one JSON object has twice."""
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; a key with two values is an error (the library would silently take the last)."""
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _TwoValues(f"the key {next(key for key in value if keys.count(key) > 1)} has two values")
-    return value
-
-
 def _parse_json(text: str, path: Path, remedy: str, line: int | None = None) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_unique)
-    except _TwoValues as error:
-        what = f"{f'line {line}: ' if line else ''}{error}"
-    except json.JSONDecodeError as error:
-        where = f"line {line or error.lineno}, column {error.colno}"
-        what = "empty" if not text.strip() else f"not valid JSON ({where}: {error.msg})"
-    except RecursionError:
-        what = "nested too deeply to be read"
-    except ValueError as error:  # a number of more digits than Python converts
-        what = f"not valid JSON ({error})"
-    raise DamagedFile(_message(path, what, remedy))
+        return strict_json.parse(text, line)
+    except strict_json.NotJson as error:
+        raise DamagedFile(_message(path, str(error), remedy)) from None
 
 
 def _message(path: Path, what: str, remedy: str) -> str:

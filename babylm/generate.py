@@ -119,7 +119,10 @@ def main(words: Sequence[str]) -> int:
     folder = model_folder(folder)
     interactive = options.pop("chat") or (not prompts and sys.stdin is not None and sys.stdin.isatty())
     if not prompts and not interactive:
-        text = "" if sys.stdin is None else sys.stdin.read()
+        try:
+            text = "" if sys.stdin is None else sys.stdin.read()
+        except UnicodeDecodeError:
+            raise ValueError("stdin: not UTF-8; write the prompts in UTF-8") from None
         prompts = text.removesuffix("\n").split("\n") if text else []
         if not prompts:
             raise ValueError(f'no prompt: give one (python -m babylm.generate {folder} "the dog"), or lines on stdin')

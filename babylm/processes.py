@@ -82,5 +82,11 @@ def world_size(devices: int | None, nodes: int | None) -> int:
 
 
 def _number(name: str, default: int = 1) -> int:
-    """A number in the environment; ``default`` if it is not there."""
-    return int(os.environ.get(name) or default)
+    """A number in the environment; ``default`` if it is not there, ValueError if it is none."""
+    value = os.environ.get(name) or default
+    try:
+        return int(value)
+    except ValueError:
+        raise ValueError(
+            f"{name}={value} in the environment: must be a whole number; unset it, or let srun or torchrun set it"
+        ) from None

@@ -177,6 +177,9 @@ def _import_file(file: Path, module_name: str) -> ModuleType:
     sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)
+    except SystemExit as ended:
+        del sys.modules[module_name]
+        raise ValueError(f"{file}: ends the program when it is imported (sys.exit({ended.code!r}))") from None
     except BaseException:
         del sys.modules[module_name]
         raise

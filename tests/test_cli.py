@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from babylm import cli, interrupts
+from babylm import cli, interrupts, processes, registry
 from babylm.config import manual
 from babylm.config.options import CompareOptions, ConvertOptions, EvaluateOptions, ReportOptions, SubmitOptions
 from babylm.config.schema import SubmissionConfig
@@ -118,7 +118,7 @@ def test_ctrl_c_during_the_imports_is_one_line(tmp_path, root, delay):
 
 IMPORTS = """
 import sys, os
-from babylm import cli, interrupts
+from babylm import cli, interrupts, processes, registry
 interrupts.install()
 def run(words):
     print("begun", flush=True)
@@ -163,3 +163,45 @@ def test_help_lists_every_option_with_its_default(name, words, options, capsys):
     shown = capsys.readouterr().out
     for key, default, _ in manual.settings(options):
         assert f"  {key}={default}" in shown
+
+
+def test_a_plug_in_that_ends_the_program_is_an_error(capsys):
+    """``sys.exit(0)`` in a user's file would tell a job array that all is done."""
+    assert cli.command("", raises(SystemExit(0)), ["x"]) == 2
+    assert capsys.readouterr().err.startswith("error: a plug-in has ended the program (sys.exit(0))")
+
+
+def test_an_importing_plug_in_that_ends_the_program_is_named(tmp_path):
+    (tmp_path / "leaver.py").write_text("import sys\nsys.exit(0)\n")
+    with pytest.raises(ValueError, match=r"leaver\.py: ends the program when it is imported"):
+        registry._import_file(tmp_path / "leaver.py", "leaver")
+
+
+def test_words_that_are_not_utf8_are_told(capsys):
+    assert cli.command("", lambda words: 0, ["checkpoints/d\udcffir"]) == 2
+    assert "'checkpoints/d\\udcffir': not UTF-8" in capsys.readouterr().err
+
+
+def test_a_rank_that_is_no_number_is_one_line(monkeypatch, capsys):
+    monkeypatch.setenv("RANK", "x")
+    assert cli.command("", lambda words: processes.global_rank(), ["x"]) == 2
+    assert capsys.readouterr().err.startswith("error: RANK=x in the environment: must be a whole number")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_what_an_encoding_lacks_is_written_as_an_escape(encoding, root):
+    program = "from babylm import cli; cli.leave(cli.command('', lambda words: print('caf\\u00e9 \\u4e2d'), ['x']))"
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, env=environment, check=True)
+    assert done.stdout.rstrip().endswith(b"\\u4e2d")
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize("words", [["--list"], ["--help"]])
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_list_that_cannot_be_written_is_an_error(words, root):
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "babylm.evaluate", *words]
+        done = subprocess.run(command, cwd=root, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from babylm import places
 from babylm.config.evaluation import EvaluationConfig
-from babylm.console import Log
 from babylm.evaluation.results import tables
 from babylm.evaluation.task import Task
 from babylm.evaluation.task_registry import plugin_tasks
@@ -21,8 +20,8 @@ OWN_DATA = (
 )
 
 
-def main(given: dict[str, str], log: Log) -> int:
-    """Print the table for ``data=FOLDER``; returns the exit code."""
+def main(given: dict[str, str]) -> int:
+    """Print the table for ``data=FOLDER``; returns the exit code. OSError where stdout cannot be written."""
     data = places.given(given.get("data", EvaluationConfig().data))
     rows, damaged = [], []
     lacking: dict[str, list[str]] = {}
@@ -39,13 +38,13 @@ def main(given: dict[str, str], log: Log) -> int:
         needed = ", ".join(filter(None, dict.fromkeys(_needed(task, suite) for suite in states))) or "none"
         suites = ", ".join(f"{suite} {rules}" for suite, rules in task.suites) or "none"
         rows.append((task.name, suites, tables.percent(task.chance or None, 1), needed, state))
-    log(f"tasks, with the data in {data} (another folder: data=...)")
-    log(text_table(HEADER, rows))
+    print(f"tasks, with the data in {data} (another folder: data=...)")
+    print(text_table(HEADER, rows), flush=True)
     for source, names in lacking.items():
-        log(f"missing: {', '.join(names)}; {source}")
+        print(f"missing: {', '.join(names)}; {source}")
     for line in damaged:
-        log(line)
-    log(OWN_DATA)
+        print(line)
+    print(OWN_DATA, flush=True)
     return 0
 
 

@@ -55,7 +55,8 @@ class Generator:
     def continuations(self, prompts: Sequence[str], sampling: Sampling) -> Iterator[list[str]]:
         """For each prompt its continuations, ``num_return_sequences`` of them, without the prompt.
 
-        An empty prompt continues from BOS. ``ValueError`` for a prompt that is longer than the model can read.
+        An empty prompt continues from BOS. ``ValueError`` for a prompt that is longer than the model can read, or no
+        UTF-8.
         """
         ids = [self._ids(prompt) for prompt in prompts]
         if sampling.beams > 1:
@@ -86,6 +87,10 @@ class Generator:
         return [begin]
 
     def _ids(self, prompt: str) -> list[int]:
+        try:
+            prompt.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"the prompt {prompt[:40]!a} is not UTF-8") from None
         ids = self._encode(prompt)
         quoted = repr(prompt if len(prompt) < 40 else prompt[:37] + "...")
         if self.longest is not None and len(ids) + 1 > self.longest:
