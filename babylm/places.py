@@ -32,6 +32,18 @@ def nearest(path: Path, parents: tuple[str, ...] = (), glob: str = "*") -> str:
     return f" (nor {path.parent}, in the working directory {Path.cwd()})"  # the command was given somewhere else
 
 
+def check_folder(path: str | Path, key: str) -> None:
+    """ValueError if something that is no folder is in the way of the folder ``path``, which need not be there yet."""
+    folder = given(path).absolute()
+    for part in (folder, *folder.parents):
+        if part.is_symlink() and not part.exists():
+            raise ValueError(f"{key}: {part} is a link to nothing")
+        if part.exists():
+            if not part.is_dir():
+                raise ValueError(f"{key}: {part} is a file, not a folder")
+            return
+
+
 def output(text: str | Path, ending: str, begin: str, key: str = "out") -> Path:
     """The file to write that a user names; an older one is replaced only if it begins as ours do, with ``begin``.
 

@@ -181,7 +181,12 @@ def _is_path(task: str) -> bool:
 
 
 def check_paths(config: Config) -> None:
-    """Refuse tasks whose folder or file is missing. Only for runs that begin: a report is made after data is gone."""
+    """Refuse tasks whose folder or file is missing, and folders of results that are none.
+
+    Only for runs that begin: a report is made after data is gone.
+    """
+    places.check_folder(config.checkpoints, "checkpoints")
+    places.check_folder(config.corpus.prepared, "corpus.prepared")
     for task in config.evaluation.tasks:
         task_path(task)
 

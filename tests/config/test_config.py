@@ -544,3 +544,16 @@ def test_a_file_for_another_command_is_told(command, file, told):
     )
     assert done.returncode == 2
     assert told in done.stderr
+
+
+@pytest.mark.parametrize("key", ["checkpoints", "corpus.prepared"])
+def test_a_file_where_a_folder_is_to_be_is_told(smoke, tmp_path, key):
+    (tmp_path / "taken").write_text("")
+    (tmp_path / "lost").symlink_to(tmp_path / "nowhere")
+    for path, message in (
+        (tmp_path / "taken" / "runs", "taken is a file"),
+        (tmp_path / "lost", "is a link to nothing"),
+    ):
+        with pytest.raises(ValueError, match=f"{key}: .*{message}"):
+            config.check_paths(config.load(smoke, [f"{key}={path}"]))
+    config.check_paths(config.load(smoke, [f"{key}={tmp_path}/new/er"]))
