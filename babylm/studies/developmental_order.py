@@ -25,6 +25,7 @@ from babylm.config.schema import Config
 from babylm.config.studies import StudyConfig
 from babylm.runs import Run
 from babylm.studies import _developmental_tables as tables
+from babylm.studies._subject_checks import check_usable
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 
 if TYPE_CHECKING:
@@ -91,7 +92,12 @@ class Settings(StudyConfig):
                 raise ValueError(f"changes: {word!r}: an override is written key=value")
 
     def check_before_run(self) -> None:
-        """Norms, and the texts in which words are counted and met."""
+        """Revisions that are whole; norms, and the texts in which words are counted and met."""
+        for path in self.runs:
+            opened = Run(path)
+            _check_revisions(opened)
+            for name in opened.revisions:
+                check_usable(str(opened.folder / name), "runs", revision=True)
         if self.norms is None:
             return
         from babylm.corpora import sources

@@ -32,7 +32,7 @@ from babylm.studies import _habits_tables as tables
 from babylm.studies._habits_problems import Domain
 from babylm.studies._habits_scales import SCALES, SECONDS, Scale
 from babylm.studies._habits_traces import HABITS, count
-from babylm.studies._subject_checks import check_subject
+from babylm.studies._subject_checks import check_usable
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 
 if TYPE_CHECKING:
@@ -136,11 +136,12 @@ class Settings(StudyConfig):
             raise ValueError(f"targets: {self.targets}: give [least, greatest], above largest={self.largest}")
 
     def check_before_run(self) -> None:
-        """A given model that is there; the servers' keys."""
+        """A given model and a judge that can be used; the servers' keys."""
         key_of(self.endpoint, "endpoint")
         key_of(self.judge, "judge")
-        if self.model:
-            check_subject(self.model, "model")
+        for key, path in (("model", self.model), ("judge_model", self.judge_model)):
+            if path is not None:
+                check_usable(path, key)
 
 
 def conditions(settings: Settings) -> list[Condition]:

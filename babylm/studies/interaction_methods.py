@@ -30,7 +30,7 @@ from babylm.studies import _methods_caregiver as caregiver
 from babylm.studies import _methods_runs as runs
 from babylm.studies import _methods_tables as tables
 from babylm.studies._methods_school import School
-from babylm.studies._subject_checks import check_subject
+from babylm.studies._subject_checks import check_subject, check_usable
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 
 if TYPE_CHECKING:
@@ -106,11 +106,14 @@ class Settings(StudyConfig):
                 raise ValueError(f"changes: {word!r}: an override is written key=value")
 
     def check_before_run(self) -> None:
-        """Texts to learn from and to measure by, and the tasks' data."""
+        """Models that can be used, texts to learn from and to measure by, and the tasks' data."""
         from babylm.config.schema import EvaluationConfig
         from babylm.evaluation.task_registry import load_task
         from babylm.studies import _methods_texts as texts
 
+        for key, path in (("base", self.base), ("teacher", self.teacher)):
+            if path is not None:
+                check_usable(str(_model_of(path)), key, revision=key == "base")
         for task in self.tasks:
             load_task(task, EvaluationConfig()).items(places.given(self.data), 1, suite="fast", rules=2026)
 

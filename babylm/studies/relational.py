@@ -37,7 +37,7 @@ from babylm.studies._relational_tables import (
     results_table,
     sizes,
 )
-from babylm.studies._subject_checks import check_subject
+from babylm.studies._subject_checks import check_usable
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 
 PLANTED, NULL, STUDENT, MODEL, ENDPOINT = "planted agent", "null agent", "student", "model", "endpoint"
@@ -105,7 +105,7 @@ class Settings(StudyConfig):
         key_of(self.endpoint, "endpoint")
         for key, path in (("model", self.model), ("student_base", self.student_base)):
             if path is not None:
-                check_subject(path, key)
+                check_usable(path, key)
 
     def check(self) -> None:
         """A subject; a whole endpoint; files that are there."""

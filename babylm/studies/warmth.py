@@ -26,7 +26,7 @@ from babylm.studies import _warmth_endpoint as endpoint
 from babylm.studies import _warmth_gates as gates
 from babylm.studies import _warmth_prompts as prompts
 from babylm.studies import _warmth_tables as tables
-from babylm.studies._subject_checks import check_subject
+from babylm.studies._subject_checks import check_usable
 from babylm.studies._warmth_scales import SCALES, LoraTuning
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 
@@ -92,9 +92,9 @@ class Settings(StudyConfig):
         """A subject and a scorer that are there, with the packages that tuning needs; the server's key."""
         key_of(self.endpoint, "endpoint")
         if self.subject is not None:
-            check_subject(self.subject, "subject", *(["peft"] if set(self.arms) - {"original"} else []))
+            check_usable(self.subject, "subject", *(["peft"] if set(self.arms) - {"original"} else []))
         if self.scorer is not None:
-            check_subject(self.scorer, "scorer")
+            check_usable(self.scorer, "scorer")
 
     def check(self) -> None:
         """Known arms and amendments, and a subject that is there."""

@@ -164,13 +164,20 @@ class PieceStore:
         files.write_json(self.folder / f"{piece.name}-{piece.key}.json", checksums.add(content))
         self._read.pop(piece.key, None)
 
-    def drop_failed(self, pieces: Iterable[Piece]) -> None:
-        """Remove the records of pieces that failed, so that they are run again."""
+    def drop_failed(self, pieces: Iterable[Piece], unless_code: str = "") -> int:
+        """Remove the records of pieces that failed, so that they are run again; returns how many.
+
+        ``unless_code``: the hash of a study's file whose failures are kept; empty for none.
+        """
+        dropped = 0
         for piece in pieces:
             record, file = self.get(piece), self._file(piece)
-            if record is not None and record.failed and file is not None:
-                file.unlink()
-                del self._read[piece.key]
+            if record is None or not record.failed or file is None or record.code_sha256 == unless_code:
+                continue
+            file.unlink()
+            del self._read[piece.key]
+            dropped += 1
+        return dropped
 
     def put_stopped(self, piece: Piece, seconds: float) -> None:
         """Store that a piece was stopped after so many seconds: it takes longer than that."""
