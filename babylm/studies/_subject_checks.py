@@ -28,7 +28,7 @@ def check_usable(path: str, key: str, *packages: str, revision: bool = False) ->
 
     ``revision``: it must be a revision of this codebase, whose tokenizer and objectives the study uses.
     """
-    check_subject(path, key, *packages)
+    check_subject(path, key)
     folder = places.given(path)
     try:
         described = {} if folder.suffix == ".gguf" else files.read_json(folder / "config.json", "give a model's folder")
@@ -41,6 +41,7 @@ def check_usable(path: str, key: str, *packages: str, revision: bool = False) ->
             _check_causal(folder, described)
     except ValueError as error:
         raise ValueError(f"{key}={path}: {error}") from error
+    check_subject(path, key, *packages)
 
 
 def _check_causal(folder: Path, described: dict[str, object]) -> None:
