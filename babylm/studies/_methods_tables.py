@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from babylm.studies import _gates
 from babylm.studies.experiment import Measurements
 from babylm.studies.statistics import Interval, bootstrap_mean
 from babylm.tables import Table
@@ -80,7 +81,7 @@ def results(measurements: Measurements, measures: Sequence[str]) -> Table:
         scaled = [None if v is None else _scale(m) * v for m, v in zip(measures, shown, strict=False)]
         rows.append([arm, *scaled, shown[-1]])
     formats = ["", *(".3f" if measure in NATS else ".1f" for measure in measures), ",.0f"]
-    return Table.of(["arm", *measures, "tokens"], rows, formats=formats, caption="Means; nats or %")
+    return Table.of(["arm", *measures, "tokens learnt from"], rows, formats=formats, caption="Means; nats or %")
 
 
 def differences(measurements: Measurements, measures: Sequence[str]) -> Table:
@@ -92,7 +93,7 @@ def differences(measurements: Measurements, measures: Sequence[str]) -> Table:
             for name in ("base", "plain"):
                 other = control_of(name, measure)
                 interval = None if arm == other else difference(measurements, arm, other, measure)
-                cells += [None, ""] if interval is None else [interval.estimate, _limits(interval)]
+                cells += [None, ""] if interval is None else [interval.estimate, interval.limits("+.2f")]
             if any(cells):
                 rows.append([arm, measure, *cells])
     titles = ["arm", "measure", "minus base", "95 % (base)", "minus plain", "95 % (plain)"]
@@ -111,11 +112,13 @@ def gates(measurements: Measurements, tasks: Sequence[str]) -> Table:
     for title, arm, other, measure, least in tests:
         interval = difference(measurements, arm, other, measure)
         if interval is not None:
-            met = "yes" if interval.estimate >= least else "no"
+            met = _gates.verdict(interval.estimate >= least)
             compared = f"{measure}, minus {other}" if other else measure
-            rows.append([title, compared, interval.estimate, _limits(interval), f">= {least:g}", met])
-    titles = ["gate", "measure", "value", "95 %", "needed", "met"]
-    return Table.of(titles, rows, left=(0, 1), formats=["", "", "+.2f", "", "", ""], caption="Fixed before the run")
+            rows.append([title, compared, interval.estimate, interval.limits("+.2f"), f">= {least:g}", met])
+    titles = ["gate", "measure", "value", "95 %", "needed", _gates.COLUMN]
+    return Table.of(
+        titles, rows, left=(0, 1), formats=["", "", "+.2f", "", "", ""], caption="Gates, fixed before the run"
+    )
 
 
 def draw(measurements: Measurements, measures: Sequence[str]) -> Callable[[Any], None]:
@@ -142,7 +145,3 @@ def draw(measurements: Measurements, measures: Sequence[str]) -> Callable[[Any],
         axes.legend(fontsize=8)
 
     return figure
-
-
-def _limits(interval: Interval) -> str:
-    return f"{interval.low:+.2f} to {interval.high:+.2f}"

@@ -22,6 +22,7 @@ from babylm import files, registry
 from babylm.config.fields import number
 from babylm.config.studies import StudyConfig
 from babylm.config.teaching import EndpointConfig, key_of
+from babylm.studies import _gates
 from babylm.studies import _habits_gates as gates
 from babylm.studies import _habits_judge as judge
 from babylm.studies import _habits_models as models
@@ -329,7 +330,13 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
     filled = {name: table for name, table in blocks.items() if table.rows}
     if not settings.student:
         return Summary(shown.TITLE, filled, shown.draw(measurements, settings.arms), [shown.REMARK])
-    remarks = [*gates.remarks(measurements, settings.gate), REMARK, *([shown.REMARK] if settings.has_given else [])]
+    expected = _gates.remarks(blocks["expectations"], "expected", "Expectations")
+    remarks = [
+        *gates.remarks(measurements, settings.gate),
+        *expected,
+        REMARK,
+        *([shown.REMARK] if settings.has_given else []),
+    ]
     return Summary(
         "Habits of thought before reinforcement learning, on Countdown with a scripted search",
         filled,

@@ -22,7 +22,7 @@ import numpy as np
 from babylm import files
 from babylm.config.fields import number
 from babylm.config.studies import StudyConfig
-from babylm.studies import _gsm8k
+from babylm.studies import _gates, _gsm8k
 from babylm.studies import _quality_runs as runs
 from babylm.studies._quality_domains import Domain, Gsm8k, Sums
 from babylm.studies._quality_runs import SIGNALS
@@ -184,9 +184,8 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
             "That the styles of the traces differ in reliability is planted; the learners see no style. It checks the "
             "method and says nothing about language models."
         )
-    return Summary(
-        "Quality signals among right answers",
-        blocks,
-        draw_means(measurements, RIGHT, names, "right on harder questions (%)", 100),
-        remarks,
-    )
+    title = "Quality signals among right answers"
+    if settings.gsm8k is None:
+        title += ", on sums in three styles whose different reliability is PLANTED"
+    draw = draw_means(measurements, RIGHT, names, "right on harder questions (%)", 100)
+    return Summary(title, blocks, draw, [*_gates.remarks(blocks["gates"]), *remarks])

@@ -19,6 +19,7 @@ from babylm import places
 from babylm.config.fields import number
 from babylm.config.studies import StudyConfig
 from babylm.config.teaching import EndpointConfig, check_endpoint, key_of
+from babylm.studies import _gates
 from babylm.studies._relational_episodes import Limits
 from babylm.studies._relational_scales import SCALES, Scale
 from babylm.studies._relational_state_tables import (
@@ -182,5 +183,5 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
         "Messages to an agent whose tool is broken (planted effects in the controls alone)",
         {name.replace(" ", "_"): table for name, table in blocks.items() if table.rows},
         draw_contrasts(paired),
-        REMARKS,
+        [*_gates.remarks(blocks["gates"]), *REMARKS],
     )

@@ -22,6 +22,7 @@ from babylm import files, places, registry
 from babylm.config.fields import number
 from babylm.config.studies import StudyConfig
 from babylm.config.teaching import EndpointConfig, check_endpoint, key_of
+from babylm.studies import _gates
 from babylm.studies import _warmth_endpoint as endpoint
 from babylm.studies import _warmth_gates as gates
 from babylm.studies import _warmth_prompts as prompts
@@ -276,6 +277,7 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
         "amendment, clustered by question), without an interval if a cell is all right or all wrong; differences are "
         "paired, with bootstrap intervals.",
     ]
+    remarks = [*_gates.remarks(parts["gates"]), *remarks]
     return Summary(
         title, parts, tables.draw(data, settings.rho if planted else [None], settings.measured_arms), remarks
     )

@@ -265,7 +265,7 @@ def test_expectations_and_preconditions_say_what_came_out():
     assert all(precondition.is_met for precondition in known)
     rows = {row[0]: row for row in gates.expectations(data, 60).rows}
     assert rows["all - none >= 15"][1] == pytest.approx(40)
-    assert [row[-1] for row in rows.values()] == ["yes", "NO", "NO", "yes", "yes"]
+    assert [row[-1] for row in rows.values()] == ["met", "missed", "missed", "met", "met"]
     results = {row[0]: row for row in tables.results(data, list(shares), 60).rows}
     assert results["all"][2:4] == [pytest.approx(20), pytest.approx(60)]
     assert results["all"][-1] < 0.01 < results["dots"][-1]
@@ -277,7 +277,7 @@ def test_expectations_and_preconditions_say_what_came_out():
     assert not tables.gains(Measurements(), list(shares), 60).rows
     lower = measured({**shares, "all": (0.1, 0.6)})
     assert [precondition.is_met for precondition in gates.of_primed(lower)] == [False, True, True]
-    assert "MISSED" in str(gates.of_primed(lower)[0])
+    assert "missed" in str(gates.of_primed(lower)[0])
     assert not gates.of_primed(Measurements())[0].is_met, "what was not measured is not met"
 
 

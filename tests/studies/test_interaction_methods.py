@@ -223,7 +223,7 @@ def test_what_a_student_says_depends_on_the_seed_alone(school):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["tasks=[blimp]", "data=/nowhere"], r"^evaluation\.data: /nowhere has no fast_eval/blimp_fast"),
+        (["tasks=[blimp]", "data=/nowhere"], r"^data: /nowhere has no fast_eval/blimp_fast"),
         ([f"text={CONFIG}", "held_out=/nowhere"], "^held_out: there is no file or folder /nowhere"),
         (["text=/nowhere"], "^text: there is no file or folder /nowhere"),
         ([], "^text: give a file or folder to learn from: the base's own is not here .*corpora/elsewhere"),
@@ -251,8 +251,8 @@ def test_gates_and_differences_of_planted_values():
             rows.append(Measurement(arm, 1, f"u{index}", "blimp", 0.7 - 0.01 * (arm == "MPO")))
     measured = Measurements(rows)
     gates = {row[0]: (row[2], row[-1]) for row in tables.gates(measured, ["blimp"]).rows}
-    assert gates["MPO tells corruptions"] == (pytest.approx(10.0), "yes")
-    assert gates["MPO keeps blimp"] == (pytest.approx(-1.0), "no")
+    assert gates["MPO tells corruptions"] == (pytest.approx(10.0), "met")
+    assert gates["MPO keeps blimp"] == (pytest.approx(-1.0), "missed")
     assert set(gates) == {"MPO tells corruptions", "MPO keeps blimp"}, "what is not measured has no gate"
 
 

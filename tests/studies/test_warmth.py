@@ -109,11 +109,11 @@ def test_own_questions_are_read_in_the_authors_columns(tmp_path):
     assert semicolons.choices == ("Paris", "Rome", "Bern"), "as Excel writes it where commas are decimal"
     lines = tmp_path / "mine.jsonl"
     lines.write_text(json.dumps({"content_key": "a", "prompt": "Capital?"}) + "\n")
-    with pytest.raises(ValueError, match="no text in correct_answer"):
+    with pytest.raises(ValueError, match=r"no column correct_answer, .*; the columns there are: content_key, prompt$"):
         prompts.read_rows(lines)
     named_otherwise = tmp_path / "mine.ndjson"
     named_otherwise.write_text(lines.read_text())
-    with pytest.raises(ValueError, match="line 1: no text in correct_answer"):
+    with pytest.raises(ValueError, match="line 1: no column correct_answer"):
         prompts.read_rows(named_otherwise)
     whole = dict(zip(prompts.COLUMNS, ("a", "Paris", "Rome", "original", "Capital?", "none"), strict=True))
     lines.write_text("\n" + json.dumps({**whole, "choices": ["Paris", "Rome"]}) + "\n")

@@ -27,6 +27,9 @@ from babylm.studies.experiment.time_limit import StudyStopped, TimeLimit, TimeUp
 REQUIRED = ("Settings", "conditions", "run", "summarise")
 SHOWN_NAMES = 5
 LOCK = ".lock"
+ONE_SEED = (
+    "One seed: intervals are over items alone, and neither a gate nor a difference between conditions is decided by it."
+)
 SMOKE = "scale=smoke: everything in miniature. This shows that the study runs, and nothing about its question."
 
 
@@ -136,6 +139,8 @@ class Experiment:
         failures.check_some_measured(measurements, len(pieces), self.folder)
         with failures.as_reason(measurements, len(pieces), "be summarised", self.folder):
             summary: Summary = self.study.summarise(measurements, self.settings)
+        if len(self.settings.seeds) == 1:
+            summary = replace(summary, remarks=[ONE_SEED, *summary.remarks])
         if getattr(self.settings, "scale", "") == "smoke":
             summary = replace(summary, remarks=[SMOKE, *summary.remarks])
         return summary
