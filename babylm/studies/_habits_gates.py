@@ -101,7 +101,7 @@ def expectations(measurements: Measurements, steps: int) -> Table:
             rows.append([f"{habit} per trace, all - none > 0", *_shown(interval), "", _gates.verdict(interval.low > 0)])
     titles = ("expected", "points", "low", "high", "paper", _gates.COLUMN)
     formats = ("", "+.1f", "+.1f", "+.1f")
-    return Table.of(titles, rows, left=(0,), formats=formats, caption="Expected after equal reinforcement learning")
+    return Table.of(titles, rows, left=(0, 5), formats=formats, caption="Expected after equal reinforcement learning")
 
 
 def _more(measurements: Measurements, habit: str, steps: int) -> Interval | None:

@@ -94,7 +94,11 @@ def gates(measurements: Measurements, measure: str) -> Table:
     )
     titles = ("gate", "value", "low", "high", "needed", _gates.COLUMN)
     return Table.of(
-        titles, rows, left=(0, 4), formats=("", "+.1f", "+.1f", "+.1f"), caption="Gates, fixed before the run (points)"
+        titles,
+        rows,
+        left=(0, 4, 5),
+        formats=("", "+.1f", "+.1f", "+.1f"),
+        caption="Gates, fixed before the run (points)",
     )
 
 

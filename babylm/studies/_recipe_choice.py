@@ -44,6 +44,8 @@ class Row:
     question: str
     trial: Trial
     is_chosen: bool
+    compared: float = math.nan
+    """Mean loss over the question's modes, by which runs are compared; NaN without one."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,10 @@ def search(measurements: Measurements, scale: Scale, seeds: Sequence[int]) -> Se
         trials = [read_trial(measurements, changes, seeds[0]) for changes in candidates]
         winner = choose(trials, question.modes)
         best = winner.changes
-        rows += [Row(question.title, trial, trial is winner) for trial in trials]
+        rows += [
+            Row(question.title, trial, trial is winner, mean(trial.loss.get(mode, math.nan) for mode in question.modes))
+            for trial in trials
+        ]
         backend = max(winner.fast, key=lambda name, fast=winner.fast: mean(fast[name].values()))  # type: ignore[misc]
     return Search(rows, best, [], "", backend)
 

@@ -199,7 +199,7 @@ def gates_table(paired: Paired, planted: str, null: str, resamples: int) -> Tabl
     return Table.of(
         titles,
         rows,
-        left=(0, 2),
+        left=(0, 2, 3),
         formats=("", ".3f"),
         caption="Gates of the controls (planted effects), fixed before the run",
     )

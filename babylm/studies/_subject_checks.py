@@ -23,13 +23,16 @@ def check_subject(path: str, key: str, *packages: str) -> None:
             raise ValueError(f"{key}={path}: this needs {package}: pip install 'babylm[studies]'")
 
 
-def check_usable(path: str, key: str, *packages: str, revision: bool = False) -> None:
+def check_usable(path: str, key: str, *packages: str, revision: bool = False, gguf: bool = True) -> None:
     """`check_subject`, and ValueError if what is there is damaged or cannot continue a text.
 
-    ``revision``: it must be a revision of this codebase, whose tokenizer and objectives the study uses.
+    ``revision``: it must be a revision of this codebase, whose tokenizer and objectives the study uses. ``gguf``:
+    whether a .gguf file will do.
     """
     check_subject(path, key)
     folder = places.given(path)
+    if folder.suffix == ".gguf" and not gguf:
+        raise ValueError(f"{key}={path}: give a model's folder (with config.json), not a .gguf file")
     try:
         described = {} if folder.suffix == ".gguf" else files.read_json(folder / "config.json", "give a model's folder")
         if described.get("model_type") == revisions.MODEL_TYPE:

@@ -32,7 +32,7 @@ from babylm.studies import _gates
 from babylm.studies import _methods_caregiver as caregiver
 from babylm.studies import _methods_runs as runs
 from babylm.studies import _methods_tables as tables
-from babylm.studies._methods_school import School
+from babylm.studies._methods_shared import SharedInputs
 from babylm.studies._subject_checks import check_subject, check_usable
 from babylm.studies._task_checks import check_task
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
@@ -115,7 +115,7 @@ class Settings(StudyConfig):
 
         for key, path in (("base", self.base), ("teacher", self.teacher)):
             if path is not None:
-                check_usable(str(_model_of(path)), key, revision=key == "base")
+                check_usable(str(_model_of(path)), key, revision=key == "base", gguf=False)
         for task in self.tasks:
             check_task(task, self.data)
         if self.base is not None:
@@ -191,22 +191,22 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
     """Let the base learn as the condition says, and measure it."""
     from babylm.evaluation import suite
 
-    school = _school(piece, settings)
-    model, arm = school.base.model, piece.settings["arm"]
+    shared = _shared_inputs(piece, settings)
+    model, arm = shared.base.model, piece.settings["arm"]
     measured = []
     if arm:
-        model, tokens = runs.learn(school, arm, settings.lr, piece.seed)
+        model, tokens = runs.learn(shared, arm, settings.lr, piece.seed)
         measured.append(piece.measurement(tokens, "", "tokens learnt from"))
-    measured += [piece.measurement(value, item, name) for name, item, value in runs.measure(school, model, piece.seed)]
+    measured += [piece.measurement(value, item, name) for name, item, value in runs.measure(shared, model, piece.seed)]
     if "measures" in piece.settings:
-        rows = runs.MEASURES[piece.settings["measures"]](school, model, piece.seed)
+        rows = runs.MEASURES[piece.settings["measures"]](shared, model, piece.seed)
         measured += [piece.measurement(value, item, name) for name, item, value in rows]
-    for task, result in suite.run(model, school.folder, settings.tasks, data=settings.data).items():
+    for task, result in suite.run(model, shared.folder, settings.tasks, data=settings.data).items():
         measured += [piece.measurement(score.tie_aware, uid, task) for uid, score in result.by_uid.items()]
     return measured
 
 
-def _school(piece: Piece, settings: Settings) -> School:
+def _shared_inputs(piece: Piece, settings: Settings) -> SharedInputs:
     from babylm.interaction import teachers
     from babylm.studies import _methods_texts as texts
     from babylm.studies import _training
@@ -225,7 +225,7 @@ def _school(piece: Piece, settings: Settings) -> School:
     interaction.max_new_tokens = scale.new_tokens
     teacher = teachers.build(interaction)
     teacher.open(piece.folder / "teacher")  # what all arms ask of a seed is asked once
-    return School(load_subject(folder), folder, teacher, learnt, held_out, scale, _precision(settings))
+    return SharedInputs(load_subject(folder), folder, teacher, learnt, held_out, scale, _precision(settings))
 
 
 def _precision(settings: Settings) -> Precision:

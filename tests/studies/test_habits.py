@@ -219,8 +219,8 @@ def test_the_study_runs_in_miniature_with_every_arm(study):
     assert [row[0] for row in summary["tables"]["results"]["rows"]] == list(habits.ARMS)
     assert all(row[1] == 1 for row in summary["tables"]["results"]["rows"]), "every arm was reinforced"
     assert len(summary["tables"]["expectations"]["rows"]) == 8
-    assert summary["remarks"][1].startswith("Preconditions: arithmetic of the base 0.0")
-    assert "although preconditions are missed" in summary["remarks"][2]
+    assert summary["remarks"][2].startswith("Preconditions: arithmetic of the base 0.0")
+    assert "although preconditions are missed" in summary["remarks"][3]
     budgets = {row[0]: row for row in summary["tables"]["budgets"]["rows"]}
     assert len({tuple(budgets[name][index] for index in (1, 3)) for name in sets.SETS}) == 1, "equal budgets"
     assert budgets["all"][2] == budgets["dots"][2] > budgets["empty"][2]
@@ -242,7 +242,7 @@ def test_the_same_seed_gives_the_same_table_and_reinforcement_waits_for_the_prec
     gated = run(tmp_path / "gated", "arms=[all,none,empty]")
     summary = json.loads((gated / "summary.json").read_text())
     assert summary["conditions"] == ["base"]
-    assert "not begun, as these are missed: arithmetic of the base" in summary["remarks"][2]
+    assert "not begun, as these are missed: arithmetic of the base" in summary["remarks"][3]
 
 
 def measured(after):

@@ -59,6 +59,9 @@ def test_damage_is_told_before_the_first_piece(tmp_path, damaged, capsys, name, 
 
 def test_the_right_kind_of_model(tmp_path, long_reader):
     check_usable(str(long_reader), "model", revision=True)
+    (tmp_path / "model.gguf").write_text("")
+    with pytest.raises(ValueError, match=r"^teacher=.*not a \.gguf file"):
+        check_usable(str(tmp_path / "model.gguf"), "teacher", gguf=False)
     folder = tmp_path / "foreign"
     shutil.copytree(long_reader, folder)
     described = json.loads((folder / "config.json").read_text())
