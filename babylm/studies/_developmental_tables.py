@@ -33,23 +33,22 @@ def order(measurements: Measurements) -> Table:
             acquired = int((~np.isnan(values)).sum())
             if acquired:
                 interval = bootstrap_mean(values)
-                row += [10**interval.estimate, 10**interval.low, 10**interval.high]
+                row += [10**interval.estimate, f"{10**interval.low:,.0f} to {10**interval.high:,.0f}"]
             else:
-                row += [None, None, None]
-            row.append(f"{acquired}/{len(members) * len(matrices[name])}")
-            row.append(_at_first(measurements, name, members))
+                row += [None, None]
+            row.append(f"{acquired}/{len(members) * len(matrices[name])}{_at_first(measurements, name, members)}")
         rows.append(row)
-    rows.sort(key=lambda row: np.mean([value for value in row[1::5] if value is not None] or [np.inf]))
-    titles = [f"{name}: {title}" for name in names for title in ("words", "low", "high", "acquired", "at first")]
-    formats = [",.0f", ",.0f", ",.0f", "", ""] * len(names)
+    rows.sort(key=lambda row: np.mean([value for value in row[1::3] if value is not None] or [np.inf]))
+    titles = [f"{name}: {title}" for name in names for title in ("words", "95 %", "acquired")]
+    formats = [",.0f", "", ""] * len(names)
     caption = "Words read when a phenomenon is acquired: geometric mean over seeds and paradigms, 95 % bootstrap"
     return Table.of(("phenomenon", *titles), rows, formats=("", *formats), caption=caption)
 
 
-def _at_first(measurements: Measurements, name: str, members: set[str]) -> int | None:
-    """How many are acquired at the first measured revision; None if older pieces did not measure that."""
-    rows = [row.value for row in measurements.select(name, AT_FIRST) if row.item in members]
-    return int(sum(rows)) if rows else None
+def _at_first(measurements: Measurements, name: str, members: set[str]) -> str:
+    """ " (2 at first)": how many are acquired at the first measured revision already; empty for none."""
+    count = int(sum(row.value for row in measurements.select(name, AT_FIRST) if row.item in members))
+    return f" ({count} at first)" if count else ""
 
 
 def early(measurements: Measurements) -> str:
@@ -59,9 +58,9 @@ def early(measurements: Measurements) -> str:
     if not parts + words:
         return ""
     return (
-        f"Acquired at the first revision that was measured (column at first) are {parts} parts of the task and {words} "
-        "words, over all seeds: there the words read are an upper bound, and the preference may be one that the "
-        "untrained model has (no revision is written before the first milestone)."
+        f"Acquired at the first revision that was measured (the table says: at first) are {parts} parts of the task "
+        f"and {words} words, over all seeds: there the words read are an upper bound, and the preference may be "
+        "one that the untrained model has (no revision is written before the first milestone)."
     )
 
 
@@ -197,7 +196,7 @@ def draw_scores(measurements: Measurements, task: str) -> Callable[[Any], None]:
                 axes.plot(*zip(*line, strict=True), "o-", color=colour, label=label, markersize=3, linewidth=1.2)
         axes.set_xscale("log")
         axes.set_xlabel("training FLOPs")
-        axes.set_ylabel(f"right on {task.rpartition('/')[2]} (%)")
+        axes.set_ylabel(f"right on {task} (%)")
         chance = measurements.select(measure=CHANCE).values
         if len(chance):
             axes.axhline(100 * chance.max(), color="grey", linewidth=0.8, linestyle="--", label="chance")

@@ -267,8 +267,7 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
     if early := tables.early(measurements):
         remarks = [*remarks, early]
     parts["flops"] = tables.scores(measurements)
-    title = (
-        f"Developmental order: when is what {settings.task or 'the task'} tests learnt, and does the objective matter"
-    )
-    draw = tables.draw_scores(measurements, settings.task or "the configuration's task")
-    return Summary(title, parts, draw, remarks)
+    config = Run(settings.runs[0]).config if settings.runs else configuration.load(settings.config, settings.changes)
+    task = Path(settings.scored(config)[0]).stem
+    title = f"Developmental order: when is what {task} tests learnt, and does the objective matter"
+    return Summary(title, parts, tables.draw_scores(measurements, task), remarks)

@@ -250,8 +250,8 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
     measures += [measure for more in tables.MORE.values() for measure in more if measure in measured]
     blocks = {
         "results": tables.results(measurements, measures),
-        "differences": tables.differences(measurements, measures),
         "gates": tables.gates(measurements, settings.tasks),
+        "differences": tables.differences(measurements, measures),
     }
     remarks = [
         "Differences are paired by seed and held-out item (or paradigm); intervals resample both.",

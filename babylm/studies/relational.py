@@ -171,8 +171,8 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
     resamples = 1000 if settings.scale == "smoke" else 10_000
     blocks = {
         "results": results_table(paired, ("abandonment", "persistence", "strategy change", "recovery", "answer")),
-        "contrasts": contrasts_table(paired, FAMILIES, resamples),
         "gates": gates_table(paired, PLANTED, NULL, min(resamples, 2000)),
+        "contrasts": contrasts_table(paired, FAMILIES, resamples),
         "attention": attention_table(paired),
         "states": states_table(paired),
         "surprisal and attention": surprisal_table(paired),
