@@ -29,10 +29,10 @@ def check_usable(path: str, key: str, *packages: str, revision: bool = False, gg
     ``revision``: it must be a revision of this codebase, whose tokenizer and objectives the study uses. ``gguf``:
     whether a .gguf file will do.
     """
-    check_subject(path, key)
     folder = places.given(path)
     if folder.suffix == ".gguf" and not gguf:
         raise ValueError(f"{key}={path}: give a model's folder (with config.json), not a .gguf file")
+    check_subject(path, key)
     try:
         described = {} if folder.suffix == ".gguf" else files.read_json(folder / "config.json", "give a model's folder")
         if described.get("model_type") == revisions.MODEL_TYPE:

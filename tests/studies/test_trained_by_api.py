@@ -92,6 +92,8 @@ def test_what_failed_is_located_and_runs_again_once_the_file_is_corrected(tmp_pa
     assert "== neutral" not in capsys.readouterr().out, "not tried again by itself"
     _forget(file)
     file.write_text(broken.replace("1 / 0 + ", '(1 / 0 if piece.settings["tone"] == "warm" else 0) + '))
+    assert study._command([*command, "dry_run=true"]) == 0
+    assert "3 pieces, 3 to do" in capsys.readouterr().out
     assert study._command(command) == 2
     shown = capsys.readouterr()
     assert "pieces that failed before are run again, as the study's file was changed since: 3" in shown.out

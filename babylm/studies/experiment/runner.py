@@ -166,7 +166,8 @@ def run_study(settings: StudyConfig, log: Log | None = None) -> Path:
     experiment = Experiment(settings, log)
     log = experiment.log
     if settings.dry_run:
-        log(estimates.plan(experiment.expected_pieces(), experiment.store))
+        unless_code = None if settings.retry_failed else experiment.code_sha256
+        log(estimates.plan(experiment.expected_pieces(), experiment.store, unless_code))
         return experiment.folder
     settings.check_before_run()
     files.check_writable(experiment.folder)
