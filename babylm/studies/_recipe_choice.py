@@ -13,7 +13,8 @@ CLOSE = 0.01
 """Nats, two to three standard deviations of seeds. Runs whose losses are closer are told apart by the fast suite."""
 RULE = (
     "Of each question the run with the smallest mean held-out loss over the question's modes is chosen; of runs within "
-    f"{CLOSE:g} nats of it, the one with the best mean of the fast suite. What is chosen may have the lower score."
+    f"{CLOSE:g} nats of it, the one with the best mean of the fast suite, the first of equal ones. What is chosen may "
+    "have the lower score."
 )
 BACKENDS = ("causal", "mntp")
 LOSS, SPEED = "loss", "tokens per second"

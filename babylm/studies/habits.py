@@ -142,7 +142,7 @@ class Settings(StudyConfig):
         key_of(self.judge, "judge")
         for key, path in (("model", self.model), ("judge_model", self.judge_model)):
             if path is not None:
-                check_usable(path, key)
+                check_usable(path, key, gguf=key == "model")
 
 
 def conditions(settings: Settings) -> list[Condition]:

@@ -57,6 +57,14 @@ def test_damage_is_told_before_the_first_piece(tmp_path, damaged, capsys, name, 
     assert not (tmp_path / "studies").exists()
 
 
+def test_a_plan_needs_no_model(tmp_path, capsys):
+    words = [str(CONFIGS / "habits.yaml"), f"folder={tmp_path}", "judge_model=nowhere"]
+    assert study._command([*words, "dry_run=true"]) == 0
+    assert "to do" in capsys.readouterr().out
+    assert study._command(words) == 2
+    assert "judge_model=nowhere: no model's folder (with config.json)" in capsys.readouterr().err
+
+
 def test_the_right_kind_of_model(tmp_path, long_reader):
     check_usable(str(long_reader), "model", revision=True)
     (tmp_path / "model.gguf").write_text("")
