@@ -40,9 +40,10 @@ smoke: env
 	@$(BIN)/python -m babylm.evaluate checkpoints/smoke
 	@$(BIN)/python -m babylm.submit checkpoints/smoke
 
-# The smallest study; its last line says where the table and the figure are.
+# The smallest study, in seconds: what its statistics find in a planted agent, and not in one without the effect; its
+# last line says where the table and the figure are.
 study: env
-	@$(BIN)/python -m babylm.study configs/studies/recipe_search.yaml scale=smoke name=recipe_search_smoke seeds=[1]
+	@$(BIN)/python -m babylm.study configs/studies/relational.yaml scale=smoke student=false name=relational_smoke
 
 # Every study in miniature (the lines "Smoke:" of configs/studies), by the command, from nothing, with a check of its
 # tables, figure and remarks, and a page for each. It shows that they work, and nothing about their questions.

@@ -31,7 +31,7 @@ class Column:
 
     title: str
     format: str = ""
-    """A format specification for numbers (``.2f``, ``,``); text is shown as it is."""
+    """A format specification for numbers (``.2f``, ``,``), or ``p`` for p values; text is shown as it is."""
     align: str = "right"
     """``left`` or ``right``."""
 
@@ -40,9 +40,13 @@ class Column:
 
         >>> Column("words", ",").show(1234567), Column("words").show(None)
         ('1,234,567', '-')
+        >>> Column("p", "p").show(0.0312), Column("p", "p").show(3e-9)
+        ('0.0312', '<.0001')
         """
         if value is None or (isinstance(value, float) and value != value):
             return MISSING
+        if self.format == "p":
+            return "<.0001" if value < 0.0001 else f"{value:.4f}"
         return format(value, self.format) if self.format and not isinstance(value, str) else str(value)
 
 

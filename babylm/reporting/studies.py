@@ -73,9 +73,9 @@ def page(folder: Path, made: str) -> Page:
         figure.append(Picture(summary["title"], picture.read_bytes()))
     failed = [(f"{piece['condition']}, seed {piece['seed']}", piece["reason"]) for piece in summary.get("failed", [])]
     sections = [
+        Section("Remarks", [Note(text) for text in summary["remarks"]]),
         *(Section(title, [Tabular(table)]) for title, table in tables[:1]),
         Section("Figure", figure),
-        Section("Remarks", [Note(text) for text in summary["remarks"]]),
         *(Section(title, [Tabular(table)]) for title, table in tables[1:]),
         Section("Pieces that failed", [Tabular(Table.of(("piece", "reason"), failed, left=(0, 1)))] if failed else []),
         Section("Settings", [Folded("all settings of the study", [Tabular(_settings(summary))])]),
@@ -91,9 +91,11 @@ def _table(file: Path, content: Mapping[str, Any]) -> Table:
 def _extent(summary: Mapping[str, Any]) -> str:
     """How much was measured, in one line."""
     seeds, conditions = summary.get("seeds", []), summary.get("conditions", [])
+    asked_for = summary.get("settings", {}).get("seeds") or seeds
+    others = f" (controls: up to {len(seeds)})" if len(seeds) > len(asked_for) else ""
     return (
         f"Study {summary.get('study', 'of unknown name')}: {_count(len(conditions), 'condition')}, "
-        f"{_count(len(seeds), 'seed')}, {_count(summary.get('pieces', 0), 'piece')} in "
+        f"{_count(min(len(asked_for), len(seeds)), 'seed')}{others}, {_count(summary.get('pieces', 0), 'piece')} in "
         f"{duration(float(summary.get('seconds', 0)))}"
     )
 

@@ -24,7 +24,12 @@ SPEED = {
 }
 NOT_LOSSES = {"step", "words", "epoch", "words_per_second", "flops", "evaluation_seconds", *OPTIMIZATION, *SPEED}
 DEV = {"causal": "nats per token", "masked": "nats per masked token", "causal_word": "nats per word"}
-NAMES = {"causal_word": "causal, per word", "z": "mean squared log partition (z)"}
+NAMES = {"causal_word": "causal, per word", "z": "squared log of the softmax's sum (z-loss)"}
+LEARNER = {
+    "sequence": ("Loss of the learner", "mean per sequence"),
+    "clipped": ("Ratios of probabilities beyond the clip range", "share of tokens"),
+}
+"""Metric of a learner -> title and axis, where its name says too little."""
 
 
 def training_curves(runs: Sequence[Run]) -> list[Block]:
@@ -38,8 +43,12 @@ def training_curves(runs: Sequence[Run]) -> list[Block]:
     modes = sorted(key for key in keys if key not in NOT_LOSSES and "/" not in key and key != "loss")
     training = {"loss": ("Training loss", "nats per target")}
     losses = [key for key in modes if {key, f"dev/{key}"} & {*DEV, *NAMES, *held_out}]
-    training |= {key: (f"Training, {NAMES.get(key, key)}", "nats per target" if key != "z" else "z") for key in losses}
-    learner = {key: (key.replace("_", " ").capitalize(), key.replace("_", " ")) for key in modes if key not in losses}
+    training |= {
+        key: (f"Training, {NAMES.get(key, key)}", "nats per target" if key != "z" else "mean per position")
+        for key in losses
+    }
+    plain = {key: (key.replace("_", " ").capitalize(), key.replace("_", " ")) for key in modes if key not in losses}
+    learner = {key: LEARNER.get(key, names) for key, names in plain.items()}
     blocks: list[Block] = []
     for heading, group in (
         ("Losses", {**held_out, **training}),

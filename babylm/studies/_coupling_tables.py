@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from babylm.studies import _game_ledger
+from babylm.studies import _game_ledger, _gates
 from babylm.studies.experiment import Measurements, Summary
 from babylm.tables import Table
 
@@ -37,20 +37,25 @@ def summarise(measurements: Measurements, rounds: int) -> Summary:
     for role in ROLES:
         rows = []
         for name in measurements.conditions:
-            means = [_mean(measurements, name, number, role) for number in shown]
+            means = [games_won(measurements, name, number, role) for number in shown]
             last = bootstrap_mean(by_round(measurements, name, rounds, role))
-            rows.append([name, *means, f"{last.low:.1f} to {last.high:.1f}"])
+            rows.append([name, *means, last.limits()])
         formats = ["", *[".1f"] * rounds, ""]
         caption = f"{role.capitalize()}, games won in %; 95 % interval of the last round"
         tables[role] = Table.of([*titles, "95 %"], rows, formats=formats, caption=caption)
     tables["contrasts"] = _contrasts(measurements, rounds)
     tables["language"] = _language(measurements, rounds)
     tables |= _game_ledger.table(measurements)
+    gates = _gate_table(measurements, rounds)
+    if gates:
+        parts = list(tables.items())
+        tables = dict([*parts[: len(ROLES)], ("gates", gates), *parts[len(ROLES) :]])
     title = "Coupling: one model listens and speaks in a reference game with hard distractors"
-    return Summary(title, tables, _draw(measurements, rounds), _gates(measurements, rounds))
+    return Summary(title, tables, _draw(measurements, rounds), [*_gates.remarks(gates), _game_ledger.REMARK])
 
 
-def _mean(measurements: Measurements, name: str, number: int, measure: str) -> float:
+def games_won(measurements: Measurements, name: str, number: int, measure: str) -> float:
+    """Mean of a round over seeds and games, in %."""
     return float(np.nanmean(by_round(measurements, name, number, measure)))
 
 
@@ -64,15 +69,14 @@ def _contrasts(measurements: Measurements, rounds: int) -> Table:
             if name != "baseline" and "baseline" in measurements.conditions:
                 pair = by_round(measurements, name, rounds, role) - by_round(measurements, "baseline", rounds, role)
                 interval = bootstrap_mean(pair)
-                text = f"{interval.low:.1f} to {interval.high:.1f}"
-                rows.append([f"{name} - baseline, last round", role, interval.estimate, text])
+                rows.append([f"{name} - baseline, last round", role, interval.estimate, interval.limits()])
     if "full" in measurements.conditions:
         pair = by_round(measurements, "full", 1, "comprehension") - by_round(
             measurements, "full", 1, "comprehension_other"
         )
         interval = bootstrap_mean(pair)
-        text = f"{interval.low:.1f} to {interval.high:.1f}"
-        rows.append(["joint - plain inference, round 1, same weights", "comprehension", interval.estimate, text])
+        title = "joint - plain inference, round 1, same weights"
+        rows.append([title, "comprehension", interval.estimate, interval.limits()])
     formats = ["", "", "+.1f", ""]
     return Table.of(["contrast", "role", "points", "95 %"], rows, left=(0, 1), formats=formats, caption="Contrasts")
 
@@ -83,7 +87,7 @@ def _language(measurements: Measurements, rounds: int) -> Table:
     for name in measurements.conditions:
         for number in sorted({1, rounds}):
             values = [
-                float(measurements.select(name, measure, item=str(number)).values.mean())
+                measurements.mean(name, measure, item=str(number))
                 for measure in (*LANGUAGE, "vocabulary_partner", "length_partner")
             ]
             rows.append([name, number, *values])
@@ -104,7 +108,7 @@ def _draw(measurements: Measurements, rounds: int) -> Callable[[Any], None]:
         panels = figure.subplots(1, len(ROLES), sharey=True)
         for panel, role in zip(panels, ROLES, strict=True):
             for position, name in enumerate(measurements.conditions):
-                means = [_mean(measurements, name, number, role) for number in shown]
+                means = [games_won(measurements, name, number, role) for number in shown]
                 panel.plot(shown, means, color=COLOURS[position], marker="o", markersize=4, label=name)
             panel.set_title(role)
             panel.set_xticks(shown)
@@ -115,36 +119,42 @@ def _draw(measurements: Measurements, rounds: int) -> Callable[[Any], None]:
     return draw
 
 
-def _gates(measurements: Measurements, rounds: int) -> list[str]:
-    """The gates that the arms at hand allow."""
+def _gate_table(measurements: Measurements, rounds: int) -> Table:
+    """The gates that the arms at hand allow, in the last round unless another is named."""
     names = measurements.conditions
     if not {"full", "baseline"} <= set(names):
-        return []
+        return _gates.table([])
 
     def last(name: str, role: str) -> float:
-        return _mean(measurements, name, rounds, role)
+        return games_won(measurements, name, rounds, role)
 
-    gain = last("full", "generation") - last("baseline", "generation")
-    rise = last("full", "generation") - _mean(measurements, "full", 1, "generation")
-    understood = last("full", "comprehension") - last("baseline", "comprehension")
-    rises = {name: last(name, "comprehension") - _mean(measurements, name, 1, "comprehension") for name in names}
-    divergence = {
-        name: float(measurements.select(name, "divergence", item=str(rounds)).values.mean()) for name in names
-    }
+    def gain(title: str, value: float, least: float) -> _gates.Gate:
+        return _gates.Gate(title, f"{value:+.1f} points", f">= {least:g}", value >= least)
+
+    rise = last("full", "generation") - games_won(measurements, "full", 1, "generation")
+    rises = [last(name, "comprehension") - games_won(measurements, name, 1, "comprehension") for name in names]
+    divergence = {name: measurements.mean(name, "divergence", item=str(rounds)) for name in ("full", "baseline")}
+    closer = divergence["full"] < divergence["baseline"]
+    both = f"full {divergence['full']:.3f}, baseline {divergence['baseline']:.3f} bits"
     gates = [
-        (f"generation, full over baseline: {gain:+.1f} points (at least {GENERATION:.0f})", gain >= GENERATION),
-        (f"generation, full, first to last round: {rise:+.1f} points (at least {RISE:.0f})", rise >= RISE),
-        (f"comprehension, full over baseline: {understood:+.1f} points (at least 3)", understood >= COMPREHENSION),
-        (f"comprehension rises in every arm: smallest rise {min(rises.values()):+.1f}", min(rises.values()) > 0),
-        (
-            f"divergence from the partner: full {divergence['full']:.3f}, baseline {divergence['baseline']:.3f}",
-            divergence["full"] < divergence["baseline"],
+        gain("generation: full - baseline", last("full", "generation") - last("baseline", "generation"), GENERATION),
+        gain("generation: full, first to last round", rise, RISE),
+        gain(
+            "comprehension: full - baseline",
+            last("full", "comprehension") - last("baseline", "comprehension"),
+            COMPREHENSION,
         ),
+        _gates.Gate(
+            "comprehension rises in every arm", f"smallest rise {min(rises):+.1f} points", "> 0", min(rises) > 0
+        ),
+        _gates.Gate("full diverges less from its partner than baseline", both, "full < baseline", closer),
     ]
     middle = [last(name, "generation") for name in names if name not in ("full", "baseline")]
     if middle:
-        top, bottom = last("full", "generation") + ORDER, last("baseline", "generation") - ORDER
+        full, baseline = last("full", "generation"), last("baseline", "generation")
+        is_so = full + ORDER >= max(middle) and min(middle) >= baseline - ORDER
+        value = f"{full:.1f}, {min(middle):.1f} to {max(middle):.1f}, {baseline:.1f} %"
         gates.append(
-            ("generation, order full, one coupling, baseline (2 points)", top >= max(middle) and min(middle) >= bottom)
+            _gates.Gate("generation: full, one coupling, baseline in order", value, f"within {ORDER:g} points", is_so)
         )
-    return [f"Gate {'met' if met else 'missed'}: {text}." for text, met in gates]
+    return _gates.table(gates)

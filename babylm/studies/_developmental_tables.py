@@ -13,6 +13,8 @@ from babylm.studies.experiment import Measurements
 from babylm.studies.statistics import bootstrap_mean, spearman
 from babylm.tables import Table
 
+AT_FIRST, AT_FIRST_WORD = "acquired at the first revision", "word acquired at the first revision"
+CHANCE = "chance"
 ORDER_FEWEST = 3
 """Fewest parts that two orders are compared on."""
 
@@ -31,16 +33,35 @@ def order(measurements: Measurements) -> Table:
             acquired = int((~np.isnan(values)).sum())
             if acquired:
                 interval = bootstrap_mean(values)
-                row += [10**interval.estimate, 10**interval.low, 10**interval.high]
+                row += [10**interval.estimate, f"{10**interval.low:,.0f} to {10**interval.high:,.0f}"]
             else:
-                row += [None, None, None]
-            row.append(f"{acquired}/{len(members) * len(matrices[name])}")
+                row += [None, None]
+            row.append(f"{acquired}/{len(members) * len(matrices[name])}{_at_first(measurements, name, members)}")
         rows.append(row)
-    rows.sort(key=lambda row: np.mean([value for value in row[1::4] if value is not None] or [np.inf]))
-    titles = [f"{name}: {title}" for name in names for title in ("words", "low", "high", "acquired")]
-    formats = [",.0f", ",.0f", ",.0f", ""] * len(names)
+    rows.sort(key=lambda row: np.mean([value for value in row[1::3] if value is not None] or [np.inf]))
+    titles = [f"{name}: {title}" for name in names for title in ("words", "95 %", "acquired")]
+    formats = [",.0f", "", ""] * len(names)
     caption = "Words read when a phenomenon is acquired: geometric mean over seeds and paradigms, 95 % bootstrap"
     return Table.of(("phenomenon", *titles), rows, formats=("", *formats), caption=caption)
+
+
+def _at_first(measurements: Measurements, name: str, members: set[str]) -> str:
+    """ " (2 at first)": how many are acquired at the first measured revision already; empty for none."""
+    count = int(sum(row.value for row in measurements.select(name, AT_FIRST) if row.item in members))
+    return f" ({count} at first)" if count else ""
+
+
+def early(measurements: Measurements) -> str:
+    """What is to be said of what is acquired at the first revision; empty if nothing is."""
+    parts = int(measurements.select(measure=AT_FIRST).values.sum())
+    words = int(measurements.select(measure=AT_FIRST_WORD).values.sum())
+    if not parts + words:
+        return ""
+    return (
+        f"Acquired at the first revision that was measured (the table says: at first) are {parts} parts of the task "
+        f"and {words} words, over all seeds: there the words read are an upper bound, and the preference may be "
+        "one that the untrained model has (no revision is written before the first milestone)."
+    )
 
 
 def _groups(acquired: Sequence[str], everything: Sequence[str]) -> dict[str, set[str]]:
@@ -79,7 +100,7 @@ def agreement(measurements: Measurements, measure: str) -> Table:
     return Table.of(
         ("orders", "rho", "low", "high", "p", "parts"),
         rows,
-        formats=("", ".3f", ".3f", ".3f", ".2g", ","),
+        formats=("", ".3f", ".3f", ".3f", "p", ","),
         caption=caption,
     )
 
@@ -126,7 +147,7 @@ def words(measurements: Measurements) -> Table:
             rows.append([name, title, *(result or (None, None, None, None, int((~np.isnan(a + b)).sum())))])
     caption = "When words are acquired: rank correlations (Spearman) with 95 % bootstrap intervals over words"
     titles = ("condition", "of", "rho", "low", "high", "p", "words")
-    return Table.of(titles, rows, left=(0, 1), formats=("", "", ".3f", ".3f", ".3f", ".2g", ","), caption=caption)
+    return Table.of(titles, rows, left=(0, 1), formats=("", "", ".3f", ".3f", ".3f", "p", ","), caption=caption)
 
 
 def _residuals(model: np.ndarray, age: np.ndarray, frequency: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -159,8 +180,8 @@ def scores(measurements: Measurements) -> Table:
     return Table.of(titles, rows, left=(0, 1), formats=("", "", ".3g", ".1f", ".1f", ".1f", ","), caption=caption)
 
 
-def draw_scores(measurements: Measurements) -> Callable[[Any], None]:
-    """What draws the score over FLOPs: a line per seed, the conditions in colours."""
+def draw_scores(measurements: Measurements, task: str) -> Callable[[Any], None]:
+    """What draws the score over FLOPs: a line per seed, the conditions in colours, and chance."""
 
     def draw(axes: Any) -> None:
         from babylm.reporting.charts import COLOURS
@@ -175,7 +196,10 @@ def draw_scores(measurements: Measurements) -> Callable[[Any], None]:
                 axes.plot(*zip(*line, strict=True), "o-", color=colour, label=label, markersize=3, linewidth=1.2)
         axes.set_xscale("log")
         axes.set_xlabel("training FLOPs")
-        axes.set_ylabel("score (%)")
+        axes.set_ylabel(f"right on {task} (%)")
+        chance = measurements.select(measure=CHANCE).values
+        if len(chance):
+            axes.axhline(100 * chance.max(), color="grey", linewidth=0.8, linestyle="--", label="chance")
         axes.legend(frameon=False)
 
     return draw

@@ -15,18 +15,22 @@ if TYPE_CHECKING:
 
 PREFIX = "ledger "
 SHOWN = {
-    "corpus": "base: different words",
-    "base_read": "base: words read",
-    "teacher_shown": "partner's words",
-    "episodes_read": "words learnt from",
-    "generated": "words said",
+    "corpus": "base, once",
+    "base_read": "base, read",
+    "teacher_shown": "partner's",
+    "episodes_read": "learnt from",
+    "generated": "said",
     "read": "exposure",
-    "unique": "unique words",
+    "unique": "in all, once",
     "rewards": "rewards",
     "generation_flops": "FLOPs of acting",
     "learning_flops": "FLOPs of learning",
 }
 """Key of ``ledger.json`` -> title in the table."""
+REMARK = (
+    "The ledger counts words. Once: each turn counts once per retraining, so these are not distinct words; partner's: "
+    "with those of the seed games; learnt from: each pass; exposure: all that was read and said."
+)
 
 
 class GameLedger:
@@ -86,5 +90,5 @@ def table(measurements: Measurements) -> dict[str, Table]:
     if not rows:
         return {}
     formats = ["", *(".3g" if key.endswith("flops") else ",.0f" for key in SHOWN)]
-    caption = "Ledger of all rounds, mean of the seeds"
+    caption = "Ledger in words, mean of the seeds"
     return {"ledger": Table.of(["arm", *SHOWN.values()], rows, formats=formats, caption=caption)}

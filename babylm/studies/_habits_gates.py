@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from babylm.studies import _gates
 from babylm.studies import _habits_tables as tables
 from babylm.studies._habits_traces import BACKTRACKING, VERIFICATION
 from babylm.studies.experiment import Measurements
@@ -40,15 +41,15 @@ class Precondition:
         return self.value >= self.limit if self.is_least else self.value <= self.limit
 
     def __str__(self) -> str:
-        sign, word = (">=" if self.is_least else "<="), "met" if self.is_met else "MISSED"
-        shown = "not measured" if np.isnan(self.value) else f"{self.value:.3f}"
-        return f"{self.title} {shown} ({sign} {self.limit:g}, {word})"
+        sign, word = (">=" if self.is_least else "<="), _gates.verdict(None if np.isnan(self.value) else self.is_met)
+        shown = "" if np.isnan(self.value) else f" {self.value:.3f}"
+        return f"{self.title}{shown} ({sign} {self.limit:g}, {word})"
 
 
 def of_base(measurements: Measurements) -> list[Precondition]:
     """The base calculates and copies."""
     return [
-        Precondition(f"{measure} of the base", _mean(measurements, BASE, measure), 0.98, True)
+        Precondition(f"{measure} of the base", measurements.mean(BASE, measure), 0.98, True)
         for measure in (ARITHMETIC, COPYING)
     ]
 
@@ -57,9 +58,9 @@ def of_primed(measurements: Measurements) -> list[Precondition]:
     """A primed search is right often enough to be reinforced, and problems cannot be answered without one."""
     right = tables.at(tables.RIGHT, 0)
     return [
-        Precondition("all before reinforcement", _mean(measurements, before(SEARCHING), right), 0.15, True),
+        Precondition("all before reinforcement", measurements.mean(before(SEARCHING), right), 0.15, True),
         *(
-            Precondition(f"{name} before reinforcement", _mean(measurements, before(name), right), 0.10, False)
+            Precondition(f"{name} before reinforcement", measurements.mean(before(name), right), 0.10, False)
             for name in DIRECT
         ),
     ]
@@ -77,11 +78,6 @@ def remarks(measurements: Measurements, gate: bool) -> list[str]:
     return said
 
 
-def _mean(measurements: Measurements, condition: str, measure: str) -> float:
-    values = measurements.select(condition, measure).values
-    return float(values.mean()) if len(values) else float("nan")
-
-
 def expectations(measurements: Measurements, steps: int) -> Table:
     """What the paper lets expect after equal reinforcement learning, with what came out, in points."""
     right = tables.at(tables.RIGHT, steps)
@@ -91,7 +87,7 @@ def expectations(measurements: Measurements, steps: int) -> Table:
         interval = tables.difference(measurements, arm, other, right)
         if interval is not None:
             within = (least is None or interval.estimate >= least) and (most is None or interval.estimate <= most)
-            rows.append([title, interval.estimate, interval.low, interval.high, paper, _word(within)])
+            rows.append([title, interval.estimate, interval.low, interval.high, paper, _gates.verdict(within)])
 
     compare("all - none >= 15", "all", "none", 15.0, None, "+23 to +38")
     compare("wrong - all within 8", "wrong", "all", -8.0, 8.0, "-2 to +2")
@@ -102,10 +98,10 @@ def expectations(measurements: Measurements, steps: int) -> Table:
     for habit in (VERIFICATION, BACKTRACKING):
         interval = _more(measurements, habit, steps)
         if interval is not None:
-            rows.append([f"{habit} per trace, all - none > 0", *_shown(interval), "", _word(interval.low > 0)])
-    titles = ("expected", "points", "low", "high", "paper", "as expected")
+            rows.append([f"{habit} per trace, all - none > 0", *_shown(interval), "", _gates.verdict(interval.low > 0)])
+    titles = ("expected", "points", "low", "high", "paper", _gates.COLUMN)
     formats = ("", "+.1f", "+.1f", "+.1f")
-    return Table.of(titles, rows, left=(0,), formats=formats, caption="after equal reinforcement learning")
+    return Table.of(titles, rows, left=(0, 5), formats=formats, caption="Expected after equal reinforcement learning")
 
 
 def _more(measurements: Measurements, habit: str, steps: int) -> Interval | None:
@@ -114,7 +110,3 @@ def _more(measurements: Measurements, habit: str, steps: int) -> Interval | None
 
 def _shown(interval: Interval) -> tuple[float, float, float]:
     return interval.estimate, interval.low, interval.high
-
-
-def _word(is_so: bool) -> str:
-    return "yes" if is_so else "NO"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from babylm import files, places
+from babylm import files
 from babylm.config.teaching import EndpointConfig, check_endpoint
 from babylm.studies import _asked_model
 from babylm.studies._habits_traces import BACKTRACKING, BACKWARD, HABITS, SUBGOALS, VERIFICATION, count
@@ -75,8 +75,6 @@ def check(endpoint: EndpointConfig, model: str | None) -> None:
         raise ValueError("judge.url, judge_model: give one of them")
     if endpoint.url:
         check_endpoint(endpoint, "judge")
-    if model is not None and not (places.given(model) / "config.json").is_file():
-        raise ValueError(f"judge_model={model}: give a model's folder (with config.json)")
 
 
 def conditions(

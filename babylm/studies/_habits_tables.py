@@ -63,7 +63,7 @@ def results(measurements: Measurements, names: Sequence[str], steps: int) -> Tab
         )
     of_arm = ("arm", "seeds", "before (%)", "after (%)", "low", "high", "of seeds")
     titles = (*of_arm, "minus none", "difference low", "difference high", "q")
-    formats = ("", "", *[".1f"] * 4, "", *["+.1f"] * 3, ".2g")
+    formats = ("", "", *[".1f"] * 4, "", *["+.1f"] * 3, "p")
     return Table.of(titles, rows, formats=formats, caption="right on held-out problems")
 
 
@@ -98,10 +98,10 @@ def behaviours(measurements: Measurements, names: Sequence[str], steps: int) -> 
     for name in names:
         row: list[Any] = [name]
         for habit in HABITS:
-            counts = [_mean(measurements, *each) for each in _both(name, habit, steps)]
+            counts = [measurements.mean(*each) for each in _both(name, habit, steps)]
             row.append(" -> ".join("-" if np.isnan(value) else f"{value:.2f}" for value in counts))
         for measure, factor, form in ((TOKENS, 1, ".0f"), (WRONG, 100, ".1f")):
-            values = [factor * _mean(measurements, *each) for each in _both(name, measure, steps)]
+            values = [factor * measurements.mean(*each) for each in _both(name, measure, steps)]
             row.append(" -> ".join("-" if np.isnan(value) else f"{value:{form}}" for value in values))
         rows.append(row)
     titles = ("arm", *HABITS, "tokens", "wrong calculations (%)")
@@ -116,19 +116,13 @@ def budgets(measurements: Measurements, names: Sequence[str]) -> Table:
     """What each arm was given: problems and tokens of its priming set, tokens read, tokens it sampled in learning."""
     rows = []
     for name in names:
-        given = [_mean(measurements, before(name), key) for key in ("problems", "tokens of traces", "tokens read")]
-        in_set = [_mean(measurements, before(name), f"{habit} in the set") for habit in HABITS]
-        rows.append([name, *given, *in_set, _mean(measurements, name, "tokens sampled")])
+        given = [measurements.mean(before(name), key) for key in ("problems", "tokens of traces", "tokens read")]
+        in_set = [measurements.mean(before(name), f"{habit} in the set") for habit in HABITS]
+        rows.append([name, *given, *in_set, measurements.mean(name, "tokens sampled")])
     titles = ("arm", "problems", "tokens of traces", "tokens read", *HABITS, "tokens sampled")
     formats = ("", ",.0f", ",.0f", ",.0f", *[".2f"] * 4, ",.0f")
     caption = "budgets per seed, and behaviours per trace of the priming set"
     return Table.of(titles, rows, formats=formats, caption=caption)
-
-
-def _mean(measurements: Measurements, condition: str, measure: str) -> float:
-    values = measurements.select(condition, measure).values
-    values = values[~np.isnan(values)]
-    return float(values.mean()) if len(values) else float("nan")
 
 
 def _percent(values: Any) -> float | None:
@@ -171,5 +165,5 @@ def _curve(measurements: Measurements, name: str, measures: Sequence[str]) -> tu
     x, y = [0, *later], []
     for step in x:
         condition = name if step else before(name)
-        y.append(sum(_mean(measurements, condition, at(measure, step)) for measure in measures))
+        y.append(sum(measurements.mean(condition, at(measure, step)) for measure in measures))
     return x, y

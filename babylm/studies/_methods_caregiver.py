@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from babylm.interaction.episodes import Turn
-    from babylm.studies._methods_school import School
+    from babylm.studies._methods_shared import SharedInputs
     from babylm.studies._methods_texts import Answered
 
 OF_A_KIND = 1000
@@ -45,30 +45,30 @@ ROWS = 64
 class Caregiver:
     """The reward model: a linear function of the base's hidden states, in the mean over an utterance's tokens."""
 
-    school: School
+    shared: SharedInputs
     regression: Any
     """Of scikit-learn, from the mean states to the reward."""
 
     def rewards(self, utterances: Sequence[str]) -> list[float]:
         """What is expected of the reply to each utterance, from 0 to 1."""
-        return [float(value) for value in self.regression.predict(states(self.school, utterances)).clip(0, 1)]
+        return [float(value) for value in self.regression.predict(states(self.shared, utterances)).clip(0, 1)]
 
 
-def reward_model(school: School, half: int, seed: int) -> Caregiver:
+def reward_model(shared: SharedInputs, half: int, seed: int) -> Caregiver:
     """That of a half of the text's answers, made once.
 
     Raises:
         ValueError: Nobody answers there.
     """
     key = half, seed
-    if key not in school.reward_models:
-        school.reward_models[key] = _learn(school, _pairs(school, half, seed))
-    made: Caregiver = school.reward_models[key]
+    if key not in shared.reward_models:
+        shared.reward_models[key] = _learn(shared, _pairs(shared, half, seed))
+    made: Caregiver = shared.reward_models[key]
     return made
 
 
-def _pairs(school: School, half: int, seed: int) -> list[Answered]:
-    answered = school.learnt.answered
+def _pairs(shared: SharedInputs, half: int, seed: int) -> list[Answered]:
+    answered = shared.learnt.answered
     middle = len(answered) // 2
     of_half = answered[:middle] if half == STUDENTS else answered[middle:]
     pairs = balanced(of_half, random.Random(derive_seed(seed, Purpose.TEACHER, half)))
@@ -77,12 +77,12 @@ def _pairs(school: School, half: int, seed: int) -> list[Answered]:
     return pairs
 
 
-def _learn(school: School, pairs: Sequence[Answered]) -> Caregiver:
+def _learn(shared: SharedInputs, pairs: Sequence[Answered]) -> Caregiver:
     scaler = library("sklearn.preprocessing").StandardScaler()
     ridge = library("sklearn.linear_model").Ridge(alpha=PENALTY * len(pairs))
     regression = library("sklearn.pipeline").make_pipeline(scaler, ridge)
-    regression.fit(states(school, [pair.utterance for pair in pairs]), [pair.reward for pair in pairs])
-    return Caregiver(school, regression)
+    regression.fit(states(shared, [pair.utterance for pair in pairs]), [pair.reward for pair in pairs])
+    return Caregiver(shared, regression)
 
 
 def balanced(answered: Sequence[Answered], generator: random.Random) -> list[Answered]:
@@ -94,11 +94,11 @@ def balanced(answered: Sequence[Answered], generator: random.Random) -> list[Ans
     return [pair for kind in sorted(kinds) for pair in generator.sample(kinds[kind], count)]
 
 
-def states(school: School, utterances: Sequence[str]) -> NDArray[np.float64]:
+def states(shared: SharedInputs, utterances: Sequence[str]) -> NDArray[np.float64]:
     """(utterances, width): the base's last hidden states, in the mean over the tokens of each utterance."""
     from babylm.generation.row_batches import by_length, right_padded
 
-    base, rows = school.base, [[*school.bos, *school.ids(text)] for text in utterances]
+    base, rows = shared.base, [[*shared.bos, *shared.ids(text)] for text in utterances]
     means = np.empty((len(rows), base.model.config.hidden_size))
     for numbers in by_length(list(map(len, rows)), ROWS):
         input_ids, mask = right_padded([rows[number] for number in numbers], base.pad, base.model.device)
@@ -109,11 +109,11 @@ def states(school: School, utterances: Sequence[str]) -> NDArray[np.float64]:
     return means
 
 
-def say(school: School, model: Any, count: int, samples: int, seed: int) -> list[list[Turn]]:
+def say(shared: SharedInputs, model: Any, count: int, samples: int, seed: int) -> list[list[Turn]]:
     """Groups of utterances that begin with a child's first word."""
     generator = random.Random(derive_seed(seed, Purpose.EPISODES, 0, 3))
-    begun = [generator.choice(school.learnt.answered).utterance.split()[0] for _ in range(count)]
-    return [group for group in school.complete(model, begun, samples, seed) if group]
+    begun = [generator.choice(shared.learnt.answered).utterance.split()[0] for _ in range(count)]
+    return [group for group in shared.complete(model, begun, samples, seed) if group]
 
 
 def utterance(turn: Turn) -> str:
@@ -122,11 +122,17 @@ def utterance(turn: Turn) -> str:
 
 
 def groups(
-    school: School, model: Any, by_chance: random.Random | None, count: int, samples: int, seed: int, piece_seed: int
+    shared: SharedInputs,
+    model: Any,
+    by_chance: random.Random | None,
+    count: int,
+    samples: int,
+    seed: int,
+    piece_seed: int,
 ) -> list[list[Turn]]:
     """The utterances of a round with their rewards, or with the same rewards dealt out ``by_chance``."""
-    caregiver = reward_model(school, STUDENTS, piece_seed)
-    said = say(school, model, count, samples, seed)
+    caregiver = reward_model(shared, STUDENTS, piece_seed)
+    said = say(shared, model, count, samples, seed)
     turns = [turn for group in said for turn in group]
     rewards = caregiver.rewards([utterance(turn) for turn in turns])
     if by_chance is not None:
@@ -136,24 +142,24 @@ def groups(
     return said
 
 
-def measure(school: School, model: Any, seed: int) -> list[tuple[str, str, float]]:
+def measure(shared: SharedInputs, model: Any, seed: int) -> list[tuple[str, str, float]]:
     """(measure, item, value): the reward that utterances would get, in deviations of the base's own from their mean."""
-    judge = reward_model(school, JUDGES, seed)
-    count = school.scale.tests
+    judge = reward_model(shared, JUDGES, seed)
+    count = shared.scale.tests
     sampling = derive_seed(seed, Purpose.SAMPLING, 0, 3)
     said, of_base = (
-        [utterance(group[0]) for group in say(school, who, count, 1, sampling)] for who in (model, school.base.model)
+        [utterance(group[0]) for group in say(shared, who, count, 1, sampling)] for who in (model, shared.base.model)
     )
     rewards_of_base = judge.rewards(of_base)
     centre, width = fmean(rewards_of_base), pstdev(rewards_of_base) or 1.0
     rows = [("caregiver's reward", f"u{i}", (value - centre) / width) for i, value in enumerate(judge.rewards(said))]
-    return [*rows, (AGREEMENT, "", agreement(school, seed))]
+    return [*rows, (AGREEMENT, "", agreement(shared, seed))]
 
 
-def agreement(school: School, seed: int) -> float:
+def agreement(shared: SharedInputs, seed: int) -> float:
     """Spearman's correlation of the student's rewards with those of the replies that the judge learns from."""
-    pairs = _pairs(school, JUDGES, seed)
+    pairs = _pairs(shared, JUDGES, seed)
     if len({pair.reward for pair in pairs}) < 2:
         return float("nan")
-    predicted = reward_model(school, STUDENTS, seed).rewards([pair.utterance for pair in pairs])
+    predicted = reward_model(shared, STUDENTS, seed).rewards([pair.utterance for pair in pairs])
     return float(library("scipy.stats").spearmanr(predicted, [pair.reward for pair in pairs]).statistic)

@@ -12,13 +12,13 @@ from babylm.randomness import Purpose, derive_seed
 from babylm.studies import _methods_caregiver as caregiver
 from babylm.studies import _methods_stories as stories
 from babylm.studies import _methods_tables as tables
-from babylm.studies._methods_school import Scale, School
+from babylm.studies._methods_shared import Scale, SharedInputs
 
 if TYPE_CHECKING:
     from babylm.interaction.episodes import Turn
 
 MEASURES = {tables.STORIES: stories.measure, tables.CHILDREN: caregiver.measure}
-"""Name of what some arms are measured by in addition -> (school, model, seed) to (measure, item, value)."""
+"""Name of what some arms are measured by in addition -> (shared, model, seed) to (measure, item, value)."""
 TEST = 0
 """Round number of what is measured; rounds of learning count from 1."""
 
@@ -39,15 +39,15 @@ SAMPLES = 4
 """Completions per context, where a group of them is compared."""
 
 
-def learn(school: School, arm: Mapping[str, Any], lr: float, seed: int) -> tuple[Any, int]:
+def learn(shared: SharedInputs, arm: Mapping[str, Any], lr: float, seed: int) -> tuple[Any, int]:
     """A copy of the base that has learnt as the arm says, and the tokens that it has learnt from."""
     from babylm.interaction.finetune import FineTuning, fine_tune
 
-    model, scale, pad = copy.deepcopy(school.base.model), school.scale, school.base.pad
+    model, scale, pad = copy.deepcopy(shared.base.model), shared.scale, shared.base.pad
     tokens = 0
 
     def tune(groups: Sequence[Sequence[Turn]], objective: Any, steps: int, per_step: int, *numbers: int) -> int:
-        tuning = FineTuning(steps, per_step, lr=lr, precision=school.precision)
+        tuning = FineTuning(steps, per_step, lr=lr, precision=shared.precision)
         tuning_seed = derive_seed(seed, Purpose.EPISODES, *numbers)
         fine_tune(model, groups, objective, tuning, pad=pad, seed=tuning_seed)
         return _tokens(groups, steps * per_step)
@@ -57,20 +57,20 @@ def learn(school: School, arm: Mapping[str, Any], lr: float, seed: int) -> tuple
         steps, text_steps, corpus_steps = _steps(scale, arm["learn from"])
         if steps:
             sampling = derive_seed(seed, Purpose.SAMPLING, number)
-            groups = _groups(school, model, arm["learn from"], generator, sampling, seed)
+            groups = _groups(shared, model, arm["learn from"], generator, sampling, seed)
             if not groups:
                 raise ValueError(
                     f"round {number}: nothing to learn from: the student said nothing, or all of it is right"
                 )
-            school.add_reference(groups)
+            shared.add_reference(groups)
             per_step = max(1, scale.rows * len(groups) // sum(map(len, groups)))
-            objective = _objective(school.folder, arm["objective"], arm["settings"])
+            objective = _objective(shared.folder, arm["objective"], arm["settings"])
             tokens += tune(groups, objective, steps, per_step, number, 1)
-        supervised = _objective(school.folder, "supervised", {})
+        supervised = _objective(shared.folder, "supervised", {})
         if text_steps:
             tokens += tune(stories.as_text(groups), supervised, text_steps, scale.rows, number, 3)
-        lines = school.learnt.pick(corpus_steps * scale.rows, generator)
-        sentences = [[school.sequence([], line, 1.0)] for line in lines]
+        lines = shared.learnt.pick(corpus_steps * scale.rows, generator)
+        sentences = [[shared.sequence([], line, 1.0)] for line in lines]
         tokens += tune(sentences, supervised, corpus_steps, scale.rows, number, 2)
     return model, tokens
 
@@ -91,38 +91,38 @@ def _steps(scale: Scale, learn_from: str) -> tuple[int, int, int]:
 
 
 def _groups(
-    school: School, model: Any, learn_from: str, generator: random.Random, seed: int, piece_seed: int = 0
+    shared: SharedInputs, model: Any, learn_from: str, generator: random.Random, seed: int, piece_seed: int = 0
 ) -> list[list[Turn]]:
     """The groups of sequences of one round, with their rewards."""
-    texts, count = school.learnt, school.scale.contexts
+    texts, count = shared.learnt, shared.scale.contexts
     match learn_from:
         case "corruptions":
             return [
-                [school.sequence([], good, 1.0), school.sequence([], bad, 0.0)]
+                [shared.sequence([], good, 1.0), shared.sequence([], bad, 0.0)]
                 for good, bad in texts.corruptions(count, generator)
             ]
         case "replies":
             return [
-                [school.sequence(school.ids(said), text, reward, True) for text, reward in ((reply, 1.0), (other, 0.0))]
+                [shared.sequence(shared.ids(said), text, reward, True) for text, reward in ((reply, 1.0), (other, 0.0))]
                 for said, reply, other in texts.replies(count, generator)
             ]
         case "corrections":
-            return corrections(school, model, texts.contexts(count, generator), seed)
+            return corrections(shared, model, texts.contexts(count, generator), seed)
         case "stories":
-            return stories.story_groups(school, model, None, seed, piece_seed)
+            return stories.story_groups(shared, model, None, seed, piece_seed)
         case "stories by chance":
-            return stories.story_groups(school, model, generator, seed, piece_seed)
+            return stories.story_groups(shared, model, generator, seed, piece_seed)
         case "caregiver" | "caregiver by chance":
             by_chance = generator if learn_from == "caregiver by chance" else None
-            return caregiver.groups(school, model, by_chance, max(1, count // SAMPLES), SAMPLES, seed, piece_seed)
+            return caregiver.groups(shared, model, by_chance, max(1, count // SAMPLES), SAMPLES, seed, piece_seed)
     if learn_from in SIDES:
         contexts = texts.contexts(max(1, count // 2), generator)
-        return stories.trial_groups(school, model, contexts, SIDES[learn_from], seed)
-    groups = school.complete(model, texts.contexts(max(1, count // SAMPLES), generator), SAMPLES, seed)
+        return stories.trial_groups(shared, model, contexts, SIDES[learn_from], seed)
+    groups = shared.complete(model, texts.contexts(max(1, count // SAMPLES), generator), SAMPLES, seed)
     turns = [turn for group in groups for turn in group]
     if learn_from == "scores":
-        assert school.teacher is not None
-        scores = school.teacher.score([turn.prompt for turn in turns], [turn.text for turn in turns], seed)
+        assert shared.teacher is not None
+        scores = shared.teacher.score([turn.prompt for turn in turns], [turn.text for turn in turns], seed)
     else:
         scores = [float(generator.random() < 0.5) for _ in turns]
     for turn, score in zip(turns, scores, strict=True):
@@ -130,16 +130,16 @@ def _groups(
     return groups
 
 
-def corrections(school: School, model: Any, contexts: Sequence[str], seed: int) -> list[list[Turn]]:
+def corrections(shared: SharedInputs, model: Any, contexts: Sequence[str], seed: int) -> list[list[Turn]]:
     """Pairs of the teacher's and the student's continuation of each context, where they differ."""
-    assert school.teacher is not None
-    turns = [group[0] for group in school.complete(model, contexts, 1, seed)]
-    better = school.teacher.correct(contexts, [turn.text for turn in turns], seed)
+    assert shared.teacher is not None
+    turns = [group[0] for group in shared.complete(model, contexts, 1, seed)]
+    better = shared.teacher.correct(contexts, [turn.text for turn in turns], seed)
     pairs = []
     for turn, text in zip(turns, better, strict=True):
         if text and turn.text and text.split() != turn.text.split():
             turn.reward = 0.0
-            pairs.append([school.sequence(school.ids(turn.prompt), text, 1.0, True), turn])
+            pairs.append([shared.sequence(shared.ids(turn.prompt), text, 1.0, True), turn])
     return pairs
 
 
@@ -163,39 +163,39 @@ def _objective(folder: Path, name: str, settings: Mapping[str, Any]) -> Any:
     return objectives.build(kind(name=name, **settings), special)
 
 
-def measure(school: School, model: Any, seed: int) -> list[tuple[str, str, float]]:
+def measure(shared: SharedInputs, model: Any, seed: int) -> list[tuple[str, str, float]]:
     """(measure, item, value) of a student on held-out text: the same texts for all arms of a seed."""
     generator = random.Random(derive_seed(seed, Purpose.EPISODES, TEST))
-    count, texts = school.scale.tests, school.held_out
-    bos, rows = school.bos, []
+    count, texts = shared.scale.tests, shared.held_out
+    bos, rows = shared.bos, []
 
     def mean(pairs: Sequence[tuple[list[int], list[int]]]) -> list[float]:
         from babylm.interaction import rollouts
 
-        return [sum(made.logp) / max(1, len(made.logp)) for made in rollouts.log_probs(model, pairs, school.base.pad)]
+        return [sum(made.logp) / max(1, len(made.logp)) for made in rollouts.log_probs(model, pairs, shared.base.pad)]
 
     sentences = texts.pick(count, generator)
-    losses = mean([(bos, school.ids(line)) for line in sentences])
+    losses = mean([(bos, shared.ids(line)) for line in sentences])
     rows += [("held-out loss", f"l{index}", -value) for index, value in enumerate(losses)]
     pairs = texts.corruptions(count, generator)
-    good, bad = ([(bos, school.ids(line)) for line in side] for side in zip(*pairs, strict=True))
+    good, bad = ([(bos, shared.ids(line)) for line in side] for side in zip(*pairs, strict=True))
     # Sums, as BLiMP compares: both have as many words.
     sums = [[value * len(ids) for value, (_, ids) in zip(mean(side), side, strict=True)] for side in (good, bad)]
     rows += [("corruptions told", f"c{i}", float(a > b)) for i, (a, b) in enumerate(zip(*sums, strict=True))]
     triples = texts.replies(count, generator)
     real, other = (
-        mean([([*bos, *school.ids(triple[0])], school.ids(triple[side], True)) for triple in triples])
+        mean([([*bos, *shared.ids(triple[0])], shared.ids(triple[side], True)) for triple in triples])
         for side in (1, 2)
     )
     rows += [("replies told", f"r{i}", float(a > b)) for i, (a, b) in enumerate(zip(real, other, strict=True))]
-    if school.teacher is not None:
+    if shared.teacher is not None:
         contexts = texts.contexts(count, generator)
-        turns = [group[0] for group in school.complete(model, contexts, 1, derive_seed(seed, Purpose.SAMPLING, TEST))]
-        scores = school.teacher.score(contexts, [turn.text for turn in turns], seed)
+        turns = [group[0] for group in shared.complete(model, contexts, 1, derive_seed(seed, Purpose.SAMPLING, TEST))]
+        scores = shared.teacher.score(contexts, [turn.text for turn in turns], seed)
         kept = [(i, turn, score) for i, (turn, score) in enumerate(zip(turns, scores, strict=True)) if turn.text]
         rows += [("teacher's score", f"t{i}", score) for i, _, score in kept]
         rows.append(("empty completions", "", 1 - len(kept) / len(turns)))
-        corrected = corrections(school, school.base.model, contexts, derive_seed(seed, Purpose.SAMPLING, TEST))
+        corrected = corrections(shared, shared.base.model, contexts, derive_seed(seed, Purpose.SAMPLING, TEST))
         teachers, students = (mean([(pair[side].prompt_ids, pair[side].ids) for pair in corrected]) for side in (0, 1))
         rows += [
             ("corrections preferred", f"p{i}", float(a > b))

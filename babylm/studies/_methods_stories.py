@@ -24,7 +24,7 @@ from babylm.studies._methods_texts import FUNCTION_WORDS, Texts
 
 if TYPE_CHECKING:
     from babylm.interaction.episodes import Turn
-    from babylm.studies._methods_school import School
+    from babylm.studies._methods_shared import SharedInputs
 
 PROMPT = "Once upon a time there was a"
 LENGTH_WEIGHT = 0.4
@@ -34,28 +34,28 @@ WORDS, OCCURRENCES, SENTENCES = 100, 3, 2
 LEAST_LETTERS = 3
 
 
-def longest(school: School) -> int:
+def longest(shared: SharedInputs) -> int:
     """Tokens of a story, at most."""
-    return 2 * school.scale.new_tokens
+    return 2 * shared.scale.new_tokens
 
 
-def tell(school: School, model: Any, count: int, seed: int) -> list[Turn]:
+def tell(shared: SharedInputs, model: Any, count: int, seed: int) -> list[Turn]:
     """``count`` stories; those without a word are left out."""
-    groups = school.complete(model, [PROMPT] * count, 1, seed, longest(school))
+    groups = shared.complete(model, [PROMPT] * count, 1, seed, longest(shared))
     return [group[0] for group in groups if group[0].text]
 
 
-def story_rewards(school: School, stories: Sequence[Turn], seed: int) -> tuple[list[float], list[float]]:
+def story_rewards(shared: SharedInputs, stories: Sequence[Turn], seed: int) -> tuple[list[float], list[float]]:
     """The reward of each story, from 0 to 1, and its score: the teacher's mean log-probability per token, in nats.
 
     ``seed`` is that of the piece: the base's stories, which set the scale, are those of this seed.
     """
-    assert school.teacher is not None
-    base_stories = tell(school, school.base.model, school.scale.tests, derive_seed(seed, Purpose.SAMPLING, 0, 1))
-    base_scores = school.teacher.score([PROMPT] * len(base_stories), [turn.text for turn in base_stories], seed)
-    scores = list(map(float, school.teacher.score([PROMPT] * len(stories), [turn.text for turn in stories], seed)))
+    assert shared.teacher is not None
+    base_stories = tell(shared, shared.base.model, shared.scale.tests, derive_seed(seed, Purpose.SAMPLING, 0, 1))
+    base_scores = shared.teacher.score([PROMPT] * len(base_stories), [turn.text for turn in base_stories], seed)
+    scores = list(map(float, shared.teacher.score([PROMPT] * len(stories), [turn.text for turn in stories], seed)))
     centre, width = fmean(base_scores), pstdev(base_scores) or 1.0
-    most = longest(school)
+    most = longest(shared)
     rewards = [
         reward((score - centre) / width, len(turn.text.split()), most)
         for score, turn in zip(scores, stories, strict=True)
@@ -73,12 +73,12 @@ def reward(quality: float, words: int, most: int) -> float:
 
 
 def story_groups(
-    school: School, model: Any, by_chance: random.Random | None, seed: int, piece_seed: int
+    shared: SharedInputs, model: Any, by_chance: random.Random | None, seed: int, piece_seed: int
 ) -> list[list[Turn]]:
     """The stories of a round with their rewards, or with random ones, ``by_chance``."""
-    stories = tell(school, model, school.scale.contexts, seed)
+    stories = tell(shared, model, shared.scale.contexts, seed)
     if by_chance is None:
-        rewards, _ = story_rewards(school, stories, piece_seed)
+        rewards, _ = story_rewards(shared, stories, piece_seed)
     else:
         rewards = [by_chance.random() for _ in stories]
     for turn, value in zip(stories, rewards, strict=True):
@@ -87,38 +87,38 @@ def story_groups(
 
 
 def trial_groups(
-    school: School, model: Any, contexts: Sequence[str], sides: Sequence[str], seed: int
+    shared: SharedInputs, model: Any, contexts: Sequence[str], sides: Sequence[str], seed: int
 ) -> list[list[Turn]]:
     """What the ``sides`` (``trials``, ``demonstrations``) say after each context, with rewards.
 
     A reward is the teacher's score in standard deviations above the mean of the student's trials.
     """
-    assert school.teacher is not None
-    trials = [group[0] for group in school.complete(model, contexts, 1, seed)]
+    assert shared.teacher is not None
+    trials = [group[0] for group in shared.complete(model, contexts, 1, seed)]
     said = [(turn.prompt, turn) for turn in trials if turn.text]
     if not said:
         return []
-    scores = school.teacher.score([prompt for prompt, _ in said], [turn.text for _, turn in said], seed)
+    scores = shared.teacher.score([prompt for prompt, _ in said], [turn.text for _, turn in said], seed)
     centre, width = fmean(scores), pstdev(scores) or 1.0
     turns = [turn for _, turn in said] if "trials" in sides else []
     kept = list(scores) if "trials" in sides else []
     if "demonstrations" in sides:
-        texts = school.teacher.correct(contexts, [turn.text for turn in trials], seed)
+        texts = shared.teacher.correct(contexts, [turn.text for turn in trials], seed)
         shown = [(context, text) for context, text in zip(contexts, texts, strict=True) if text]
-        demonstrations = [school.sequence(school.ids(context), text, 1.0, True) for context, text in shown]
-        _set_behaviour(school, model, demonstrations)
+        demonstrations = [shared.sequence(shared.ids(context), text, 1.0, True) for context, text in shown]
+        _set_behaviour(shared, model, demonstrations)
         turns += demonstrations
-        kept += school.teacher.score([context for context, _ in shown], [text for _, text in shown], seed)
+        kept += shared.teacher.score([context for context, _ in shown], [text for _, text in shown], seed)
     for turn, score in zip(turns, kept, strict=True):
         turn.reward = (score - centre) / width
     return [[turn] for turn in turns]
 
 
-def _set_behaviour(school: School, model: Any, turns: Sequence[Turn]) -> None:
+def _set_behaviour(shared: SharedInputs, model: Any, turns: Sequence[Turn]) -> None:
     """Give a teacher's turns the log-probabilities that the student has for them now."""
     from babylm.interaction import rollouts
 
-    made = rollouts.log_probs(model, [(turn.prompt_ids, turn.ids) for turn in turns], school.base.pad)
+    made = rollouts.log_probs(model, [(turn.prompt_ids, turn.ids) for turn in turns], shared.base.pad)
     for turn, completion in zip(turns, made, strict=True):
         turn.logp, turn.entropy = completion.logp, completion.entropy
 
@@ -128,19 +128,19 @@ def as_text(groups: Sequence[Sequence[Turn]]) -> list[list[Turn]]:
     return [[replace(turn, reward=1.0) for turn in group] for group in groups]
 
 
-def measure(school: School, model: Any, seed: int) -> list[tuple[str, str, float]]:
+def measure(shared: SharedInputs, model: Any, seed: int) -> list[tuple[str, str, float]]:
     """(measure, item, value): stories from the prompt, and frequent words in held-out sentences."""
     rows: list[tuple[str, str, float]] = []
-    if school.teacher is not None:
-        stories = tell(school, model, school.scale.tests, derive_seed(seed, Purpose.SAMPLING, 0, 2))
-        rewards, scores = story_rewards(school, stories, seed)
+    if shared.teacher is not None:
+        stories = tell(shared, model, shared.scale.tests, derive_seed(seed, Purpose.SAMPLING, 0, 2))
+        rewards, scores = story_rewards(shared, stories, seed)
         for number, (turn, value, score) in enumerate(zip(stories, rewards, scores, strict=True)):
             item = f"s{number}"
             rows += [("story reward", item, value), ("story's score", item, score)]
             rows.append(("words per story", item, float(len(turn.text.split()))))
     generator = random.Random(derive_seed(seed, Purpose.EPISODES, 0, 1))
-    sentences = school.held_out.pick(SENTENCES * school.scale.tests, generator)
-    log_prob_of = word_log_probs(school, model, sentences, frequent_words(school.learnt))
+    sentences = shared.held_out.pick(SENTENCES * shared.scale.tests, generator)
+    log_prob_of = word_log_probs(shared, model, sentences, frequent_words(shared.learnt))
     return rows + [("words known", f"w:{word}", value) for word, value in log_prob_of.items()]
 
 
@@ -152,19 +152,21 @@ def frequent_words(texts: Texts) -> list[str]:
     return sorted(content, key=lambda word: (-counts[word], word))[: 5 * WORDS]
 
 
-def word_log_probs(school: School, model: Any, sentences: Sequence[str], words: Sequence[str]) -> dict[str, float]:
+def word_log_probs(
+    shared: SharedInputs, model: Any, sentences: Sequence[str], words: Sequence[str]
+) -> dict[str, float]:
     """Mean log-probability of each word in its contexts, in nats: of the first `WORDS` that occur often enough."""
     from babylm.interaction import rollouts
 
     rows, parts = [], []
     for line in dict.fromkeys(sentences):
-        pieces = [(word, school.ids(word, number > 0)) for number, word in enumerate(line.split())]
+        pieces = [(word, shared.ids(word, number > 0)) for number, word in enumerate(line.split())]
         ids = [token for _, tokens in pieces for token in tokens]
-        if ids == school.ids(line):  # words are where they are taken to be
-            rows.append((school.bos, ids))
+        if ids == shared.ids(line):  # words are where they are taken to be
+            rows.append((shared.bos, ids))
             parts.append(pieces)
     values: dict[str, list[float]] = {word: [] for word in words}
-    for pieces, read in zip(parts, rollouts.log_probs(model, rows, school.base.pad), strict=True):
+    for pieces, read in zip(parts, rollouts.log_probs(model, rows, shared.base.pad), strict=True):
         at = 0
         for word, tokens in pieces:
             if word.lower() in values and at:

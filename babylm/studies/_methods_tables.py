@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from babylm.studies import _gates
 from babylm.studies.experiment import Measurements
 from babylm.studies.statistics import Interval, bootstrap_mean
 from babylm.tables import Table
@@ -20,6 +21,8 @@ MORE = {
 }
 """What some arms are measured by in addition. Stories: reward from 0 to 1; the teacher's mean log-probability per token
 of a story, and the student's of frequent words, in nats. Children: the reward, in deviations of the base's own."""
+SHOWN = {"words known": "frequent words, log-probability"}
+"""Measure -> its name in tables and figures, where it is another one."""
 NATS = ("held-out loss", "teacher's score", "story's score", "words per story", "words known", "caregiver's reward")
 """Measures in nats, words or deviations; all others are shares, shown in per cent."""
 
@@ -46,7 +49,7 @@ GATES = (
     ("scores beat random scores", "GRPO on scores", "random scores", "teacher's score", 0.05),
     ("stories are rewarded more", "story reward", control("base", STORIES), "story reward", 5.0),
     ("story rewards beat random ones", "story reward", "random story reward", "story reward", 5.0),
-    ("TnD knows words better", "TnD", control("plain", STORIES), "words known", 0.02),
+    ("TnD finds frequent words likelier", "TnD", control("plain", STORIES), "words known", 0.02),
     ("TnD needs demonstrations", "TnD", "trials alone", "words known", 0.0),
     ("TnD needs trials", "TnD", "demonstrations alone", "words known", 0.0),
     ("a caregiver's reward is learnt", "caregiver reward", control("base", CHILDREN), "caregiver's reward", 0.2),
@@ -80,7 +83,12 @@ def results(measurements: Measurements, measures: Sequence[str]) -> Table:
         scaled = [None if v is None else _scale(m) * v for m, v in zip(measures, shown, strict=False)]
         rows.append([arm, *scaled, shown[-1]])
     formats = ["", *(".3f" if measure in NATS else ".1f" for measure in measures), ",.0f"]
-    return Table.of(["arm", *measures, "tokens"], rows, formats=formats, caption="Means; nats or %")
+    return Table.of(
+        ["arm", *(SHOWN.get(measure, measure) for measure in measures), "tokens learnt from"],
+        rows,
+        formats=formats,
+        caption="Means; nats or %",
+    )
 
 
 def differences(measurements: Measurements, measures: Sequence[str]) -> Table:
@@ -92,9 +100,9 @@ def differences(measurements: Measurements, measures: Sequence[str]) -> Table:
             for name in ("base", "plain"):
                 other = control_of(name, measure)
                 interval = None if arm == other else difference(measurements, arm, other, measure)
-                cells += [None, ""] if interval is None else [interval.estimate, _limits(interval)]
+                cells += [None, ""] if interval is None else [interval.estimate, interval.limits("+.2f")]
             if any(cells):
-                rows.append([arm, measure, *cells])
+                rows.append([arm, SHOWN.get(measure, measure), *cells])
     titles = ["arm", "measure", "minus base", "95 % (base)", "minus plain", "95 % (plain)"]
     formats = ["", "", "+.2f", "", "+.2f", ""]
     return Table.of(titles, rows, left=(0, 1), formats=formats, caption="Points, or nats for losses and scores")
@@ -111,11 +119,14 @@ def gates(measurements: Measurements, tasks: Sequence[str]) -> Table:
     for title, arm, other, measure, least in tests:
         interval = difference(measurements, arm, other, measure)
         if interval is not None:
-            met = "yes" if interval.estimate >= least else "no"
-            compared = f"{measure}, minus {other}" if other else measure
-            rows.append([title, compared, interval.estimate, _limits(interval), f">= {least:g}", met])
-    titles = ["gate", "measure", "value", "95 %", "needed", "met"]
-    return Table.of(titles, rows, left=(0, 1), formats=["", "", "+.2f", "", "", ""], caption="Fixed before the run")
+            met = _gates.verdict(interval.estimate >= least)
+            shown = SHOWN.get(measure, measure)
+            compared = f"{shown}, minus {other}" if other else shown
+            rows.append([title, compared, interval.estimate, interval.limits("+.2f"), f">= {least:g}", met])
+    titles = ["gate", "measure", "value", "95 %", "needed", _gates.COLUMN]
+    return Table.of(
+        titles, rows, left=(0, 1, 4, 5), formats=["", "", "+.2f", "", "", ""], caption="Gates, fixed before the run"
+    )
 
 
 def draw(measurements: Measurements, measures: Sequence[str]) -> Callable[[Any], None]:
@@ -142,7 +153,3 @@ def draw(measurements: Measurements, measures: Sequence[str]) -> Callable[[Any],
         axes.legend(fontsize=8)
 
     return figure
-
-
-def _limits(interval: Interval) -> str:
-    return f"{interval.low:+.2f} to {interval.high:+.2f}"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from babylm.studies import _gates
 from babylm.studies.experiment import Measurements
 from babylm.studies.statistics import Interval, bootstrap_mean
 from babylm.tables import Table
@@ -38,7 +39,7 @@ def results(measurements: Measurements, names: Sequence[str], measures: Sequence
         )
     titles = ("arm", "right at T 1 (%)", "seeds", "minus base", "low", "high", "right at T 0.6 (%)")
     formats = ("", POINTS, "", "+.1f", "+.1f", "+.1f", POINTS)
-    return Table.of(titles, rows, formats=formats, caption="right on harder questions")
+    return Table.of(titles, rows, formats=formats, caption="Right on harder questions")
 
 
 def best_entropy_arm(measurements: Measurements, measure: str) -> str:
@@ -65,7 +66,16 @@ def gates(measurements: Measurements, measure: str) -> Table:
             continue
         met = None if least is None else interval.estimate >= least and (interval.low > 0 or not above_zero)
         needed = "" if least is None else f">= {least:g}{', interval above 0' if above_zero else ''}"
-        rows.append([title, interval.estimate, interval.low, interval.high, needed, _word(met)])
+        rows.append(
+            [
+                title,
+                interval.estimate,
+                interval.low,
+                interval.high,
+                needed,
+                "" if least is None else _gates.verdict(met),
+            ]
+        )
     anchored, bare = (
         100 * measurements.select(name, measure).values.mean() if measurements.has_run(name) else float("nan")
         for name in ("sigma-RRHF, inverse entropy", "sigma-RRHF without anchor")
@@ -73,14 +83,23 @@ def gates(measurements: Measurements, measure: str) -> Table:
     share = 100 * bare / anchored if anchored else float("nan")
     rows.insert(
         4,
-        ["(iv) without anchor, in % of with", share, None, None, "< 50", _word(None if share != share else share < 50)],
+        [
+            "(iv) without anchor, in % of with",
+            share,
+            None,
+            None,
+            "< 50",
+            _gates.verdict(None if share != share else share < 50),
+        ],
     )
-    titles = ("gate", "value", "low", "high", "needed", "met")
-    return Table.of(titles, rows, left=(0, 4), formats=("", "+.1f", "+.1f", "+.1f"), caption="gates")
-
-
-def _word(met: bool | None) -> str:
-    return "" if met is None else "yes" if met else "no"
+    titles = ("gate", "value", "low", "high", "needed", _gates.COLUMN)
+    return Table.of(
+        titles,
+        rows,
+        left=(0, 4, 5),
+        formats=("", "+.1f", "+.1f", "+.1f"),
+        caption="Gates, fixed before the run (points)",
+    )
 
 
 def signals_table(measurements: Measurements) -> Table:
@@ -92,4 +111,10 @@ def signals_table(measurements: Measurements) -> Table:
         signal, target = name.split(" ~ ")
         rows.append([signal, target, interval.estimate, interval.low, interval.high])
     titles = ("signal", "with", "Spearman", "low", "high")
-    return Table.of(titles, rows, left=(0, 1), formats=("", "", ".2f", ".2f", ".2f"), caption="agreement of signals")
+    return Table.of(
+        titles,
+        rows,
+        left=(0, 1),
+        formats=("", "", ".2f", ".2f", ".2f"),
+        caption="Agreement of signals within a question (Spearman)",
+    )

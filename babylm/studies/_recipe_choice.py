@@ -11,6 +11,11 @@ from babylm.studies.experiment import Measurements
 
 CLOSE = 0.01
 """Nats, two to three standard deviations of seeds. Runs whose losses are closer are told apart by the fast suite."""
+RULE = (
+    "Of each question the run with the smallest mean held-out loss over the question's modes is chosen; of runs within "
+    f"{CLOSE:g} nats of it, the one with the best mean of the fast suite, the first of equal ones. What is chosen may "
+    "have the lower score."
+)
 BACKENDS = ("causal", "mntp")
 LOSS, SPEED = "loss", "tokens per second"
 
@@ -40,6 +45,8 @@ class Row:
     question: str
     trial: Trial
     is_chosen: bool
+    compared: float = math.nan
+    """Mean loss over the question's modes, by which runs are compared; NaN without one."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,10 @@ def search(measurements: Measurements, scale: Scale, seeds: Sequence[int]) -> Se
         trials = [read_trial(measurements, changes, seeds[0]) for changes in candidates]
         winner = choose(trials, question.modes)
         best = winner.changes
-        rows += [Row(question.title, trial, trial is winner) for trial in trials]
+        rows += [
+            Row(question.title, trial, trial is winner, mean(trial.loss.get(mode, math.nan) for mode in question.modes))
+            for trial in trials
+        ]
         backend = max(winner.fast, key=lambda name, fast=winner.fast: mean(fast[name].values()))  # type: ignore[misc]
     return Search(rows, best, [], "", backend)
 

@@ -26,12 +26,12 @@ def comparisons(rows: Sequence[Row]) -> Table:
         losses = [trial.loss.get(mode) if trial.loss else "failed" for mode in BOTH]
         fast = [100 * mean(trial.fast[backend].values()) if trial.fast.get(backend) else None for backend in BACKENDS]
         changes = " ".join(trial.changes) or "none"
-        chosen = "chosen" if row.is_chosen else ""
-        lines.append((row.question, changes, *losses, *fast, trial.tokens_per_second, chosen))
-    titles = ("question", "changes", "causal", "masked", "fast, causal", "fast, MNTP", "tokens/s", "")
-    formats = ("", "", ".4f", ".4f", ".2f", ".2f", ",.0f")
-    caption = "Comparisons: held-out loss, fast suite in %"
-    return Table.of(titles, lines, left=(0, 1, 7), formats=formats, caption=caption)
+        chosen = "chosen" if row.is_chosen else "repeated" if row.question == "seed" else ""
+        lines.append((row.question, changes, *losses, row.compared, *fast, trial.tokens_per_second, chosen))
+    titles = ("question", "changes", "causal", "masked", "compared", "fast, causal", "fast, MNTP", "tokens/s", "choice")
+    formats = ("", "", ".4f", ".4f", ".4f", ".2f", ".2f", ",.0f")
+    caption = "Comparisons: held-out loss in nats (compared: over the question's modes), fast suite in %"
+    return Table.of(titles, lines, left=(0, 1, 8), formats=formats, caption=caption)
 
 
 def mean_losses(measurements: Measurements, conditions: Sequence[str]) -> Measurements:
@@ -71,10 +71,15 @@ def beside_published(measurements: Measurements, rules: int) -> Table:
     cells = []
     for column in columns:
         values = [of_seed[column] for of_seed in by_seed if column in of_seed]
-        text = f"{mean(values):.2f} ({min(values):.2f} to {max(values):.2f})" if values else None
+        text = f"{mean(values):.2f}" if values else None
+        if text and len(values) > 1:
+            text += f" ({min(values):.2f} to {max(values):.2f})"
         cells.append(f"{text}, {len(values)} of {len(by_seed)}" if 0 < len(values) < len(by_seed) else text)
-    lines: list[list[object]] = [[f"ours, mean (range) of {len(by_seed)} seeds", *cells]]
+    lines: list[list[object]] = []
+    if by_seed:
+        count = "1 seed" if len(by_seed) == 1 else f"mean (range) of {len(by_seed)} seeds"
+        lines.append([f"ours, {count}", *cells])
     for system in baselines.of(TRACK, rules):
         published = [None if value is None else f"{value:g}" for value in system.scores]
         lines.append([system.name, *published, *[None] * (len(columns) - len(published))])
-    return Table.of(("", *columns), lines, marked=(0,), caption=f"Full suite, rules of {rules}, %")
+    return Table.of(("", *columns), lines, marked=(0,) if by_seed else (), caption=f"Full suite, rules of {rules}, %")

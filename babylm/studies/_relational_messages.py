@@ -25,8 +25,15 @@ from babylm.randomness import Purpose, derive_seed
 
 CONDITIONS = ("A", "B", "C", "D", "E", "F")
 WITH_MESSAGE = CONDITIONS[1:]
-TITLES = ("A none", "B technical", "C relational, I", "D scrambled C", "E technical, I", "F relational")
-"""For a figure; ``I``: in the first person."""
+TITLES = (
+    "A: no message",
+    "B: technical,\nimpersonal",
+    "C: relational,\nfirst person",
+    "D: words of C\nscrambled",
+    "E: technical,\nfirst person",
+    "F: relational,\nimpersonal",
+)
+"""For a figure."""
 STRUCTURE = {"B": 0, "E": 0, "C": 1, "F": 1}
 """0: technical; 1: relational."""
 REGISTER = {"B": 0, "F": 0, "C": 1, "E": 1}

@@ -23,11 +23,11 @@ def attention_table(paired: Paired) -> Table:
     for subject in _with(paired, names[0]):
         for condition in WITH_MESSAGE:
             row: list[Any] = [subject, condition, len(paired.flat(subject, names[0], {condition: 1}))]
-            row += [_mean(paired, subject, name, condition) for name in names]
+            row += [paired.mean(subject, name, condition) for name in names]
             interval = bootstrap_mean(paired.matrix(subject, names[-1], {condition: 1}), resamples=2000)
             row += [interval.low, interval.high]
             others = ("raw attention last layer", "surprisal", "unigram surprisal", "length")
-            rows.append([*row, *(_mean(paired, subject, name, condition) for name in others)])
+            rows.append([*row, *(paired.mean(subject, name, condition) for name in others)])
     titles = ("subject", "condition", "n", *PLACES, "low", "high", "raw, last", "surprisal", "unigram", "tokens")
     formats = ("", "", "", *[".3f"] * 7, ".2f", ".2f", ".1f")
     return Table.of(titles, rows, left=(0, 1), formats=formats, caption="attention to the message")
@@ -66,8 +66,8 @@ def surprisal_table(paired: Paired) -> Table:
         test = sign_flip_test(differences)
         rows.append([subject, "surprisal D - C", len(differences), test.effect, None, None, test.p, None])
     titles = ("subject", "comparison", "n", "value", "low", "high", "p", "q")
-    formats = ("", "", "", *["+.3f"] * 3, ".4f", ".4f")
-    return Table.of(titles, rows, left=(0, 1), formats=formats, caption="attention of the last layer, and surprisal")
+    formats = ("", "", "", *["+.3f"] * 3, "p", "p")
+    return Table.of(titles, rows, left=(0, 1), formats=formats, caption="Attention of the last layer, and surprisal")
 
 
 def states_table(paired: Paired) -> Table:
@@ -76,7 +76,7 @@ def states_table(paired: Paired) -> Table:
     for subject in _with(paired, f"{CONCEPTS[0]} +1"):
         for point in (1, 3):
             for condition in CONDITIONS:
-                values = [_mean(paired, subject, f"{concept} +{point}", condition) for concept in CONCEPTS]
+                values = [paired.mean(subject, f"{concept} +{point}", condition) for concept in CONCEPTS]
                 rows.append([subject, condition, f"+{point}", *values])
         tests = [paired.flat(subject, f"{concept} +1", {"C": 1, "B": -1}) for concept in CONCEPTS]
         q = benjamini_hochberg([sign_flip_test(differences).p if len(differences) else np.nan for differences in tests])
@@ -85,7 +85,11 @@ def states_table(paired: Paired) -> Table:
         rows.append([subject, "", "AUC", *(auc.get(concept) for concept in CONCEPTS)])
     formats = ("", "", "", *[".3f"] * len(CONCEPTS))
     return Table.of(
-        ("subject", "condition", "point", *CONCEPTS), rows, left=(0, 1, 2), formats=formats, caption="state probes"
+        ("subject", "condition", "point", *CONCEPTS),
+        rows,
+        left=(0, 1, 2),
+        formats=formats,
+        caption="State probes: change of each probability by one and three actions after the message",
     )
 
 
@@ -102,13 +106,8 @@ def collapses_table(paired: Paired) -> Table:
         raised = float(np.mean(clause)) if clause else None
         rows.append([subject, len(clause), int(sum(left_out)), raised, *shown])
     titles = ("subject", "collapsed", "not collapsed", "share with raised entropy", "first loss", "last loss")
-    return Table.of(titles, rows, formats=("", "", "", ".2f", ".3f", ".3f"), caption="collapses")
+    return Table.of(titles, rows, formats=("", "", "", ".2f", ".3f", ".3f"), caption="Collapses")
 
 
 def _with(paired: Paired, measure: str) -> list[str]:
     return [subject for subject in paired.subjects() if measure in paired.measures(subject)]
-
-
-def _mean(paired: Paired, subject: str, measure: str, condition: str) -> float | None:
-    values = paired.flat(subject, measure, {condition: 1})
-    return float(values.mean()) if len(values) else None

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from babylm.studies import _gates
 from babylm.studies._relational_messages import CONDITIONS, TITLES
 from babylm.studies._relational_planted import PLANTED
 from babylm.studies.experiment import Measurements
@@ -90,6 +91,11 @@ class Paired:
                 matrix[row_of[seed], column_of[item]] = sum(values)
         return matrix
 
+    def mean(self, subject: str, measure: str, condition: str) -> float | None:
+        """Mean over seeds and tasks; None if it has not been measured."""
+        values = self.flat(subject, measure, {condition: 1})
+        return float(values.mean()) if len(values) else None
+
     def flat(self, subject: str, measure: str, weights: Mapping[str, int], seeds: Sequence[int] = ()) -> Values:
         """(pairs,) the same without missing values."""
         matrix = self.matrix(subject, measure, weights, seeds)
@@ -130,15 +136,16 @@ def results_table(paired: Paired, measures: Sequence[str]) -> Table:
                 has_values = matrix.size and not np.isnan(matrix).all()
                 if measure in ("abandonment", "persistence"):
                     interval = bootstrap_mean(matrix, resamples=2000) if has_values else None
-                    row += [interval.estimate, interval.low, interval.high] if interval else [None] * 3
+                    row += [interval.estimate, interval.limits(".2f")] if interval else [None] * 2
                 else:
                     row.append(float(np.nanmean(matrix)) if has_values else None)
             if n:
                 rows.append(row)
     with_interval = ("abandonment", "persistence")
-    titles = [t for m in measures for t in ((m, f"{m}: low", f"{m}: high") if m in with_interval else (m,))]
-    formats = ("", "", "", *[".3f"] * len(titles))
-    return Table.of(("subject", "condition", "n", *titles), rows, left=(0, 1), formats=formats, caption="behaviour")
+    titles = [t for m in measures for t in ((m, f"{m}: 95 %") if m in with_interval else (m,))]
+    formats = ("", "", "", *[".2f"] * len(titles))
+    caption = "Behaviour after the message, with 95 % intervals; shares, and persistence in further identical calls"
+    return Table.of(("subject", "message", "n", *titles), rows, left=(0, 1), formats=formats, caption=caption)
 
 
 def contrasts_table(paired: Paired, measures: Sequence[str], resamples: int) -> Table:
@@ -160,8 +167,14 @@ def contrasts_table(paired: Paired, measures: Sequence[str], resamples: int) -> 
                 row = [subject, measure, name, int((~np.isnan(matrix)).sum()), interval.estimate, interval.low]
                 rows.append([*row, interval.high, float(p[number]), float(q[number]), shown])
     titles = ("subject", "measure", "contrast", "pairs", "effect", "low", "high", "p", "q", "McNemar q")
-    formats = ("", "", "", "", *["+.3f"] * 3, *[".4f"] * 3)
-    return Table.of(titles, rows, left=(0, 1, 2), formats=formats, caption="contrasts")
+    formats = ("", "", "", "", *["+.3f"] * 3, *["p"] * 3)
+    return Table.of(
+        titles,
+        rows,
+        left=(0, 1, 2),
+        formats=formats,
+        caption="Contrasts of messages, paired by task; q: corrected by Benjamini and Hochberg",
+    )
 
 
 def gates_table(paired: Paired, planted: str, null: str, resamples: int) -> Table:
@@ -181,9 +194,15 @@ def gates_table(paired: Paired, planted: str, null: str, resamples: int) -> Tabl
                 for seed in seeds
             ]
             share = float(np.nanmean(np.array(q) < ALPHA))
-            rows.append([f"null agent: rejections, {family}", share, "<= 0.05", _word(share <= ALPHA)])
-    titles = ("gate", "value", "needed", "met")
-    return Table.of(titles, rows, left=(0, 2), formats=("", ".3f"), caption="gates of the controls (planted effects)")
+            rows.append([f"null agent: rejections, {family}", share, "<= 0.05", _gates.verdict(share <= ALPHA)])
+    titles = ("gate", "value", "needed", _gates.COLUMN)
+    return Table.of(
+        titles,
+        rows,
+        left=(0, 2, 3),
+        formats=("", ".3f"),
+        caption="Gates of the controls (planted effects), fixed before the run",
+    )
 
 
 def _planted_gates(paired: Paired, subject: str, resamples: int) -> list[list[Any]]:
@@ -204,12 +223,8 @@ def _planted_gates(paired: Paired, subject: str, resamples: int) -> list[list[An
         ("the interaction at p < .05, all tasks", interaction, POWER_NEEDED),
     ):
         share = float(np.mean(values))
-        rows.append([title + name, share, f">= {needed:.2f}", _word(share >= needed)])
+        rows.append([title + name, share, f">= {needed:.2f}", _gates.verdict(share >= needed)])
     return rows
-
-
-def _word(met: bool) -> str:
-    return "yes" if met else "no"
 
 
 @functools.lru_cache
@@ -231,7 +246,13 @@ def power_table(sizes: Mapping[int, str], repeats: int) -> Table:
         [n, of_whom, *(simulated_power(n, name, repeats) for name in names)] for n, of_whom in sorted(sizes.items())
     ]
     titles = ("pairs", "pairs of", *names)
-    return Table.of(titles, rows, left=(1,), formats=("", "", *[".2f"] * len(names)), caption="power at p < .05")
+    return Table.of(
+        titles,
+        rows,
+        left=(1,),
+        formats=("", "", *[".2f"] * len(names)),
+        caption="Power at p < .05, for the rates of the planted agent",
+    )
 
 
 def sizes(paired: Paired, repeats: int) -> dict[int, str]:
@@ -264,7 +285,7 @@ def draw_contrasts(paired: Paired) -> Callable[[Any], None]:
         axes.set_yticks(range(len(CONDITIONS)), TITLES)
         axes.set_ylim(len(CONDITIONS) - 0.5, -0.5)
         axes.grid(visible=False, axis="y")
-        axes.set_xlabel("abandonment (%)")
+        axes.set_xlabel("episodes in which the agent gives up: abandonment (%)")
         axes.legend()
 
     return draw

@@ -7,26 +7,22 @@ import gc
 from babylm.config.schema import Config
 from babylm.console import Log
 from babylm.runs import Run
-from babylm.studies.experiment import Piece, TimeUp
-from babylm.studies.experiment.time_limit import listen
-from babylm.training.errors import InterruptedNow, RunStopped
+from babylm.studies.experiment import Piece
+from babylm.studies.experiment.time_limit import as_stop_of_the_study, listen
 
 
 def train(piece: Piece, config: Config) -> Run:
     """Train a run to its end, or continue it, and remove its states: four times the weights, and the revisions stay.
 
     Raises:
-        TimeUp: A signal stopped the run, and its state is saved.
+        TimeUp: A signal stopped the run, and its state is saved; KeyboardInterrupt if it was Ctrl-C.
     """
     from babylm.training.pretrain import pretrain
 
     try:
-        # With a log of its own, which a run attaches to its folder.
-        run = Run(pretrain(config, Log(quiet=piece.log.quiet)))
-    except RunStopped as stop:
-        raise (KeyboardInterrupt if stop.signal == "SIGINT" else TimeUp) from None
-    except InterruptedNow:
-        raise KeyboardInterrupt from None
+        with as_stop_of_the_study():
+            # With a log of its own, which a run attaches to its folder.
+            run = Run(pretrain(config, Log(quiet=piece.log.quiet)))
     finally:
         tidy()
     for state in run.folder.glob("*.ckpt"):

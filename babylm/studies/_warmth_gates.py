@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from babylm.studies import _gates
 from babylm.studies import _warmth_prompts as prompts
 from babylm.studies._warmth_tables import Data, Rho, points, tested_cells
 from babylm.studies.statistics import mcnemar_test, spearman
@@ -14,12 +15,15 @@ from babylm.tables import Table
 SIGNIFICANT = 0.05
 
 
-def _gates(rows: Iterable[tuple[str, str, Callable[[], tuple[bool, str]]]]) -> Table:
+def _table(rows: Iterable[tuple[str, str, Callable[[], tuple[bool, str]]]]) -> Table:
     made = []
     for number, gate, judge in rows:
         met, value = judge()
-        made.append([number, gate, value, "not measured" if "nan" in value else "met" if met else "MISSED"])
-    return Table.of(("number", "gate", "value", "met"), made, left=(0, 1, 2, 3), caption="Gates, fixed before the run")
+        is_measured = "nan" not in value and not value.startswith("not measured")
+        made.append([number, gate, value, _gates.verdict(met if is_measured else None)])
+    return Table.of(
+        ("number", "gate", "value", _gates.COLUMN), made, left=(0, 1, 2, 3), caption="Gates, fixed before the run"
+    )
 
 
 def _warmth_gates(data: Data, rho: Rho) -> list[tuple[str, str, Callable[[], tuple[bool, str]]]]:
@@ -104,7 +108,7 @@ def planted(data: Data, rhos: Sequence[float], main: Rho) -> Table:
     rows.append(("4", "gap of repeating rises with rho (Spearman 1)", rises("repeats")))
     rows.append(("4", "the same for its probability", rises("repeats, probability")))
     rows.append(("5", "3 beliefs x 9 amendments are there", complete))
-    return _gates(rows)
+    return _table(rows)
 
 
 def real(data: Data) -> Table:
@@ -114,4 +118,4 @@ def real(data: Data) -> Table:
         share = 1 - data.mean(None, "neutral", "wrong", "none")
         return share >= 0.6, f"{100 * share:.1f} %"
 
-    return _gates([("", "neutral: at least 60 % right without a belief", knows), *_warmth_gates(data, None)])
+    return _table([("", "neutral: at least 60 % right without a belief", knows), *_warmth_gates(data, None)])

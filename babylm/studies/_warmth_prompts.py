@@ -208,8 +208,11 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def _row(where: str, content: dict[str, Any]) -> Row:
-    if missing := [column for column in COLUMNS if not isinstance(content.get(column), str)]:
-        raise ValueError(f"{where}: no text in {', '.join(missing)}; the columns are {', '.join(COLUMNS)}")
+    if missing := [column for column in COLUMNS if column not in content]:
+        there = ", ".join(str(column) for column in content if column) or "none"
+        raise ValueError(f"{where}: no column {', '.join(missing)}; the columns there are: {there}")
+    if no_text := [column for column in COLUMNS if not isinstance(content[column], str)]:
+        raise ValueError(f"{where}: no text in {', '.join(no_text)}")
     template = content["prompt_template"]
     belief = next((mine for theirs, mine in THEIR_BELIEFS.items() if template.startswith(theirs)), template)
     amendment = {"": "none", "unmodified": "none"}.get(content["amendment_type"], content["amendment_type"])

@@ -163,7 +163,7 @@ def effects(data: Data, rho: Rho, names: Sequence[str]) -> Table:
     where = "" if rho is None else f" at rho {rho:g}"
     caption = f"Change from neutral in points{where}"
     titles = ("arm", "rows", "effect on error", "low", "high", "p", "difference in error", "in repeating")
-    return Table.of(titles, rows, left=(0, 1), formats=("", "", ".1f", ".1f", ".1f", ".2g"), caption=caption)
+    return Table.of(titles, rows, left=(0, 1), formats=("", "", ".1f", ".1f", ".1f", "p"), caption=caption)
 
 
 def _effect(data: Data, rho: Rho, arm: str, belief: str, amendments: Sequence[str]) -> list[float | str | None]:
@@ -230,5 +230,5 @@ def cells(data: Data, rhos: Iterable[Rho]) -> Table:
     ]
     titles = ("rho", "belief", "amendment", "neutral error %", "warm error %", "gap", "p", "q")
     caption = "Warm against neutral by cell (exact McNemar, seeds pooled; q by Benjamini and Hochberg)"
-    formats = ("", "", "", ".1f", ".1f", ".1f", ".2g", ".2g")
+    formats = ("", "", "", ".1f", ".1f", ".1f", "p", "p")
     return Table.of(titles, rows, left=(0, 1, 2), formats=formats, caption=caption)

@@ -25,6 +25,8 @@ from babylm.config.schema import Config
 from babylm.config.studies import StudyConfig
 from babylm.runs import Run
 from babylm.studies import _developmental_tables as tables
+from babylm.studies._subject_checks import check_usable
+from babylm.studies._task_checks import OF_RUNS, check_task
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 
 if TYPE_CHECKING:
@@ -79,6 +81,19 @@ class Settings(StudyConfig):
         data = self.data or config.evaluation.data
         return {"config": inputs.of_run(config), "data": inputs.of_task(task, data, self.suite)}
 
+    def scored(self, config: Config) -> tuple[str, str, str]:
+        """The task that runs of a configuration are scored on, the folder of its data, and the setting that names it.
+
+        Raises:
+            ValueError: Neither the study nor the configuration names a task.
+        """
+        task = self.task or next(iter(config.evaluation.tasks), None)
+        if task is None:
+            raise ValueError("task: name a task of minimal pairs; the runs' configuration has none")
+        if self.data is not None:
+            return task, self.data, "data"
+        return task, config.evaluation.data, OF_RUNS
+
     def check(self) -> None:
         """Known objectives, each once, and a suite there is."""
         registry.check(self.suite, ("fast", "full"), "suite")
@@ -91,14 +106,22 @@ class Settings(StudyConfig):
                 raise ValueError(f"changes: {word!r}: an override is written key=value")
 
     def check_before_run(self) -> None:
-        """Norms, and the texts in which words are counted and met."""
+        """Revisions that are whole; the task's items; norms, and the texts in which words are counted and met."""
+        for path in self.runs:
+            opened = Run(path)
+            _check_revisions(opened)
+            for name in opened.revisions:
+                check_usable(str(opened.folder / name), "runs", revision=True)
+        configs = [Run(path).config for path in self.runs] or [configuration.load(self.config, self.changes)]
+        for config in configs:
+            task, data, key = self.scored(config)
+            check_task(task, data, self.suite, key)
         if self.norms is None:
             return
         from babylm.corpora import sources
         from babylm.studies import _child_norms as norms
 
         norms.read(places.given(self.norms))
-        configs = [Run(path).config for path in self.runs] or [configuration.load(self.config, self.changes)]
         for config in configs:
             _held_out(self, config)
             sources.read(config.corpus)
@@ -134,9 +157,7 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
 
     opened = Run(piece.settings["run"]) if "run" in piece.settings else _train(piece, settings)
     _check_revisions(opened)
-    task = settings.task or next(iter(opened.config.evaluation.tasks), None)
-    if task is None:
-        raise ValueError("task: name a task of minimal pairs; the runs' configuration has none")
+    task, *_ = settings.scored(opened.config)
     options: dict[str, Any] = {"tasks": [task], "suite": settings.suite, "backend": settings.backend}
     if settings.data is not None:
         options["data"] = settings.data
@@ -147,11 +168,13 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
         for uid, when in curve.acquired.items()
         if when.words is not None
     ]
+    rows += [piece.measurement(float(when.before_first), uid, tables.AT_FIRST) for uid, when in curve.acquired.items()]
     rows += [piece.measurement(float(values[-1]), uid, "final accuracy") for uid, values in curve.by_uid.items()]
     words, flops = opened.series("flops")
     for name, read, score in zip(curve.revisions, curve.words, curve.tie_aware, strict=True):
         rows.append(piece.measurement(float(score), name, "score"))
         rows.append(piece.measurement(float(np.interp(read, words, flops)), name, "flops"))
+    rows.append(piece.measurement(float(curve.chance), "", tables.CHANCE))
     if settings.norms is not None:
         rows += _words(piece, settings, opened)
     return rows
@@ -206,6 +229,7 @@ def _words(piece: Piece, settings: Settings, opened: Run) -> list[Measurement]:
         age = METRICS["2026"].age(np.array(read)[order], curve, max(1, pieces), encode.vocab_size)
         if age is not None:
             rows.append(piece.measurement(age, word, "word acquired"))
+            rows.append(piece.measurement(float(10**age <= min(read) * (1 + 1e-9)), word, tables.AT_FIRST_WORD))
         rows.append(piece.measurement(ages[word], word, "child age"))
         rows.append(piece.measurement(math.log10(counts[word] + 1), word, "log frequency"))
     return rows
@@ -240,8 +264,10 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
             "If frequency correlates negatively with age, children know frequent words first; what the model "
             "adds is its correlation with age once frequency is taken out.",
         ]
+    if early := tables.early(measurements):
+        remarks = [*remarks, early]
     parts["flops"] = tables.scores(measurements)
-    title = (
-        f"Developmental order: when is what {settings.task or 'the task'} tests learnt, and does the objective matter"
-    )
-    return Summary(title, parts, tables.draw_scores(measurements), remarks)
+    config = Run(settings.runs[0]).config if settings.runs else configuration.load(settings.config, settings.changes)
+    task = Path(settings.scored(config)[0]).stem
+    title = f"Developmental order: when is what {task} tests learnt, and does the objective matter"
+    return Summary(title, parts, tables.draw_scores(measurements, task), remarks)

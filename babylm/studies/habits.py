@@ -22,6 +22,7 @@ from babylm import files, registry
 from babylm.config.fields import number
 from babylm.config.studies import StudyConfig
 from babylm.config.teaching import EndpointConfig, key_of
+from babylm.studies import _gates
 from babylm.studies import _habits_gates as gates
 from babylm.studies import _habits_judge as judge
 from babylm.studies import _habits_models as models
@@ -32,7 +33,7 @@ from babylm.studies import _habits_tables as tables
 from babylm.studies._habits_problems import Domain
 from babylm.studies._habits_scales import SCALES, SECONDS, Scale
 from babylm.studies._habits_traces import HABITS, count
-from babylm.studies._subject_checks import check_subject
+from babylm.studies._subject_checks import check_usable
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 
 if TYPE_CHECKING:
@@ -136,11 +137,12 @@ class Settings(StudyConfig):
             raise ValueError(f"targets: {self.targets}: give [least, greatest], above largest={self.largest}")
 
     def check_before_run(self) -> None:
-        """A given model that is there; the servers' keys."""
+        """A given model and a judge that can be used; the servers' keys."""
         key_of(self.endpoint, "endpoint")
         key_of(self.judge, "judge")
-        if self.model:
-            check_subject(self.model, "model")
+        for key, path in (("model", self.model), ("judge_model", self.judge_model)):
+            if path is not None:
+                check_usable(path, key, gguf=key == "model")
 
 
 def conditions(settings: Settings) -> list[Condition]:
@@ -328,7 +330,13 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
     filled = {name: table for name, table in blocks.items() if table.rows}
     if not settings.student:
         return Summary(shown.TITLE, filled, shown.draw(measurements, settings.arms), [shown.REMARK])
-    remarks = [*gates.remarks(measurements, settings.gate), REMARK, *([shown.REMARK] if settings.has_given else [])]
+    expected = _gates.remarks(blocks["expectations"], "expected", "Expectations")
+    remarks = [
+        *gates.remarks(measurements, settings.gate),
+        *expected,
+        REMARK,
+        *([shown.REMARK] if settings.has_given else []),
+    ]
     return Summary(
         "Habits of thought before reinforcement learning, on Countdown with a scripted search",
         filled,

@@ -1,11 +1,13 @@
-"""Methods of the interaction track on real text, each beside plain training that reads as much.
+"""Methods of the interaction track on real text, each beside plain training for as many steps.
 
 A student learns for some rounds by one method; after each round's steps come steps on plain sentences. Methods: direct
 preference optimisation on sentences against corrupted ones (MPO, 2026) and on replies against other replies
 (Llamalogue, 2025), SimPO on a teacher's corrections (the official baseline of 2025), GRPO on a teacher's scores, PPO
 on rewarded stories (after *Once Upon a Time*, 2025), trials and demonstrations (TnD, 2025), GRPO on a caregiver's
 reward (after Nikolaus and Fourtassi, the other official baseline of 2025). Controls: the base as it is, plain sentences
-for all steps, random scores and rewards, TnD without trials and without demonstrations.
+for all steps, random scores and rewards, TnD without trials and without demonstrations. All arms take equally many
+steps with equally many sequences in each; words and tokens are not equal, as sequences differ in length, and are
+reported (``tokens learnt from``).
 
 The teacher is a model trained inside the budget: it corrects by its own continuation of the context and scores by the
 mean log-probability per token. The gates (`babylm.studies._methods_tables`) were fixed before the run.
@@ -26,11 +28,13 @@ from babylm.config.studies import StudyConfig
 from babylm.lazy import torch
 from babylm.run_folder import RunFolder
 from babylm.runs import Run
+from babylm.studies import _gates
 from babylm.studies import _methods_caregiver as caregiver
 from babylm.studies import _methods_runs as runs
 from babylm.studies import _methods_tables as tables
-from babylm.studies._methods_school import School
-from babylm.studies._subject_checks import check_subject
+from babylm.studies._methods_shared import SharedInputs
+from babylm.studies._subject_checks import check_subject, check_usable
+from babylm.studies._task_checks import check_task
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 
 if TYPE_CHECKING:
@@ -106,14 +110,14 @@ class Settings(StudyConfig):
                 raise ValueError(f"changes: {word!r}: an override is written key=value")
 
     def check_before_run(self) -> None:
-        """Texts to learn from and to measure by, and the tasks' data."""
-        from babylm.config.schema import EvaluationConfig
-        from babylm.evaluation.task_registry import load_task
+        """Models that can be used, texts to learn from and to measure by, and the tasks' data."""
         from babylm.studies import _methods_texts as texts
 
+        for key, path in (("base", self.base), ("teacher", self.teacher)):
+            if path is not None:
+                check_usable(str(_model_of(path)), key, revision=key == "base", gguf=False)
         for task in self.tasks:
-            load_task(task, EvaluationConfig()).items(places.given(self.data), 1, suite="fast", rules=2026)
-
+            check_task(task, self.data)
         if self.base is not None:
             config = Run(places.given(self.base)).config
         else:
@@ -187,22 +191,22 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
     """Let the base learn as the condition says, and measure it."""
     from babylm.evaluation import suite
 
-    school = _school(piece, settings)
-    model, arm = school.base.model, piece.settings["arm"]
+    shared = _shared_inputs(piece, settings)
+    model, arm = shared.base.model, piece.settings["arm"]
     measured = []
     if arm:
-        model, tokens = runs.learn(school, arm, settings.lr, piece.seed)
+        model, tokens = runs.learn(shared, arm, settings.lr, piece.seed)
         measured.append(piece.measurement(tokens, "", "tokens learnt from"))
-    measured += [piece.measurement(value, item, name) for name, item, value in runs.measure(school, model, piece.seed)]
+    measured += [piece.measurement(value, item, name) for name, item, value in runs.measure(shared, model, piece.seed)]
     if "measures" in piece.settings:
-        rows = runs.MEASURES[piece.settings["measures"]](school, model, piece.seed)
+        rows = runs.MEASURES[piece.settings["measures"]](shared, model, piece.seed)
         measured += [piece.measurement(value, item, name) for name, item, value in rows]
-    for task, result in suite.run(model, school.folder, settings.tasks, data=settings.data).items():
+    for task, result in suite.run(model, shared.folder, settings.tasks, data=settings.data).items():
         measured += [piece.measurement(score.tie_aware, uid, task) for uid, score in result.by_uid.items()]
     return measured
 
 
-def _school(piece: Piece, settings: Settings) -> School:
+def _shared_inputs(piece: Piece, settings: Settings) -> SharedInputs:
     from babylm.interaction import teachers
     from babylm.studies import _methods_texts as texts
     from babylm.studies import _training
@@ -221,7 +225,7 @@ def _school(piece: Piece, settings: Settings) -> School:
     interaction.max_new_tokens = scale.new_tokens
     teacher = teachers.build(interaction)
     teacher.open(piece.folder / "teacher")  # what all arms ask of a seed is asked once
-    return School(load_subject(folder), folder, teacher, learnt, held_out, scale, _precision(settings))
+    return SharedInputs(load_subject(folder), folder, teacher, learnt, held_out, scale, _precision(settings))
 
 
 def _precision(settings: Settings) -> Precision:
@@ -246,12 +250,13 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
     measures += [measure for more in tables.MORE.values() for measure in more if measure in measured]
     blocks = {
         "results": tables.results(measurements, measures),
-        "differences": tables.differences(measurements, measures),
         "gates": tables.gates(measurements, settings.tasks),
+        "differences": tables.differences(measurements, measures),
     }
     remarks = [
         "Differences are paired by seed and held-out item (or paradigm); intervals resample both.",
-        "All arms take the same number of steps, with as many sequences in each; plain reads whole sentences in all.",
+        "All arms take the same number of steps, with as many sequences in each, not as many words or tokens: see "
+        "the column tokens learnt from; plain reads whole sentences in all steps.",
         "The student and its base are one model: seeds change what is drawn, sampled and read, not the base.",
         "Nothing is shown about larger students, other teachers or more rounds.",
     ]
@@ -262,4 +267,5 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
             "the replies that its judge has learnt from."
         )
     title = "Methods of the interaction track on real text, beside plain training"
+    remarks = [*_gates.remarks(blocks["gates"]), *remarks]
     return Summary(title, blocks, tables.draw(measurements, measures), remarks)

@@ -22,12 +22,13 @@ import numpy as np
 from babylm import files
 from babylm.config.fields import number
 from babylm.config.studies import StudyConfig
+from babylm.studies import _gates, _gsm8k
 from babylm.studies import _quality_runs as runs
 from babylm.studies._quality_domains import Domain, Gsm8k, Sums
 from babylm.studies._quality_runs import SIGNALS
 from babylm.studies._quality_scales import SCALES, Scale
 from babylm.studies._quality_tables import gates, results, signals_table
-from babylm.studies._subject_checks import check_subject
+from babylm.studies._subject_checks import check_subject, check_usable
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, draw_means, inputs
 
 RIGHT, COLD = "right", "right at T 0.6"
@@ -78,6 +79,13 @@ class Settings(StudyConfig):
             raise ValueError("gsm8k, model: give both, the folder of the problems and the revision that answers them")
         if self.model is not None:
             check_subject(self.model, "model")
+
+    def check_before_run(self) -> None:
+        """A whole revision of this codebase, and problems that can be read."""
+        if self.model is not None and self.gsm8k is not None:
+            check_usable(self.model, "model", revision=True)
+            for split in ("train", "test"):
+                _gsm8k.load(self.gsm8k, split)
 
 
 def domain_of(settings: Settings) -> Domain:
@@ -176,9 +184,8 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
             "That the styles of the traces differ in reliability is planted; the learners see no style. It checks the "
             "method and says nothing about language models."
         )
-    return Summary(
-        "Quality signals among right answers",
-        blocks,
-        draw_means(measurements, RIGHT, names, "right on harder questions (%)", 100),
-        remarks,
-    )
+    title = "Quality signals among right answers"
+    if settings.gsm8k is None:
+        title += ", on sums in three styles whose different reliability is PLANTED"
+    draw = draw_means(measurements, RIGHT, names, "right on harder questions (%)", 100)
+    return Summary(title, blocks, draw, [*_gates.remarks(blocks["gates"]), *remarks])

@@ -239,7 +239,12 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
         seeds = [choice.read_trial(measurements, changes, seed) for changes in repeated for seed in settings.seeds[1:]]
         rows = [*state.rows, *(choice.Row("seed", trial, False) for trial in seeds)]
         title = f"Recipe search: winner {' '.join(state.best) or 'the recipe as it is'}"
-        remarks.append(f"Scored by {state.backend}, chosen on the fast suite before the final runs.")
+        remarks.append(choice.RULE)
+        if state.backend:
+            remarks.append(
+                f"The winner's models are scored by {state.backend}, the scoring with the better fast suite, which was "
+                "declared before they were trained."
+            )
         blocks["comparisons"] = tables.comparisons(rows)
         names = dict.fromkeys(choice.condition_name(row.trial.changes) for row in rows)
         losses = tables.mean_losses(measurements, list(names))

@@ -19,6 +19,7 @@ from babylm import places
 from babylm.config.fields import number
 from babylm.config.studies import StudyConfig
 from babylm.config.teaching import EndpointConfig, check_endpoint, key_of
+from babylm.studies import _gates
 from babylm.studies._relational_episodes import Limits
 from babylm.studies._relational_scales import SCALES, Scale
 from babylm.studies._relational_state_tables import (
@@ -37,7 +38,7 @@ from babylm.studies._relational_tables import (
     results_table,
     sizes,
 )
-from babylm.studies._subject_checks import check_subject
+from babylm.studies._subject_checks import check_usable
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 
 PLANTED, NULL, STUDENT, MODEL, ENDPOINT = "planted agent", "null agent", "student", "model", "endpoint"
@@ -105,7 +106,7 @@ class Settings(StudyConfig):
         key_of(self.endpoint, "endpoint")
         for key, path in (("model", self.model), ("student_base", self.student_base)):
             if path is not None:
-                check_subject(path, key)
+                check_usable(path, key)
 
     def check(self) -> None:
         """A subject; a whole endpoint; files that are there."""
@@ -170,8 +171,8 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
     resamples = 1000 if settings.scale == "smoke" else 10_000
     blocks = {
         "results": results_table(paired, ("abandonment", "persistence", "strategy change", "recovery", "answer")),
-        "contrasts": contrasts_table(paired, FAMILIES, resamples),
         "gates": gates_table(paired, PLANTED, NULL, min(resamples, 2000)),
+        "contrasts": contrasts_table(paired, FAMILIES, resamples),
         "attention": attention_table(paired),
         "states": states_table(paired),
         "surprisal and attention": surprisal_table(paired),
@@ -182,5 +183,5 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
         "Messages to an agent whose tool is broken (planted effects in the controls alone)",
         {name.replace(" ", "_"): table for name, table in blocks.items() if table.rows},
         draw_contrasts(paired),
-        REMARKS,
+        [*_gates.remarks(blocks["gates"]), *REMARKS],
     )

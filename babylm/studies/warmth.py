@@ -22,11 +22,12 @@ from babylm import files, places, registry
 from babylm.config.fields import number
 from babylm.config.studies import StudyConfig
 from babylm.config.teaching import EndpointConfig, check_endpoint, key_of
+from babylm.studies import _gates
 from babylm.studies import _warmth_endpoint as endpoint
 from babylm.studies import _warmth_gates as gates
 from babylm.studies import _warmth_prompts as prompts
 from babylm.studies import _warmth_tables as tables
-from babylm.studies._subject_checks import check_subject
+from babylm.studies._subject_checks import check_usable
 from babylm.studies._warmth_scales import SCALES, LoraTuning
 from babylm.studies.experiment import Condition, Measurement, Measurements, Piece, Summary, inputs
 
@@ -92,9 +93,9 @@ class Settings(StudyConfig):
         """A subject and a scorer that are there, with the packages that tuning needs; the server's key."""
         key_of(self.endpoint, "endpoint")
         if self.subject is not None:
-            check_subject(self.subject, "subject", *(["peft"] if set(self.arms) - {"original"} else []))
+            check_usable(self.subject, "subject", *(["peft"] if set(self.arms) - {"original"} else []))
         if self.scorer is not None:
-            check_subject(self.scorer, "scorer")
+            check_usable(self.scorer, "scorer")
 
     def check(self) -> None:
         """Known arms and amendments, and a subject that is there."""
@@ -276,6 +277,7 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
         "amendment, clustered by question), without an interval if a cell is all right or all wrong; differences are "
         "paired, with bootstrap intervals.",
     ]
+    remarks = [*_gates.remarks(parts["gates"]), *remarks]
     return Summary(
         title, parts, tables.draw(data, settings.rho if planted else [None], settings.measured_arms), remarks
     )

@@ -1,4 +1,4 @@
-"""A study in one file, as a user writes it: that of docs/studies.md, added by --plugins."""
+"""Studies in one file, as users write them: those of docs/studies.md, added by --plugins."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from babylm import registry
 from tests.conftest import ROOT
 
 GUIDE = ROOT / "docs" / "studies.md"
-TEXT, YAML = re.findall(r"```(?:py|yaml)\n(.*?)```", GUIDE.read_text(encoding="utf-8"), flags=re.DOTALL)
+BLOCKS = re.findall(r"```(?:py|yaml)\n(.*?)```", GUIDE.read_text(encoding="utf-8"), flags=re.DOTALL)
+STUDIES = {"planted": BLOCKS[:2], "rates": BLOCKS[2:]}
+"""Name -> its file and its configuration."""
 
 
 def write(folder: Path) -> Path:
-    """Write the guide's study and its configuration to ``folder``; returns the folder for --plugins."""
+    """Write the guide's studies and their configurations to ``folder``; returns the folder for --plugins."""
     (folder / "plugins" / "studies").mkdir(parents=True)
-    (folder / "plugins" / "studies" / "planted.py").write_text(TEXT)
-    (folder / "planted.yaml").write_text(YAML)
+    for name, (text, configuration) in STUDIES.items():
+        (folder / "plugins" / "studies" / f"{name}.py").write_text(text)
+        (folder / f"{name}.yaml").write_text(configuration)
     return folder / "plugins"
 
 

@@ -48,8 +48,9 @@ def test_a_planted_order_is_found():
     table = tables.order(planted())
     first = next(row for row in table.rows if row[0] == "part00")
     assert first[1] == pytest.approx(10**4, rel=0.1)
-    assert first[2] <= first[1] <= first[3]
-    assert first[4] == "3/3"
+    low, high = (float(end.replace(",", "")) for end in first[2].split(" to "))
+    assert low <= first[1] <= high
+    assert first[3] == "3/3"
 
 
 def test_agreement_has_its_ceiling_beside_it():
@@ -130,6 +131,28 @@ def test_mistakes_are_told_first(words, message):
         load_study(CONFIG, words)
 
 
+def test_what_is_acquired_at_the_first_revision_is_marked():
+    def rows(first):
+        values = {"acquired": 3.0, "final accuracy": 0.9} | ({} if first is None else {tables.AT_FIRST: first})
+        return [
+            Measurement("causal", seed, "u", measure, value) for seed in (1, 2) for measure, value in values.items()
+        ]
+
+    early, later, older = (Measurements(rows(first)) for first in (1.0, 0.0, None))
+    assert tables.order(early).rows[0][-1] == "2/2 (2 at first)"
+    assert tables.order(later).rows[0][-1] == "2/2"
+    assert tables.order(older).rows[0][-1] == "2/2", "a piece of before does not know"
+    assert "are 2 parts of the task and 0 words" in tables.early(early)
+    assert not tables.early(later) + tables.early(older)
+
+
+def test_missing_data_is_told_by_the_key_of_the_study(tmp_path, capsys):
+    for words, key in ((["task=blimp", f"data={tmp_path}"], "data"), (['changes=["evaluation.tasks=[]"]'], "task")):
+        assert study._command([str(CONFIG), f"folder={tmp_path}/out", *words]) == 2
+        assert f"error: {key}: " in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_run_with_revisions_is_enough(tmp_path, capsys):
     trained = runs.run(tmp_path / "run", "name=tiny", "milestones=[300,600]")
     pairs = tmp_path / "pairs.jsonl"
@@ -170,5 +193,12 @@ def test_a_run_with_revisions_is_enough(tmp_path, capsys):
     scores = summary["tables"]["flops"]["rows"]
     assert [row[1] for row in scores][:2] == ["chck_300", "chck_600"]
     assert scores[0][2] < scores[1][2], "FLOPs grow"
+    order = summary["tables"]["order"]
+    assert [column["title"] for column in order["columns"]][1:] == ["tiny: words", "tiny: 95 %", "tiny: acquired"]
+    measured = Measurements.read_csv(tmp_path / "developmental_order" / "measurements.csv")
+    assert set(measured.select(measure="acquired at the first revision").values) <= {0.0, 1.0}
+    parts = measured.select(measure="final accuracy").items
+    assert measured.select(measure="acquired at the first revision").items == parts
+    assert list(measured.select(measure="chance").values) == [0.5]
     assert summary["tables"]["words"]["rows"][1][-1] == 4
     assert (tmp_path / "developmental_order" / "figure.png").is_file()

@@ -113,12 +113,15 @@ def test_in_miniature_and_again(name, tmp_path, monkeypatch, capsys):
         coupling.base_player.cache_clear()
         respect._base_player.cache_clear()
     assert tables[0] == tables[1]
-    assert "Gate" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "Gates, fixed before the run: " in shown
+    assert "neither a gate nor a difference between conditions is decided" in shown, "one seed"
     folder = tmp_path / "a" / name
     assert (folder / "figure.png").stat().st_size > 5000
     summary = json.loads((folder / "summary.json").read_text())
     assert set(summary["tables"]) >= ({"completion", "contrasts", "decoder"} if name == "respect" else {"language"})
-    assert "ledger" in summary["tables"]
+    assert {"ledger", "gates"} <= set(summary["tables"])
+    assert {row[-1] for row in summary["tables"]["gates"]["rows"]} <= {"met", "missed"}
     for file in folder.glob("scratch/*/ledger.json"):
         ledger = json.loads(file.read_text())
         assert ledger["read"] == ledger["base_read"] + ledger["episodes_read"] + ledger["generated"]
@@ -131,6 +134,9 @@ def test_in_miniature_and_again(name, tmp_path, monkeypatch, capsys):
             judged = sum("decoded" in turn["meta"] for turn in turns)
             assert ledger["rewards"] == (0 if file.parent.name.startswith("control") else judged)
     if name == "respect":
+        pairs = [frozenset(row[:2]) for row in summary["tables"]["contrasts"]["rows"]]
+        assert len(set(pairs)) == len(pairs), "no contrast twice"
+        assert any(row[0] == "filtered: turns per game fall" for row in summary["tables"]["gates"]["rows"])
         (file,) = folder.glob("scratch/filtered*/round_00.jsonl")
         turn = json.loads(file.read_text().splitlines()[0])
         assert {"round", "episode", "prompt_ids", "ids", "logp", "entropy", "reward", "gold", "meta"} <= set(turn)

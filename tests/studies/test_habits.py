@@ -219,8 +219,8 @@ def test_the_study_runs_in_miniature_with_every_arm(study):
     assert [row[0] for row in summary["tables"]["results"]["rows"]] == list(habits.ARMS)
     assert all(row[1] == 1 for row in summary["tables"]["results"]["rows"]), "every arm was reinforced"
     assert len(summary["tables"]["expectations"]["rows"]) == 8
-    assert summary["remarks"][1].startswith("Preconditions: arithmetic of the base 0.0")
-    assert "although preconditions are missed" in summary["remarks"][2]
+    assert summary["remarks"][2].startswith("Preconditions: arithmetic of the base 0.0")
+    assert "although preconditions are missed" in summary["remarks"][3]
     budgets = {row[0]: row for row in summary["tables"]["budgets"]["rows"]}
     assert len({tuple(budgets[name][index] for index in (1, 3)) for name in sets.SETS}) == 1, "equal budgets"
     assert budgets["all"][2] == budgets["dots"][2] > budgets["empty"][2]
@@ -242,7 +242,7 @@ def test_the_same_seed_gives_the_same_table_and_reinforcement_waits_for_the_prec
     gated = run(tmp_path / "gated", "arms=[all,none,empty]")
     summary = json.loads((gated / "summary.json").read_text())
     assert summary["conditions"] == ["base"]
-    assert "not begun, as these are missed: arithmetic of the base" in summary["remarks"][2]
+    assert "not begun, as these are missed: arithmetic of the base" in summary["remarks"][3]
 
 
 def measured(after):
@@ -265,7 +265,7 @@ def test_expectations_and_preconditions_say_what_came_out():
     assert all(precondition.is_met for precondition in known)
     rows = {row[0]: row for row in gates.expectations(data, 60).rows}
     assert rows["all - none >= 15"][1] == pytest.approx(40)
-    assert [row[-1] for row in rows.values()] == ["yes", "NO", "NO", "yes", "yes"]
+    assert [row[-1] for row in rows.values()] == ["met", "missed", "missed", "met", "met"]
     results = {row[0]: row for row in tables.results(data, list(shares), 60).rows}
     assert results["all"][2:4] == [pytest.approx(20), pytest.approx(60)]
     assert results["all"][-1] < 0.01 < results["dots"][-1]
@@ -277,7 +277,7 @@ def test_expectations_and_preconditions_say_what_came_out():
     assert not tables.gains(Measurements(), list(shares), 60).rows
     lower = measured({**shares, "all": (0.1, 0.6)})
     assert [precondition.is_met for precondition in gates.of_primed(lower)] == [False, True, True]
-    assert "MISSED" in str(gates.of_primed(lower)[0])
+    assert "missed" in str(gates.of_primed(lower)[0])
     assert not gates.of_primed(Measurements())[0].is_met, "what was not measured is not met"
 
 

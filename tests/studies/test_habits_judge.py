@@ -145,7 +145,6 @@ def test_a_model_by_path_judges_too(long_reader, tmp_path):
     [
         (["judge.url=http://127.0.0.1:9/v1"], "judge.model"),
         (["judge.url=http://127.0.0.1:9/v1", "judge.model=m", "judge_model=x"], "give one of them"),
-        (["judge_model=nowhere"], "judge_model=nowhere: give a model's folder"),
     ],
 )
 def test_a_judge_that_cannot_be_asked_is_refused(words, message):

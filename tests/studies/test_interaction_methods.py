@@ -22,7 +22,7 @@ from babylm.studies import _methods_stories as stories
 from babylm.studies import _methods_tables as tables
 from babylm.studies import _methods_texts as texts
 from babylm.studies import interaction_methods
-from babylm.studies._methods_school import Scale, School
+from babylm.studies._methods_shared import Scale, SharedInputs
 from babylm.studies._subjects import load_subject
 from babylm.studies.experiment import Measurement, Measurements, run_study
 from tests.conftest import ROOT
@@ -54,10 +54,10 @@ class Teacher:
 
 
 @pytest.fixture
-def school(base, monkeypatch):
+def shared(base, monkeypatch):
     monkeypatch.setitem(runs.SCALES, "smoke", TINY)
     learnt, held_out = texts.read(Run(base).config.corpus, None, None)
-    return School(load_subject(base / "main"), base / "main", Teacher(), learnt, held_out, TINY)
+    return SharedInputs(load_subject(base / "main"), base / "main", Teacher(), learnt, held_out, TINY)
 
 
 def test_a_corruption_has_one_fault_and_as_many_words():
@@ -101,9 +101,9 @@ def test_marks_of_speakers_are_left_out_and_a_reply_is_another_speakers(tmp_path
     ("learn_from", "asked"),
     [("corruptions", {}), ("replies", {}), ("random", {}), ("scores", {"score": 8}), ("corrections", {"correct": 8})],
 )
-def test_arms_ask_the_teacher_only_what_they_learn_from(school, learn_from, asked):
-    groups = runs._groups(school, school.base.model, learn_from, random.Random(1), 1)
-    assert dict(school.teacher.asked) == asked
+def test_arms_ask_the_teacher_only_what_they_learn_from(shared, learn_from, asked):
+    groups = runs._groups(shared, shared.base.model, learn_from, random.Random(1), 1)
+    assert dict(shared.teacher.asked) == asked
     rewards = [[turn.reward for turn in group] for group in groups]
     flat = [reward for group in rewards for reward in group]
     if learn_from in ("scores", "random"):
@@ -117,7 +117,7 @@ def test_arms_ask_the_teacher_only_what_they_learn_from(school, learn_from, aske
         assert all(len(prompts) == 1 for prompts in starts), "both sequences answer one prompt"
 
 
-def test_every_arm_takes_as_many_steps_of_as_many_sequences(school, monkeypatch):
+def test_every_arm_takes_as_many_steps_of_as_many_sequences(shared, monkeypatch):
     read = []
 
     def record(model, groups, objective, settings, **_):
@@ -129,43 +129,43 @@ def test_every_arm_takes_as_many_steps_of_as_many_sequences(school, monkeypatch)
         if not condition.settings["arm"]:
             continue
         read.clear()
-        runs.learn(school, condition.settings["arm"], 1e-4, 1)
+        runs.learn(shared, condition.settings["arm"], 1e-4, 1)
         assert sum(read) == 3 * TINY.rows, condition.name
 
 
-def test_stories_are_rewarded_for_what_the_teacher_likes_and_for_words(school):
-    rewarded = stories.story_groups(school, school.base.model, None, 1, 1)
-    told = stories.tell(school, school.base.model, TINY.tests, 1)
+def test_stories_are_rewarded_for_what_the_teacher_likes_and_for_words(shared):
+    rewarded = stories.story_groups(shared, shared.base.model, None, 1, 1)
+    told = stories.tell(shared, shared.base.model, TINY.tests, 1)
     assert all(turn.prompt == stories.PROMPT for turn in told)
-    known, _ = stories.story_rewards(school, told, 1)
+    known, _ = stories.story_rewards(shared, told, 1)
     ordered = sorted(zip(known, (len(turn.text) for turn in told), strict=True))
     assert [length for _, length in ordered] == sorted(length for _, length in ordered) or len(ordered) < 2
     assert all(0 <= turn.reward <= 1 for (turn,) in rewarded)
-    by_chance = stories.story_groups(school, school.base.model, random.Random(1), 1, 1)
+    by_chance = stories.story_groups(shared, shared.base.model, random.Random(1), 1, 1)
     assert [turn.ids for (turn,) in by_chance] == [turn.ids for (turn,) in rewarded]
     assert [turn.reward for (turn,) in by_chance] != [turn.reward for (turn,) in rewarded]
 
 
-def test_trials_and_demonstrations_are_measured_by_the_trials(school):
-    contexts = school.learnt.contexts(6, random.Random(1))
-    model = school.base.model
-    groups = {name: stories.trial_groups(school, model, contexts, sides, 1) for name, sides in runs.SIDES.items()}
+def test_trials_and_demonstrations_are_measured_by_the_trials(shared):
+    contexts = shared.learnt.contexts(6, random.Random(1))
+    model = shared.base.model
+    groups = {name: stories.trial_groups(shared, model, contexts, sides, 1) for name, sides in runs.SIDES.items()}
     trials = [turn.reward for (turn,) in groups["trials"]]
     assert sum(trials) == pytest.approx(0, abs=1e-6)
     both = [turn.reward for (turn,) in groups["trials and demonstrations"]]
     assert both == trials + [turn.reward for (turn,) in groups["demonstrations"]]
     turns = [turn for (turn,) in groups["demonstrations"]]
     assert len(turns) == len(contexts)
-    read = rollouts.log_probs(model, [(turn.prompt_ids, turn.ids) for turn in turns], school.base.pad)
+    read = rollouts.log_probs(model, [(turn.prompt_ids, turn.ids) for turn in turns], shared.base.pad)
     for turn, completion in zip(turns, read, strict=True):
         assert turn.logp == pytest.approx(completion.logp, abs=1e-5), "of the student that learns from it"
 
 
-def test_words_known_are_what_the_model_gives_them_in_their_contexts(school):
-    words = stories.frequent_words(school.learnt)
+def test_words_known_are_what_the_model_gives_them_in_their_contexts(shared):
+    words = stories.frequent_words(shared.learnt)
     assert not set(words) & set(texts.FUNCTION_WORDS)
-    lines = school.held_out.sentences[:60]
-    known = stories.word_log_probs(school, school.base.model, lines, words)
+    lines = shared.held_out.sentences[:60]
+    known = stories.word_log_probs(shared, shared.base.model, lines, words)
     assert known
     word = next(iter(known))
     values = []
@@ -173,8 +173,8 @@ def test_words_known_are_what_the_model_gives_them_in_their_contexts(school):
         spoken = line.split()
         for at, said in enumerate(spoken):
             if at and said.lower() == word:
-                prompt = [*school.bos, *school.ids(" ".join(spoken[:at]))]
-                (read,) = rollouts.log_probs(school.base.model, [(prompt, school.ids(said, True))], school.base.pad)
+                prompt = [*shared.bos, *shared.ids(" ".join(spoken[:at]))]
+                (read,) = rollouts.log_probs(shared.base.model, [(prompt, shared.ids(said, True))], shared.base.pad)
                 values.append(sum(read.logp))
     assert known[word] == pytest.approx(sum(values) / len(values), abs=1e-3)
 
@@ -189,41 +189,41 @@ def test_a_childs_utterances_are_those_that_somebody_else_answers():
     assert unmarked.answered == [("is it red ?", 1.0), ("yes it is .", 0.5)]
 
 
-def test_a_reward_model_learns_what_is_asked_back_about(school):
-    sentences = random.Random(0).sample(school.learnt.sentences, len(school.learnt.sentences))
+def test_a_reward_model_learns_what_is_asked_back_about(shared):
+    sentences = random.Random(0).sample(shared.learnt.sentences, len(shared.learnt.sentences))
     disliked = set(sorted({line.split()[0] for line in sentences})[::2])
     answered = [texts.Answered(line, float(line.split()[0] not in disliked)) for line in sentences]
-    school.learnt = replace(school.learnt, answered=answered)
-    made = caregiver.reward_model(school, caregiver.STUDENTS, 1)
-    assert caregiver.reward_model(school, caregiver.STUDENTS, 1) is made
+    shared.learnt = replace(shared.learnt, answered=answered)
+    made = caregiver.reward_model(shared, caregiver.STUDENTS, 1)
+    assert caregiver.reward_model(shared, caregiver.STUDENTS, 1) is made
     others = answered[len(answered) // 2 :]
     rewards = made.rewards([pair.utterance for pair in others])
     assert all(0 <= value <= 1 for value in rewards)
     liked, asked_back = ([r for r, pair in zip(rewards, others, strict=True) if pair.reward == kind] for kind in (1, 0))
     assert sum(liked) / len(liked) > sum(asked_back) / len(asked_back) + 0.1
-    assert caregiver.agreement(school, 1) > 0.3
+    assert caregiver.agreement(shared, 1) > 0.3
     dealt = [
-        [turn.reward for group in caregiver.groups(school, school.base.model, chance, 4, 3, 1, 1) for turn in group]
+        [turn.reward for group in caregiver.groups(shared, shared.base.model, chance, 4, 3, 1, 1) for turn in group]
         for chance in (None, random.Random(0))
     ]
     assert sorted(dealt[0]) == sorted(dealt[1]), "the same rewards"
     assert dealt[0] != dealt[1]
 
 
-def test_what_a_student_says_depends_on_the_seed_alone(school):
+def test_what_a_student_says_depends_on_the_seed_alone(shared):
     arm = {"learn from": "scores", "objective": "grpo", "settings": {}}
-    made = [runs.learn(school, arm, 1e-3, seed)[0] for seed in (1, 1, 2)]
+    made = [runs.learn(shared, arm, 1e-3, seed)[0] for seed in (1, 1, 2)]
     weights = [torch.cat([p.flatten() for p in model.parameters()]) for model in made]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
-    assert runs.measure(school, made[0], 1) == runs.measure(school, made[1], 1)
-    assert not torch.equal(weights[0], torch.cat([p.flatten() for p in school.base.model.parameters()]))
+    assert runs.measure(shared, made[0], 1) == runs.measure(shared, made[1], 1)
+    assert not torch.equal(weights[0], torch.cat([p.flatten() for p in shared.base.model.parameters()]))
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["tasks=[blimp]", "data=/nowhere"], r"^evaluation\.data: /nowhere has no fast_eval/blimp_fast"),
+        (["tasks=[blimp]", "data=/nowhere"], r"^data: /nowhere has no fast_eval/blimp_fast"),
         ([f"text={CONFIG}", "held_out=/nowhere"], "^held_out: there is no file or folder /nowhere"),
         (["text=/nowhere"], "^text: there is no file or folder /nowhere"),
         ([], "^text: give a file or folder to learn from: the base's own is not here .*corpora/elsewhere"),
@@ -251,8 +251,8 @@ def test_gates_and_differences_of_planted_values():
             rows.append(Measurement(arm, 1, f"u{index}", "blimp", 0.7 - 0.01 * (arm == "MPO")))
     measured = Measurements(rows)
     gates = {row[0]: (row[2], row[-1]) for row in tables.gates(measured, ["blimp"]).rows}
-    assert gates["MPO tells corruptions"] == (pytest.approx(10.0), "yes")
-    assert gates["MPO keeps blimp"] == (pytest.approx(-1.0), "no")
+    assert gates["MPO tells corruptions"] == (pytest.approx(10.0), "met")
+    assert gates["MPO keeps blimp"] == (pytest.approx(-1.0), "missed")
     assert set(gates) == {"MPO tells corruptions", "MPO keeps blimp"}, "what is not measured has no gate"
 
 
@@ -261,7 +261,7 @@ def test_the_study_in_miniature(base, tmp_path, monkeypatch):
     words = ["scale=smoke", "seeds=[1]", f"folder={tmp_path}", f"base={base}", "tasks=[]"]
     run_study(load_study(CONFIG, words))
     with (tmp_path / "interaction_methods/results.csv").open(newline="") as file:
-        results = {row["arm"]: row["tokens"] for row in csv.DictReader(file)}
+        results = {row["arm"]: row["tokens learnt from"] for row in csv.DictReader(file)}
     assert list(results) == [condition.name for condition in interaction_methods.conditions(load_study(CONFIG, words))]
     for base_arm in ("base", tables.control("base", tables.STORIES), tables.control("base", tables.CHILDREN)):
         assert results.pop(base_arm) == ""

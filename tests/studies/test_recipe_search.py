@@ -42,7 +42,7 @@ def test_every_stage_in_miniature(tmp_path, small, monkeypatch, capsys):
     assert study._command(small) == 0
     folder = tmp_path / "recipe_search"
     summary = (folder / "summary.md").read_text()
-    for part in ("objective.whole_words=true", "GPT-BERT, mostly causal", "ours, mean (range) of 1 seeds", "toy_pairs"):
+    for part in ("objective.whole_words=true", "GPT-BERT, mostly causal", "ours, 1 seed", choice.RULE, "toy_pairs"):
         assert part in summary
     stored = [json.loads(file.read_text()) for file in (folder / "pieces").glob("compare-*.json")]
     assert len(stored) == 2

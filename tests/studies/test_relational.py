@@ -229,7 +229,7 @@ def test_the_planted_effect_is_recovered_in_20_seeds(planted_paired):
     for condition, rate in PLANTED.items():
         assert planted_paired.flat("agent", "abandonment", {condition: 1}).mean() == pytest.approx(rate, abs=0.02)
     gates = gates_table(planted_paired, "agent", "none", 500)
-    assert [row[-1] for row in gates.rows] == ["yes"] * 3
+    assert [row[-1] for row in gates.rows] == ["met"] * 3
     assert gates.rows[0][1] >= 0.95
     assert gates.rows[2][1] >= 0.8
 

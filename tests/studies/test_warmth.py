@@ -109,11 +109,11 @@ def test_own_questions_are_read_in_the_authors_columns(tmp_path):
     assert semicolons.choices == ("Paris", "Rome", "Bern"), "as Excel writes it where commas are decimal"
     lines = tmp_path / "mine.jsonl"
     lines.write_text(json.dumps({"content_key": "a", "prompt": "Capital?"}) + "\n")
-    with pytest.raises(ValueError, match="no text in correct_answer"):
+    with pytest.raises(ValueError, match=r"no column correct_answer, .*; the columns there are: content_key, prompt$"):
         prompts.read_rows(lines)
     named_otherwise = tmp_path / "mine.ndjson"
     named_otherwise.write_text(lines.read_text())
-    with pytest.raises(ValueError, match="line 1: no text in correct_answer"):
+    with pytest.raises(ValueError, match="line 1: no column correct_answer"):
         prompts.read_rows(named_otherwise)
     whole = dict(zip(prompts.COLUMNS, ("a", "Paris", "Rome", "original", "Capital?", "none"), strict=True))
     lines.write_text("\n" + json.dumps({**whole, "choices": ["Paris", "Rome"]}) + "\n")
@@ -343,15 +343,15 @@ def test_wrong_settings_are_named(word, message):
         load_study(CONFIG, [word])
 
 
-def test_a_missing_subject_or_package_is_told_before_any_piece_and_a_plan_needs_none(tmp_path, capsys, monkeypatch):
+def test_a_missing_subject_or_package_is_told_before_any_piece_and_a_plan_needs_none(
+    tmp_path, long_reader, capsys, monkeypatch
+):
     words = [CONFIG, f"folder={tmp_path}", f"subject={tmp_path}/absent"]
     assert study._command(words) == 2
     assert "absent: no model's folder (with config.json)" in capsys.readouterr().err
     assert not (tmp_path / "warmth").exists(), "no piece was tried"
     assert study._command([*words, "dry_run=true"]) == 0
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "config.json").write_text("{}")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    words = [CONFIG, f"folder={tmp_path}", f"subject={tmp_path}/model"]
+    words = [CONFIG, f"folder={tmp_path}", f"subject={long_reader}"]
     assert study._command(words) == 2
     assert "this needs peft: pip install 'babylm[studies]'" in capsys.readouterr().err

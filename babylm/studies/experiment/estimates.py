@@ -36,12 +36,15 @@ def _from_others(piece: Piece, pieces: Sequence[Piece], store: PieceStore) -> fl
     return statistics.median(ratios) * (1.0 if declared is None else declared)
 
 
-def plan(pieces: Sequence[Piece], store: PieceStore) -> str:
-    """The table of ``dry_run``: every piece, whether it is done, and what the others take."""
+def plan(pieces: Sequence[Piece], store: PieceStore, code_sha256: str | None = None) -> str:
+    """The table of ``dry_run``: every piece, whether it is done, and what the others take.
+
+    ``code_sha256``: of the study's file; what failed with another one runs again, and with None all that failed.
+    """
     rows, left, unknown = [], 0.0, 0
     for piece in pieces:
         record = store.get(piece)
-        if record is not None:
+        if record is not None and not record.runs_again(code_sha256):
             state, shown = "failed" if record.failed else "done", f"{record.seconds:.0f} s"
         else:
             seconds = seconds_of(piece, pieces, store)

@@ -87,6 +87,12 @@ class Measurements(Sequence[Measurement]):
         rows = (row for row in self._rows if all(row[column] == value for column, value in filters))
         return Measurements(rows, self.failed)
 
+    def mean(self, condition: str, measure: str, seed: int | None = None, item: str | None = None) -> float:
+        """The mean of the selected values that are numbers; NaN if there is none."""
+        values = self.select(condition, measure, seed, item).values
+        values = values[~np.isnan(values)]
+        return float(values.mean()) if len(values) else float("nan")
+
     def has_run(self, condition: str, seed: int | None = None) -> bool:
         """Whether a condition (with one seed) was tried: it has measurements, or it failed."""
         tried = {(row.condition, row.seed) for row in self._rows} | set(self.failed)

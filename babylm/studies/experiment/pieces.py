@@ -101,6 +101,10 @@ class Record:
     code_sha256: str = ""
     """Of the study's file that measured it."""
 
+    def runs_again(self, unless_code: str | None = None) -> bool:
+        """Whether it failed, with another code than ``unless_code``."""
+        return bool(self.failed) and self.code_sha256 != unless_code
+
     def of(self, piece: Piece) -> list[Measurement]:
         """The measurements, under the piece's condition and seed; NaN for a value that is not a number."""
         return [
@@ -164,13 +168,19 @@ class PieceStore:
         files.write_json(self.folder / f"{piece.name}-{piece.key}.json", checksums.add(content))
         self._read.pop(piece.key, None)
 
-    def drop_failed(self, pieces: Iterable[Piece]) -> None:
-        """Remove the records of pieces that failed, so that they are run again."""
+    def drop_failed(self, pieces: Iterable[Piece], unless_code: str | None = None) -> int:
+        """Remove the records of pieces that failed, so that they are run again; returns how many.
+
+        ``unless_code``: the hash of the study's file whose failures are kept.
+        """
+        dropped = 0
         for piece in pieces:
             record, file = self.get(piece), self._file(piece)
-            if record is not None and record.failed and file is not None:
+            if record is not None and record.runs_again(unless_code) and file is not None:
                 file.unlink()
                 del self._read[piece.key]
+                dropped += 1
+        return dropped
 
     def put_stopped(self, piece: Piece, seconds: float) -> None:
         """Store that a piece was stopped after so many seconds: it takes longer than that."""

@@ -7,7 +7,6 @@ from what earlier pieces measured, so a killed experiment continues by the same 
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -15,24 +14,23 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from babylm import cli, files, locks, places, registry
 from babylm import config as configuration
+from babylm import files, locks, places, registry
 from babylm.config.studies import FOLDER, StudyConfig, part_of
-from babylm.console import Log, duration, first_line
-from babylm.studies.experiment import estimates
+from babylm.console import Log, duration
+from babylm.studies.experiment import estimates, failures
 from babylm.studies.experiment.measurements import Measurements
 from babylm.studies.experiment.pieces import Condition, Piece, PieceStore, Record, deciding, piece_key
 from babylm.studies.experiment.summary import JSON, Summary
-from babylm.studies.experiment.time_limit import TimeLimit, TimeUp, listen
+from babylm.studies.experiment.time_limit import StudyStopped, TimeLimit, TimeUp, as_stop_of_the_study, listen
 
 REQUIRED = ("Settings", "conditions", "run", "summarise")
 SHOWN_NAMES = 5
 LOCK = ".lock"
+ONE_SEED = (
+    "One seed: intervals are over items alone, and neither a gate nor a difference between conditions is decided by it."
+)
 SMOKE = "scale=smoke: everything in miniature. This shows that the study runs, and nothing about its question."
-
-
-class StudyStopped(Exception):
-    """The time was over before all pieces had run; the same call continues."""
 
 
 class Experiment:
@@ -90,7 +88,9 @@ class Experiment:
             pieces = self.pieces(conditions)
             if any(self.store.get(piece) is None for piece in pieces):
                 return pieces, further is None
-            more = list(further(self.measurements(pieces), self.settings)) if further else []
+            measurements = self.measurements(pieces)
+            with failures.as_reason(measurements, len(pieces), "choose its next conditions", self.folder):
+                more = list(further(measurements, self.settings)) if further else []
             if not more:
                 return pieces, True
             conditions += more
@@ -106,27 +106,44 @@ class Experiment:
         """Measure one piece and store the record; an error is the reason why it failed.
 
         Raises:
-            TimeUp: The limit came first; only how long the attempt was is stored.
+            TimeUp: The limit came first; only how long the attempt was is stored, and not even that if its state is
+                saved.
+            KeyboardInterrupt: Ctrl-C, inside a training run, too.
         """
         self.log(f"== {piece.condition.name}, seed {piece.seed}")
         listen()  # the piece before may have taken the signal over
         begin = time.monotonic()
         try:
-            rows = list(self.study.run(piece, self.settings))
+            with as_stop_of_the_study():
+                rows = list(self.study.run(piece, self.settings))
             values = [(row.item, row.measure, row.value) for row in rows]
             record = Record(time.monotonic() - begin, values, code_sha256=self.code_sha256)
-        except TimeUp:
-            if not piece.condition.resumable:
+        except TimeUp as stop:
+            if not piece.condition.resumable and not stop.is_saved:
                 self.store.put_stopped(piece, time.monotonic() - begin)
             raise
         except Exception as error:
-            reason = cli.explain(error) or f"{type(error).__name__}: {first_line(error)}"
-            record = Record(time.monotonic() - begin, (), " ".join(reason.split()), self.code_sha256)
+            reason = failures.record(error, self.study, f"{piece.name}-{piece.key}", self.folder)
+            record = Record(time.monotonic() - begin, (), reason, self.code_sha256)
             self.log.warn(f"{piece.condition.name}, seed {piece.seed} failed: {record.failed}")
-            with open(self.folder / "failures.txt", "a", encoding="utf-8") as file:
-                file.write(f"# {piece.name}-{piece.key}\n{traceback.format_exc()}\n")
         self.store.put(piece, record)
         return record
+
+    def summary(self, pieces: Sequence[Piece]) -> Summary:
+        """The study's summary of all pieces.
+
+        Raises:
+            ValueError: Every piece failed, or the study cannot be summarised without those that did.
+        """
+        measurements = self.measurements(pieces)
+        failures.check_some_measured(measurements, len(pieces), self.folder)
+        with failures.as_reason(measurements, len(pieces), "be summarised", self.folder):
+            summary: Summary = self.study.summarise(measurements, self.settings)
+        if len(self.settings.seeds) == 1:
+            summary = replace(summary, remarks=[ONE_SEED, *summary.remarks])
+        if getattr(self.settings, "scale", "") == "smoke":
+            summary = replace(summary, remarks=[SMOKE, *summary.remarks])
+        return summary
 
 
 def load_plugin(name: str) -> ModuleType:
@@ -149,7 +166,8 @@ def run_study(settings: StudyConfig, log: Log | None = None) -> Path:
     experiment = Experiment(settings, log)
     log = experiment.log
     if settings.dry_run:
-        log(estimates.plan(experiment.expected_pieces(), experiment.store))
+        unless_code = None if settings.retry_failed else experiment.code_sha256
+        log(estimates.plan(experiment.expected_pieces(), experiment.store, unless_code))
         return experiment.folder
     settings.check_before_run()
     files.check_writable(experiment.folder)
@@ -161,12 +179,12 @@ def run_study(settings: StudyConfig, log: Log | None = None) -> Path:
             pieces = _run_all(experiment, begin)
             if pieces is not None:
                 _summarise(experiment, pieces)
-    except TimeUp:
+    except TimeUp as stop:
         pieces, _ = experiment.known_pieces()
         _write_measurements(experiment, pieces)
         done = sum(experiment.store.get(piece) is not None for piece in pieces)
         raise StudyStopped(
-            f"time is up: {done} of {len(pieces)} known pieces are done, in {experiment.folder}; repeat the command"
+            f"{stop}: {done} of {len(pieces)} known pieces are done, in {experiment.folder}; repeat the command"
         ) from None
     return experiment.folder
 
@@ -202,8 +220,11 @@ def _run_all(experiment: Experiment, begin: float) -> list[Piece] | None:
         TimeUp: The limit came, or no piece that is left fits before it.
     """
     settings, store, log = experiment.settings, experiment.store, experiment.log
+    mine = experiment.known_pieces()[0][part_of(settings.part)]
     if settings.retry_failed:
-        store.drop_failed(experiment.known_pieces()[0])
+        store.drop_failed(mine)
+    elif dropped := store.drop_failed(mine, unless_code=experiment.code_sha256):
+        log(f"pieces that failed before are run again, as the study's file was changed since: {dropped}")
     while True:
         pieces, is_complete = experiment.known_pieces()
         mine = [piece for piece in pieces[part_of(settings.part)] if store.get(piece) is None]
@@ -214,13 +235,14 @@ def _run_all(experiment: Experiment, begin: float) -> list[Piece] | None:
             log(f"part {settings.part} is done; {others} pieces of other parts are left: repeat it later without part=")
             return None
         too_long: list[Piece] = []
+        failed = 0
         for piece in mine:
             seconds = estimates.seconds_of(piece, pieces, store)
             left = experiment.limit.seconds_left
             if left <= 0 or (not piece.condition.resumable and seconds is not None and seconds > left):
                 too_long.append(piece)
                 continue
-            experiment.run(piece)
+            failed += bool(experiment.run(piece).failed)
         if too_long:
             _name_unbegun(too_long, log)
             usable = experiment.limit.usable
@@ -233,7 +255,8 @@ def _run_all(experiment: Experiment, begin: float) -> list[Piece] | None:
                     f"({too_long[0].name} takes more than that): raise it"
                 )
             raise TimeUp
-        log(f"{len(mine)} pieces done after {duration(time.monotonic() - begin)}")
+        also = f", {failed} failed" if failed else ""
+        log(f"{len(mine) - failed} pieces measured{also}, after {duration(time.monotonic() - begin)}")
 
 
 def _name_unbegun(pieces: Sequence[Piece], log: Log) -> None:
@@ -242,16 +265,14 @@ def _name_unbegun(pieces: Sequence[Piece], log: Log) -> None:
     log(f"not begun, as the time that is left is too short: {', '.join(names[:SHOWN_NAMES])}{more}")
 
 
-def _write_measurements(experiment: Experiment, pieces: Sequence[Piece]) -> Measurements:
-    measurements = experiment.measurements(pieces)
-    files.write_text(experiment.folder / "measurements.csv", measurements.csv())
-    return measurements
+def _write_measurements(experiment: Experiment, pieces: Sequence[Piece]) -> None:
+    files.write_text(experiment.folder / "measurements.csv", experiment.measurements(pieces).csv())
 
 
 def _summarise(experiment: Experiment, pieces: Sequence[Piece]) -> None:
     """Write all files of the result and print the tables."""
     settings, store, log = experiment.settings, experiment.store, experiment.log
-    measurements = _write_measurements(experiment, pieces)
+    _write_measurements(experiment, pieces)
     records = [(piece, record) for piece in pieces if (record := store.get(piece)) is not None]
     seconds = sum(record.seconds for _, record in records)
     failed = [
@@ -259,11 +280,7 @@ def _summarise(experiment: Experiment, pieces: Sequence[Piece]) -> None:
         for piece, record in records
         if record.failed
     ]
-    if failed and len(failed) == len(pieces):
-        raise ValueError(f"every piece failed, the first: {failed[0]['reason']}; retry_failed=true runs them again")
-    summary: Summary = experiment.study.summarise(measurements, settings)
-    if getattr(settings, "scale", "") == "smoke":
-        summary = replace(summary, remarks=[SMOKE, *summary.remarks])
+    summary = experiment.summary(pieces)
     if older := sum(record.code_sha256 != experiment.code_sha256 for _, record in records):
         log.warn(f"{older} pieces were measured before the study's file was changed; if it matters, raise its VERSION")
     facts = {
@@ -276,10 +293,11 @@ def _summarise(experiment: Experiment, pieces: Sequence[Piece]) -> None:
         "seconds": round(seconds, 1),
         "measurements": "measurements.csv",
     }
-    summary.write(experiment.folder, facts, log)
+    with failures.as_reason(experiment.measurements(pieces), len(pieces), "draw its figure", experiment.folder):
+        summary.write(experiment.folder, facts, log)
     log(f"\n{summary.text()}\n")
     for failure in failed:
         log.warn(f"{failure['condition']}, seed {failure['seed']} failed: {failure['reason']}")
     if failed:
-        log(f"{len(failed)} of {len(pieces)} pieces failed (see failures.txt); retry_failed=true runs them again")
+        log(f"{len(failed)} of {len(pieces)} pieces failed (see {failures.FILE}); retry_failed=true runs them again")
     log(f"{len(pieces)} pieces, {duration(seconds)} in all; tables, figure and {JSON} are in {experiment.folder}")

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from babylm.training.errors import InterruptedNow, RunStopped
+
 MARGIN = 25.0
 """Seconds before the limit at which to stop: saving a state takes some."""
 AGAIN = 10.0
@@ -23,6 +25,15 @@ AGAIN = 10.0
 
 class TimeUp(BaseException):
     """The time is over. Not an Exception, so that what catches errors of a piece does not take it for one."""
+
+    def __init__(self, reason: str = "time is up", is_saved: bool = False) -> None:
+        super().__init__(reason)
+        self.is_saved = is_saved
+        """Whether what the piece was doing has saved its state, and continues from there."""
+
+
+class StudyStopped(Exception):
+    """The time was over before all pieces had run; the same call continues."""
 
 
 class TimeLimit:
@@ -65,6 +76,25 @@ def listen() -> None:
     """Take SIGUSR1 back from whoever took it over, such as a training loop; only in the main thread."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGUSR1, _raise)
+
+
+@contextmanager
+def as_stop_of_the_study() -> Iterator[None]:
+    """Raise `TimeUp` or KeyboardInterrupt for a training run, an interaction or a study that a signal stopped inside.
+
+    They are Exceptions, for whoever calls `babylm.api`, but no failure of a piece: it goes on at the next start.
+    """
+    try:
+        yield
+    except RunStopped as stop:
+        if stop.signal == "SIGINT":
+            raise KeyboardInterrupt from stop
+        reason = "time is up" if stop.signal == "SIGUSR1" else f"stopped by {stop.signal}"
+        raise TimeUp(reason, is_saved=True) from stop
+    except StudyStopped as stop:
+        raise TimeUp(is_saved=True) from stop
+    except InterruptedNow as stop:
+        raise KeyboardInterrupt from stop
 
 
 def _raise(number: int, frame: FrameType | None) -> None:

@@ -24,6 +24,14 @@ class Interval:
     p: float = float("nan")
     """Two-sided; NaN if nothing was tested."""
 
+    def limits(self, spec: str = ".1f") -> str:
+        """Both ends as text.
+
+        >>> Interval(2.0, 1.0, 3.04).limits()
+        '1.0 to 3.0'
+        """
+        return f"{self.low:{spec}} to {self.high:{spec}}"
+
 
 def bootstrap_mean(values: ArrayLike, level: float = 0.95, resamples: int = RESAMPLES) -> Interval:
     """The mean over seeds and items with a two-level percentile bootstrap interval.
@@ -46,7 +54,10 @@ def bootstrap_mean(values: ArrayLike, level: float = 0.95, resamples: int = RESA
     """
     matrix = np.atleast_2d(np.asarray(values, dtype=np.float64))
     if matrix.ndim != 2 or np.isnan(matrix).all():
-        raise ValueError(f"bootstrap: (seeds, items) with at least one number is needed, not shape {matrix.shape}")
+        raise ValueError(
+            f"bootstrap_mean: at least one number is needed, and an array of shape {matrix.shape} (seeds, items) has "
+            "none: is there a measure of this name in this condition?"
+        )
     present = ~np.isnan(matrix)
     sums, generator = np.where(present, matrix, 0.0), resampling_generator()
     seeds, items = matrix.shape

@@ -101,7 +101,7 @@ def test_a_failing_piece_is_recorded_and_the_others_continue(tmp_path, toy, caps
 
 def test_nothing_but_failures_is_an_error(tmp_path, toy):
     toy(BROKEN)
-    with pytest.raises(ValueError, match=r"every piece failed, the first: RuntimeError: no memory"):
+    with pytest.raises(ValueError, match="every piece failed, the first: bad with seed 1: RuntimeError: no memory"):
         run_study(settings_for(tmp_path))
 
 

@@ -37,7 +37,7 @@ class Scale(NamedTuple):
 
 
 @dataclass
-class School:
+class SharedInputs:
     """Everything that the arms share: the student before it learns, the teacher, the texts."""
 
     base: Subject
