@@ -8,19 +8,17 @@ from typing import Any
 
 from babylm import files
 from babylm.console import duration
+from babylm.reporting import study_summary
 from babylm.reporting.blocks import Block, Folded, Note, Page, Picture, Section, Tabular
 from babylm.reporting.overview import flat
-from babylm.tables import Column, Table
+from babylm.tables import Table
 
-SUMMARY = "summary.json"
-KEYS = ("title", "remarks", "tables")
 UNFINISHED = "not finished: repeat its command"
-REPEAT = "repeat the study's command, which writes it anew from what was measured"
 
 
 def is_study(folder: Path) -> bool:
     """Whether ``folder`` holds the summary of a study."""
-    return (folder / SUMMARY).is_file()
+    return (folder / study_summary.SUMMARY).is_file()
 
 
 def inside(folder: Path) -> list[Path]:
@@ -48,8 +46,7 @@ def _title_and_extent(folder: Path) -> tuple[str, str]:
     if not is_study(folder):
         return "", UNFINISHED
     try:
-        summary = files.read_json(folder / SUMMARY, REPEAT)
-        files.check_keys(folder / SUMMARY, summary, KEYS, REPEAT)
+        summary = study_summary.read(folder)
     except files.DamagedFile as error:
         return "", str(error)
     return summary["title"], _extent(summary)
@@ -61,16 +58,11 @@ def page(folder: Path, made: str) -> Page:
     Raises:
         DamagedFile: The summary is no summary, or the figure that it names is not there.
     """
-    file = folder / SUMMARY
-    summary = files.read_json(file, REPEAT)
-    files.check_keys(file, summary, KEYS, REPEAT)
-    tables = [(content.get("caption", name), _table(file, content)) for name, content in summary["tables"].items()]
+    summary = study_summary.read(folder)
+    tables: list[tuple[str, Table]] = summary["tables"]
     figure: list[Block] = []
     if summary.get("figure"):
-        picture = folder / str(summary["figure"])
-        if not picture.is_file():
-            raise files.DamagedFile(f"{picture}: there is no such file; {REPEAT}")
-        figure.append(Picture(summary["title"], picture.read_bytes()))
+        figure.append(Picture(summary["title"], study_summary.figure(folder, summary["figure"])))
     failed = [(f"{piece['condition']}, seed {piece['seed']}", piece["reason"]) for piece in summary.get("failed", [])]
     sections = [
         Section("Remarks", [Note(text) for text in summary["remarks"]]),
@@ -81,11 +73,6 @@ def page(folder: Path, made: str) -> Page:
         Section("Settings", [Folded("all settings of the study", [Tabular(_settings(summary))])]),
     ]
     return Page(summary["title"], [_extent(summary), made], sections)
-
-
-def _table(file: Path, content: Mapping[str, Any]) -> Table:
-    files.check_keys(file, content, ("caption", "columns", "rows"), REPEAT)
-    return Table([Column(**column) for column in content["columns"]], content["rows"])
 
 
 def _extent(summary: Mapping[str, Any]) -> str:
