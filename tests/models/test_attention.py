@@ -1,9 +1,14 @@
 """Every backend equals the eager one where it runs; the choice probes, measures and says why."""
 
+import importlib.util
+import itertools
+import sys
+import types
 import warnings
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from babylm.models import attention
 from babylm.models.attention import attend, packed_layout, padded_layout
@@ -105,6 +110,40 @@ def test_varlen_offsets_follow_documents_with_causal_rows_first():
     three = packed_layout(DOCUMENTS[:2], MIXTURE[:2] | True, "varlen", like=heads())
     assert three.order is None
     assert three.groups[0].offsets.tolist() == [0, 16, 21, 32, 32], "padded to a power of two of sequences"
+
+
+@pytest.mark.parametrize("with_sums", [False, True])
+def test_flash_attention_is_called_with_documents_and_equals_eager(monkeypatch, with_sums):
+    """By a stand-in with the signature of the packages: 2 returns the states, some of 3 a tuple."""
+
+    def varlen(query, key, value, q_offsets, k_offsets, q_longest, k_longest, *, softmax_scale, causal):
+        assert torch.equal(q_offsets, k_offsets)
+        assert q_longest == k_longest == int(DOCUMENTS.shape[1])
+        parts = []
+        for start, stop in itertools.pairwise(q_offsets.tolist()):
+            one = [x[start:stop].transpose(0, 1)[None] for x in (query, key, value)]
+            out = F.scaled_dot_product_attention(*one, scale=softmax_scale, is_causal=causal)
+            parts.append(out[0].transpose(0, 1))
+        states = torch.cat(parts)
+        return (states, states.sum()) if with_sums else states
+
+    monkeypatch.setattr(attention, "flash_attn_varlen_func", varlen)
+    ours = run("flash", DOCUMENTS, MIXTURE, heads())
+    for mine, right in zip(ours, run("eager", DOCUMENTS, MIXTURE, heads()), strict=True):
+        torch.testing.assert_close(mine, right, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("installed", "version"), [((), None), (("2",), "2"), (("3",), "3"), (("2", "3"), "3")])
+def test_flash_attention_3_goes_before_2(monkeypatch, installed, version):
+    names = {"2": "flash_attn", "3": "flash_attn_interface"}
+    for number, name in names.items():
+        module = types.ModuleType(name)
+        module.flash_attn_varlen_func = number
+        monkeypatch.setitem(sys.modules, name, module if number in installed else None)
+    spec = importlib.util.spec_from_file_location("babylm.models.attention_again", attention.__file__)
+    again = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(again)
+    assert again.flash_attn_varlen_func == version
 
 
 @CUDA
