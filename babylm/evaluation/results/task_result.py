@@ -101,6 +101,8 @@ def score_choices(items: Sequence[Item], scores: np.ndarray, seed: int = 0, rule
     >>> result = score_choices(items, np.array([-1.0, -2.0, -3.0, -3.0]))
     >>> result.official, result.tie_aware, result.ties
     (1.0, 0.75, 1)
+    >>> score_choices(items[:1], np.array([-1.0, -2.0])).interval is None  # one item says nothing of others
+    True
     """
     if not items:
         raise ValueError("no items to score")
@@ -139,7 +141,7 @@ def score_choices(items: Sequence[Item], scores: np.ndarray, seed: int = 0, rule
         official=float(np.mean(list(by_split.values()))),
         tie_aware=float(np.mean(list(_mean_by_split(groups, tie_aware).values()))),
         ties=int(tied.sum()),
-        interval=_interval([tie_aware[group] for group in resampled_groups], weights, seed),
+        interval=_interval([tie_aware[group] for group in resampled_groups], weights, seed) if len(items) > 1 else None,
         by_uid=by_uid,
         by_split={} if list(by_split) == [""] else by_split,
         chosen=chosen,
