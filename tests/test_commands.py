@@ -189,7 +189,7 @@ def run_interact(words: list[str], scratch: Path) -> None:
         more += [f"interaction.endpoint.url={server.url}"]
         if replies := [word for word in words if word.startswith("interaction.teaching.replies=")]:
             recorded = Path(replies[0].partition("=")[2])
-            new = [f"checkpoints={recorded.parents[2]}", f"name={recorded.parents[1].name}"]
+            new = [f"checkpoints={recorded.parent}", f"name={recorded.name}"]
             new += ["interaction.teacher=endpoint", "interaction.endpoint.model=tiny"]
             first = [word for word in changed(words, [*more, *new]) if word not in replies and word != more[0]]
             assert config_command(interact.__doc__, interact.main, first) == 0

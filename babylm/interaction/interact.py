@@ -28,19 +28,20 @@ def interact(config: Config, log: Log | None = None) -> Path:
 
     The result is a run like any other: revisions at milestones of exposure, ``metrics.jsonl``, ``main``; beside them
     ``rounds/`` (every turn), ``rounds/results.json`` (the student before the first round and after each) and
-    ``ledger.json``, and ``teacher.json`` with ``teacher/replies.jsonl`` (who taught, and its answers). Errors are those
+    ``ledger.json``, and ``teacher.json`` with ``teacher/answers.jsonl`` (who taught, and its answers). Errors are those
     of `babylm.training.pretrain.pretrain`.
     """
     log = log or Log()
     check(config)
     folder = places.given(config.checkpoints) / config.name
-    teacher = teachers.build(config.interaction)
+    teacher = teachers.RecordedTeacher(teachers.build(config.interaction))
     _warn_of_rules(teacher, config, log)
 
     def texts() -> list[str]:
         return [document.text for document in sources.read(config.corpus).documents()]
 
     environment = environments.build(config.interaction, texts)
+    teachers.check(teacher, config.interaction.feedback)
     feeds: list[Rounds] = []
     before = base.read(config.init_from)
 
