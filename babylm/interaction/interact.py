@@ -41,7 +41,8 @@ def interact(config: Config, log: Log | None = None) -> Path:
         return [document.text for document in sources.read(config.corpus).documents()]
 
     environment = environments.build(config.interaction, texts)
-    teachers.check(teacher, config.interaction.feedback)
+    teachers.check(teacher, config.interaction.feedback, replies=environment.turns > 1)
+    _check_budget(config, environment.turns)
     feeds: list[Rounds] = []
     before = base.read(config.init_from)
 
@@ -53,7 +54,7 @@ def interact(config: Config, log: Log | None = None) -> Path:
         base.adopt(before, [milestone.name for milestone in feeds[-1].inherited], folder, log)
         tokens = tokenizer.load(setup.corpus.tokenizer_folder)
         special = tokenizer.special_ids(setup.corpus.tokenizer_folder)
-        parts = teacher, environment, config.interaction, config.seed
+        parts = teacher, environment, config.interaction, config.seed, config.init_from or "new weights"
         student = Actor(module.network, setup.network(), tokens, special, *parts)
         teacher.open(folder / "teacher")
         _record(teacher, config, folder)
@@ -123,10 +124,11 @@ def _record(teacher: Teacher, config: Config, folder: Path) -> None:
     )
 
 
-def _check_budget(config: Config) -> None:
+def _check_budget(config: Config, turns: int = 1) -> None:
     """Raise ValueError if the budget has no room for one prompt and one step of learning."""
     settings = config.interaction
-    needed = settings.samples * (settings.max_new_tokens + settings.groups_per_step * (settings.max_new_tokens + 1))
+    to_learn = settings.groups_per_step * (settings.max_new_tokens + 1)
+    needed = settings.samples * (turns * settings.max_new_tokens + to_learn)
     if config.budget.words is not None and config.budget.words < needed:
         raise ValueError(
             f"budget.words={config.budget.words:,}: one prompt and one step may take {needed:,} words (interaction."

@@ -266,9 +266,12 @@ class Rounds:
         """Prompts of the next round: as many as can be answered and learnt from for a step, a word per token."""
         assert self.actor is not None
         settings, room = self.config.interaction, self._room()
-        answers = settings.samples * settings.max_new_tokens
+        turns_each = self.actor.environment.turns
+        answers = turns_each * settings.samples * settings.max_new_tokens
         prompts = self.actor.prompts(self.round + 1, settings.prompts) if math.isfinite(min(room)) else [""]
         self._longest_prompt = max(self._longest_prompt, *map(count_words, prompts))
+        if turns_each > 1:  # the dialogue so far, as much of it as the model can read
+            self._longest_prompt = self.actor.positions - 1 - settings.max_new_tokens
         turns = settings.samples * (2 if settings.feedback == "correction" else 1)
         first_step = settings.groups_per_step * turns * (self._longest_prompt + settings.max_new_tokens)
         return int(

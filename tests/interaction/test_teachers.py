@@ -350,7 +350,7 @@ def test_replies_and_judgements_are_rewards(tmp_path, feedback):
     )
     if feedback == "reply":
         assert {turn.reward for turn in turns} <= {0.0, 0.5, 1.0}
-        assert all(turn.reward == caregiver.reply_reward(turn.meta["reply"]) for turn in turns)
+        assert all(turn.reward == caregiver.reply_reward(turn.reply) for turn in turns)
         return
     for episode in {turn.episode for turn in turns}:
         group = [turn for turn in turns if turn.episode == episode]

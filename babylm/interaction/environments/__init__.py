@@ -1,7 +1,7 @@
 """Environments: where an episode begins and what counts in it. One plug-in per file with ``build(config, text)``.
 
-Those of single turns (`Environment`) are for ``python -m babylm.interact``; games of several turns (`Game`) are played
-by studies.
+Those in which prompts are completed and dialogues are held (`Environment`) are for ``python -m babylm.interact``; games
+(`Game`) are played by studies.
 """
 
 from __future__ import annotations
