@@ -15,8 +15,9 @@ NOT_IDENTITY = ("submission", "interaction", "checkpoints", "name", "training", 
 """Sections that do not change what is learnt (but for training.precision, .attention and .deterministic)."""
 CORPUS_PATHS = ("path", "prepared", "dev", "test", "hub_dataset")
 """Where text is found does not change what is learnt: the fingerprint identifies the training text."""
-NEWER = {"documents": "blocks", "rows": "anywhere"}
-"""Settings of the corpus that older runs lack, with what they did: named only if they say something else."""
+NEWER = {"documents": "blocks", "rows": "anywhere", "turns": 3}
+"""Settings of corpus and interaction that older runs lack, with what they did (or could not do): named only if they say
+something else."""
 NOT_LEARNT_FROM = {"endpoint": ("url", "key_variable", "timeout", "retries", "concurrency"), "teaching": ("cache",)}
 """Settings of an interaction that say how a teacher is reached, not what it is asked: a server may move."""
 
@@ -33,6 +34,7 @@ def identity(
         parts["interaction"] = {
             key: {k: v for k, v in value.items() if k not in NOT_LEARNT_FROM[key]} if key in NOT_LEARNT_FROM else value
             for key, value in sections["interaction"].items()
+            if NEWER.get(key) != value
         }
     flat = {}
     for section, value in parts.items():

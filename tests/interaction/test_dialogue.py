@@ -17,6 +17,7 @@ from babylm.interaction.ledger import Ledger, Room
 from babylm.interaction.teachers.grammar import Grammarian
 from babylm.runs import Run
 from babylm.training.errors import RunStopped
+from babylm.training.opening import identity
 from tests.interaction.test_interact import make, weights
 from tests.training.test_resume import stop_at
 
@@ -216,3 +217,15 @@ def test_files_of_older_runs_are_read(tmp_path):
     (tmp_path / "r.jsonl").write_text(json.dumps(old) + "\n")
     (turn,) = episodes.read(tmp_path / "r.jsonl")
     assert (turn.reply, turn.turn, turn.word_counts()["teacher_words"]) == ("yes .", 0, 2)
+
+
+def test_runs_from_before_there_were_turns_are_continued(tmp_path):
+    assert "interaction.turns" not in identity(make(tmp_path), "x", interaction=True)
+    assert identity(make(tmp_path, "interaction.turns=4"), "x", interaction=True)["interaction.turns"] == 4
+
+
+def test_an_environment_without_prompts_is_refused_before_there_is_a_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(Dialogue, "prompts", environments.Environment.prompts)
+    with pytest.raises(ValueError, match=r"environment=dialogue: has no method prompts\(seed, count\); write it"):
+        talk(tmp_path)
+    assert not (tmp_path / "checkpoints").exists()

@@ -21,4 +21,6 @@ def build(config: InteractionConfig, texts: Callable[[], Sequence[str]]) -> Envi
     registry.check(config.environment, registry.names(FOLDER), "interaction.environment")
     environment = registry.load(FOLDER, config.environment).build(config, texts)
     assert isinstance(environment, Environment)
+    if type(environment).prompts is Environment.prompts:
+        raise ValueError(f"interaction.environment={config.environment}: has no method prompts(seed, count); write it")
     return environment
