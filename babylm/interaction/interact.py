@@ -15,6 +15,7 @@ from babylm.interaction.act import Actor
 from babylm.interaction.rounds import Rounds
 from babylm.interaction.teachers import Teacher
 from babylm.objectives._sequences import SequenceSettings
+from babylm.reporting.interactions import FLOPS, LABELS, LEDGER
 from babylm.runs import Run
 from babylm.tables import text_table
 from babylm.teacher_rules import approved
@@ -137,15 +138,19 @@ def _check_budget(config: Config, turns: int = 1) -> None:
 
 
 def _show(folder: Path, log: Log) -> None:
-    """The student by round, and the ledger."""
-    results = Run(folder).rounds
-    names = list(dict.fromkeys(name for result in results for name in result))
-    rows = [[_shown(result.get(name)) for name in names] for result in results]
-    log("test prompts, which no round has\n" + text_table(names, rows))
-    ledger = files.read_json(folder / "ledger.json")
-    counts = [(name, f"{value:,}") for name, value in ledger.items() if isinstance(value, int)]
-    log("words (and rewards and tokens)\n" + text_table(("", "number"), counts))
-    log("FLOPs\n" + text_table(("", ""), [(k, f"{v:.3g}") for k, v in ledger.items() if isinstance(v, float)]))
+    """The student by round, and the ledger, in the words of the report."""
+    run = Run(folder)
+    names = list(dict.fromkeys(name for result in run.rounds for name in result))
+    titles = [{"exposure": "exposure (words)", **LABELS}.get(name, name) for name in names]
+    rows = [[_shown(result.get(name)) for name in names] for result in run.rounds]
+    log("the student on test prompts, which no round has\n" + text_table(titles, rows))
+    ledger = run.ledger
+    counts = [(meaning, f"{ledger.get(key, 0):,}") for key, meaning in LEDGER.items()]
+    log("ledger\n" + text_table(("words", "number"), counts))
+    flops = [(meaning, f"{ledger.get(key, 0):.3g}") for key, meaning in FLOPS.items()]
+    log(text_table(("FLOPs", "number"), flops))
+    if tokens := ledger.get("teacher_tokens"):
+        log(f"the teacher model has read and written {tokens:,} tokens")
 
 
 def _shown(value: Any) -> str:

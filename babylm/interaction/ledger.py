@@ -65,14 +65,14 @@ class Ledger:
     """2 x parameters x tokens (a forward pass, Kaplan et al. 2020); 0 if either is not known."""
 
     @property
-    def read(self) -> int:
-        """Words that the student has read, the base's included, repetitions counted."""
+    def input_words(self) -> int:
+        """Words that the student has read, the base's included, repetitions counted; not those that it said."""
         return self.base_read + self.corpus_read + self.episodes_read
 
     @property
     def exposure(self) -> int:
         """What counts against the exposure budget."""
-        return self.read + self.generated
+        return self.input_words + self.generated
 
     @property
     def unique(self) -> int:
@@ -131,7 +131,10 @@ class Ledger:
         return flops
 
     def as_dict(self) -> dict[str, int | float]:
-        """For ``ledger.json``; the names that reports and submissions read are added."""
+        """For ``ledger.json``: the counts, and ``read`` (`exposure`) and ``from_teachers`` (`teacher_shown`).
+
+        Every run has these two (`babylm.runs.Run.ledger`), also without an interaction.
+        """
         return {**asdict(self), "from_teachers": self.teacher_shown, "read": self.exposure}
 
     @classmethod

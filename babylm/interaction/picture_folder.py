@@ -171,10 +171,11 @@ def _check_told_apart(folder: Path, names: Sequence[str], words: Sequence[tuple[
     # Of a game of ten: that one of the nine others is a picture that the words are true of, too.
     share = sum(1 - (1 - other / (count - 1)) ** (least - 1) for other in others) / count
     first = max(unclear, key=lambda number: others[number])
+    example = f"{names[first]} ({' '.join(words[first])!r})"
     problem = (
         f"picture_folder={folder}: the words of {len(unclear):,} of {count:,} pictures are true of others, too; those "
-        f"of {names[first]} ({' '.join(words[first])!r}) of {others[first]:,}, so that in about {share:.0%} of the games "
-        f"of {least} a request means several pictures"
+        f"of {example} of {others[first]:,}, so that in about {share:.0%} of games of {least} a request means several "
+        "pictures"
     )
     if len(set(words)) < least or share > MOST_UNCLEAR:
         raise ValueError(f"{problem}; {ADVICE}")

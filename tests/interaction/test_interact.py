@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 import signal
 
 import pytest
@@ -183,7 +184,12 @@ def test_corrections_pair_each_completion_with_a_grammatical_one(tmp_path, capsy
     from babylm import cli
 
     assert cli.config_command("", command.main, [*words, *places, "interaction.rounds=1"]) == 0
-    assert "teacher_shown" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "round 1 of 1: exposure " in said
+    assert re.search(r"on test prompts: words per completion \d\.\d{3}, gold quality [01]\.\d{3}\n", said)
+    closing = said[said.index("\nledger\n") :]
+    assert "teacher's words (and prompts), each when first shown" in closing
+    assert "_" not in closing, "names of keys are for files"
     turns = episodes.read(tmp_path / "checkpoints/i/rounds/round_0001.jsonl")
     teachers = [turn for turn in turns if turn.speaker == "teacher"]
     assert teachers

@@ -124,9 +124,7 @@ def test_what_cannot_be_is_told_before_any_work(folder, tmp_path, capsys):
     refused("nothing about .*png \\(48 pictures", folder, tmp_path / "t.csv")
     for number in range(12):
         image.new("RGB", (8, 8)).save(tmp_path / f"page{number}.png")
-    refused(
-        r"words of 12 of 12 pictures are true of others, too; .*'page'\) of 11, .*about 100% of the games", tmp_path
-    )
+    refused(r"words of 12 of 12 pictures are true of others, too; .*'page'\) of 11, .*about 100% of games", tmp_path)
     for number in range(12):
         (tmp_path / f"page{number}.png").rename(tmp_path / f"page{chr(97 + number)}.png")
     (tmp_path / "pagec.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
@@ -151,7 +149,7 @@ def test_pictures_that_words_cannot_tell_apart_are_told(tmp_path, capsys):
     assert len(items.names) == 40
     said = capsys.readouterr().out
     assert "warning: picture_folder=" in said
-    assert re.search(r"40 of 40 pictures .* \('thing a'\) of 1, so that in about 21% of the games of 10", said)
+    assert re.search(r"40 of 40 pictures .* \('thing a'\) of 1, so that in about 21% of games of 10", said)
     for number in range(13):  # the pages of a book, as the tangrams are named: only letters tell them apart
         (tmp_path / f"thing_{chr(97 + number)}-0.png").rename(tmp_path / f"page-{chr(65 + number)}.png")
     for path in [path for path in tmp_path.iterdir() if path.name.startswith("thing")]:
