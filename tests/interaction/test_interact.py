@@ -15,7 +15,8 @@ from babylm import config as configuration
 from babylm import interact as command
 from babylm import report
 from babylm.corpora import microlanguage
-from babylm.interaction import episodes, rollouts, teachers
+from babylm.generation import sampler
+from babylm.interaction import episodes, teachers
 from babylm.interaction.environments.microlanguage import MicroLanguage
 from babylm.interaction.episodes import Turn
 from babylm.interaction.interact import interact
@@ -226,7 +227,7 @@ def test_a_model_teaches_by_scores_and_continuations(whole, tmp_path):
         before, ids = tokenizer(prompt)["input_ids"], tokenizer(f"{prompt} {text}")["input_ids"]
         assert ids[: len(before)] == before
         pairs.append((before, ids[len(before) :]))
-    expected = [sum(c.logp) / len(c.logp) for c in rollouts.log_probs(teacher._generator.model, pairs, pad=2)]
+    expected = [sum(c.logp) / len(c.logp) for c in sampler.log_probs(teacher._generator.model, pairs, pad=2)]
     assert teacher.score(prompts, ["sees a ball .", "find the ball ."], 0) == pytest.approx(expected, abs=1e-4)
     assert teacher.score(["the dog"], [" "], 0) == [-100.0]
     corrected = teacher.correct(prompts, ["a b c", ""], 1)
@@ -294,7 +295,7 @@ PROMPTS = [[0, 5, 9], [0, 7], [0, 11, 12, 13, 14, 15], [0, 20, 21]]
 
 
 def draw(model, prompts, seeds, **settings):
-    return rollouts.sample(model, prompts, max_new_tokens=10, ends={1}, pad=2, seeds=seeds, **settings)
+    return sampler.sample(model, prompts, max_new_tokens=10, ends={1}, pad=2, seeds=seeds, **settings)
 
 
 def test_a_row_is_the_same_alone_and_in_a_batch(model):
@@ -308,7 +309,7 @@ def test_a_row_is_the_same_alone_and_in_a_batch(model):
 
 def test_log_probabilities_are_those_of_the_model(model):
     completions = draw(model, PROMPTS, [5, 6, 7, 8], temperature=0.7, top_p=0.9)
-    again = rollouts.log_probs(model, [(p, c.ids) for p, c in zip(PROMPTS, completions, strict=True)], pad=2)
+    again = sampler.log_probs(model, [(p, c.ids) for p, c in zip(PROMPTS, completions, strict=True)], pad=2)
     for completion, expected in zip(completions, again, strict=True):
         assert completion.logp == pytest.approx(expected.logp, abs=1e-4)
         assert completion.entropy == pytest.approx(expected.entropy, abs=1e-4)
