@@ -20,8 +20,8 @@ from tests.studies import planted
 KINDS = ("grammar", "model", "endpoint", "person", "moody")
 CASES = [
     *((kind, feedback) for kind in KINDS for feedback in ("correction", "score", "reply", "judge")),
-    ("moody", "random"),  # no teacher is asked: one kind stands for all
-    ("moody", "none"),
+    ("moody", "random"),  # no teacher is asked: two kinds stand for all
+    ("endpoint", "none"),
 ]
 FEW = ("interaction.rounds=1", "interaction.prompts=4", "interaction.samples=2", "interaction.test_prompts=0")
 OWN = '''

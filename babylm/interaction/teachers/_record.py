@@ -46,7 +46,7 @@ class RecordedTeacher(Teacher):
         self._answers = {entry["call"]: entry["answers"] for entry in entries if entry["method"] != IDENTITY}
         if not entries:
             who = {"teacher": self._hash, "method": IDENTITY, "identity": asdict(self.identity)}
-            _replies.append(self._file, who)
+            _replies.append(self._file, {**who, "metered": self.teacher.usage() is not None})
 
     def begin_round(self, number: int) -> None:
         """See `Teacher`."""

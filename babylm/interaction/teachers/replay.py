@@ -30,10 +30,10 @@ class ReplayTeacher(Teacher):
         entries = _replies.read(file, _record.KEYS)
         self._hash = _one_teacher(entries, file)
         calls = [entry for entry in entries if entry["method"] != _record.IDENTITY]
-        identity = next((entry["identity"] for entry in entries if entry["method"] == _record.IDENTITY), None)
-        if identity is None:
+        who = next((entry for entry in entries if entry["method"] == _record.IDENTITY), None)
+        if who is None:
             raise ValueError(f"{SETTING}: {file} does not say who taught; its first line is missing")
-        recorded, teaching = Identity(**identity), config.teaching
+        recorded, teaching = Identity(**who["identity"]), config.teaching
         self.identity = Identity(
             teaching.name or recorded.name,
             recorded.kind,
@@ -43,6 +43,7 @@ class ReplayTeacher(Teacher):
         self.recorded = {entry["call"]: entry for entry in calls}
         self._usage = {entry["round"]: entry["usage"] for entry in calls}
         """Per round, what had been asked in it after its last call."""
+        self._metered: bool = who["metered"]
         self._rounds: set[int] = set()
         """Rounds that were replayed."""
 
@@ -57,9 +58,11 @@ class ReplayTeacher(Teacher):
 
     def usage(self, number: int | None = None) -> Usage | None:
         """As recorded."""
+        if not self._metered:
+            return None
         rounds = self._rounds if number is None else {number}
         usages = [usage for number, usage in self._usage.items() if number in rounds and usage is not None]
-        return sum((Usage(**usage) for usage in usages), Usage()) if usages else None
+        return sum((Usage(**usage) for usage in usages), Usage())
 
     def asked_as(self) -> dict[str, Any]:
         """See `Teacher`."""
