@@ -91,6 +91,12 @@ def check(config: Config) -> None:
         raise ValueError("interaction.max_new_tokens: longer than model.max_position_embeddings leaves room for")
     if config.interaction.feedback == "judge" and config.interaction.samples < 2:
         raise ValueError("interaction.samples: feedback=judge compares the completions of a prompt; use 2 or more")
+    one_completion = config.interaction.samples == 1 and config.interaction.feedback != "correction"
+    if config.objective.compares and one_completion:
+        raise ValueError(
+            f"interaction.samples=1: objective.name={config.objective.name} compares the completions of a prompt, and "
+            "would learn nothing; use 2 or more, feedback=correction, or kto or supervised"
+        )
     _check_budget(config)
 
 

@@ -22,7 +22,7 @@ from tests.interaction.test_interact import make, weights
 from tests.training.test_resume import stop_at
 
 TALK = ("interaction.environment=dialogue", "interaction.turns=3", "interaction.prompts=4", "interaction.samples=2",
-        "interaction.test_prompts=2")  # fmt: skip
+        "interaction.test_prompts=2", "corpus.toy.lines=6")  # fmt: skip
 
 
 def talk(folder, *words):
@@ -44,7 +44,9 @@ def test_openings_are_short_lines_and_a_function_of_the_seed():
     assert set(made.prompts(3, 20)) == {"a b\n", "what is it ?\n"}
     assert made.prompts(3, 20) == made.prompts(3, 20) != made.prompts(4, 20)
     with pytest.raises(ValueError, match=f"no line of the corpus has at most {LONGEST} words"):
-        Dialogue(2, lambda: ["long " * 20]).prompts(0, 1)
+        Dialogue(2, lambda: ["long " * 20 + "\n" + "long " * 20])
+    with pytest.raises(ValueError, match=r"every document of the corpus is one line.*corpus.toy.lines=8"):
+        Dialogue(2, lambda: ["a b", "c d\n"])
 
 
 def test_student_and_teacher_speak_in_turn(whole):
@@ -220,7 +222,9 @@ def test_files_of_older_runs_are_read(tmp_path):
 
 
 def test_runs_from_before_there_were_turns_are_continued(tmp_path):
-    assert "interaction.turns" not in identity(make(tmp_path), "x", interaction=True)
+    before = identity(make(tmp_path), "x", interaction=True)
+    assert "interaction.turns" not in before
+    assert "lines" not in before["corpus.toy"]
     assert identity(make(tmp_path, "interaction.turns=4"), "x", interaction=True)["interaction.turns"] == 4
 
 

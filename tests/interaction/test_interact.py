@@ -169,6 +169,7 @@ def test_each_limit_of_a_track_ends_it(changes, limit):
         ("interaction.environment=micro", "interaction.environment: .*did you mean microlanguage"),
         ("objective={name: hybrid}", "objective.name=hybrid: learns from text alone"),
         ("interaction.max_new_tokens=64", "longer than model.max_position_embeddings"),
+        ("interaction.samples=1", "objective.name=grpo compares the completions of a prompt, and would learn nothing"),
         ("budget.words=20", "one prompt and one step may take 132 words"),
     ],
 )

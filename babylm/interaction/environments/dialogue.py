@@ -23,16 +23,19 @@ class Dialogue(Environment):
 
     def __init__(self, turns: int, texts: Callable[[], Sequence[str]]) -> None:
         self.turns = turns
-        self._texts = texts
-        self._openings: list[str] = []
+        documents = texts()
+        if not any("\n" in text.strip() for text in documents):
+            raise ValueError(
+                "interaction.environment=dialogue: every document of the corpus is one line, so a student never read a "
+                "line after another; use corpus.documents=blocks (the micro-language: corpus.toy.lines=8)"
+            )
+        lines = [line.split() for text in documents for line in text.split("\n")]
+        self._openings = [" ".join(words) + "\n" for words in lines if 1 <= len(words) <= LONGEST]
+        if not self._openings:
+            raise ValueError(f"interaction.environment=dialogue: no line of the corpus has at most {LONGEST} words")
 
     def prompts(self, seed: int, count: int) -> list[str]:
         """Random lines of the corpus of at most `LONGEST` words, line ends included."""
-        if not self._openings:
-            lines = [line.split() for text in self._texts() for line in text.split("\n")]
-            self._openings = [" ".join(words) + "\n" for words in lines if 1 <= len(words) <= LONGEST]
-            if not self._openings:
-                raise ValueError(f"interaction.environment=dialogue: no line of the corpus has at most {LONGEST} words")
         generator = random.Random(seed)
         return [generator.choice(self._openings) for _ in range(count)]
 
