@@ -195,6 +195,9 @@ def test_what_an_own_teacher_returns_is_checked(answers, message):
         made.score(["a", "b"], ["c", "d"], 0)
     with pytest.raises(ValueError, match="returned None; return a text"):
         made.complete(["a"], 0)
+    made.teacher.complete = lambda prompts, seed: ["a \ud800 b"]
+    with pytest.raises(ValueError, match="which has half a character"):
+        made.complete(["a"], 0)
     assert (made.offers("score"), made.offers("reply"), made.usage()) == (True, False, None)
 
 

@@ -117,6 +117,8 @@ class RecordedTeacher(Teacher):
         for answer in answers:
             if not isinstance(answer, str) and not (may_be_none and answer is None):
                 raise ValueError(f"{asked} returned {answer!r}; return a text" + (" or None" if may_be_none else ""))
+            if isinstance(answer, str) and any("\ud800" <= character <= "\udfff" for character in answer):
+                raise ValueError(f"{asked} returned {answer!r}, which has half a character; files cannot hold it")
         return list(answers)
 
 
