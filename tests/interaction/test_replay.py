@@ -13,6 +13,7 @@ from babylm.interaction import teachers
 from babylm.interaction.interact import interact
 from babylm.interaction.teachers import Identity, RecordedTeacher, Teacher, _replies
 from babylm.interaction.teachers.grammar import Grammarian
+from babylm.runs import Run
 from tests.interaction.openai_server import Server, says
 from tests.interaction.test_interact import make, weights
 from tests.studies import planted
@@ -129,7 +130,10 @@ def test_the_texts_that_older_runs_kept_are_replayed(tmp_path):
     with Server(says(says_something)) as server:
         where = [f"interaction.endpoint.url={server.url}", "interaction.endpoint.model=tiny"]
         run = learn(tmp_path, "interaction.teacher=endpoint", *where)
-    (run / "teacher/answers.jsonl").unlink()
+        (run / "teacher/answers.jsonl").unlink()
+        teacher = teachers.build(Run(run).config.interaction)
+        RecordedTeacher(teacher).open(run / "teacher")
+        assert not (run / "teacher/answers.jsonl").exists(), "half a record would hide the whole one"
     for named, name in ((run, "by_folder"), (run / "teacher/replies.jsonl", "by_file")):
         replay = ["interaction.teacher=replay", f"interaction.teaching.replies={named}", f"name={name}"]
         assert_same(learn(tmp_path, *replay), run)

@@ -41,6 +41,8 @@ class RecordedTeacher(Teacher):
     def open(self, folder: Path) -> None:
         """Record in ``folder``, and take from there what was recorded before."""
         self.teacher.open(folder)
+        if not (folder / FILE).exists() and (folder / "replies.jsonl").exists():
+            return  # a run from before there was this record, which would lack its first rounds
         self._file, self._hash = folder / FILE, _replies.hash_of(self.asked_as())
         entries = [entry for entry in _replies.read(self._file, KEYS) if entry["teacher"] == self._hash]
         self._answers = {entry["call"]: entry["answers"] for entry in entries if entry["method"] != IDENTITY}
