@@ -6,9 +6,9 @@
     python -m babylm.interact configs/interaction.yaml init_from=checkpoints/base                      then its teacher
     python -m babylm.interact CONFIG init_from=checkpoints/base name=random interaction.feedback=random    a control
 
-The objective is the learner (supervised, dpo, simpo, orpo, kto, rrhf, reinforce, grpo). interaction.* says who answers
-and how much. Repeating the command continues the run where it stopped; a reply is never asked for twice. Results are in
-checkpoints/<name>/: rounds/ holds every turn and the student's results by round, ledger.json the words.
+The objective is the learner (supervised, dpo, simpo, orpo, kto, rrhf, reinforce, grpo, ppo). interaction.* says who
+answers and how much. Repeating the command continues the run where it stopped; a reply is never asked for twice.
+Results are in checkpoints/<name>/: rounds/ holds every turn and the student's results by round, ledger.json the words.
 
 Exit codes are those of babylm.train.
 """

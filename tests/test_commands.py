@@ -55,7 +55,12 @@ TINY = (
     "budget={words: 600}", "training.accumulate_grad_batches=1", "training.precision=fp32", "training.compile=false",
 )  # fmt: skip
 """What makes any shipped run finish in a second; the rest of its configuration is as shipped."""
-COMMANDS = commands.collect()
+FOLLOWED = "docs/interaction.md"
+"""A page whose commands are run one after the other, each on what those before have made."""
+STEPS = {f"babylm.{name}": name for name in ("train", "interact", "report", "evaluate", "submit")}
+COMMANDS = [
+    command for command in commands.collect() if command.file != FOLLOWED or not STEPS.keys() & set(command.words)
+]
 NETWORK = ("--get", "owner/name", "push=true")
 """What needs the network is run up to it, or without it."""
 
@@ -189,7 +194,7 @@ def run_interact(words: list[str], scratch: Path) -> None:
         more += [f"interaction.endpoint.url={server.url}"]
         if replies := [word for word in words if word.startswith("interaction.teaching.replies=")]:
             recorded = Path(replies[0].partition("=")[2])
-            new = [f"checkpoints={recorded.parents[2]}", f"name={recorded.parents[1].name}"]
+            new = [f"checkpoints={recorded.parent}", f"name={recorded.name}"]
             new += ["interaction.teacher=endpoint", "interaction.endpoint.model=tiny"]
             first = [word for word in changed(words, [*more, *new]) if word not in replies and word != more[0]]
             assert config_command(interact.__doc__, interact.main, first) == 0
@@ -342,6 +347,36 @@ def test_each_command(command, scratch, tiny, monkeypatch, capsys):
             assert extra, package
         case _:
             raise AssertionError(f"{command.file}: {command.text}: no test covers such a command; add it here")
+
+
+SMALL = (
+    "corpus.toy.words=2000", "tokenizer.vocab_size=320", "interaction.rounds=1", "interaction.prompts=8",
+    "interaction.test_prompts=4", "interaction.groups_per_step=4", "training.precision=fp32",
+)  # fmt: skip
+
+
+def test_a_page_is_followed_from_top_to_bottom(scratch, capsys):
+    """As printed, but for the sizes of the runs; what a command needs, those before it have made."""
+    followed = [Command(text, FOLLOWED).words for text in commands.read(ROOT / FOLLOWED)]
+    followed = [words for words in followed if words[:2] == ["python", "-m"] and "CONFIG" not in words]
+    for words in followed:
+        module, arguments = words[2], words[3:]
+        if module not in STEPS or not arguments:
+            continue
+        match STEPS[module]:
+            case "train":
+                assert config_command(train.__doc__, train.main, [*arguments, *SMALL]) == 0
+            case "interact":
+                assert config_command(interact.__doc__, interact.main, [*arguments, *SMALL]) == 0
+            case "report":
+                assert report._command(arguments) == 0
+            case "evaluate":
+                assert evaluate._command(arguments) == 0
+            case "submit":
+                assert submit._command([*arguments, "load=false"]) == 0  # loading takes long
+        assert "error" not in capsys.readouterr().err
+    assert {words[2] for words in followed} >= set(STEPS)
+    assert {path.name for path in Path("checkpoints").iterdir()} >= {"base", "interaction", "random", "talk"}
 
 
 MARKDOWN = [ROOT / "README.md", *sorted(ROOT.glob("*/*.md"))]

@@ -17,6 +17,8 @@ class InteractionConfig:
     """Rounds; fewer if the word budget ends before."""
     environment: str = "microlanguage"
     """Where prompts come from: a plug-in of ``babylm/interaction/environments``."""
+    turns: int = number(3, "[1, 1000]")
+    """``dialogue``: how often the student speaks in an episode; the teacher's replies are between."""
     teacher: str = "grammar"
     """Who answers: a plug-in of ``babylm/interaction/teachers``."""
     teacher_model: str | None = None

@@ -32,6 +32,8 @@ class ToyConfig:
     """Seed of the text."""
     errors: float = number(0.0, "[0, 1]")
     """``microlanguage``: share of the sentences that have an error."""
+    lines: int = number(1, "[1, 1e6]")
+    """``microlanguage``: sentences per document, one per line; dialogues need several."""
 
 
 @dataclass

@@ -65,9 +65,9 @@ class TeachingConfig:
     unparsable: float = number(0.5, "[0, 1]")
     """Reward for an answer that is no score; such answers are counted in ``teacher.json``."""
     cache: str | None = None
-    """File of replies that several runs share; a run keeps its own in ``teacher/replies.jsonl`` in any case."""
+    """File of replies that several runs share; a run keeps its own in ``teacher/`` in any case."""
     replies: str | None = None
-    """``replay``: file of recorded replies (``teacher/replies.jsonl`` of a run)."""
+    """``replay``: folder of the run whose teacher's answers are replayed, or its ``teacher/answers.jsonl``."""
     instructions: InstructionConfig = field(default_factory=InstructionConfig)
 
 

@@ -8,6 +8,7 @@ never lost, doubled or joined by any of it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,7 +129,7 @@ def _toy(config: CorpusConfig) -> Source:
 
 
 def _microlanguage(config: CorpusConfig) -> Source:
-    """Sentences of the micro-language, a document each."""
+    """Sentences of the micro-language, a document each or (``toy.lines``) several together, one per line."""
     settings = config.toy
     identity = {
         "microlanguage": microlanguage.VERSION,
@@ -137,10 +138,17 @@ def _microlanguage(config: CorpusConfig) -> Source:
         "errors": settings.errors,
     }
 
-    def stream(lines: LineFilter | None) -> Iterator[Document]:
+    if settings.lines > 1:
+        identity["lines"] = settings.lines
+
+    def sentences(lines: LineFilter | None) -> Iterator[str]:
         for text in microlanguage.write(settings.words, settings.seed, settings.errors):
-            for line, _ in lines(iter([(text, False)])) if lines else [(text, False)]:
-                yield Document("microlanguage", line)
+            yield from (line for line, _ in lines(iter([(text, False)]))) if lines else [text]
+
+    def stream(lines: LineFilter | None) -> Iterator[Document]:
+        each = sentences(lines)
+        while document := list(itertools.islice(each, settings.lines)):
+            yield Document("microlanguage", "\n".join(document))
 
     return Source((), identity, stream)
 

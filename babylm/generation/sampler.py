@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -147,10 +147,16 @@ class _Rows:
 
 
 @torch.no_grad()
-def log_probs(model: Any, sequences: Sequence[tuple[Sequence[int], Sequence[int]]], pad: int = 0) -> list[Completion]:
+def log_probs(
+    model: Any,
+    sequences: Sequence[tuple[Sequence[int], Sequence[int]]],
+    pad: int = 0,
+    inputs: Callable[[Sequence[int]], Mapping[str, Tensor]] | None = None,
+) -> list[Completion]:
     """Log-probability and entropy of each token of given completions: (prompt ids, completion ids).
 
     Sequences of similar length are read together, `ROWS` at a time; ``pad`` fills up rows and is never attended to.
+    ``inputs(numbers)``: what the model reads beside the tokens of the sequences of these numbers, (rows, ...) each.
 
     Raises:
         ValueError: A prompt is empty: its completion's first token would be predicted from nothing.
@@ -159,11 +165,15 @@ def log_probs(model: Any, sequences: Sequence[tuple[Sequence[int], Sequence[int]
         raise ValueError("log_probs: a prompt has at least one token, as BOS")
     results: dict[int, Completion] = {}
     for numbers in by_length([len(prompt) + len(completion) for prompt, completion in sequences], ROWS):
-        results |= dict(zip(numbers, _log_probs(model, [sequences[number] for number in numbers], pad), strict=True))
+        more = {} if inputs is None else inputs(numbers)
+        part = _log_probs(model, [sequences[number] for number in numbers], pad, more)
+        results |= dict(zip(numbers, part, strict=True))
     return [results[number] for number in range(len(sequences))]
 
 
-def _log_probs(model: Any, sequences: Sequence[tuple[Sequence[int], Sequence[int]]], pad: int) -> list[Completion]:
+def _log_probs(
+    model: Any, sequences: Sequence[tuple[Sequence[int], Sequence[int]]], pad: int, inputs: Mapping[str, Tensor]
+) -> list[Completion]:
     device = next(model.parameters()).device
     input_ids, mask = right_padded([[*prompt, *completion] for prompt, completion in sequences], pad, device)
     # The position before each token of a completion, in the flattened rows.
@@ -177,7 +187,8 @@ def _log_probs(model: Any, sequences: Sequence[tuple[Sequence[int], Sequence[int
     lengths = [len(completion) for _, completion in sequences]
     positions = torch.tensor(before, device=device)
     ids = torch.tensor([token for _, completion in sequences for token in completion], device=device)
-    logits = _logits_at(model, input_ids, mask, positions)  # (tokens of all completions, vocabulary)
+    on_device = {name: values.to(device) for name, values in inputs.items()}
+    logits = _logits_at(model, input_ids, mask, positions, on_device)  # (tokens of all completions, vocabulary)
     logp, entropy = (values.split(lengths) for values in figures(logits.float(), ids))
     return [
         Completion(list(completion), log_probs.tolist(), entropies.tolist())
@@ -185,10 +196,10 @@ def _log_probs(model: Any, sequences: Sequence[tuple[Sequence[int], Sequence[int
     ]
 
 
-def _logits_at(model: Any, input_ids: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
+def _logits_at(model: Any, input_ids: Tensor, mask: Tensor, positions: Tensor, inputs: Mapping[str, Tensor]) -> Tensor:
     """(N, vocabulary) at flat positions (N,); our models compute no others, as half of a small model is its output."""
     if isinstance(model, BabyLMForCausalLM):
-        selected: Tensor = model(input_ids=input_ids, attention_mask=mask, target_positions=positions).logits
+        selected: Tensor = model(input_ids=input_ids, attention_mask=mask, target_positions=positions, **inputs).logits
         return selected
-    logits: Tensor = model(input_ids=input_ids, attention_mask=mask).logits
+    logits: Tensor = model(input_ids=input_ids, attention_mask=mask, **inputs).logits
     return logits.flatten(0, 1)[positions]

@@ -1,10 +1,14 @@
-"""One round of acting: the student completes prompts, the teacher answers, and each turn is recorded."""
+"""One round of acting: the student completes prompts, the teacher answers, and each turn is recorded.
+
+In a dialogue this is done several times: all episodes advance together. At each turn the student completes the dialogue
+so far ``interaction.samples`` times, so that a group has one prompt at every turn; the teacher answers all of them, and
+the dialogue goes on with the first.
+"""
 
 from __future__ import annotations
 
 import itertools
 import math
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
@@ -13,10 +17,11 @@ from tokenizers import Tokenizer
 
 from babylm.config.interaction import InteractionConfig
 from babylm.corpora.word_count import count as count_words
-from babylm.interaction import caregiver, rollouts
+from babylm.generation import sampler
+from babylm.generation.sampler import Completion
+from babylm.interaction import rewards
 from babylm.interaction.environments import Environment
-from babylm.interaction.episodes import Turn
-from babylm.interaction.rollouts import Completion
+from babylm.interaction.episodes import SHOWN_WORDS, Turn
 from babylm.interaction.sequence_rows import record_values
 from babylm.interaction.teachers import Teacher
 from babylm.models.modeling_babylm import BabyLMForCausalLM
@@ -40,10 +45,13 @@ class Actor:
         environment: Environment,
         settings: InteractionConfig,
         seed: int,
+        name: str = "",
     ) -> None:
         self.student, self.reference = student, reference.eval()
         self.tokenizer, self.special = tokenizer, special
         self.teacher, self.environment, self.settings, self.seed = teacher, environment, settings, seed
+        self.name = name
+        """What the student began as, for the record."""
         self.objective: Objective | None = None
         """What the student learns by, if values of it are to be recorded with the turns."""
         self.positions: int = student.config.max_position_embeddings
@@ -59,13 +67,27 @@ class Actor:
         """The turns of a round over ``count`` prompts: the student's and, with corrections, the teacher's.
 
         Fewer prompts if they are no corpus text and have more than ``new_words`` words together; at least one.
+        Dialogues end early where replies would be more.
         """
         prompts = self.prompts(round_number, count)
         if not self.environment.corpus_text:
             so_far = list(itertools.accumulate(map(count_words, prompts)))
             prompts = prompts[: max(1, sum(words <= new_words for words in so_far))]
-        turns = self._completions(round_number, prompts, self.settings.samples)
-        self._answer(round_number, turns)
+            new_words -= so_far[len(prompts) - 1]
+        self.teacher.begin_round(round_number)
+        open_episodes, turns = dict(enumerate(prompts)), list[Turn]()
+        for number in range(self.environment.turns):
+            students = self._completions(round_number, open_episodes, self.settings.samples, number)
+            # The seed of the first turn is that of the round.
+            seed = derive_seed(self.seed, Purpose.TEACHER, round_number, *[number] * (number > 0))
+            turns += [*students, *self._answer(students, seed)]
+            if number + 1 < self.environment.turns:
+                open_episodes, new_words = self._go_on(students, seed, new_words)
+            if not open_episodes:
+                break
+        usage = self.teacher.usage(round_number)
+        if usage is not None:
+            turns[0].meta["teacher_usage"] = asdict(usage)
         for turn, completion in zip(turns, self._log_probs(self.reference, turns), strict=True):
             turn.meta["reference_logp"] = completion.logp
         if self.objective is not None:
@@ -93,7 +115,7 @@ class Actor:
         """Mean words and mean gold quality of completions of the test prompts, which no round has."""
         if not self.test_prompts:
             return {}
-        turns = self._completions(TEST, self.test_prompts, 1)
+        turns = self._completions(TEST, dict(enumerate(self.test_prompts)), 1)
         texts = [turn.text for turn in turns]
         results = {"words": sum(count_words(text) for text in texts) / len(texts)}
         gold = self.environment.gold(self.test_prompts, texts)
@@ -101,111 +123,105 @@ class Actor:
             results["gold"] = sum(gold) / len(gold)
         return results
 
-    def _completions(self, round_number: int, prompts: Sequence[str], samples: int) -> list[Turn]:
-        encoded = [self.tokenizer.encode(prompt, add_special_tokens=False).ids for prompt in prompts]
-        longest, room = max(map(len, encoded)) + 1 + self.settings.max_new_tokens, self.positions
+    def _completions(self, round_number: int, prompts: Mapping[int, str], samples: int, number: int = 0) -> list[Turn]:
+        """``samples`` turns of the student per episode, whose prompts these are; its ``number``-th in the episode."""
+        encoded = {episode: self._encode(prompt) for episode, prompt in prompts.items()}
+        longest, room = max(map(len, encoded.values())) + 1 + self.settings.max_new_tokens, self.positions
         if longest > room:
             raise ValueError(
                 f"interaction.max_new_tokens={self.settings.max_new_tokens}: with the longest prompt that is {longest} "
                 f"tokens, and the model has {room} positions (model.max_position_embeddings)"
             )
-        bos, pad = self.special["bos"], self.special["pad"]
-        jobs = [(episode, sample) for episode in range(len(prompts)) for sample in range(samples)]
-        turns = []
+        bos, pad, later = self.special["bos"], self.special["pad"], [number] * (number > 0)
+        jobs = [(episode, sample) for episode in prompts for sample in range(samples)]
+        seeds = [derive_seed(self.seed, Purpose.SAMPLING, round_number, *job, *later) for job in jobs]
+        completions: list[Completion] = []
         training = self.student.training
         self.student.eval()
         try:
-            for first in range(0, len(jobs), rollouts.ROWS):
-                part = jobs[first : first + rollouts.ROWS]
-                completions = rollouts.sample(
+            for first in range(0, len(jobs), sampler.ROWS):
+                completions += sampler.sample(
                     self.student,
-                    [[bos, *encoded[episode]] for episode, _ in part],
+                    [[bos, *encoded[episode]] for episode, _ in jobs[first : first + sampler.ROWS]],
                     max_new_tokens=self.settings.max_new_tokens,
                     ends=self.ends,
                     pad=pad,
-                    seeds=[derive_seed(self.seed, Purpose.SAMPLING, round_number, *job) for job in part],
+                    seeds=seeds[first : first + sampler.ROWS],
                     temperature=self.settings.temperature,
                     top_p=self.settings.top_p,
                     top_k=self.settings.top_k,
                 )
-                for (episode, sample), completion in zip(part, completions, strict=True):
-                    turns.append(
-                        Turn(
-                            round=round_number,
-                            episode=episode,
-                            sample=sample,
-                            speaker="student",
-                            prompt=prompts[episode],
-                            text=self._text(completion.ids),
-                            prompt_ids=[bos, *encoded[episode]],
-                            ids=completion.ids,
-                            logp=completion.logp,
-                            entropy=completion.entropy,
-                        )
-                    )
         finally:
             self.student.train(training)
-        return turns
+        return [
+            Turn(
+                round=round_number,
+                episode=episode,
+                sample=sample,
+                speaker="student",
+                prompt=prompts[episode],
+                text=self._text(completion.ids),
+                prompt_ids=[bos, *encoded[episode]],
+                ids=completion.ids,
+                logp=completion.logp,
+                entropy=completion.entropy,
+                turn=number,
+                model=self.name,
+                seed=seed,
+            )
+            for (episode, sample), seed, completion in zip(jobs, seeds, completions, strict=True)
+        ]
 
-    def _answer(self, round_number: int, turns: list[Turn]) -> None:
-        """Rewards for the student's turns, and the teacher's corrections after them."""
-        prompts, texts = [turn.prompt for turn in turns], [turn.text for turn in turns]
-        seed = derive_seed(self.seed, Purpose.TEACHER, round_number)
+    def _answer(self, turns: Sequence[Turn], seed: int) -> list[Turn]:
+        """Give the student's turns their rewards; returns the teacher's corrections."""
+        feedback, prompts, texts = (
+            self.settings.feedback,
+            [turn.prompt for turn in turns],
+            [turn.text for turn in turns],
+        )
         gold = self.environment.gold(prompts, texts)
         for index, turn in enumerate(turns):
-            turn.feedback = self.settings.feedback
+            turn.feedback = feedback
             turn.gold = None if gold is None else gold[index]
-        self.teacher.begin_round(round_number)
-        corrected: Sequence[str | None] = []
-        if self.settings.feedback == "none":
-            rewards = [1.0] * len(turns)
-        elif self.settings.feedback == "random":
-            generator = random.Random(seed)
-            rewards = [float(generator.random() < 0.5) for _ in turns]
-        elif self.settings.feedback == "score":
-            rewards = [float(score) for score in self.teacher.score(prompts, texts, seed)]
-        elif self.settings.feedback == "reply":
-            replies = self.teacher.reply(prompts, texts, seed)
-            for turn, reply in zip(turns, replies, strict=True):
-                turn.meta["reply"] = reply
-            rewards = [caregiver.OTHER if reply is None else caregiver.reply_reward(reply) for reply in replies]
-        elif self.settings.feedback == "judge":
-            rewards = self._judged(turns, seed)
-        else:
-            corrected = self.teacher.correct(prompts, texts, seed)
-            rewards = [0.0] * len(turns)
-        for turn, reward in zip(turns, rewards, strict=True):
-            turn.reward = reward
-        usage = self.teacher.usage(round_number)
-        if usage is not None:
-            turns[0].meta["teacher_usage"] = asdict(usage)
-        turns += self._corrections(turns, corrected) if corrected else []
+        if feedback == "correction":
+            return self._corrections(turns, self.teacher.correct(prompts, texts, seed), seed)
+        rewards.receive(self.teacher, feedback, turns, seed)
+        return []
 
-    def _judged(self, turns: Sequence[Turn], seed: int) -> list[float]:
-        """For each turn the share of its comparisons that it wins.
+    def _go_on(self, turns: Sequence[Turn], seed: int, new_words: float) -> tuple[dict[int, str], float]:
+        """The next prompt of each dialogue, and how many new words may still be shown.
 
-        The turns of a prompt are put into a ring in random order, and neighbours are compared: two comparisons each,
-        one if there are two turns.
+        A dialogue ends where the teacher says nothing, or more than may be shown.
         """
-        generator = random.Random(seed)
-        groups: dict[int, list[int]] = {}
-        for index, turn in enumerate(turns):
-            groups.setdefault(turn.episode, []).append(index)
-        pairs = []
-        for group in groups.values():
-            ring = generator.sample(group, len(group))
-            pairs += [(ring[at - 1], ring[at]) for at in range(len(ring) if len(ring) > 2 else 1) if len(ring) > 1]
-        first, second = [turns[a] for a, _ in pairs], [turns[b] for _, b in pairs]
-        won = self.teacher.judge_pair(
-            [turn.prompt for turn in first], [turn.text for turn in first], [turn.text for turn in second], seed
-        )
-        results: dict[int, list[float]] = {index: [] for index in range(len(turns))}
-        for (a, b), value in zip(pairs, won, strict=True):
-            results[a].append(value)
-            results[b].append(1 - value)
-        return [sum(values) / len(values) for values in results.values()]
+        first = [turn for turn in turns if turn.sample == 0]
+        if self.settings.feedback != "reply":
+            replies = self.teacher.reply([turn.prompt for turn in first], [turn.text for turn in first], seed)
+            for turn, reply in zip(first, replies, strict=True):
+                turn.reply = reply
+        prompts = {}
+        for turn in first:
+            prompt, shown = self._following(turn)
+            if 0 < shown <= new_words:
+                turn.meta[SHOWN_WORDS], prompts[turn.episode] = shown, prompt
+                new_words -= shown
+        return prompts, new_words
 
-    def _corrections(self, turns: Sequence[Turn], corrected: Sequence[str | None]) -> list[Turn]:
+    def _following(self, turn: Turn) -> tuple[str, int]:
+        """The dialogue after a turn and its reply, as far as it fits into the model, and words shown of the reply.
+
+        The earliest lines are left out first, then the end of the reply.
+        """
+        room = self.positions - 1 - self.settings.max_new_tokens
+        words = (turn.reply or "").split()[:room]  # a word has a token or more
+        prompt = self.environment.following(turn.prompt, turn.text, " ".join(words))
+        while prompt.count("\n") > 1 and len(self._encode(prompt)) > room:
+            prompt = prompt.partition("\n")[2]
+        while words and len(self._encode(prompt)) > room:
+            words.pop()
+            prompt = self.environment.following("", "", " ".join(words)).lstrip()
+        return prompt, len(words)
+
+    def _corrections(self, turns: Sequence[Turn], corrected: Sequence[str | None], seed: int) -> list[Turn]:
         """The teacher's turns: none for a completion that it leaves as it is, which is then a good one.
 
         None either where it gave no usable answer; nothing is said about such a completion.
@@ -238,6 +254,9 @@ class Actor:
                     entropy=[],
                     reward=1.0,
                     feedback="correction",
+                    turn=turn.turn,
+                    model=self.teacher.identity.name,
+                    seed=seed,
                 )
             )
         for turn, completion in zip(made, self._log_probs(self.student, made), strict=True):
@@ -249,9 +268,12 @@ class Actor:
         model.eval()
         try:
             pairs = [(turn.prompt_ids, turn.ids) for turn in turns]
-            return rollouts.log_probs(model, pairs, self.special["pad"])
+            return sampler.log_probs(model, pairs, self.special["pad"])
         finally:
             model.train(training)
+
+    def _encode(self, prompt: str) -> list[int]:
+        return list(self.tokenizer.encode(prompt, add_special_tokens=False).ids)
 
     def _text(self, ids: Sequence[int]) -> str:
         return str(self.tokenizer.decode([token for token in ids if token != self.special["eos"]])).strip()

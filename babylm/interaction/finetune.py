@@ -20,8 +20,8 @@ import torch
 
 from babylm import optimizers, schedules
 from babylm.config.schema import OptimizerConfig, ScheduleConfig
+from babylm.generation import sampler
 from babylm.hardware import Precision
-from babylm.interaction import rollouts
 from babylm.interaction.episodes import Turn
 from babylm.interaction.sequence_rows import record_values, sequence_rows
 from babylm.models.modeling_babylm import BabyLMForCausalLM
@@ -182,7 +182,7 @@ def sample_groups(
     model.eval()
     for first in range(0, len(jobs), rows):
         part = jobs[first : first + rows]
-        completions = rollouts.sample(
+        completions = sampler.sample(
             model,
             [prompts[episode] for episode, _ in part],
             max_new_tokens=max_new_tokens,
@@ -205,7 +205,7 @@ def add_reference(reference: BabyLMForCausalLM, groups: Sequence[Group], pad: in
     turns = [turn for group in groups for turn in group]
     training = reference.training
     reference.eval()
-    completions = rollouts.log_probs(reference, [(turn.prompt_ids, turn.ids) for turn in turns], pad)
+    completions = sampler.log_probs(reference, [(turn.prompt_ids, turn.ids) for turn in turns], pad)
     reference.train(training)
     for turn, completion in zip(turns, completions, strict=True):
         turn.meta["reference_logp"] = completion.logp

@@ -27,9 +27,9 @@ class Groups:
     def __init__(self, turns: Sequence[Turn], *, paired: bool, passes: int, per_step: int, seed: int) -> None:
         self.per_step = per_step
         self.round = max((turn.round for turn in turns), default=0)
-        by_key: dict[tuple[int, int, int], list[Turn]] = {}
+        by_key: dict[tuple[int, int, int, int], list[Turn]] = {}
         for turn in turns:
-            by_key.setdefault((turn.round, turn.episode, turn.sample if paired else 0), []).append(turn)
+            by_key.setdefault((turn.round, turn.episode, turn.turn, turn.sample if paired else 0), []).append(turn)
         self._groups = list(by_key.values())
         rows = max(map(len, self._groups), default=0)
         for group in self._groups:

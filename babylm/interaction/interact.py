@@ -15,6 +15,7 @@ from babylm.interaction.act import Actor
 from babylm.interaction.rounds import Rounds
 from babylm.interaction.teachers import Teacher
 from babylm.objectives._sequences import SequenceSettings
+from babylm.reporting.interactions import FLOPS, LABELS, LEDGER
 from babylm.runs import Run
 from babylm.tables import text_table
 from babylm.teacher_rules import approved
@@ -28,19 +29,21 @@ def interact(config: Config, log: Log | None = None) -> Path:
 
     The result is a run like any other: revisions at milestones of exposure, ``metrics.jsonl``, ``main``; beside them
     ``rounds/`` (every turn), ``rounds/results.json`` (the student before the first round and after each) and
-    ``ledger.json``, and ``teacher.json`` with ``teacher/replies.jsonl`` (who taught, and its answers). Errors are those
+    ``ledger.json``, and ``teacher.json`` with ``teacher/answers.jsonl`` (who taught, and its answers). Errors are those
     of `babylm.training.pretrain.pretrain`.
     """
     log = log or Log()
     check(config)
     folder = places.given(config.checkpoints) / config.name
-    teacher = teachers.build(config.interaction)
+    teacher = teachers.RecordedTeacher(teachers.build(config.interaction))
     _warn_of_rules(teacher, config, log)
 
     def texts() -> list[str]:
         return [document.text for document in sources.read(config.corpus).documents()]
 
     environment = environments.build(config.interaction, texts)
+    teachers.check(teacher, config.interaction.feedback, replies=environment.turns > 1)
+    _check_budget(config, environment.turns)
     feeds: list[Rounds] = []
     before = base.read(config.init_from)
 
@@ -52,7 +55,7 @@ def interact(config: Config, log: Log | None = None) -> Path:
         base.adopt(before, [milestone.name for milestone in feeds[-1].inherited], folder, log)
         tokens = tokenizer.load(setup.corpus.tokenizer_folder)
         special = tokenizer.special_ids(setup.corpus.tokenizer_folder)
-        parts = teacher, environment, config.interaction, config.seed
+        parts = teacher, environment, config.interaction, config.seed, config.init_from or "new weights"
         student = Actor(module.network, setup.network(), tokens, special, *parts)
         teacher.open(folder / "teacher")
         _record(teacher, config, folder)
@@ -88,6 +91,12 @@ def check(config: Config) -> None:
         raise ValueError("interaction.max_new_tokens: longer than model.max_position_embeddings leaves room for")
     if config.interaction.feedback == "judge" and config.interaction.samples < 2:
         raise ValueError("interaction.samples: feedback=judge compares the completions of a prompt; use 2 or more")
+    one_completion = config.interaction.samples == 1 and config.interaction.feedback != "correction"
+    if config.objective.compares and one_completion:
+        raise ValueError(
+            f"interaction.samples=1: objective.name={config.objective.name} compares the completions of a prompt, and "
+            "would learn nothing; use 2 or more, feedback=correction, or kto or supervised"
+        )
     _check_budget(config)
 
 
@@ -122,10 +131,11 @@ def _record(teacher: Teacher, config: Config, folder: Path) -> None:
     )
 
 
-def _check_budget(config: Config) -> None:
+def _check_budget(config: Config, turns: int = 1) -> None:
     """Raise ValueError if the budget has no room for one prompt and one step of learning."""
     settings = config.interaction
-    needed = settings.samples * (settings.max_new_tokens + settings.groups_per_step * (settings.max_new_tokens + 1))
+    to_learn = settings.groups_per_step * (settings.max_new_tokens + 1)
+    needed = settings.samples * (turns * settings.max_new_tokens + to_learn)
     if config.budget.words is not None and config.budget.words < needed:
         raise ValueError(
             f"budget.words={config.budget.words:,}: one prompt and one step may take {needed:,} words (interaction."
@@ -134,15 +144,19 @@ def _check_budget(config: Config) -> None:
 
 
 def _show(folder: Path, log: Log) -> None:
-    """The student by round, and the ledger."""
-    results = Run(folder).rounds
-    names = list(dict.fromkeys(name for result in results for name in result))
-    rows = [[_shown(result.get(name)) for name in names] for result in results]
-    log("test prompts, which no round has\n" + text_table(names, rows))
-    ledger = files.read_json(folder / "ledger.json")
-    counts = [(name, f"{value:,}") for name, value in ledger.items() if isinstance(value, int)]
-    log("words (and rewards and tokens)\n" + text_table(("", "number"), counts))
-    log("FLOPs\n" + text_table(("", ""), [(k, f"{v:.3g}") for k, v in ledger.items() if isinstance(v, float)]))
+    """The student by round, and the ledger, in the words of the report."""
+    run = Run(folder)
+    names = list(dict.fromkeys(name for result in run.rounds for name in result))
+    titles = [{"exposure": "exposure (words)", **LABELS}.get(name, name) for name in names]
+    rows = [[_shown(result.get(name)) for name in names] for result in run.rounds]
+    log("the student on test prompts, which no round has\n" + text_table(titles, rows))
+    ledger = run.ledger
+    counts = [(meaning, f"{ledger.get(key, 0):,}") for key, meaning in LEDGER.items()]
+    log("ledger\n" + text_table(("words", "number"), counts))
+    flops = [(meaning, f"{ledger.get(key, 0):.3g}") for key, meaning in FLOPS.items()]
+    log(text_table(("FLOPs", "number"), flops))
+    if tokens := ledger.get("teacher_tokens"):
+        log(f"the teacher model has read and written {tokens:,} tokens")
 
 
 def _shown(value: Any) -> str:

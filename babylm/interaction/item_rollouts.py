@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from babylm.generation.row_batches import right_padded
+from babylm.generation import sampler
 from babylm.generation.sampler import ROWS, Completion
 from babylm.generation.token_choice import Allowed, TokenChoice, figures
 from babylm.interaction.items import Items, model_inputs
@@ -98,28 +98,12 @@ def log_probs(
     items: Sequence[Items | None],
     pictures: Tensor | None,
 ) -> list[Completion]:
-    """Log-probability and entropy of each token of given completions: (prompt ids, completion ids)."""
-    parts = [slice(first, first + ROWS) for first in range(0, len(sequences), ROWS)]
-    return [row for part in parts for row in _log_probs(model, sequences[part], pad, items[part], pictures)]
+    """Log-probability and entropy of each token of given completions: (prompt ids, completion ids).
 
+    See `babylm.generation.sampler.log_probs`.
+    """
 
-@torch.no_grad()
-def _log_probs(
-    model: Any,
-    sequences: Sequence[tuple[Sequence[int], Sequence[int]]],
-    pad: int,
-    items: Sequence[Items | None],
-    pictures: Tensor | None,
-) -> list[Completion]:
-    device = next(model.parameters()).device
-    rows = [[*prompt, *completion] for prompt, completion in sequences]
-    tokens, mask = right_padded(rows, pad, device)
-    given = model_inputs(items, pictures, [0] * len(rows))
-    inputs = {name: values.to(device) for name, values in given.items()}
-    logits = model(input_ids=tokens, attention_mask=mask, **inputs).logits  # (rows, tokens, vocabulary)
-    results = []
-    for index, (prompt, completion) in enumerate(sequences):
-        part = logits[index, len(prompt) - 1 : len(prompt) + len(completion) - 1]  # (completion, vocabulary)
-        logp, entropy = figures(part, torch.tensor(list(completion), dtype=torch.int64, device=device))
-        results.append(Completion(list(completion), logp.tolist(), entropy.tolist()))
-    return results
+    def inputs(numbers: Sequence[int]) -> dict[str, Tensor]:
+        return model_inputs([items[number] for number in numbers], pictures, [0] * len(numbers))
+
+    return sampler.log_probs(model, sequences, pad, inputs)

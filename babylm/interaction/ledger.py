@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from babylm.corpora.word_count import count as count_words
-from babylm.interaction.episodes import Turn
+from babylm.interaction.episodes import SHOWN_WORDS, Turn
 from babylm.tracks import Track
 
 
@@ -65,14 +65,14 @@ class Ledger:
     """2 x parameters x tokens (a forward pass, Kaplan et al. 2020); 0 if either is not known."""
 
     @property
-    def read(self) -> int:
-        """Words that the student has read, the base's included, repetitions counted."""
+    def input_words(self) -> int:
+        """Words that the student has read, the base's included, repetitions counted; not those that it said."""
         return self.base_read + self.corpus_read + self.episodes_read
 
     @property
     def exposure(self) -> int:
         """What counts against the exposure budget."""
-        return self.read + self.generated
+        return self.input_words + self.generated
 
     @property
     def unique(self) -> int:
@@ -109,16 +109,18 @@ class Ledger:
         ``flops_per_token(length)`` is of a training step, a third of which is a forward pass. The student's turns were
         sampled and scored by the reference; the teacher's were scored by both.
         """
-        prompts = {turn.episode: turn.prompt for turn in turns}
         if not corpus_prompts:
-            self.teacher_shown += sum(map(count_words, prompts.values()))
+            openings = {turn.episode: turn.prompt for turn in turns if turn.turn == 0}
+            self.teacher_shown += sum(map(count_words, openings.values()))
+        self.teacher_shown += sum(turn.meta.get(SHOWN_WORDS, 0) for turn in turns)
         flops, words_asked = 0.0, 0
         for turn in turns:
             words, length = count_words(turn.text), len(turn.prompt_ids) + len(turn.ids)
             flops += 2 * length * flops_per_token(max(length, 2)) / 3
             if turn.speaker == "student":
                 self.generated += words
-                words_asked += count_words(turn.prompt) + words if feedback not in ("random", "none") else 0
+                is_asked = feedback not in ("random", "none") or turn.reply is not None
+                words_asked += count_words(turn.prompt) + words if is_asked else 0
                 self.rewards += feedback not in ("correction", "none")
         self.generation_flops += flops
         # A teacher that keeps its answers read each question once.
@@ -129,7 +131,10 @@ class Ledger:
         return flops
 
     def as_dict(self) -> dict[str, int | float]:
-        """For ``ledger.json``; the names that reports and submissions read are added."""
+        """For ``ledger.json``: the counts, and ``read`` (`exposure`) and ``from_teachers`` (`teacher_shown`).
+
+        Every run has these two (`babylm.runs.Run.ledger`), also without an interaction.
+        """
         return {**asdict(self), "from_teachers": self.teacher_shown, "read": self.exposure}
 
     @classmethod

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from babylm import files
+from babylm.console import Log
 from babylm.evaluation.data import delimited
 from babylm.interaction.environments._objects import LABELS, PICTURE
 from babylm.interaction.environments._types import Observation
@@ -31,6 +32,11 @@ ENDINGS = (".png", ".jpg", ".jpeg")
 LARGEST = 10_000
 """Pixels per side of a picture that is read: larger ones are refused before they fill the memory."""
 COLUMN = "picture"
+ADVICE = (
+    "describe what each shows by different words, in the file names (red_ball-3.png) or a table (picture_table=FILE)"
+)
+MOST_UNCLEAR = 0.5
+"""Share of the games in which a request may mean several pictures."""
 MOST_WORDS = 12
 """Words of a description, at most."""
 
@@ -118,7 +124,7 @@ def read(folder: Path, table: Path | None, size: int, least: int = len(LABELS)) 
 
     Raises:
         ValueError: Fewer than ``least`` pictures, one that cannot be read or has no words, or a table that does not
-            fit; the first such file is named.
+            fit; the first such file is named. Or words that tell too few of them apart.
     """
     if size < PATCH or size % PATCH:
         raise ValueError(f"picture_size={size}: must be a multiple of {PATCH}, the side of the encoder's patches")
@@ -134,13 +140,46 @@ def read(folder: Path, table: Path | None, size: int, least: int = len(LABELS)) 
         if not said:
             where = f"in {table}" if table else "in its name; give a table (picture_table=FILE)"
             raise ValueError(f"picture_folder: {path.name} has no words {where}")
-    if len(set(words)) < least:
-        raise ValueError(
-            f"picture_folder={folder}: only {len(set(words))} different descriptions, such as "
-            f"{' '.join(words[0])!r}; give a table that tells the pictures apart (picture_table=FILE)"
-        )
+    _check_told_apart(folder, [path.name for path in paths], words, least)
     stacked = np.stack([_picture(path, size) for path in paths])
     return PictureFolder(tuple(path.name for path in paths), tuple(words), stacked)
+
+
+def confusable(descriptions: Sequence[Sequence[str]]) -> list[int]:
+    """How many other pictures each picture's words are true of, too.
+
+    >>> confusable([("red", "ball"), ("ball",), ("red", "dog"), ("red", "dog")])
+    [0, 1, 1, 1]
+    """
+    pictures_of: dict[str, set[int]] = {}
+    for number, words in enumerate(descriptions):
+        for word in words:
+            pictures_of.setdefault(word, set()).add(number)
+    counts = {
+        words: len(set.intersection(*sorted((pictures_of[word] for word in words), key=len))) - 1
+        for words in set(map(tuple, descriptions))
+    }
+    return [counts[tuple(words)] for words in descriptions]
+
+
+def _check_told_apart(folder: Path, names: Sequence[str], words: Sequence[tuple[str, ...]], least: int) -> None:
+    """Raise ValueError if most requests would mean several pictures; warn if some would."""
+    others = confusable(words)
+    if not any(others):
+        return
+    unclear, count = [number for number, other in enumerate(others) if other], len(names)
+    # Of a game of ten: that one of the nine others is a picture that the words are true of, too.
+    share = sum(1 - (1 - other / (count - 1)) ** (least - 1) for other in others) / count
+    first = max(unclear, key=lambda number: others[number])
+    example = f"{names[first]} ({' '.join(words[first])!r})"
+    problem = (
+        f"picture_folder={folder}: the words of {len(unclear):,} of {count:,} pictures are true of others, too; those "
+        f"of {example} of {others[first]:,}, so that in about {share:.0%} of games of {least} a request means several "
+        "pictures"
+    )
+    if len(set(words)) < least or share > MOST_UNCLEAR:
+        raise ValueError(f"{problem}; {ADVICE}")
+    Log().warn(f"{problem}; {ADVICE}")
 
 
 def _described(table: Path, names: Sequence[str]) -> list[tuple[str, ...]]:

@@ -32,6 +32,7 @@ from babylm.interaction.base import Base
 from babylm.interaction.groups import Groups
 from babylm.interaction.ledger import Ledger, Room
 from babylm.interaction.sequence_rows import sequence_rows
+from babylm.reporting.interactions import LABELS
 from babylm.runs import ROUNDS
 from babylm.tracks import TRACKS, milestone_name
 
@@ -131,7 +132,7 @@ class Rounds:
         """With restarts, ``words_in_weights``: those that the present weights have read."""
         if not self._restarts:
             return {}
-        return {"words_in_weights": self.ledger.read - self._forgotten}
+        return {"words_in_weights": self.ledger.input_words - self._forgotten}
 
     def describe_step(self, step: int) -> str:
         """The round that the step belongs to."""
@@ -232,7 +233,7 @@ class Rounds:
         self._take()
         if self._restarts and self.round > 1:
             self.restart()
-            self._forgotten = self.ledger.read - self.ledger.base_read
+            self._forgotten = self.ledger.input_words - self.ledger.base_read
         self._waiting = [
             step
             for number in range(self._groups.steps)
@@ -251,8 +252,10 @@ class Rounds:
             return
         result = {"round": self.round, "exposure": self.ledger.exposure, **self.actor.test()}
         files.write_json(file, checksums.add({"rounds": [*results, result]}))
-        shown = "  ".join(f"{name} {value:.3f}" for name, value in result.items() if isinstance(value, float))
-        self.log(f"round {self.round} of {self.config.interaction.rounds}: {self.ledger.exposure:,} words  {shown}")
+        tested = [f"{LABELS.get(name, name)} {value:.3f}" for name, value in result.items() if isinstance(value, float)]
+        shown = f"; on test prompts: {', '.join(tested)}" if tested else ""
+        of_all = f"round {self.round} of {self.config.interaction.rounds}"
+        self.log(f"{of_all}: exposure {self.ledger.exposure:,} words{shown}")
 
     def finish(self) -> None:
         """Measure the student after the last step."""
@@ -266,9 +269,12 @@ class Rounds:
         """Prompts of the next round: as many as can be answered and learnt from for a step, a word per token."""
         assert self.actor is not None
         settings, room = self.config.interaction, self._room()
-        answers = settings.samples * settings.max_new_tokens
+        turns_each = self.actor.environment.turns
+        answers = turns_each * settings.samples * settings.max_new_tokens
         prompts = self.actor.prompts(self.round + 1, settings.prompts) if math.isfinite(min(room)) else [""]
         self._longest_prompt = max(self._longest_prompt, *map(count_words, prompts))
+        if turns_each > 1:  # the dialogue so far, as much of it as the model can read
+            self._longest_prompt = self.actor.positions - 1 - settings.max_new_tokens
         turns = settings.samples * (2 if settings.feedback == "correction" else 1)
         first_step = settings.groups_per_step * turns * (self._longest_prompt + settings.max_new_tokens)
         return int(

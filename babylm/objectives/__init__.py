@@ -11,9 +11,26 @@ both, give what one big batch gives.
 from babylm import registry
 from babylm.batches.feed import TokenBatch
 from babylm.config.schema import ObjectiveConfig
+from babylm.objectives._modes import Causal, Hybrid
+from babylm.objectives._sequences import SequenceObjective, Sequences, SequenceSettings, pairs_of
 from babylm.objectives._types import Loss, MaskedBatch, Model, Objective, RunFacts, SpecialTokens
 
-__all__ = ["Loss", "MaskedBatch", "Model", "Objective", "RunFacts", "SpecialTokens", "TokenBatch", "build"]
+__all__ = [
+    "Causal",
+    "Hybrid",
+    "Loss",
+    "MaskedBatch",
+    "Model",
+    "Objective",
+    "RunFacts",
+    "SequenceObjective",
+    "SequenceSettings",
+    "Sequences",
+    "SpecialTokens",
+    "TokenBatch",
+    "build",
+    "pairs_of",
+]
 
 
 def build(settings: ObjectiveConfig, special: SpecialTokens) -> Objective:

@@ -76,11 +76,11 @@ class Distillation(Hybrid):
             return super().loss(model, batch)
         states = _states(model, batch)
         with torch.no_grad():
-            told = [_states(teacher, batch) for teacher in self.teachers]
+            teacher_states = [_states(teacher, batch) for teacher in self.teachers]
         parts = []
         for begin in range(0, len(batch.targets), CHUNK):
             part = slice(begin, begin + CHUNK)
-            inputs = states[part], batch.targets[part], *[of_teacher[part] for of_teacher in told]
+            inputs = states[part], batch.targets[part], *[each[part] for each in teacher_states]
             # Logits are computed again in the backward, so that those of one chunk exist at a time.
             parts.append(torch.utils.checkpoint.checkpoint(self._chunk, model, *inputs, use_reentrant=False))
         nll, log_z, divergence = (torch.cat(values) for values in zip(*parts, strict=True))
@@ -90,13 +90,17 @@ class Distillation(Hybrid):
         total = (value * batch.weights).sum()
         return Loss(total, self._metrics(batch, total, nll.detach(), log_z.detach(), divergence.detach()))
 
-    def _chunk(self, model: Model, states: Tensor, targets: Tensor, *told: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _chunk(
+        self, model: Model, states: Tensor, targets: Tensor, *teacher_states: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """(n,) each: cross-entropy, log of the normaliser, divergence."""
         logits = model.state_logits(states)  # (n, vocabulary)
         log_z = logits.logsumexp(-1)
         nll = log_z - logits.gather(1, targets[:, None])[:, 0]
         with torch.no_grad():
-            of_teachers = [teacher.state_logits(each) for teacher, each in zip(self.teachers, told, strict=True)]
+            of_teachers = [
+                teacher.state_logits(each) for teacher, each in zip(self.teachers, teacher_states, strict=True)
+            ]
             teacher = mean_log_probs(of_teachers, self.config.temperature, self.config.average)
         student = (logits / self.config.temperature).log_softmax(-1)
         p, q = (teacher, student) if self.config.divergence == "forward" else (student, teacher)

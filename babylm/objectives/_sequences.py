@@ -40,6 +40,11 @@ class SequenceSettings(HybridSettings):
     lm_weight: float = number(0.0, "[0, 100]")
     """Weight of plain next-token prediction (mean per token) on the best sequences, added to the loss."""
 
+    @property
+    def compares(self) -> bool:
+        """Whether it learns from differences within a group alone, so that a lone completion teaches nothing."""
+        return False
+
     def describe(self) -> str:
         """The objective in words."""
         return self.name

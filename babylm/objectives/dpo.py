@@ -21,6 +21,11 @@ class Settings(SequenceSettings):
     beta: float = number(0.1, "(0, 1e4]")
     """Strength of the reference: larger keeps the student closer to it. Learning from saturated data needs 5."""
 
+    @property
+    def compares(self) -> bool:
+        """See `SequenceSettings`."""
+        return True
+
 
 class DPO(SequenceObjective):
     """The chosen sequence gains likelihood over the rejected one, against a frozen reference."""

@@ -27,6 +27,11 @@ class Settings(SequenceSettings):
     length_normalized: bool = True
     """Mean log-ratios per token instead of sums."""
 
+    @property
+    def compares(self) -> bool:
+        """See `SequenceSettings`."""
+        return True
+
 
 class GRPO(SequenceObjective):
     """Advantages within groups of samples of one prompt; ratios of whole sequences (as GSPO)."""

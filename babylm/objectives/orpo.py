@@ -21,6 +21,11 @@ class Settings(SequenceSettings):
     beta: float = number(0.1, "(0, 1e4]")
     """Weight of the odds ratio beside the likelihood of the chosen sequence."""
 
+    @property
+    def compares(self) -> bool:
+        """See `SequenceSettings`."""
+        return True
+
 
 class ORPO(SequenceObjective):
     """No reference model is needed."""

@@ -30,6 +30,11 @@ class Settings(SequenceSettings):
     length_normalized: bool = False
     """Mean instead of summed log-probabilities."""
 
+    @property
+    def compares(self) -> bool:
+        """See `SequenceSettings`."""
+        return self.baseline == "leave_one_out"
+
 
 class Reinforce(SequenceObjective):
     """The policy gradient, one step."""

@@ -23,6 +23,11 @@ class Settings(SequenceSettings):
     anchor: bool = True
     """Also imitate the best sequence of each group; without it the ranking destroys the model."""
 
+    @property
+    def compares(self) -> bool:
+        """See `SequenceSettings`."""
+        return True
+
 
 class RRHF(SequenceObjective):
     """Every better sequence of a group gains over every worse one."""

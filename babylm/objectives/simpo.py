@@ -23,6 +23,11 @@ class Settings(SequenceSettings):
     gamma: float = number(1.0, "[0, 1e4]")
     """Margin by which the chosen sequence has to lead, after scaling."""
 
+    @property
+    def compares(self) -> bool:
+        """See `SequenceSettings`."""
+        return True
+
 
 class SimPO(SequenceObjective):
     """The official interaction baseline's objective, with ``lm_weight`` 0.2."""

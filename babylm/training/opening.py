@@ -15,8 +15,9 @@ NOT_IDENTITY = ("submission", "interaction", "checkpoints", "name", "training", 
 """Sections that do not change what is learnt (but for training.precision, .attention and .deterministic)."""
 CORPUS_PATHS = ("path", "prepared", "dev", "test", "hub_dataset")
 """Where text is found does not change what is learnt: the fingerprint identifies the training text."""
-NEWER = {"documents": "blocks", "rows": "anywhere"}
-"""Settings of the corpus that older runs lack, with what they did: named only if they say something else."""
+NEWER = {"documents": "blocks", "rows": "anywhere", "turns": 3, "lines": 1}
+"""Settings of corpus and interaction that older runs lack, with what they did (or could not do): named only if they say
+something else."""
 NOT_LEARNT_FROM = {"endpoint": ("url", "key_variable", "timeout", "retries", "concurrency"), "teaching": ("cache",)}
 """Settings of an interaction that say how a teacher is reached, not what it is asked: a server may move."""
 
@@ -27,12 +28,12 @@ def identity(
     """What must be equal for a run to be continued, as flat keys; of an interaction its section too."""
     sections = configuration.as_dict(config)
     parts = {key: value for key, value in sections.items() if key not in NOT_IDENTITY}
-    parts["corpus"] = {k: v for k, v in parts["corpus"].items() if k not in CORPUS_PATHS and NEWER.get(k) != v}
+    parts["corpus"] = {k: v for k, v in _older(parts["corpus"]).items() if k not in CORPUS_PATHS}
     parts["training"] = {k: sections["training"][k] for k in ("precision", "attention", "deterministic")}
     if interaction:
         parts["interaction"] = {
             key: {k: v for k, v in value.items() if k not in NOT_LEARNT_FROM[key]} if key in NOT_LEARNT_FROM else value
-            for key, value in sections["interaction"].items()
+            for key, value in _older(sections["interaction"]).items()
         }
     flat = {}
     for section, value in parts.items():
@@ -45,6 +46,15 @@ def identity(
     else:
         flat.pop("init_from")
     return {**flat, "corpus fingerprint": fingerprint}
+
+
+def _older(section: dict[str, Any]) -> dict[str, Any]:
+    """A section without the settings of `NEWER` that say what older runs did."""
+    return {
+        key: _older(value) if isinstance(value, dict) else value
+        for key, value in section.items()
+        if key not in NEWER or NEWER[key] != value
+    }
 
 
 def check_words_before(track: str, initial: InitialWeights | None, words: int) -> None:

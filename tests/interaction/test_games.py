@@ -187,7 +187,7 @@ def test_feedback_is_decoded_from_words_it_was_not_trained_on():
 
 def test_games_are_refused_where_single_turns_are_needed():
     for name in ("multiref", "reference", "captions"):
-        with pytest.raises(ValueError, match="studies play"):
+        with pytest.raises(ValueError, match="which is played in a study"):
             environments.build(InteractionConfig(environment=name), list)
 
 

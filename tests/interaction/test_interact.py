@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 import signal
 
 import pytest
@@ -14,7 +15,8 @@ from babylm import config as configuration
 from babylm import interact as command
 from babylm import report
 from babylm.corpora import microlanguage
-from babylm.interaction import episodes, rollouts, teachers
+from babylm.generation import sampler
+from babylm.interaction import episodes, teachers
 from babylm.interaction.environments.microlanguage import MicroLanguage
 from babylm.interaction.episodes import Turn
 from babylm.interaction.interact import interact
@@ -167,6 +169,7 @@ def test_each_limit_of_a_track_ends_it(changes, limit):
         ("interaction.environment=micro", "interaction.environment: .*did you mean microlanguage"),
         ("objective={name: hybrid}", "objective.name=hybrid: learns from text alone"),
         ("interaction.max_new_tokens=64", "longer than model.max_position_embeddings"),
+        ("interaction.samples=1", "objective.name=grpo compares the completions of a prompt, and would learn nothing"),
         ("budget.words=20", "one prompt and one step may take 132 words"),
     ],
 )
@@ -183,7 +186,12 @@ def test_corrections_pair_each_completion_with_a_grammatical_one(tmp_path, capsy
     from babylm import cli
 
     assert cli.config_command("", command.main, [*words, *places, "interaction.rounds=1"]) == 0
-    assert "teacher_shown" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "round 1 of 1: exposure " in said
+    assert re.search(r"on test prompts: words per completion \d\.\d{3}, gold quality [01]\.\d{3}\n", said)
+    closing = said[said.index("\nledger\n") :]
+    assert "teacher's words (and prompts), each when first shown" in closing
+    assert "_" not in closing, "names of keys are for files"
     turns = episodes.read(tmp_path / "checkpoints/i/rounds/round_0001.jsonl")
     teachers = [turn for turn in turns if turn.speaker == "teacher"]
     assert teachers
@@ -220,7 +228,7 @@ def test_a_model_teaches_by_scores_and_continuations(whole, tmp_path):
         before, ids = tokenizer(prompt)["input_ids"], tokenizer(f"{prompt} {text}")["input_ids"]
         assert ids[: len(before)] == before
         pairs.append((before, ids[len(before) :]))
-    expected = [sum(c.logp) / len(c.logp) for c in rollouts.log_probs(teacher._generator.model, pairs, pad=2)]
+    expected = [sum(c.logp) / len(c.logp) for c in sampler.log_probs(teacher._generator.model, pairs, pad=2)]
     assert teacher.score(prompts, ["sees a ball .", "find the ball ."], 0) == pytest.approx(expected, abs=1e-4)
     assert teacher.score(["the dog"], [" "], 0) == [-100.0]
     corrected = teacher.correct(prompts, ["a b c", ""], 1)
@@ -288,7 +296,7 @@ PROMPTS = [[0, 5, 9], [0, 7], [0, 11, 12, 13, 14, 15], [0, 20, 21]]
 
 
 def draw(model, prompts, seeds, **settings):
-    return rollouts.sample(model, prompts, max_new_tokens=10, ends={1}, pad=2, seeds=seeds, **settings)
+    return sampler.sample(model, prompts, max_new_tokens=10, ends={1}, pad=2, seeds=seeds, **settings)
 
 
 def test_a_row_is_the_same_alone_and_in_a_batch(model):
@@ -302,7 +310,7 @@ def test_a_row_is_the_same_alone_and_in_a_batch(model):
 
 def test_log_probabilities_are_those_of_the_model(model):
     completions = draw(model, PROMPTS, [5, 6, 7, 8], temperature=0.7, top_p=0.9)
-    again = rollouts.log_probs(model, [(p, c.ids) for p, c in zip(PROMPTS, completions, strict=True)], pad=2)
+    again = sampler.log_probs(model, [(p, c.ids) for p, c in zip(PROMPTS, completions, strict=True)], pad=2)
     for completion, expected in zip(completions, again, strict=True):
         assert completion.logp == pytest.approx(expected.logp, abs=1e-4)
         assert completion.entropy == pytest.approx(expected.entropy, abs=1e-4)

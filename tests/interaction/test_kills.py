@@ -7,24 +7,26 @@ import os
 import random
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from babylm.interaction.interact import interact
+from tests.interaction.test_dialogue import TALK
 from tests.interaction.test_interact import make, weights
 
 KILLS = int(os.environ.get("BABYLM_KILLS", "4"))
-"""How often; set BABYLM_KILLS for more."""
+"""How often, half of them in dialogues; set BABYLM_KILLS for more."""
 CHECKED = ("ledger.json", "rounds/results.json", "rounds/round_0001.jsonl", "rounds/round_0002.jsonl", "plan.json")
 
 
-def play(folder: Path) -> None:
+def play(folder: Path, words: Sequence[str]) -> None:
     folder.mkdir(exist_ok=True)
     with (folder / "log.txt").open("a") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
-        interact(make(folder))
+        interact(make(folder, *words))
 
 
 @pytest.fixture(scope="module")
@@ -38,20 +40,21 @@ def processes():
     return context
 
 
-def test_a_round_that_is_killed_at_any_moment_is_finished_the_same(processes, tmp_path):
+@pytest.mark.parametrize("words", [(), TALK], ids=["completions", "dialogues"])
+def test_a_round_that_is_killed_at_any_moment_is_finished_the_same(processes, tmp_path, words):
     began = time.monotonic()
-    whole = processes.Process(target=play, args=(tmp_path / "whole",))
+    whole = processes.Process(target=play, args=(tmp_path / "whole", words))
     whole.start()
     whole.join(120)
     seconds = time.monotonic() - began
     assert whole.exitcode == 0, (tmp_path / "whole/log.txt").read_text()
     generator = random.Random(1)
     kills = finished = 0
-    while kills < KILLS or not finished:
+    while kills < KILLS // 2 or not finished:
         folder = tmp_path / f"killed{finished}"
-        process = processes.Process(target=play, args=(folder,))
+        process = processes.Process(target=play, args=(folder, words))
         process.start()
-        process.join(generator.uniform(0, 0.9 * seconds) if kills < KILLS else 120)
+        process.join(generator.uniform(0, 0.9 * seconds) if kills < KILLS // 2 else 120)
         if process.is_alive():
             os.kill(process.pid, signal.SIGKILL)
             process.join()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import re
 
 import numpy as np
 import pytest
@@ -122,7 +124,7 @@ def test_what_cannot_be_is_told_before_any_work(folder, tmp_path, capsys):
     refused("nothing about .*png \\(48 pictures", folder, tmp_path / "t.csv")
     for number in range(12):
         image.new("RGB", (8, 8)).save(tmp_path / f"page{number}.png")
-    refused("only 1 different descriptions, such as 'page'", tmp_path)
+    refused(r"words of 12 of 12 pictures are true of others, too; .*'page'\) of 11, .*about 100% of games", tmp_path)
     for number in range(12):
         (tmp_path / f"page{number}.png").rename(tmp_path / f"page{chr(97 + number)}.png")
     (tmp_path / "pagec.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
@@ -138,3 +140,29 @@ def test_what_cannot_be_is_told_before_any_work(folder, tmp_path, capsys):
     assert "Traceback" not in error
     assert study._command([*words, "pictures=false"]) == 2
     assert study._command([config, "picture_table=a.csv"]) == 2
+
+
+def test_pictures_that_words_cannot_tell_apart_are_told(tmp_path, capsys):
+    for number in range(40):
+        image.new("RGB", (8, 8)).save(tmp_path / f"thing_{chr(97 + number % 20)}-{number // 20}.png")
+    items = picture_folder.read(tmp_path, None, 8)
+    assert len(items.names) == 40
+    said = capsys.readouterr().out
+    assert "warning: picture_folder=" in said
+    assert re.search(r"40 of 40 pictures .* \('thing a'\) of 1, so that in about 21% of games of 10", said)
+    for number in range(13):  # the pages of a book, as the tangrams are named: only letters tell them apart
+        (tmp_path / f"thing_{chr(97 + number)}-0.png").rename(tmp_path / f"page-{chr(65 + number)}.png")
+    for path in [path for path in tmp_path.iterdir() if path.name.startswith("thing")]:
+        path.rename(tmp_path / f"page{path.stat().st_ino}-0.png")
+    with pytest.raises(ValueError, match=r"27 of 40 .*\('page'\) of 39, .* games of 10 .*picture_table=FILE"):
+        picture_folder.read(tmp_path, None, 8)
+
+
+def test_the_tangrams_need_a_table():
+    tangrams = (
+        ROOT / os.environ.get("BABYLM_SHARED_DATA", "../shared/data")
+    ).resolve() / "interaction/respect/tangram_pngs"
+    if not tangrams.is_dir():
+        pytest.skip(f"no {tangrams} (BABYLM_SHARED_DATA)")
+    with pytest.raises(ValueError, match=r"pictures are true of others, too; .*'page'"):
+        picture_folder.read(tangrams, None, 24)

@@ -350,7 +350,7 @@ def test_replies_and_judgements_are_rewards(tmp_path, feedback):
     )
     if feedback == "reply":
         assert {turn.reward for turn in turns} <= {0.0, 0.5, 1.0}
-        assert all(turn.reward == caregiver.reply_reward(turn.meta["reply"]) for turn in turns)
+        assert all(turn.reward == caregiver.reply_reward(turn.reply) for turn in turns)
         return
     for episode in {turn.episode for turn in turns}:
         group = [turn for turn in turns if turn.episode == episode]
@@ -395,7 +395,7 @@ def test_an_endless_correction_is_read_as_far_as_the_student_can(tmp_path):
         (["interaction.endpoint.key_variable=NOT_THERE_AT_ALL"], "NOT_THERE_AT_ALL: this .* is not set"),
         (["interaction.endpoint.url=http://127.0.0.1:99999/v1"], "endpoint.url: the port of 127.0.0.1:99999 must be"),
         (["interaction.endpoint.api=chatty"], "endpoint.api: .*chatty"),
-        (["interaction.teacher=replay"], "interaction.teaching.replies: name the file"),
+        (["interaction.teacher=replay"], "interaction.teaching.replies: name the run"),
         (["interaction.teacher=replay", "interaction.teaching.replies=/nothing"], "there is no file /nothing"),
         (["interaction.teacher=person"], "stdin is no terminal"),
         (["interaction.feedback=judge", "interaction.samples=1"], "interaction.samples: feedback=judge compares"),
@@ -494,7 +494,7 @@ def test_a_teacher_that_the_rules_do_not_name_is_warned_of(tmp_path, capsys, mon
 def test_no_teacher_has_a_call_for_distributions():
     offered = {name for name in vars(teachers.Teacher) if not name.startswith("_")}
     assert offered == {
-        *("identity", "open", "begin_round", "usage"),
+        *("identity", "open", "begin_round", "usage", "asked_as", "offers"),
         *("complete", "correct", "reply", "score", "judge_pair"),
     }
     refusing = teachers.Teacher()

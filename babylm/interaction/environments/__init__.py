@@ -1,7 +1,7 @@
 """Environments: where an episode begins and what counts in it. One plug-in per file with ``build(config, text)``.
 
-Those of single turns (`Environment`) are for ``python -m babylm.interact``; games of several turns (`Game`) are played
-by studies.
+Those in which prompts are completed and dialogues are held (`Environment`) are for ``python -m babylm.interact``; games
+(`Game`) are played by studies.
 """
 
 from __future__ import annotations
@@ -21,4 +21,6 @@ def build(config: InteractionConfig, texts: Callable[[], Sequence[str]]) -> Envi
     registry.check(config.environment, registry.names(FOLDER), "interaction.environment")
     environment = registry.load(FOLDER, config.environment).build(config, texts)
     assert isinstance(environment, Environment)
+    if type(environment).prompts is Environment.prompts:
+        raise ValueError(f"interaction.environment={config.environment}: has no method prompts(seed, count); write it")
     return environment

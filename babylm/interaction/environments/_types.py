@@ -9,7 +9,10 @@ from typing import Any, NamedTuple, Protocol
 
 
 class Environment:
-    """Base of the environments of single turns."""
+    """Base of the environments in which the student completes prompts: one turn each, or a dialogue of several."""
+
+    turns = 1
+    """How often the student speaks in an episode. From the second turn on, a prompt is the dialogue so far."""
 
     corpus_text = False
     """Whether prompts are text of the corpus, whose words are counted already."""
@@ -20,6 +23,14 @@ class Environment:
     def prompts(self, seed: int, count: int) -> list[str]:
         """``count`` prompts, a function of the seed."""
         raise NotImplementedError
+
+    def following(self, prompt: str, completion: str, reply: str) -> str:
+        """The next prompt of a dialogue: one line per utterance, and the beginning of another.
+
+        >>> Environment().following("look\\n", "at the dog .", "yes .")
+        'look\\nat the dog .\\nyes .\\n'
+        """
+        return prompt + "".join(f"{' '.join(text.split())}\n" for text in (completion, reply))
 
     def gold(self, prompts: Sequence[str], completions: Sequence[str]) -> list[float] | None:
         """The true quality of completions, from 0 to 1, for measuring alone; None if it is not known."""
@@ -140,9 +151,9 @@ class Game:
         raise NotImplementedError
 
 
-def played_in_studies(name: str) -> Environment:
-    """Raise ValueError: ``python -m babylm.interact`` has single turns alone."""
+def played_in_studies(name: str, what: str, study: str) -> Environment:
+    """Raise ValueError: ``python -m babylm.interact`` plays no games. ``what`` it is, and the study that plays it."""
     raise ValueError(
-        f"interaction.environment={name} is a game of several turns, which studies play: "
-        "python -m babylm.study configs/studies/respect.yaml"
+        f"interaction.environment={name}: {what}, which is played in a study: "
+        f"python -m babylm.study configs/studies/{study}.yaml"
     )

@@ -64,4 +64,4 @@ class Captions(Game):
 
 def build(config: InteractionConfig, texts: Callable[[], Sequence[str]]) -> Environment:
     """Raises ValueError: studies play this game."""
-    return played_in_studies("captions")
+    return played_in_studies("captions", "a task of one turn that listeners of games begin with", "respect")

@@ -154,4 +154,4 @@ def toggles(action: str, selected: set[int]) -> set[int]:
 
 def build(config: InteractionConfig, texts: Callable[[], Sequence[str]]) -> Environment:
     """Raises ValueError: studies play this game."""
-    return played_in_studies("multiref")
+    return played_in_studies("multiref", "a game of several turns over sets of objects", "respect")

@@ -105,4 +105,4 @@ class Reference(Game):
 
 def build(config: InteractionConfig, texts: Callable[[], Sequence[str]]) -> Environment:
     """Raises ValueError: studies play this game."""
-    return played_in_studies("reference")
+    return played_in_studies("reference", "a game of two players over ten objects", "coupling")

@@ -48,6 +48,11 @@ class AskedTeacher(Teacher):
         sampling |= {"stop": teaching.stop, "score_max": teaching.score_max}
         return {"name": self.identity.name, **sampling, "instructions": vars(teaching.instructions)}
 
+    def offers(self, method: str) -> bool:
+        """All that is asked in words, if it answers, and what a subclass does in another way."""
+        answers = type(self).answer is not AskedTeacher.answer
+        return answers or getattr(type(self), method) is not getattr(AskedTeacher, method)
+
     @property
     def max_tokens(self) -> int:
         """Longest answer in words, in tokens."""

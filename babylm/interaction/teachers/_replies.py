@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +20,8 @@ from babylm import checksums, files
 from babylm.corpora.word_count import count as count_words
 
 AGAIN = "remove the line, and it is asked again"
+KEYS = ("teacher", "question", "answer", "round")
+"""What every recorded reply has."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Question:
 
     def key(self) -> str:
         """A hash of the question."""
-        return _hash(asdict(self))
+        return hash_of(asdict(self))
 
 
 class Done(Protocol):
@@ -58,7 +61,7 @@ class Replies:
     """
 
     def __init__(self, teacher: dict[str, Any], file: Path, shared: Path | None = None) -> None:
-        self.teacher = _hash(teacher)
+        self.teacher = hash_of(teacher)
         """Hash of the teacher's name and of how it is asked; answers of others are not used."""
         self.name = str(teacher.get("name", ""))
         self.file, self.shared = file, shared
@@ -91,21 +94,30 @@ class Replies:
             self._append(self.shared, entry)
 
     def _append(self, file: Path, entry: dict[str, Any]) -> None:
-        line = (json.dumps(checksums.add(entry), ensure_ascii=False) + "\n").encode()
         with self._lock:
             if file == self.file:
                 self.entries[entry["question"]] = entry
-            file.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-            try:
-                if os.write(descriptor, line) != len(line):
-                    raise OSError(f"{file}: the disk is full")
-            finally:
-                os.close(descriptor)
+            append(file, entry)
 
 
-def read(file: Path) -> list[dict[str, Any]]:
-    """The answers in a file, without a last line that was cut, which is removed; none if there is no file."""
+def append(file: Path, entry: dict[str, Any]) -> None:
+    """Add an entry to a file as one line, in one write."""
+    line = (json.dumps(checksums.add(entry), ensure_ascii=False) + "\n").encode()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        if os.write(descriptor, line) != len(line):
+            raise OSError(f"{file}: the disk is full")
+    finally:
+        os.close(descriptor)
+
+
+def read(file: Path, keys: Sequence[str] = KEYS) -> list[dict[str, Any]]:
+    """The entries of a file, without a last line that was cut, which is removed; none if there is no file.
+
+    Raises:
+        ValueError: A line is not what was written, or lacks one of ``keys``.
+    """
     if not file.is_file():
         return []
     data = file.read_bytes()
@@ -116,7 +128,7 @@ def read(file: Path) -> list[dict[str, Any]]:
     for number, line in enumerate(whole.splitlines(), 1):
         try:
             entry = checksums.verify(json.loads(line), file)
-            entry["teacher"], entry["question"], entry["answer"], entry["round"]
+            _ = [entry[key] for key in keys]
         except files.DamagedFile:
             raise ValueError(f"{file}, line {number}: is not what was written; {AGAIN}") from None
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -125,5 +137,6 @@ def read(file: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def _hash(value: dict[str, Any]) -> str:
+def hash_of(value: dict[str, Any]) -> str:
+    """A hash of what JSON makes of a value."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:32]

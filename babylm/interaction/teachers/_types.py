@@ -46,6 +46,18 @@ class Usage:
         return Usage(*(a + b for a, b in zip(asdict(self).values(), asdict(other).values(), strict=True)))
 
 
+METHODS = {
+    "complete": "complete(prompts, seed)",
+    "correct": "correct(prompts, completions, seed)",
+    "reply": "reply(prompts, completions, seed)",
+    "score": "score(prompts, completions, seed)",
+    "judge_pair": "judge_pair(prompts, first, second, seed)",
+}
+"""What a teacher can be asked, with the arguments."""
+OF_FEEDBACK = {"correction": "correct", "score": "score", "reply": "reply", "judge": "judge_pair"}
+"""``interaction.feedback`` -> the method that it calls; the other kinds call none."""
+
+
 class Teacher:
     """Base of the teachers; a subclass overrides what it offers.
 
@@ -65,6 +77,14 @@ class Teacher:
     def usage(self, number: int | None = None) -> Usage | None:
         """What was asked first in a round, or in all; None if it is what was said in it, each word read once."""
         return None
+
+    def asked_as(self) -> dict[str, Any]:
+        """What its answers depend on beside the questions: answers that were recorded of another are not used."""
+        return self.identity.as_dict()
+
+    def offers(self, method: str) -> bool:
+        """Whether it has a method of its own of this name (one of `METHODS`)."""
+        return getattr(type(self), method) is not getattr(Teacher, method)
 
     def complete(self, prompts: Sequence[str], seed: int) -> list[str]:
         """A continuation of each prompt."""

@@ -1,4 +1,8 @@
-"""A scripted teacher that knows the micro-language: it repairs sentences, or says whether they are grammatical."""
+"""A scripted teacher that knows the micro-language: it repairs sentences, or says whether they are grammatical.
+
+A prompt is the beginning of a sentence. In a dialogue that is its last line, which is empty: the student says whole
+sentences.
+"""
 
 from __future__ import annotations
 
@@ -45,16 +49,28 @@ class Grammarian(Teacher):
     def correct(self, prompts: Sequence[str], completions: Sequence[str], seed: int) -> list[str]:
         """The completion itself if the sentence is grammatical, else a repaired one."""
         generator = random.Random(seed)
-        return [
-            microlanguage.repaired(prompt, text, generator) for prompt, text in zip(prompts, completions, strict=True)
-        ]
+        pairs = zip(map(_begun, prompts), completions, strict=True)
+        return [_repaired(begun, text, generator) for begun, text in pairs]
 
     def score(self, prompts: Sequence[str], completions: Sequence[str], seed: int) -> list[float]:
         """1 for a grammatical sentence, else 0."""
-        return [
-            float(microlanguage.is_grammatical(f"{prompt} {text}"))
-            for prompt, text in zip(prompts, completions, strict=True)
-        ]
+        pairs = zip(map(_begun, prompts), completions, strict=True)
+        return [float(microlanguage.is_grammatical(f"{begun} {text}")) for begun, text in pairs]
+
+
+def _begun(prompt: str) -> str:
+    """The part of the prompt that belongs to the sentence."""
+    return prompt.rpartition("\n")[2]
+
+
+def _repaired(begun: str, text: str, generator: random.Random) -> str:
+    """The rest of a grammatical sentence; a whole one begins with the determiner that it has, or with ``the``."""
+    if begun or microlanguage.is_grammatical(text):
+        return microlanguage.repaired(begun, text, generator)
+    words = text.split()
+    determiners = {*microlanguage.EITHER, *(word for group in microlanguage.DETERMINERS.values() for word in group)}
+    first, rest = (words[0], words[1:]) if words and words[0] in determiners else ("the", words)
+    return f"{first} {microlanguage.repaired(first, ' '.join(rest), generator)}"
 
 
 def build(config: InteractionConfig) -> Grammarian:
