@@ -23,7 +23,7 @@ FLOORS = {
     "evaluation.suite": 4, "evaluation.catalogue": 4, "generation": 4, "evaluation.request": 4,
     "evaluation.score_model": 4, "evaluation.task_registry": 4, "evaluation.model_paths": 4,
     "evaluation.results.averages": 4, "evaluation.results.comparison": 4,
-    "evaluation": 3, "interaction.teachers": 5, "interaction.environments": 5, "interaction.rollouts": 4,
+    "evaluation": 3, "interaction.teachers": 5, "interaction.environments": 5,
     "interaction.items": 3,
     "objectives": 2, "optimizers": 2, "models": 2, "batches": 2, "schedules": 2, "weight_averaging": 2,
     "hardware": 2, "revisions": 2, "sharding": 2,

@@ -170,9 +170,9 @@ def measure(shared: SharedInputs, model: Any, seed: int) -> list[tuple[str, str,
     bos, rows = shared.bos, []
 
     def mean(pairs: Sequence[tuple[list[int], list[int]]]) -> list[float]:
-        from babylm.interaction import rollouts
+        from babylm.generation import sampler
 
-        return [sum(made.logp) / max(1, len(made.logp)) for made in rollouts.log_probs(model, pairs, shared.base.pad)]
+        return [sum(made.logp) / max(1, len(made.logp)) for made in sampler.log_probs(model, pairs, shared.base.pad)]
 
     sentences = texts.pick(count, generator)
     losses = mean([(bos, shared.ids(line)) for line in sentences])

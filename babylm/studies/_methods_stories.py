@@ -116,9 +116,9 @@ def trial_groups(
 
 def _set_behaviour(shared: SharedInputs, model: Any, turns: Sequence[Turn]) -> None:
     """Give a teacher's turns the log-probabilities that the student has for them now."""
-    from babylm.interaction import rollouts
+    from babylm.generation import sampler
 
-    made = rollouts.log_probs(model, [(turn.prompt_ids, turn.ids) for turn in turns], shared.base.pad)
+    made = sampler.log_probs(model, [(turn.prompt_ids, turn.ids) for turn in turns], shared.base.pad)
     for turn, completion in zip(turns, made, strict=True):
         turn.logp, turn.entropy = completion.logp, completion.entropy
 
@@ -156,7 +156,7 @@ def word_log_probs(
     shared: SharedInputs, model: Any, sentences: Sequence[str], words: Sequence[str]
 ) -> dict[str, float]:
     """Mean log-probability of each word in its contexts, in nats: of the first `WORDS` that occur often enough."""
-    from babylm.interaction import rollouts
+    from babylm.generation import sampler
 
     rows, parts = [], []
     for line in dict.fromkeys(sentences):
@@ -166,7 +166,7 @@ def word_log_probs(
             rows.append((shared.bos, ids))
             parts.append(pieces)
     values: dict[str, list[float]] = {word: [] for word in words}
-    for pieces, read in zip(parts, rollouts.log_probs(model, rows, shared.base.pad), strict=True):
+    for pieces, read in zip(parts, sampler.log_probs(model, rows, shared.base.pad), strict=True):
         at = 0
         for word, tokens in pieces:
             if word.lower() in values and at:

@@ -174,10 +174,12 @@ def read(config: CorpusConfig, text: str | None, held_out: str | None) -> tuple[
         parts = documents, [document.text for document in tests.documents()]
     learnt, tested = (_texts(part) for part in parts)
     for name, part in (("text", learnt), ("held_out", tested)):
-        if len(part.sentences) < LEAST or len(part.exchanges) < 2:
+        if len(part.sentences) < LEAST:
             raise ValueError(
                 f"{name}: {len(part.sentences)} sentences of {FEWEST} to {MOST} words are too few; give a larger text"
             )
+        if len(part.exchanges) < 2:
+            raise ValueError(f"{name}: no two lines follow each other in a document, so there are no replies")
     return learnt, tested
 
 

@@ -14,7 +14,8 @@ from omegaconf import OmegaConf
 
 from babylm.config.schema import CorpusConfig
 from babylm.config.studies import load_study
-from babylm.interaction import finetune, rollouts
+from babylm.generation import sampler
+from babylm.interaction import finetune
 from babylm.runs import Run
 from babylm.studies import _methods_caregiver as caregiver
 from babylm.studies import _methods_runs as runs
@@ -156,7 +157,7 @@ def test_trials_and_demonstrations_are_measured_by_the_trials(shared):
     assert both == trials + [turn.reward for (turn,) in groups["demonstrations"]]
     turns = [turn for (turn,) in groups["demonstrations"]]
     assert len(turns) == len(contexts)
-    read = rollouts.log_probs(model, [(turn.prompt_ids, turn.ids) for turn in turns], shared.base.pad)
+    read = sampler.log_probs(model, [(turn.prompt_ids, turn.ids) for turn in turns], shared.base.pad)
     for turn, completion in zip(turns, read, strict=True):
         assert turn.logp == pytest.approx(completion.logp, abs=1e-5), "of the student that learns from it"
 
@@ -174,7 +175,7 @@ def test_words_known_are_what_the_model_gives_them_in_their_contexts(shared):
         for at, said in enumerate(spoken):
             if at and said.lower() == word:
                 prompt = [*shared.bos, *shared.ids(" ".join(spoken[:at]))]
-                (read,) = rollouts.log_probs(shared.base.model, [(prompt, shared.ids(said, True))], shared.base.pad)
+                (read,) = sampler.log_probs(shared.base.model, [(prompt, shared.ids(said, True))], shared.base.pad)
                 values.append(sum(read.logp))
     assert known[word] == pytest.approx(sum(values) / len(values), abs=1e-3)
 
