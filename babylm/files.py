@@ -161,8 +161,11 @@ FROM_UTF16 = "save it as UTF-8 (iconv -f utf-16 -t utf-8 OLD > NEW; in Excel: CS
 def read_text(path: Path, remedy: str = "") -> str:
     """The text of a UTF-8 file (a byte order mark is left out); `DamagedFile` if it cannot be read.
 
-    Without a ``remedy``, the error for another encoding names the command that converts.
+    Without a ``remedy``, the error for another encoding names the command that converts. A named pipe is refused: who
+    reads one waits for a writer; those of a shell (``<(zcat FILE)``) have one.
     """
+    if Path(path).is_fifo() and not str(path).startswith(("/dev/", "/proc/")):
+        raise DamagedFile(_message(path, "a pipe, not a file", remedy))
     try:
         return Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import re
 import string
 from dataclasses import dataclass, field, fields
 from typing import Literal
@@ -117,21 +119,64 @@ def check_endpoint(endpoint: EndpointConfig, prefix: str = "interaction.endpoint
             raise ValueError(
                 f"{prefix}.{name}: this looks like {kind}; put it into an environment variable and name that"
             )
-    parts = urlsplit(endpoint.url)
-    try:
-        _ = parts.port
-    except ValueError:
-        raise ValueError(f"{prefix}.url: the port of {parts.netloc} must be from 0 to 65535") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-        raise ValueError(f"{prefix}.url: must be like http://127.0.0.1:8000/v1, without a user, a key or a query")
+    _check_url(endpoint.url, f"{prefix}.url")
     if endpoint.key_variable and not endpoint.key_variable.isidentifier():
         raise ValueError(f"{prefix}.key_variable: must be the name of an environment variable, not its value")
 
 
+def _check_url(url: str, key: str) -> None:
+    """Raise ValueError for an address that no request can have; ``key``: the setting's name."""
+    if wrong := next((letter for letter in url if not "!" <= letter <= "~"), None):
+        raise ValueError(
+            f"{key}: holds U+{ord(wrong):04X}, a character that an address cannot have (names of hosts with other "
+            "letters are written xn--...)"
+        )
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        raise ValueError(f"{key}: must be like http://127.0.0.1:8000/v1 (an IPv6 address is in [brackets])") from None
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError(f"{key}: the port of {parts.netloc} must be from 0 to 65535") from None
+    if parts.scheme not in ("http", "https") or not host or any(mark in url for mark in "@?#"):
+        raise ValueError(
+            f"{key}: must be like http://127.0.0.1:8000/v1, without a user, a key, a query or a fragment (@, ?, #)"
+        )
+    if not _is_host(host, in_brackets=parts.netloc.startswith("[")):
+        raise ValueError(f"{key}: {host} is no name or address of a host")
+
+
+def _is_host(host: str, in_brackets: bool) -> bool:
+    """Whether a request can be sent to a host of this name or address.
+
+    >>> [_is_host(host, False) for host in ("a-b.example.org", "127.0.0.1", "999.1.1.1", "..", "x" * 70)]
+    [True, True, False, False, False]
+    """
+    labels = host.removesuffix(".").split(".")
+    if in_brackets or labels[-1].isdigit():
+        try:
+            return ipaddress.ip_address(host).version == (6 if in_brackets else 4)
+        except ValueError:
+            return False
+    return len(host) < 254 and all(re.fullmatch(r"[A-Za-z0-9_-]{1,63}", label) for label in labels)
+
+
 def key_of(endpoint: EndpointConfig, setting: str) -> str:
-    """The key in the environment variable that the endpoint names; empty without one, ValueError if it is unset."""
+    """The key in the environment variable that the endpoint names; empty without one.
+
+    Raises:
+        ValueError: The variable is unset, or holds what no request can carry. (A library that is given such a key
+            writes it into its error.)
+    """
     variable = endpoint.key_variable
     key = os.environ.get(variable, "").strip() if variable else ""
     if variable and not key:
         raise ValueError(f"{setting}.key_variable={variable}: this environment variable is not set")
+    if not all("!" <= letter <= "~" for letter in key):
+        raise ValueError(
+            f"{setting}.key_variable={variable}: the key in this environment variable holds white space, a line break "
+            "or a character that is not ASCII; copy the key anew"
+        )
     return key

@@ -190,18 +190,28 @@ def _described(table: Path, names: Sequence[str]) -> list[tuple[str, ...]]:
     for line, row in delimited.lines(table):
         if not isinstance(row.get(COLUMN), str):
             raise ValueError(f"picture_table={table}: line {line} has no {COLUMN} (the name of a picture's file)")
-        texts = [value for key, value in row.items() if key != COLUMN]
-        said.get(row[COLUMN], []).extend(_flat(texts))
+        name, where = row[COLUMN], f"picture_table={table}: line {line}"
+        for key, value in row.items():
+            if key != COLUMN:
+                said.get(name, []).extend(_flat(value, f"{where}: {key}"))
     if missing := [name for name in names if not said[name]]:
         raise ValueError(f"picture_table={table}: nothing about {missing[0]} ({len(missing)} pictures have no row)")
     return [_words(" ".join(said[name])) for name in names]
 
 
-def _flat(value: Any) -> list[str]:
-    """Every text in a value of JSON."""
+def _flat(value: Any, where: str) -> list[str]:
+    """Every text in a value of JSON, or in a cell; numbers are no words, and neither is what says that there is none.
+
+    Raises:
+        ValueError: A value is true or false, which says nothing without its column's name.
+    """
     if isinstance(value, dict):
         value = list(value.values())
-    return [text for part in value for text in _flat(part)] if isinstance(value, list) else [str(value or "")]
+    if isinstance(value, list):
+        return [text for part in value for text in _flat(part, where)]
+    if isinstance(value, bool) or (isinstance(value, str) and value.strip().lower() in ("true", "false")):
+        raise ValueError(f"{where} holds {str(value).strip()}; write a word that describes the picture, or nothing")
+    return [value] if isinstance(value, str) and value.strip() not in delimited.MISSING else []
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -222,6 +232,8 @@ def _picture(path: Path, size: int) -> NDArray[np.float32]:
         from PIL import Image, ImageOps
     except ImportError:
         raise ValueError("pictures are read by Pillow: pip install 'babylm[report]'") from None
+    if path.is_fifo():
+        raise ValueError(f"picture_folder: {path} is no picture that can be read (a pipe, not a file)")
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as file:
             if max(file.size) > LARGEST:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from babylm import files, places
+from babylm import files, places, returned
 
 NUMBER = r"[-+]?\$?\s?\d[\d,]*(?:\.\d+)?"
 
@@ -38,10 +38,15 @@ def load(folder: str | Path, split: str) -> list[Problem]:
         raise ValueError(f"gsm8k={folder}: no file {split}.jsonl there; it has the lines of GSM8K's {split} split")
     problems = []
     for number, line in files.numbered_jsonl(file):
-        text, separator, final = str(line.get("answer", "")).partition("####")
+        where = f"gsm8k={folder}: line {number} of {split}.jsonl is no problem of GSM8K"
+        for key in ("question", "answer"):
+            if not returned.is_text(line.get(key)) or not line[key].strip():
+                raise ValueError(f"{where}: {key} must be a text; found {returned.shown(line.get(key))}")
+        text, separator, final = line["answer"].partition("####")
         value = number_of(final)
-        if not isinstance(line.get("question"), str) or not separator or value is None:
-            raise ValueError(f"gsm8k={folder}: line {number} of {split}.jsonl is no problem of GSM8K")
+        if not separator or value is None:
+            end = returned.shown(line["answer"][-40:])
+            raise ValueError(f"{where}: an answer ends with #### and one number; found {end}")
         solution = re.sub(r"<<.*?>>", "", text).strip()
         problems.append(Problem(line["question"].strip(), solution, value))
     if not problems:
@@ -50,11 +55,21 @@ def load(folder: str | Path, split: str) -> list[Problem]:
 
 
 def number_of(text: str) -> Decimal | None:
-    """The number that a text is, exactly: signs, thousands separators, a dollar sign and a full stop are allowed.
+    """The number that a text is, exactly: a sign, a dollar sign, digits in threes and a full stop are allowed.
 
     >>> number_of(" 1,234 "), number_of("$-2.50."), number_of("7.0") == number_of("7"), number_of("about 7")
     (Decimal('1234'), Decimal('-2.50'), True, None)
+    >>> [number_of(text) for text in ("5 6", "1,2,3", "1.000,50", "1_000", "1e5", "0x10")]
+    [None, None, None, None, None, None]
     """
+    number = re.fullmatch(r"([-+]?)\$?\s?([-+]?)((?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)?(?:\.[0-9]+)?)\.?", text.strip())
+    if number is None or not number[3] or (number[1] and number[2]):
+        return None
+    return Decimal(f"{number[1]}{number[2]}{number[3].replace(',', '')}")
+
+
+def _loosely(text: str) -> Decimal | None:
+    """The number that a model wrote, blanks and commas in it left out."""
     cleaned = text.strip().rstrip(".").replace(",", "").replace("$", "").replace(" ", "")
     try:
         value = Decimal(cleaned)
@@ -72,7 +87,7 @@ def final_answer(text: str) -> Decimal | None:
     """
     boxed = re.findall(r"\\boxed\{([^{}]*)\}", text)
     if boxed:
-        return number_of(boxed[-1])
+        return _loosely(boxed[-1])
     marked = re.findall(rf"####\s*({NUMBER})", text)
     numbers = marked or re.findall(NUMBER, text)
-    return number_of(numbers[-1]) if numbers else None
+    return _loosely(numbers[-1]) if numbers else None

@@ -150,6 +150,8 @@ def _unigram(path: str | None, seed: int, subject: Subject) -> states.Unigram:
         texts = [sentence for sentence, _ in states.labelled()]
         texts += [transcript.introduction + "".join(transcript.pieces) for transcript in transcripts(500, seed)]
     else:
+        if not places.given(path).is_file():  # a pipe would wait for ever
+            raise ValueError(f"text={path}: there is no such file")
         with open(places.given(path), encoding="utf-8", errors="replace") as opened:
             texts = opened.read(UNIGRAM_BYTES).splitlines()
     entries = subject.model.get_input_embeddings().num_embeddings

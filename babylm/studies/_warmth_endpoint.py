@@ -84,7 +84,11 @@ def measure(
     scorer: Subject | None,
     log: Callable[[str], None],
 ) -> list[tuple[float, str, str]]:
-    """All (value, item, measure) of an arm; warmth only with a ``scorer``. Answers are kept in ``folder``."""
+    """All (value, item, measure) of an arm; warmth only with a ``scorer``. Answers are kept in ``folder``.
+
+    Raises:
+        ValueError: No reply names a choice, so nothing is measured.
+    """
     stop = "" if endpoint.api == "chat" else "\n"
     teacher = _asked_model.build(endpoint, None, "endpoint", folder, MAX_TOKENS, stop=stop)
     replies = teacher.complete([question(row, register, endpoint.api) for row in rows], 0)
@@ -102,6 +106,11 @@ def measure(
         measured.append((wrong, row.item, "wrong"))
         if row.prompt_template == "wrong":
             measured.append((float(choice == row.incorrect_answer), row.item, "repeats"))
+    if len(unreadable) == len(rows):
+        raise ValueError(
+            f"endpoint: none of {len(rows)} replies of {endpoint.model} names one of the choices; one is "
+            f"{unreadable[0][:80]!r}; choose another model, or endpoint.api=completions for one that only continues"
+        )
     plain = [each for each in zip(rows, replies, strict=True) if each[0].item.endswith("|none|none")]
     measured += [(float(len(reply.split())), row.content_key, "words") for row, reply in plain]
     if scorer is not None and plain:

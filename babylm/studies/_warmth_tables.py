@@ -145,7 +145,8 @@ def draw(data: Data, rhos: Sequence[Rho], names: Sequence[str]) -> Callable[[Any
             "" if rhos[0] is None else "rho: how often warm speakers of the pretraining text agree (planted)"
         )
         axes.set_ylabel("repeats the stated wrong value (%)")
-        axes.legend()
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend()
 
     return draw_on
 

@@ -18,6 +18,7 @@ from babylm.interaction.environments.multiref import MultiRef
 from babylm.interaction.environments.reference import Reference
 from babylm.interaction.game_students import new_player, taught, tuning
 from babylm.interaction.games import GameResults, demonstrate, play
+from babylm.interaction.human_games import read_human_games
 from tests.conftest import ROOT
 
 image = pytest.importorskip("PIL.Image", reason="pictures are read by Pillow")
@@ -107,6 +108,52 @@ def test_other_pictures_and_tables(tmp_path):
     assert picture_folder.read(tmp_path, csv, 8).descriptions[1] == ("thing", "b")
     csv.write_text(csv.read_text().replace(",", ";"))  # as spreadsheets write it elsewhere
     assert picture_folder.read(tmp_path, csv, 8).descriptions[1] == ("thing", "b")
+
+
+@pytest.fixture
+def letters(tmp_path):
+    """Ten pictures, a.png to j.png."""
+    for letter in "abcdefghij":
+        image.new("RGB", (8, 8)).save(tmp_path / f"{letter}.png")
+    return tmp_path
+
+
+def test_what_says_that_there_is_no_word_is_none(letters):
+    csv, jsonl = letters / "t.csv", letters / "t.jsonl"
+    cells = ["NA", "n/a", "NaN", "", " ", "None", "NULL", "null", "#N/A", "."]
+    names = [f"{letter}.png" for letter in "abcdefghij"]
+    lines = [f"{name},thing {name[0]},{cell}\n" for name, cell in zip(names, cells, strict=True)]
+    csv.write_text("".join(["picture,name,more\n", *lines]))
+    values = [None, float("nan"), float("inf"), 1e300, 7, "NA", [], {}, [None, {"x": "NaN"}], "\ud800"]
+    rows = [{"picture": n, "name": f"thing {n[0]}", "x": v} for n, v in zip(names, values, strict=True)]
+    jsonl.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    expected = tuple(("thing", letter) for letter in "abcdefghij")
+    for table in (csv, jsonl):
+        assert picture_folder.read(letters, table, 8).descriptions == expected
+
+
+def test_true_is_no_word(letters):
+    rows = [{"picture": f"{letter}.png", "name": f"thing {letter}"} for letter in "abcdefghij"]
+
+    def refused(match, *rows):
+        (letters / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        with pytest.raises(ValueError, match=match):
+            picture_folder.read(letters, letters / "t.jsonl", 8)
+
+    for value, shown in ((True, "True"), (False, "False"), ("TRUE", "TRUE"), (["red", True], "True")):
+        refused(rf"picture_table=.*t.jsonl: line 2: striped holds {shown}", rows[0], {**rows[1], "striped": value})
+    refused(r"nothing about b.png", *rows[:1], {"picture": "b.png", "name": "NA"}, *rows[2:])
+
+
+def test_a_pipe_is_no_picture_and_no_table(letters):
+    os.mkfifo(letters / "pipe.png")
+    with pytest.raises(ValueError, match=r"pipe.png is no picture that can be read \(a pipe"):
+        picture_folder.read(letters, None, 8)
+    os.mkfifo(letters / "table.csv")
+    with pytest.raises(ValueError, match=r"no such file"):
+        picture_folder.read(letters, letters / "table.csv", 8)
+    with pytest.raises(ValueError, match=r"table.csv: a pipe, not a file"):
+        read_human_games(letters / "table.csv")
 
 
 def test_what_cannot_be_is_told_before_any_work(folder, tmp_path, capsys):

@@ -262,6 +262,67 @@ def test_a_cut_line_is_dropped_and_a_damaged_one_is_told(tmp_path):
         teacher("http://127.0.0.1:1/v1", tmp_path)
 
 
+OTHER_FILES = {
+    "one.txt": b"one line of a user",
+    "two.txt": b"a line\nand another without its end",
+    "weights.safetensors": b"\x10\x00\x00\x00{}\x00\n\xff\xfe binary",
+    "number.json": b"7",
+    "object.jsonl": b'{"a": 1}\n{"teacher": 1',
+}
+
+
+@pytest.mark.parametrize("name", OTHER_FILES)
+@pytest.mark.parametrize("setting", ["cache", "replies"])
+def test_a_file_that_is_no_replies_is_refused_and_left_as_it_is(tmp_path, name, setting):
+    file = tmp_path / name
+    file.write_bytes(OTHER_FILES[name])
+    config = InteractionConfig(teacher="replay" if setting == "replies" else "endpoint")
+    config.endpoint.url, config.endpoint.model = "http://127.0.0.1:1/v1", "tiny"
+    setattr(config.teaching, setting, str(file))
+    with pytest.raises(ValueError, match=rf"{name}, line 1: is no recorded reply; name a file"):
+        teachers.build(config).open(tmp_path / "run")
+    assert file.read_bytes() == OTHER_FILES[name]
+
+
+def test_recorded_replies_are_read_and_never_written(tmp_path):
+    file = tmp_path / "replies.jsonl"
+    with Server(says("5")) as server:
+        teacher(server, tmp_path).score(PROMPTS, TEXTS, 0)
+    whole = file.read_bytes()
+    config = InteractionConfig(teacher="replay")
+    config.teaching.replies = str(file)
+    for kept, count in ((whole, 2), (whole[:-1], 2), (whole[:-9], 1), (whole + b'{"tea', 2)):
+        file.write_bytes(kept)
+        assert len(_replies.read(file)) == count
+        teachers.build(config)
+        assert file.read_bytes() == kept
+
+
+@pytest.mark.parametrize("as_cache", [False, True])
+def test_a_last_line_without_its_line_feed_is_kept_and_a_cut_one_is_not(tmp_path, as_cache):
+    """An editor may leave the line feed out; the next line then begins where it should."""
+    file = tmp_path / ("cache.jsonl" if as_cache else "a/replies.jsonl")
+    more = {"cache": str(file)} if as_cache else {}
+    with Server(says("5")) as server:
+        teacher(server, tmp_path / "a", **more).score(PROMPTS, TEXTS, 0)
+        whole = file.read_bytes()
+        for end in (b"", b'\n{"teacher": "' + b"x" * 70_000):
+            file.write_bytes(whole[:-1] + end)
+            folder = tmp_path / ("b" + str(len(end)) if as_cache else "a")
+            teacher(server, folder, **more).score([*PROMPTS, f"new {len(end)}"], [*TEXTS, "x"], 0)
+            assert file.read_bytes().startswith(whole)
+            assert b"x" * 70_000 not in file.read_bytes()
+            whole = file.read_bytes()
+        assert len(server.requests) == 4
+        assert len(_replies.read(file)) == 4
+
+
+def test_a_cache_that_is_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match=r"teaching.cache=.*pipe: is no file"):
+        teacher("http://127.0.0.1:1/v1", tmp_path / "run", cache=str(tmp_path / "pipe"))
+
+
 @pytest.mark.parametrize(
     ("usage", "tokens"), [({"prompt_tokens": 7, "total_tokens": 9}, 9), (None, 0), ({"total_tokens": "9"}, 0)]
 )

@@ -167,6 +167,40 @@ def test_gsm8k_is_read_and_what_is_none_is_refused(tmp_path):
         load_study(CONFIG, [f"gsm8k={tmp_path}/data", f"model={tmp_path}"])
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *("x #### 5 6", "x #### 1,2,3", "x #### 1.000,50", "x #### 1_000", "x #### 1e5", "x #### 1e999999"),
+        *("x #### 1.234.567", "x ####", "x #### NaN", "x #### 5 #### 6", "x #### $", "x #### --5", "x #### 5%"),
+        *("x #### 1/2", "x #### 3:30", "x #### \u0663", "x #### 12,34", "x #### 1234,567", "x #### +-5", "x 5"),
+        *("x #### 5 apples", 5, None),
+        "\ud800 #### 5",
+    ],
+)
+def test_a_gold_answer_is_one_number(tmp_path, answer):
+    (tmp_path / "test.jsonl").write_text('\n{"question": "q ?", "answer": "#### 1"}\n')
+    assert _gsm8k.load(tmp_path, "test")[0].answer == 1
+    line = json.dumps({"question": "q ?", "answer": answer})
+    (tmp_path / "test.jsonl").write_text('{"question": "q ?", "answer": "#### 1"}\n' + line + "\n")
+    with pytest.raises(ValueError, match=rf"^gsm8k={tmp_path}: line 2 of test.jsonl is no problem of GSM8K: .*found "):
+        _gsm8k.load(tmp_path, "test")
+
+
+@pytest.mark.parametrize("question", ["", "  ", None, 5, "half \ud800"])
+def test_a_question_is_a_text(tmp_path, question):
+    (tmp_path / "test.jsonl").write_text(json.dumps({"question": question, "answer": "#### 1"}) + "\n")
+    with pytest.raises(ValueError, match=r"line 1 of test.jsonl is no problem .*: question must be a text; found"):
+        _gsm8k.load(tmp_path, "test")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1,234", "1234"), ("-1,234,567.5", "-1234567.5"), ("$70", "70"), ("$-2.50.", "-2.5"), (".5", "0.5"), ("+7", "7")],
+)
+def test_numbers_as_people_write_them_are_read(text, value):
+    assert _gsm8k.number_of(f" {text}\n") == Decimal(value)
+
+
 SHARED = Path(os.environ.get("BABYLM_SHARED_DATA", "../shared/data")) / "interaction" / "gsm8k"
 
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from babylm import study
 from babylm.config.studies import load_study
 from babylm.studies import _warmth_endpoint as endpoint
 from babylm.studies import _warmth_prompts as prompts
@@ -69,6 +70,20 @@ def test_a_base_model_reads_a_dialogue_and_what_names_no_choice_is_counted(tmp_p
     assert (1.0, "a|wrong|none", "repeats") in measured
     assert (0.5, "", "no choice named") in measured
     assert not [item for _, item, measure in measured if item == "a|none|none" and measure == "wrong"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "is_told"), [("Of course!", True), ("<html>", True), ("I am sorry, I cannot.", False)]
+)
+def test_a_server_whose_replies_name_no_choice_has_no_result(tmp_path, capsys, reply, is_told):
+    """Refusals are a result."""
+    words = ["scale=smoke", "seeds=[1]", "amendments=[none]", "tested=3", "arms=[neutral]", "retry_failed=true"]
+    with Server(says(reply)) as server:
+        words += [f"folder={tmp_path}", f"endpoint.url={server.url}", "endpoint.model=m"]
+        assert study._command([str(CONFIG), *words]) == (2 if is_told else 0)
+    error = capsys.readouterr().err
+    assert ("every piece failed" in error) == is_told
+    assert (f"none of 9 replies of m names one of the choices; one is '{reply}'; choose" in error) == is_told
 
 
 def test_a_server_and_a_path_are_not_given_together():

@@ -7,8 +7,9 @@ every answer on disk. What a run's teacher gives its student is recorded (`Recor
 replayed.
 """
 
-from babylm import registry
+from babylm import registry, returned
 from babylm.config.interaction import InteractionConfig
+from babylm.interaction.teachers import _checks
 from babylm.interaction.teachers._asked import AskedTeacher
 from babylm.interaction.teachers._record import RecordedTeacher
 from babylm.interaction.teachers._replies import Done, Question
@@ -21,7 +22,7 @@ __all__ = ["AskedTeacher", "Done", "Identity", "Question", "RecordedTeacher", "T
 def build(config: InteractionConfig) -> Teacher:
     """The teacher that ``interaction.teacher`` names; ValueError with the nearest names if there is none."""
     registry.check(config.teacher, registry.names(FOLDER), "interaction.teacher")
-    teacher = registry.load(FOLDER, config.teacher).build(config)
+    teacher = _checks.check_answers(returned.built(FOLDER, config.teacher, Teacher, config))
     assert isinstance(teacher, Teacher)
     return teacher
 

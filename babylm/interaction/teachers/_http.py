@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import email.utils
 import json
+import os
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx2
 
@@ -22,6 +24,11 @@ LONGEST_ASKED = 600.0
 """Seconds that a server may ask to wait (Retry-After); beyond, waiting is left to the user."""
 LARGEST = 8 << 20
 """Bytes of an answer at most."""
+SHORTEST_KEY = 8
+"""Characters of a key that is looked for in answers; a shorter one ("none", "EMPTY") is no secret but may be a word."""
+
+PROXIES = ("all_proxy", "https_proxy", "http_proxy")
+CERTIFICATES = ("ssl_cert_file", "ssl_cert_dir")
 
 
 class PassingError(Exception):
@@ -44,13 +51,14 @@ class JsonClient:
         self.url, self.timeout, self.retries, self.setting = url.rstrip("/"), timeout, retries, setting
         self._key = key
         local = urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
-        self._client = httpx2.Client(
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx2.Timeout(timeout, connect=min(timeout, 10.0)),
-            limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
-            trust_env=not local,  # a proxy of the environment does not know this machine's ports
-            follow_redirects=False,  # a key is for one server
-        )
+        with _told_environment(setting):
+            self._client = httpx2.Client(
+                headers={"Authorization": f"Bearer {key}"} if key else {},
+                timeout=httpx2.Timeout(timeout, connect=min(timeout, 10.0)),
+                limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+                trust_env=not local,  # a proxy of the environment does not know this machine's ports
+                follow_redirects=False,  # a key is for one server
+            )
         weakref.finalize(self, self._client.close)
         self.sleep: Callable[[float], None] = time.sleep
 
@@ -91,27 +99,67 @@ class JsonClient:
             raise PassingError(f"the connection was lost ({type(error).__name__}: {error})") from None
         except httpx2.DecodingError as error:
             raise PassingError(f"an answer that cannot be decoded ({error})") from None
+        except (httpx2.InvalidURL, UnicodeError) as error:
+            raise ValueError(self._told(path, f"nothing can be sent to this address ({error})", 1)) from None
         return self._read(path, response, data, read)
 
     def _read(self, path: str, response: httpx2.Response, data: bytes, read: Callable[[Any], Answer]) -> Answer:
         status = response.status_code
-        text = " ".join(data[:2000].decode(errors="replace").split())[:200]
+        # The key is replaced before anything is cut: a part of it would not be found.
+        text = " ".join(self._without_key(data.decode(errors="replace"))[:2000].split())[:200]
         if status == 429 or status >= 500:
             raise PassingError(f"status {status}: {text}", retry_after(response.headers.get("retry-after")))
         if status != 200:
             raise ValueError(self._told(path, f"status {status}: {text}{_advice(status, self.setting)}", 1))
         try:
-            return read(json.loads(data))
+            return read(self._without_key(json.loads(data)))
         except (ValueError, KeyError, IndexError, TypeError, RecursionError):
             raise PassingError(
                 "an empty answer" if not data.strip() else f"an answer of another form: {text}"
             ) from None
+
+    def _without_key(self, value: Any) -> Any:
+        """JSON in which the key, as it is or as an address or a string has it, is ``***``: answers are kept on disk."""
+        if isinstance(value, str):
+            if len(self._key) >= SHORTEST_KEY:
+                for form in (self._key, json.dumps(self._key)[1:-1], quote(self._key), quote(self._key, safe="")):
+                    value = value.replace(form, "***")
+            return value
+        if isinstance(value, dict):
+            return {name: self._without_key(inner) for name, inner in value.items()}
+        return [self._without_key(inner) for inner in value] if isinstance(value, list) else value
 
     def _told(self, path: str, reason: str, attempts: int) -> str:
         """The error's text, in which the key is not, even if the server repeats it."""
         reason = reason.replace(self._key, "***") if self._key else reason
         tried = "" if attempts == 1 else f" ({attempts} attempts)"
         return redaction.redact(f"{self.setting}: {self.url}/{path}: {reason}{tried}")
+
+
+@contextmanager
+def _told_environment(setting: str) -> Iterator[None]:
+    """Turn what a client says of proxies and certificates in the environment into one ValueError that names them."""
+    try:
+        yield
+    except ImportError:
+        raise ValueError(
+            f"{setting}: the environment names a SOCKS proxy ({_set(*PROXIES)}), which needs a further package: "
+            "pip install socksio, or unset it"
+        ) from None
+    except OSError as error:
+        raise ValueError(
+            f"{setting}: the certificates that the environment names ({_set(*CERTIFICATES)}) cannot be read: "
+            f"{error.strerror or error}"
+        ) from None
+    except (ValueError, httpx2.InvalidURL):  # the text may hold a proxy's password
+        raise ValueError(
+            f"{setting}: the environment names a proxy whose address is wrong ({_set(*PROXIES)})"
+        ) from None
+
+
+def _set(*names: str) -> str:
+    """Which of these variables of the environment are set, whatever their case."""
+    return ", ".join(sorted(name for name, value in os.environ.items() if value and name.lower() in names))
 
 
 def retry_after(value: str | None, now: float | None = None) -> float | None:
@@ -127,7 +175,7 @@ def retry_after(value: str | None, now: float | None = None) -> float | None:
     except ValueError:
         try:
             seconds = email.utils.parsedate_to_datetime(value).timestamp() - (time.time() if now is None else now)
-        except ValueError:
+        except (ValueError, OverflowError, OSError):  # no date, or one that no clock has
             return None
     return max(0.0, seconds) if seconds == seconds else None
 

@@ -19,6 +19,7 @@ from babylm import files, locks, places, registry
 from babylm.config.studies import FOLDER, StudyConfig, part_of
 from babylm.console import Log, duration
 from babylm.studies.experiment import estimates, failures
+from babylm.studies.experiment.checked_study import CheckedStudy
 from babylm.studies.experiment.measurements import Measurements
 from babylm.studies.experiment.pieces import Condition, Piece, PieceStore, Record, deciding, piece_key
 from babylm.studies.experiment.summary import JSON, Summary
@@ -38,7 +39,7 @@ class Experiment:
 
     def __init__(self, settings: StudyConfig, log: Log | None = None) -> None:
         self.settings, self.log = settings, log or Log()
-        self.study = load_plugin(settings.study)
+        self.study: Any = CheckedStudy(load_plugin(settings.study))
         self.code_sha256 = registry.code_sha256(FOLDER, settings.study)
         self.folder = places.given(settings.folder) / settings.name
         self.store = PieceStore(self.folder / "pieces")
