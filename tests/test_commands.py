@@ -133,7 +133,7 @@ def scratch(tmp_path, tiny, data, monkeypatch):
 
 def provide_runs(words: list[str], scratch: Path, tiny: Path) -> None:
     """Copies of the tiny run and of its models, wherever a command names one."""
-    for word in (re.sub(r"^(init_from|interaction.teacher_model)=", "", word) for word in words):
+    for word in (re.sub(r"^(init_from|interaction.teacher_model|base|teacher)=", "", word) for word in words):
         if named := re.match(r"(checkpoints/[\w-]+)(/[\w-]+)?$", word):
             run = scratch / named[1]
             if not run.exists():

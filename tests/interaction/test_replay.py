@@ -11,7 +11,7 @@ import pytest
 from babylm import registry
 from babylm.interaction import teachers
 from babylm.interaction.interact import interact
-from babylm.interaction.teachers import Identity, RecordedTeacher, Teacher, _replies
+from babylm.interaction.teachers import RecordedTeacher, Teacher, _replies
 from babylm.interaction.teachers.grammar import Grammarian
 from babylm.runs import Run
 from tests.interaction.openai_server import Server, says
@@ -178,31 +178,6 @@ def test_a_call_is_made_once_whatever_is_killed(tmp_path):
     assert second.reply(prompts, texts, 8) == replies
     assert second.score(prompts, texts, 8) == [0.0, 1.0]
     assert [entry["method"] for entry in _replies.read(file, ("method",))] == ["identity", "reply", "score"]
-
-
-@pytest.mark.parametrize(
-    ("answers", "message"),
-    [([1.0], r"score\(prompts.* of odd returned 1 answers to 2"), ([float("nan"), 1], "returned nan; return a finite")],
-)
-def test_what_an_own_teacher_returns_is_checked(answers, message):
-    class Odd(Teacher):
-        identity = Identity("odd")
-
-        def score(self, prompts, completions, seed):
-            return answers
-
-        def complete(self, prompts, seed):
-            return [None]
-
-    made = RecordedTeacher(Odd())
-    with pytest.raises(ValueError, match=message):
-        made.score(["a", "b"], ["c", "d"], 0)
-    with pytest.raises(ValueError, match="returned None; return a text"):
-        made.complete(["a"], 0)
-    made.teacher.complete = lambda prompts, seed: ["a \ud800 b"]
-    with pytest.raises(ValueError, match="which has half a character"):
-        made.complete(["a"], 0)
-    assert (made.offers("score"), made.offers("reply"), made.usage()) == (True, False, None)
 
 
 def test_a_teacher_that_lacks_the_method_is_refused_before_there_is_a_folder(tmp_path, monkeypatch):

@@ -8,27 +8,24 @@ of teachers that are asked in words, `_replies`: so a call of these that was int
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from babylm.interaction.teachers import _replies
-from babylm.interaction.teachers._types import METHODS, Teacher, Usage
+from babylm.interaction.teachers._types import Teacher, Usage
 
 FILE = "answers.jsonl"
 KEYS = ("teacher", "method")
 IDENTITY = "identity"
 """``method`` of the line that says who teaches."""
-NUMBERS = ("score", "judge_pair")
-"""Methods that answer with numbers."""
 Texts = dict[str, list[str]]
 """Arguments of a call by name."""
 
 
 class RecordedTeacher(Teacher):
-    """Another teacher, whose answers are recorded; it offers what that one offers."""
+    """Another teacher, of `babylm.interaction.teachers.build`, with a record; it offers what that one offers."""
 
     def __init__(self, teacher: Teacher) -> None:
         self.teacher, self.identity = teacher, teacher.identity
@@ -91,8 +88,7 @@ class RecordedTeacher(Teacher):
     def _call(self, method: str, texts: Texts, seed: int) -> list[Any]:
         key = call_key(method, texts, seed)
         if key not in self._answers:
-            given = getattr(self.teacher, method)(*texts.values(), seed)
-            answers = self._checked(method, given, len(texts["prompts"]))
+            answers = list(getattr(self.teacher, method)(*texts.values(), seed))
             if self._file is not None:
                 usage = self.teacher.usage(self.round)
                 entry = {"teacher": self._hash, "method": method, "round": self.round, "call": key, "seed": seed}
@@ -100,28 +96,6 @@ class RecordedTeacher(Teacher):
                 _replies.append(self._file, entry)
             self._answers[key] = answers
         return list(self._answers[key])
-
-    def _checked(self, method: str, answers: Sequence[Any], count: int) -> list[Any]:
-        """Answers as JSON will give them back.
-
-        Raises:
-            ValueError: There are not as many as questions, or one is no text (or number).
-        """
-        asked = f"interaction.teacher: {METHODS[method]} of {self.identity.name}"
-        if len(answers) != count:
-            raise ValueError(f"{asked} returned {len(answers)} answers to {count} questions; return one for each")
-        if method in NUMBERS:
-            numbers = [float(answer) for answer in answers]
-            if wrong := [number for number in numbers if not math.isfinite(number)]:
-                raise ValueError(f"{asked} returned {wrong[0]}; return a finite number for each completion")
-            return numbers
-        may_be_none = method != "complete"
-        for answer in answers:
-            if not isinstance(answer, str) and not (may_be_none and answer is None):
-                raise ValueError(f"{asked} returned {answer!r}; return a text" + (" or None" if may_be_none else ""))
-            if isinstance(answer, str) and any("\ud800" <= character <= "\udfff" for character in answer):
-                raise ValueError(f"{asked} returned {answer!r}, which has half a character; files cannot hold it")
-        return list(answers)
 
 
 def call_key(method: str, texts: Texts, seed: int) -> str:
