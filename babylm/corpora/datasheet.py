@@ -148,7 +148,7 @@ def warnings(sheet: dict[str, Any], cleaners: Iterable[str]) -> list[str]:
             lines.append(
                 f"{name}: {row['characters_per_word']:.1f} characters per word ({row['characters']:,} characters, "
                 f"{row['words']:,} words). Words are counted between white space, which this text has little of, so "
-                "budgets and milestones in words mean little: put spaces between words first, or reckon in characters"
+                "budgets and milestones in words mean little: put spaces between words first, or count in characters"
             )
         lines += [
             f"{name} looks like {what}: corpus.cleaning=[{cleaner}] takes the text out of it"

@@ -22,7 +22,7 @@ def beam_search(
     ends: Sequence[int],
     stop: str,
 ) -> list[list[int]]:
-    """The ``count`` best continuations of a prompt, token ids; each may go on behind its end (pads)."""
+    """The ``count`` best continuations of a prompt, token ids; each may contain pad tokens after its end."""
     input_ids = torch.tensor([list(prompt)], device=model.device)
     pad = next((token for token in (tokenizer.pad_token_id, *ends) if token is not None), 0)
     settings = GenerationConfig(

@@ -5,8 +5,8 @@ newest token is always written to the last column, where the causal mask has it 
 its own column at the next step. The order of keys does not matter to attention, since positions are in the rotation of
 the keys; for the relative positions of LTG-BERT, which count columns, a step is not captured.
 
-The first use on a model runs the step both ways and compares; where that fails, decoding goes on uncaptured and says
-so once.
+The first use on a model runs the step both ways and compares; where that fails, decoding continues without the
+capture and says so once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A step of decoding on a CPU with few operations: a third of the model's own, on the same weights.
 
-What makes a step of the model slow beside its products is the number of its operations and how the cache lies in
-memory. Here:
+What makes a step of the model slow beside its products is the number of its operations and how the cache is laid out
+in memory. Here:
 
 * Query, key, value and gate are one product, as are the two halves of the feed-forward branch; their weights are laid
   out anew once per batch (`babylm.generation.packed_linear`).

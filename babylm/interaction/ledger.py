@@ -1,6 +1,6 @@
 """The words of an interaction: what the student reads and says, what the teacher reads and says, and what counts.
 
-FLOPs stand beside them: of acting, learning and teaching.
+FLOPs of acting, learning and teaching are counted, too.
 
 By the rules of 2025 (call for papers, arXiv 2502.10645), which those of 2026 are taken to keep: every word that the
 student reads counts (corpus and teacher), each once for the unique budget and each time for the exposure; every word it

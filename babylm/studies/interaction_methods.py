@@ -49,7 +49,7 @@ class Settings(StudyConfig):
     """The settings of the study of interaction methods."""
 
     scale: Literal["smoke", "cpu", "cpu_large", "gpu"] = "cpu"
-    """``cpu``: 512 contexts a round for one core; ``cpu_large``: 1,000; ``gpu``: 1,000, read four times as often;
+    """``cpu``: 512 contexts per round for one core; ``cpu_large``: 1,000; ``gpu``: 1,000, read four times as often;
     ``smoke``: a few, which shows nothing."""
     base: str | None = None
     """Folder of a finished run, whose ``main`` is the student; null: one is trained first, by ``config``."""

@@ -48,7 +48,7 @@ def pretrain(
     if setup.feed.length is not None:
         log("trying one batch of each phase ...")
         seconds = trainer.dry_run(setup, module)
-        apart = ", measuring apart" if config.corpus.dev or config.evaluation.tasks else ""
+        apart = ", not counting evaluation" if config.corpus.dev or config.evaluation.tasks else ""
         log(f"one batch of each phase works; the run takes about {duration(seconds)} here{apart}")
     if config.training.dry_run:
         return folder.path

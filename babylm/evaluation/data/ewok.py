@@ -37,7 +37,7 @@ def build(folder: Path) -> str:
         rows: Any = datasets.load_dataset(SOURCE, split="test")
     except Exception as error:  # offline, or without access, the libraries raise errors of several libraries
         raise ValueError(
-            f"--get source=ewok: {SOURCE} was not had ({first_line(error)}). Accept its terms on "
+            f"--get source=ewok: {SOURCE} could not be downloaded ({first_line(error)}). Accept its terms on "
             f"https://huggingface.co/datasets/{SOURCE}, log in (hf auth login), and repeat"
         ) from None
     with tempfile.TemporaryDirectory() as place:

@@ -26,7 +26,7 @@ from babylm.evaluation.results.task_result import nan_to_none
 ABOVE_CHANCE = 1.645
 """Standard errors."""
 PREFIX = "curves."
-RULE = "first above (chance + final) / 2 for good, interpolated on log words; none where the end is not above chance"
+RULE = "first above (chance + final) / 2 for good, interpolated on log words; none if the end is not above chance"
 
 
 @dataclass(frozen=True)
