@@ -289,6 +289,9 @@ def explain_error(error: OmegaConfBaseException, section: type = Config) -> str:
         if not nearest and key in known_keys(Config):
             return f"{key}: unknown key here; it is a setting of a run (python -m babylm.train)"
         return f"{shown(key)}: unknown key" + (f"; did you mean {nearest}?" if nearest else "")
+    entry = re.fullmatch(r"([\w.]+)\[\d+\]", key)
+    if entry and ("is not a subclass" in reason or "out of range" in reason):
+        return f"{key}: there is no such entry; give the whole list: {entry[1]}=[...]"
     section_name, _, setting_name = key.rpartition(".")
     if "not in" in reason and (owners := _owners(section, section_name, setting_name)):
         return f"{key}: the chosen {section_name} has no such setting; {' and '.join(owners)} has it"

@@ -557,3 +557,9 @@ def test_a_file_where_a_folder_is_to_be_is_told(smoke, tmp_path, key):
         with pytest.raises(ValueError, match=f"{key}: .*{message}"):
             config.check_paths(config.load(smoke, [f"{key}={path}"]))
     config.check_paths(config.load(smoke, [f"{key}={tmp_path}/new/er"]))
+
+
+@pytest.mark.parametrize("word", ["phases.7.sequence_length=64", "phases[7].sequence_length=64"])
+def test_an_entry_that_is_not_there_is_told(smoke, word):
+    with pytest.raises(ConfigError, match=r"^phases\[7\]: there is no such entry; give the whole list: phases="):
+        config.load(smoke, [word])
