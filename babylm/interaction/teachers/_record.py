@@ -24,7 +24,36 @@ Texts = dict[str, list[str]]
 """Arguments of a call by name."""
 
 
-class RecordedTeacher(Teacher):
+class CalledTeacher(Teacher):
+    """A teacher all of whose methods are one: `call` with the method's name and its texts by name."""
+
+    def call(self, method: str, texts: Texts, seed: int) -> list[Any]:
+        """What the method returns."""
+        raise NotImplementedError
+
+    def complete(self, prompts: Sequence[str], seed: int) -> list[str]:
+        """See `Teacher`."""
+        return self.call("complete", {"prompts": list(prompts)}, seed)
+
+    def correct(self, prompts: Sequence[str], completions: Sequence[str], seed: int) -> Sequence[str | None]:
+        """See `Teacher`."""
+        return self.call("correct", {"prompts": list(prompts), "completions": list(completions)}, seed)
+
+    def reply(self, prompts: Sequence[str], completions: Sequence[str], seed: int) -> Sequence[str | None]:
+        """See `Teacher`."""
+        return self.call("reply", {"prompts": list(prompts), "completions": list(completions)}, seed)
+
+    def score(self, prompts: Sequence[str], completions: Sequence[str], seed: int) -> list[float]:
+        """See `Teacher`."""
+        return self.call("score", {"prompts": list(prompts), "completions": list(completions)}, seed)
+
+    def judge_pair(self, prompts: Sequence[str], first: Sequence[str], second: Sequence[str], seed: int) -> list[float]:
+        """See `Teacher`."""
+        texts = {"prompts": list(prompts), "first": list(first), "second": list(second)}
+        return self.call("judge_pair", texts, seed)
+
+
+class RecordedTeacher(CalledTeacher):
     """Another teacher, of `babylm.interaction.teachers.build`, with a record; it offers what that one offers."""
 
     def __init__(self, teacher: Teacher) -> None:
@@ -64,28 +93,8 @@ class RecordedTeacher(Teacher):
         """See `Teacher`."""
         return self.teacher.offers(method)
 
-    def complete(self, prompts: Sequence[str], seed: int) -> list[str]:
-        """See `Teacher`."""
-        return self._call("complete", {"prompts": list(prompts)}, seed)
-
-    def correct(self, prompts: Sequence[str], completions: Sequence[str], seed: int) -> Sequence[str | None]:
-        """See `Teacher`."""
-        return self._call("correct", {"prompts": list(prompts), "completions": list(completions)}, seed)
-
-    def reply(self, prompts: Sequence[str], completions: Sequence[str], seed: int) -> Sequence[str | None]:
-        """See `Teacher`."""
-        return self._call("reply", {"prompts": list(prompts), "completions": list(completions)}, seed)
-
-    def score(self, prompts: Sequence[str], completions: Sequence[str], seed: int) -> list[float]:
-        """See `Teacher`."""
-        return self._call("score", {"prompts": list(prompts), "completions": list(completions)}, seed)
-
-    def judge_pair(self, prompts: Sequence[str], first: Sequence[str], second: Sequence[str], seed: int) -> list[float]:
-        """See `Teacher`."""
-        texts = {"prompts": list(prompts), "first": list(first), "second": list(second)}
-        return self._call("judge_pair", texts, seed)
-
-    def _call(self, method: str, texts: Texts, seed: int) -> list[Any]:
+    def call(self, method: str, texts: Texts, seed: int) -> list[Any]:
+        """See `CalledTeacher`."""
         key = call_key(method, texts, seed)
         if key not in self._answers:
             answers = list(getattr(self.teacher, method)(*texts.values(), seed))

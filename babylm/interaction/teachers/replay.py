@@ -22,7 +22,7 @@ SETTING = "interaction.teaching.replies"
 OTHER = "it is of another student, seed or configuration"
 
 
-class ReplayTeacher(Teacher):
+class ReplayTeacher(_record.CalledTeacher):
     """Looks the answers to whole calls up; who taught is as recorded."""
 
     def __init__(self, config: InteractionConfig, file: Path) -> None:
@@ -72,29 +72,8 @@ class ReplayTeacher(Teacher):
         """See `Teacher`."""
         return any(entry["method"] == method for entry in self.recorded.values())
 
-    def complete(self, prompts: Sequence[str], seed: int) -> list[str]:
-        """See `Teacher`."""
-        return self._answers("complete", {"prompts": list(prompts)}, seed)
-
-    def correct(self, prompts: Sequence[str], completions: Sequence[str], seed: int) -> Sequence[str | None]:
-        """See `Teacher`."""
-        return self._answers("correct", {"prompts": list(prompts), "completions": list(completions)}, seed)
-
-    def reply(self, prompts: Sequence[str], completions: Sequence[str], seed: int) -> Sequence[str | None]:
-        """See `Teacher`."""
-        return self._answers("reply", {"prompts": list(prompts), "completions": list(completions)}, seed)
-
-    def score(self, prompts: Sequence[str], completions: Sequence[str], seed: int) -> list[float]:
-        """See `Teacher`."""
-        return self._answers("score", {"prompts": list(prompts), "completions": list(completions)}, seed)
-
-    def judge_pair(self, prompts: Sequence[str], first: Sequence[str], second: Sequence[str], seed: int) -> list[float]:
-        """See `Teacher`."""
-        return self._answers(
-            "judge_pair", {"prompts": list(prompts), "first": list(first), "second": list(second)}, seed
-        )
-
-    def _answers(self, method: str, texts: _record.Texts, seed: int) -> list[Any]:
+    def call(self, method: str, texts: _record.Texts, seed: int) -> list[Any]:
+        """See `CalledTeacher`."""
         entry = self.recorded.get(_record.call_key(method, texts, seed))
         if entry is None:
             first = " | ".join(values[0] for values in texts.values() if values)[:80]
