@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from babylm import processes, registry
+from babylm import processes, registry, returned
 from babylm.config.schema import Config
 from babylm.console import drop_output
 from babylm.interrupts import EXIT_INTERRUPTED, EXIT_STOPPED, MESSAGE
@@ -101,10 +101,8 @@ def show_everything() -> None:
 def check_utf8(words: Sequence[str]) -> None:
     """`ValueError` for a word of the command line that is not UTF-8: it could not be written into any file of a run."""
     for word in words:
-        try:
-            word.encode()
-        except UnicodeEncodeError:
-            raise ValueError(f"{word!a}: not UTF-8: rename the file or folder, or write the text in UTF-8") from None
+        if not returned.is_text(word):
+            raise ValueError(f"{word!a}: not UTF-8: rename the file or folder, or write the text in UTF-8")
 
 
 def add_plugins(words: list[str]) -> list[str]:

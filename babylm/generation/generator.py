@@ -16,7 +16,7 @@ from typing import Any
 import torch
 import transformers
 
-from babylm import files, registry, revisions
+from babylm import files, registry, returned, revisions
 from babylm.config.schema import ObjectiveConfig
 from babylm.evaluation.scoring import foreign_tokenizer, load_model, weight_files
 from babylm.generation.beam_search import beam_search
@@ -87,10 +87,8 @@ class Generator:
         return [begin]
 
     def _ids(self, prompt: str) -> list[int]:
-        try:
-            prompt.encode()
-        except UnicodeEncodeError:
-            raise ValueError(f"the prompt {prompt[:40]!a} is not UTF-8") from None
+        if not returned.is_text(prompt):
+            raise ValueError(f"the prompt {prompt[:40]!a} is not UTF-8")
         ids = self._encode(prompt)
         quoted = repr(prompt if len(prompt) < 40 else prompt[:37] + "...")
         if self.longest is not None and len(ids) + 1 > self.longest:
