@@ -53,7 +53,7 @@ class Difference:
     difference: float | None
     """Of the tie-aware scores, A - B."""
     interval: tuple[float, float] | None
-    """95 % paired bootstrap interval of ``difference``; None if single items are not stored."""
+    """95 % paired bootstrap interval of ``difference``; None if single items are not stored, or there is one alone."""
     only_a: int | None
     """Items with more credit for A."""
     only_b: int | None
@@ -107,7 +107,7 @@ def _paired(a: ItemResults, b: ItemResults) -> dict[str, Any]:
     uids = np.array(a.uids)
     parts = {uid: (a.credit[uids == uid], b.credit[uids == uid]) for uid in dict.fromkeys(a.uids)}
     return {
-        "interval": tuple(float(x) for x in np.quantile(means, [0.025, 0.975])),
+        "interval": tuple(float(x) for x in np.quantile(means, [0.025, 0.975])) if len(change) > 1 else None,
         "only_a": more,
         "only_b": less,
         "p": mcnemar(more, less),
