@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
 from babylm.config import manual
@@ -110,8 +110,8 @@ def keys(options: type) -> tuple[str, ...]:
     >>> keys(ReportOptions)
     ('out', 'samples')
     """
-    made: Any = options()
-    return tuple(each.name for each in fields(options) if not hasattr(getattr(made, each.name), "__dataclass_fields__"))
+    defaults: Any = options()
+    return tuple(each.name for each in fields(options) if not is_dataclass(getattr(defaults, each.name)))
 
 
 def describe(options: type) -> str:

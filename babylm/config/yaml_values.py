@@ -60,11 +60,11 @@ def _settle(node: yaml.Node, kind: Any, key: str) -> bool:
             return _settle_entries(node, kind, key)
         return _settle(node, kind, key)
     if isinstance(node, yaml.MappingNode):
-        known = children(kind)
+        settings = children(kind)
         changed = [
             _settle(value, kind, key)  # keys of an anchor that are merged into these
             if name.value == "<<"
-            else _settle(value, known.get(str(name.value)), f"{key}.{name.value}" if key else str(name.value))
+            else _settle(value, settings.get(str(name.value)), f"{key}.{name.value}" if key else str(name.value))
             for name, value in node.value
         ]
         return any(changed)

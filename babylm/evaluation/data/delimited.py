@@ -48,13 +48,13 @@ class Table:
             files.DamagedFile: Two columns have it.
         """
         for name in names:
-            found = [column for column in self.columns if column.casefold() == name.casefold()]
-            if len(found) > 1:
+            columns = [column for column in self.columns if column.casefold() == name.casefold()]
+            if len(columns) > 1:
                 raise files.DamagedFile(
-                    f"{self.file}: {' and '.join(found)} are columns of one name; leave one of them"
+                    f"{self.file}: {' and '.join(columns)} are columns of one name; leave one of them"
                 )
-            if found:
-                return found[0]
+            if columns:
+                return columns[0]
         return None
 
     def cells(self, column: str) -> list[tuple[int, str]]:
