@@ -30,6 +30,26 @@ from babylm.run_results import LEFT_OUT, NUMBER, RunResults, Types
 CONFIG = "config.yaml"
 MAIN = "main"
 ROUNDS = "rounds/results.json"
+LEDGER = {
+    "corpus": "corpus, each word once",
+    "base_read": "read before by the initial weights",
+    "corpus_read": "corpus text read",
+    "episodes_read": "prompts and completions learnt from",
+    "generated": "said by the student",
+    "read": "exposure: all that counts",
+    "teacher_shown": "teacher's words (and prompts), each when first shown",
+    "teacher_input": "read by the teacher (does not count)",
+    "rewards": "numbers received (no words)",
+}
+"""Key of ``ledger.json`` -> what it counts, in the order of the table."""
+FLOPS = {
+    "learning_flops": "learning",
+    "generation_flops": "acting: completions, and the reference's scores of them",
+    "teacher_flops": "a teacher model's, where its size and tokens are known (do not count)",
+}
+"""The same of the table of FLOPs."""
+LABELS = {"gold": "gold quality", "words": "words per completion"}
+"""Key of ``rounds/results.json`` -> what is measured on test prompts."""
 RESTORE = "restore it from a copy of the run's folder"
 PLAN: Types = {
     **dict.fromkeys(("words", "steps", "corpus_words"), (int,)),

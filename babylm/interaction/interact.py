@@ -15,8 +15,7 @@ from babylm.interaction.act import Actor
 from babylm.interaction.rounds import Rounds
 from babylm.interaction.teachers import Teacher
 from babylm.objectives._sequences import SequenceSettings
-from babylm.reporting.interactions import FLOPS, LABELS, LEDGER
-from babylm.runs import Run
+from babylm.runs import FLOPS, LABELS, LEDGER, Run
 from babylm.tables import text_table
 from babylm.teacher_rules import approved
 from babylm.training.module import Pretraining

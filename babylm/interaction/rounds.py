@@ -32,8 +32,7 @@ from babylm.interaction.base import Base
 from babylm.interaction.groups import Groups
 from babylm.interaction.ledger import Ledger, Room
 from babylm.interaction.sequence_rows import sequence_rows
-from babylm.reporting.interactions import LABELS
-from babylm.runs import ROUNDS
+from babylm.runs import LABELS, ROUNDS
 from babylm.tracks import TRACKS, milestone_name
 
 

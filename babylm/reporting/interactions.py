@@ -10,28 +10,8 @@ from babylm.reporting import charts
 from babylm.reporting.blocks import Block, Charts, Figure, Heading, Note, Tabular
 from babylm.reporting.charts import Axis, Line
 from babylm.reporting.legend import coloured, legend
-from babylm.runs import Run
+from babylm.runs import FLOPS, LABELS, LEDGER, Run
 from babylm.tables import Table
-
-LEDGER = {
-    "corpus": "corpus, each word once",
-    "base_read": "read before by the initial weights",
-    "corpus_read": "corpus text read",
-    "episodes_read": "prompts and completions learnt from",
-    "generated": "said by the student",
-    "read": "exposure: all that counts",
-    "teacher_shown": "teacher's words (and prompts), each when first shown",
-    "teacher_input": "read by the teacher (does not count)",
-    "rewards": "numbers received (no words)",
-}
-"""Key of ``ledger.json`` -> what it counts, in the order of the table."""
-FLOPS = {
-    "learning_flops": "learning",
-    "generation_flops": "acting: completions, and the reference's scores of them",
-    "teacher_flops": "a teacher model's, where its size and tokens are known (do not count)",
-}
-"""The same of the table of FLOPs."""
-LABELS = {"gold": "gold quality", "words": "words per completion"}
 
 
 def interactions(runs: Sequence[Run]) -> list[Block]:
