@@ -176,8 +176,8 @@ def read_layer(path: Path, section: type = Config) -> DictConfig:
         # From streams: errors then show the place, not the text.
         yaml_values.check_size(text)
         layer = OmegaConf.load(io.StringIO(text))
-        if isinstance(layer, DictConfig):
-            layer = OmegaConf.load(io.StringIO(yaml_values.settled(text, section)))
+        if isinstance(layer, DictConfig) and (written := yaml_values.settled(text, section)) != text:
+            layer = OmegaConf.load(io.StringIO(written))
     except (yaml.YAMLError, OmegaConfBaseException, RecursionError, OSError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else _one_line(error)
         raise files.DamagedFile(f"{path}: not valid YAML: {reason}") from None
