@@ -36,6 +36,8 @@ class Settings(StudyConfig):
     ``smoke``: every stage in miniature, with the bundled text."""
     stages: list[str] = field(default_factory=lambda: list(STAGES))
     """Which of speed, compare, final and score are run; final and score need what comes before them."""
+    questions: list[str] = field(default_factory=list)
+    """Settings that are asked about, as [model.dropout,corpus.rows], in the scale's order; empty: all it has."""
     changes: list[str] = field(default_factory=list)
     """Overrides of all runs, as [training.compile=true]."""
     tokens_per_second: float = number(0.0, "[0, 1e12]")
@@ -44,21 +46,28 @@ class Settings(StudyConfig):
     @property
     def not_deciding(self) -> tuple[str, ...]:
         """All: a piece's condition holds all overrides of its run."""
-        return (*super().not_deciding, "scale", "stages", "changes", "tokens_per_second")
+        return (*super().not_deciding, "scale", "stages", "questions", "changes", "tokens_per_second")
 
     def check(self) -> None:
-        """Known stages, and changes that are overrides."""
+        """Known stages and questions, and changes that are overrides of what is not asked about."""
         from babylm import registry
 
         registry.check_all(self.stages, STAGES, "stages")
+        asked = [question.key for question in SCALES[self.scale].questions]
+        registry.check_all(self.questions, asked, "questions")
         for word in self.changes:
             if "=" not in word:
                 raise ValueError(f"changes: {word!r}: an override is written key=value")
+            if word.split("=")[0] in {question.key for question in self.parts.questions}:
+                raise ValueError(f"changes: {word}: this is asked about; name the other questions (questions=[...])")
 
     @property
     def parts(self) -> Scale:
         """What the search is made of."""
-        return SCALES[self.scale]
+        scale = SCALES[self.scale]
+        if not self.questions:
+            return scale
+        return replace(scale, questions=tuple(asked for asked in scale.questions if asked.key in self.questions))
 
 
 def conditions(settings: Settings) -> list[Condition]:

@@ -61,6 +61,19 @@ def test_every_stage_in_miniature(tmp_path, small, monkeypatch, capsys):
     assert (folder / "summary.md").read_text() == summary, "from the stored values alone"
 
 
+def test_some_questions_from_an_answered_one(capsys):
+    words = [str(CONFIG), "scale=cpu", "stages=[compare]", "seeds=[1]", "dry_run=true"]
+    answered = "changes=[optimizer.weight_decay=0.2]"
+    assert study._command([*words, answered]) == 2
+    assert "optimizer.weight_decay=0.2: this is asked about" in capsys.readouterr().err
+    assert study._command([*words, answered, "questions=[model.dropout,corpus.row]"]) == 2
+    assert "corpus.row" in capsys.readouterr().err
+    settings = load_study(words[0], [*words[1:], answered, "questions=[corpus.rows,model.dropout]"])
+    planned = {condition.name: condition for condition in recipe_search.expected_conditions(settings)}
+    assert list(planned)[:3] == ["compare: recipe", "compare: model.dropout=0.1", "compare: corpus.rows=lines"]
+    assert "optimizer.weight_decay=0.2" in planned["compare: recipe"].settings["overrides"]
+
+
 def test_the_time_limit_stops_inside_a_run_and_the_next_call_continues_it(tmp_path, small, monkeypatch):
     original, sent = Pretraining.training_step, []
 
