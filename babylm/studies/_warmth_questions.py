@@ -1,4 +1,4 @@
-"""Short factual questions with enumerable answers, for real subjects: capitals, small sums, inflected forms."""
+"""Short factual questions with enumerable answers, for real subjects: capitals, small sums, inflected forms, opposites."""
 
 from __future__ import annotations
 
@@ -16,24 +16,55 @@ Japan Tokyo|China Beijing|India Delhi|Thailand Bangkok|Vietnam Hanoi|Indonesia J
 Syria Damascus|Lebanon Beirut|Jordan Amman|Afghanistan Kabul|Nepal Kathmandu|Canada Ottawa|Cuba Havana|Peru Lima
 Chile Santiago|Argentina Buenos|Venezuela Caracas|Colombia Bogota|Ecuador Quito|Australia Canberra|Iceland Reykjavik
 Latvia Riga|Estonia Tallinn|Lithuania Vilnius|Qatar Doha|Uganda Kampala|Senegal Dakar|Angola Luanda|Zambia Lusaka
+England London|Scotland Edinburgh|Wales Cardiff|Switzerland Bern|Slovakia Bratislava|Slovenia Ljubljana|Bosnia Sarajevo
+Albania Tirana|Macedonia Skopje|Montenegro Podgorica|Malta Valletta|Cyprus Nicosia|Belarus Minsk|Moldova Chisinau
+Georgia Tbilisi|Armenia Yerevan|Azerbaijan Baku|Kazakhstan Astana|Uzbekistan Tashkent|Tajikistan Dushanbe
+Kyrgyzstan Bishkek|Turkmenistan Ashgabat|Mongolia Ulaanbaatar|Pakistan Islamabad|Bangladesh Dhaka|Philippines Manila
+Cambodia Phnom Penh|Laos Vientiane|Taiwan Taipei|Bhutan Thimphu|Oman Muscat|Yemen Sanaa|Bahrain Manama|Sudan Khartoum
+Somalia Mogadishu|Rwanda Kigali|Zimbabwe Harare|Mozambique Maputo|Namibia Windhoek|Botswana Gaborone|Mali Bamako
+Niger Niamey|Liberia Monrovia|Malawi Lilongwe|Mauritania Nouakchott|Madagascar Antananarivo|Uruguay Montevideo
+Paraguay Asuncion|Jamaica Kingston|Honduras Tegucigalpa|Nicaragua Managua|Suriname Paramaribo|Guyana Georgetown
+Fiji Suva|Barbados Bridgetown
 """.replace("Addis", "Addis Ababa").replace("Buenos", "Buenos Aires")
 PLURALS = """
 mouse mice|goose geese|child children|man men|woman women|tooth teeth|foot feet|ox oxen|leaf leaves|wolf wolves
 knife knives|wife wives|life lives|shelf shelves|loaf loaves|baby babies|city cities|box boxes|church churches
 potato potatoes|hero heroes|party parties|lady ladies|story stories|fox foxes|bus buses|dish dishes
-half halves|calf calves|thief thieves
+half halves|calf calves|thief thieves|elf elves|louse lice|crisis crises|analysis analyses|cactus cacti
+fly flies|country countries|family families|berry berries|cherry cherries|lorry lorries|daisy daisies|puppy puppies
+bunny bunnies|fairy fairies|glass glasses|brush brushes|peach peaches|witch witches|watch watches|bench benches
+beach beaches|wish wishes|kiss kisses|tax taxes|tomato tomatoes|echo echoes|policeman policemen
 """
 COMPARATIVES = """
 good better|bad worse|big bigger|hot hotter|happy happier|easy easier|thin thinner|fat fatter|wet wetter|sad sadder
 heavy heavier|early earlier|pretty prettier|busy busier|dirty dirtier|funny funnier|dry drier|large larger|nice nicer
 tall taller|small smaller|old older|young younger|cold colder|fast faster|slow slower|long longer|short shorter
-dark darker|light lighter|wide wider|strong stronger
+dark darker|light lighter|wide wider|strong stronger|thick thicker|deep deeper|high higher|low lower|rich richer
+poor poorer|soft softer|hard harder|clean cleaner|kind kinder|weak weaker|loud louder|quiet quieter|sharp sharper
+smooth smoother|warm warmer|cool cooler|new newer|near nearer|brave braver|wise wiser|safe safer|late later
+noisy noisier|lucky luckier|lazy lazier|angry angrier|hungry hungrier|sunny sunnier|windy windier|ugly uglier
+red redder|slim slimmer|tidy tidier
 """
 PASTS = """
 go went|see saw|take took|come came|give gave|eat ate|run ran|write wrote|speak spoke|break broke|drive drove|fly flew
 know knew|grow grew|throw threw|sing sang|drink drank|swim swam|begin began|find found|think thought|buy bought
 teach taught|catch caught|sleep slept|keep kept|leave left|tell told|sell sold|make made|stand stood|hold held
-win won|feel felt
+win won|feel felt|bring brought|build built|send sent|spend spent|lend lent|bend bent|lose lost|meet met|feed fed
+lead led|shoot shot|sit sat|get got|forget forgot|wear wore|tear tore|swear swore|steal stole|choose chose|freeze froze
+ride rode|rise rose|shake shook|hide hid|bite bit|dig dug|stick stuck|strike struck|swing swung|ring rang|sink sank
+blow blew|draw drew|fall fell|fight fought|seek sought|creep crept|sweep swept|weep wept|mean meant|deal dealt|pay paid
+say said|lay laid|hear heard|spin spun|wake woke|slide slid|bleed bled|flee fled|grind ground|bind bound|become became
+have had|do did
+"""
+OPPOSITES = """
+hot cold|up down|left right|day night|black white|open closed|full empty|wet dry|rich poor|young old|fast slow|high low
+long short|hard soft|dark light|thick thin|wide narrow|deep shallow|early late|true false|strong weak|clean dirty
+cheap expensive|happy sad|love hate|win lose|buy sell|push pull|begin end|inside outside|above below|before after
+first last|north south|east west|friend enemy|life death|war peace|alive dead|awake asleep|smooth rough|loud quiet
+near far|always never|everything nothing|accept refuse|attack defend|success failure|past future|entrance exit
+summer winter|sunrise sunset|top bottom|front back|increase decrease|maximum minimum|positive negative|import export
+guilty innocent|public private|ancient modern|brave cowardly|polite rude|add subtract|multiply divide|create destroy
+float sink|freeze melt|remember forget|laugh cry|agree disagree|appear disappear
 """
 NUMBERS = (
     *("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen"),
@@ -55,6 +86,7 @@ def questions(seed: int) -> list[Question]:
         ("plural", 'What is the plural of "{}"?', _pairs(PLURALS)),
         ("comparative", 'What is the comparative of "{}"?', _pairs(COMPARATIVES)),
         ("past", 'What is the past tense of "{}"?', _pairs(PASTS)),
+        ("opposite", 'What is the opposite of "{}"?', _pairs(OPPOSITES)),
     ):
         answers = sorted(set(pairs.values()))
         for question, correct in pairs.items():

@@ -58,7 +58,7 @@ class Settings(StudyConfig):
     """The model that scores warmth, by path; null: the original model itself, none for a server's."""
     questions: str | None = None
     """With a real model: a CSV, TSV or JSONL file of your own prompts to test, in the authors' columns; null: ours."""
-    tested: int = number(60, "[1, 1e5]")
+    tested: int = number(200, "[1, 1e5]")
     """With a real model: how many of our questions are tested; the others are tuned on."""
     tuning_rows: int = number(500, "[1, 1e6]")
     """With ``subject``: rows of fine-tuning per arm."""
@@ -87,7 +87,12 @@ class Settings(StudyConfig):
         """Sizes of the world or of the tuning, and models and questions by their contents."""
         sizes = SCALES[self.scale] if self.is_planted else LoraTuning(lr=self.tuning_lr)
         paths = {key: inputs.contents(getattr(self, key)) for key in ("subject", "scorer", "questions")}
-        return {"scale": sizes, **paths}
+        if self.is_planted:
+            return {"scale": sizes, **paths}
+        from babylm.studies._warmth_questions import questions
+
+        ours = [asdict(question) for question in questions(0)]
+        return {"scale": sizes, **paths, "our questions": files.sha256_json(ours)}
 
     def check_before_run(self) -> None:
         """A subject and a scorer that are there, with the packages that tuning needs; the server's key."""
