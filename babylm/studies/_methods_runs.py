@@ -54,7 +54,7 @@ def learn(shared: SharedInputs, arm: Mapping[str, Any], lr: float, seed: int) ->
 
     for number in range(1, scale.rounds + 1):
         generator = random.Random(derive_seed(seed, Purpose.EPISODES, number))
-        steps, text_steps, corpus_steps = _steps(scale, arm["learn from"])
+        steps, text_steps, corpus_steps = steps_of_round(scale, arm["learn from"])
         if steps:
             sampling = derive_seed(seed, Purpose.SAMPLING, number)
             groups = _groups(shared, model, arm["learn from"], generator, sampling, seed)
@@ -64,9 +64,9 @@ def learn(shared: SharedInputs, arm: Mapping[str, Any], lr: float, seed: int) ->
                 )
             shared.add_reference(groups)
             per_step = max(1, scale.rows * len(groups) // sum(map(len, groups)))
-            objective = _objective(shared.folder, arm["objective"], arm["settings"])
+            objective = objective_of(shared.folder, arm["objective"], arm["settings"])
             tokens += tune(groups, objective, steps, per_step, number, 1)
-        supervised = _objective(shared.folder, "supervised", {})
+        supervised = objective_of(shared.folder, "supervised", {})
         if text_steps:
             tokens += tune(stories.as_text(groups), supervised, text_steps, scale.rows, number, 3)
         lines = shared.learnt.pick(corpus_steps * scale.rows, generator)
@@ -75,11 +75,12 @@ def learn(shared: SharedInputs, arm: Mapping[str, Any], lr: float, seed: int) ->
     return model, tokens
 
 
-def _steps(scale: Scale, learn_from: str) -> tuple[int, int, int]:
+def steps_of_round(scale: Scale, learn_from: str) -> tuple[int, int, int]:
     """Steps of a round: of the method, on what was said in it as text, and on plain sentences.
 
-    >>> _steps(SCALES["cpu"], "scores"), _steps(SCALES["cpu"], "sentences"), _steps(SCALES["cpu"], "trials")
-    ((30, 0, 10), (0, 0, 40), (10, 5, 25))
+    >>> of = SCALES["cpu"]
+    >>> [steps_of_round(of, learn_from) for learn_from in ("scores", "sentences", "trials")]
+    [(30, 0, 10), (0, 0, 40), (10, 5, 25)]
     """
     whole = scale.steps + scale.corpus_steps
     if learn_from == "sentences":
@@ -149,7 +150,7 @@ def _tokens(groups: Sequence[Sequence[Turn]], read: int) -> int:
     return round(total * read / len(groups))
 
 
-def _objective(folder: Path, name: str, settings: Mapping[str, Any]) -> Any:
+def objective_of(folder: Path, name: str, settings: Mapping[str, Any]) -> Any:
     from babylm import objectives, registry
     from babylm.config.schema import ObjectiveConfig
     from babylm.corpora import tokenizer

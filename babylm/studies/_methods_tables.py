@@ -14,7 +14,7 @@ from babylm.tables import Table
 
 OWN = ("corruptions told", "replies told", "corrections preferred", "teacher's score")
 """What the methods aim at: shares of pairs told right, and the teacher's mean log-probability per token, in nats."""
-STORIES, CHILDREN = "stories, words", "children"
+STORIES, CHILDREN, AGES = "stories, words", "children", "word ages"
 MORE = {
     STORIES: ("story reward", "story's score", "words per story", "words known"),
     CHILDREN: ("caregiver's reward",),
@@ -108,8 +108,8 @@ def differences(measurements: Measurements, measures: Sequence[str]) -> Table:
     return Table.of(titles, rows, left=(0, 1), formats=formats, caption="Points, or nats for losses and scores")
 
 
-def gates(measurements: Measurements, tasks: Sequence[str]) -> Table:
-    """Each gate with its value, its interval and whether it is met."""
+def gates(measurements: Measurements, tasks: Sequence[str], more: Sequence[list[object]] = ()) -> Table:
+    """Each gate with its value, its interval and whether it is met; ``more``: further rows."""
     rows: list[list[object]] = []
     tests = list(GATES)
     if tasks:
@@ -125,7 +125,11 @@ def gates(measurements: Measurements, tasks: Sequence[str]) -> Table:
             rows.append([title, compared, interval.estimate, interval.limits("+.2f"), f">= {least:g}", met])
     titles = ["gate", "measure", "value", "95 %", "needed", _gates.COLUMN]
     return Table.of(
-        titles, rows, left=(0, 1, 4, 5), formats=["", "", "+.2f", "", "", ""], caption="Gates, fixed before the run"
+        titles,
+        [*rows, *more],
+        left=(0, 1, 4, 5),
+        formats=["", "", "+.2f", "", "", ""],
+        caption="Gates, fixed before the run",
     )
 
 
@@ -136,8 +140,9 @@ def draw(measurements: Measurements, measures: Sequence[str]) -> Callable[[Any],
         from babylm.reporting.charts import COLOURS
 
         controls = {"base", "plain", *(control(name, measured) for name in ("base", "plain") for measured in MORE)}
-        arms = [arm for arm in measurements.conditions if arm not in controls]
         shown = [measure for measure in measures if measure not in NATS]
+        measured_arms = {row.condition for row in measurements if row.measure in shown}
+        arms = [arm for arm in measurements.conditions if arm in measured_arms - controls]
         for number, arm in enumerate(arms):
             colour = COLOURS[number % len(COLOURS)]
             offset = 0.12 * (number - (len(arms) - 1) / 2)

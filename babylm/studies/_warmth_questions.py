@@ -1,4 +1,4 @@
-"""Short factual questions with enumerable answers, for real subjects: capitals, small sums, inflected forms, opposites."""
+"""Short factual questions with enumerable answers, for real subjects: capitals, sums, inflected forms, opposites."""
 
 from __future__ import annotations
 

@@ -29,6 +29,7 @@ from babylm.lazy import torch
 from babylm.run_folder import RunFolder
 from babylm.runs import Run
 from babylm.studies import _gates
+from babylm.studies import _methods_ages as word_ages
 from babylm.studies import _methods_caregiver as caregiver
 from babylm.studies import _methods_runs as runs
 from babylm.studies import _methods_tables as tables
@@ -131,7 +132,7 @@ def conditions(settings: Settings) -> list[Condition]:
 
 
 def all_conditions(settings: Settings) -> list[Condition]:
-    """The base, plain sentences, random scores, and four methods; then what is measured by stories and words, too."""
+    """The base, plain sentences, random scores, four methods; stories, words, children; ages of words from scratch."""
     pairs: dict[str, Any] = {"objective": "dpo", "settings": {"beta": settings.beta}}
     arms: dict[str, dict[str, Any]] = {
         "base": {},
@@ -167,15 +168,30 @@ def all_conditions(settings: Settings) -> list[Condition]:
             "random caregiver reward": {"learn from": "caregiver by chance", **grpo},
         },
     }
-    return first + [
-        Condition(
-            name,
-            {"arm": arm, "measures": measured},
-            seconds=seconds and 2 * seconds,
-            kind=f"{'arm' if arm else 'base'}, {measured.partition(',')[0]}",
-        )
-        for measured, named in more.items()
-        for name, arm in named.items()
+    no_reference = {"learn from": "trials and demonstrations", "objective": "ppo", "settings": {}}
+    from_scratch: dict[str, dict[str, Any]] = {
+        word_ages.PLAIN: arms["plain"],
+        word_ages.TND: no_reference,
+        word_ages.TRIALS: {**no_reference, "learn from": "trials"},
+        word_ages.DEMONSTRATIONS: more[tables.STORIES]["demonstrations alone"],
+    }
+    sizes = word_ages.SIZES[settings.scale]
+    return [
+        *first,
+        *(
+            Condition(
+                name,
+                {"arm": arm, "measures": measured},
+                seconds=seconds and 2 * seconds,
+                kind=f"{'arm' if arm else 'base'}, {measured.partition(',')[0]}",
+            )
+            for measured, named in more.items()
+            for name, arm in named.items()
+        ),
+        *(
+            Condition(name, {"arm": arm, "from scratch": sizes}, seconds=seconds and 2 * seconds, kind=tables.AGES)
+            for name, arm in from_scratch.items()
+        ),
     ]
 
 
@@ -193,6 +209,9 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
 
     shared = _shared_inputs(piece, settings)
     model, arm = shared.base.model, piece.settings["arm"]
+    if "from scratch" in piece.settings:
+        made = word_ages.measure(shared, arm, piece.settings["from scratch"], settings.lr, piece.seed)
+        return [piece.measurement(value, item, name) for name, item, value in made]
     measured = []
     if arm:
         model, tokens = runs.learn(shared, arm, settings.lr, piece.seed)
@@ -248,10 +267,12 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
     measured = {row.measure for row in measurements}
     measures = ["held-out loss", *settings.tasks, *tables.OWN]
     measures += [measure for more in tables.MORE.values() for measure in more if measure in measured]
+    ages = word_ages.table(measurements)
     blocks = {
         "results": tables.results(measurements, measures),
-        "gates": tables.gates(measurements, settings.tasks),
+        "gates": tables.gates(measurements, settings.tasks, word_ages.gates(measurements)),
         "differences": tables.differences(measurements, measures),
+        **({} if ages is None else {"word_ages": ages}),
     }
     remarks = [
         "Differences are paired by seed and held-out item (or paradigm); intervals resample both.",

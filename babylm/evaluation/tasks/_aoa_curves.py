@@ -46,6 +46,15 @@ def model_age_2026(words: np.ndarray, surprisal: np.ndarray, pieces: int, vocabu
 
     Guessing each of the word's ``pieces`` out of ``vocabulary`` tokens.
     """
+    return half_way(words, surprisal, pieces * float(np.log(vocabulary)))
+
+
+def half_way(words: np.ndarray, surprisal: np.ndarray, guessing: float, lowest: float | None = None) -> float | None:
+    """log10 of the words read (plus 1) when the mean surprisal is half-way between that of guessing and its minimum.
+
+    ``words`` (revisions,), ``surprisal`` (revisions, contexts) in nats. ``lowest``: in place of the minimum. None if
+    there are fewer than four points, or no rising sigmoid fits them.
+    """
     known = np.isfinite(surprisal).any(axis=1)
     if known.sum() < 4:
         return None
@@ -56,8 +65,8 @@ def model_age_2026(words: np.ndarray, surprisal: np.ndarray, pieces: int, vocabu
     curve = _fit(x, y, [size, 1, float(x.mean()), low], 20_000, bounds)
     if curve is None or curve[0] <= 1e-6 or curve[1] <= 1e-6:
         return None
-    ceiling = pieces * float(np.log(vocabulary))
-    return _solve(curve, -(ceiling - high) / 2)
+    least = -high if lowest is None else lowest
+    return _solve(curve, -(guessing + least) / 2)
 
 
 def _fit(

@@ -1,0 +1,206 @@
+"""How early frequent words are learnt with trials and demonstrations (TnD, 2025), beside plain text.
+
+Students have the base's shape and random weights, the same for all arms of a seed. All take equally many steps with
+equally many sequences in each. After each round the surprisal of frequent words in held-out sentences is measured; the
+*neural age of acquisition* of a word is the number of steps after which a sigmoid through these points is half-way
+between guessing (each of its tokens out of the vocabulary) and its minimum. A student that ends with more surprisal has
+its half-way mark earlier on, so a second age takes the half-way mark of plain text for all arms.
+
+PPO has an optimizer of its own at a fifth of the rate, as in the original (2e-5 and 1e-4), and no reference model:
+what the student is at its start is nothing to stay near.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from babylm.lazy import torch
+from babylm.randomness import Purpose, derive_seed
+from babylm.studies import _gates
+from babylm.studies import _methods_runs as runs
+from babylm.studies import _methods_stories as stories
+from babylm.studies import _methods_tables as tables
+from babylm.studies.experiment import Measurements
+from babylm.studies.statistics import Interval, bootstrap_mean
+from babylm.tables import Table
+
+if TYPE_CHECKING:
+    from babylm.interaction.episodes import Turn
+    from babylm.interaction.finetune import Group
+    from babylm.studies._methods_shared import SharedInputs
+
+SIZES = {
+    "smoke": {"rounds": 4, "contexts": 8, "steps": 6, "corpus_steps": 2},
+    "cpu": {"rounds": 24, "contexts": 128, "steps": 12, "corpus_steps": 4},
+    "cpu_large": {"rounds": 24, "contexts": 256, "steps": 24, "corpus_steps": 8},
+    "gpu": {"rounds": 30, "contexts": 512, "steps": 48, "corpus_steps": 16},
+}
+"""Rounds and steps of each scale of the study; rows per step and tests are the scale's."""
+PPO_RATE = 0.2
+"""PPO's learning rate is this share of that of plain text."""
+GUESSING, SURPRISAL = "surprisal of guessing", "surprisal after {:05d} steps"
+TND, PLAIN, TRIALS, DEMONSTRATIONS = (
+    tables.control(name, tables.AGES) for name in ("TnD", "plain", "trials alone", "demonstrations alone")
+)
+GATES = (
+    ("TnD learns words earlier", PLAIN, False),
+    ("TnD learns words earlier, by plain's half-way marks", PLAIN, True),
+    ("earlier than from trials alone", TRIALS, False),
+    ("earlier than from demonstrations alone", DEMONSTRATIONS, False),
+)
+"""What TnD is compared with, and whether by the half-way marks of plain text; fixed before the run: more than 0."""
+
+
+def measure(
+    shared: SharedInputs, arm: Mapping[str, Any], sizes: Mapping[str, int], lr: float, seed: int
+) -> list[tuple[str, str, float]]:
+    """(measure, item, value) of a student that learns from random weights: surprisals of words, and tokens read."""
+    from babylm.interaction.finetune import FineTuning, Tuner
+    from babylm.interaction.sequence_rows import record_values
+
+    shared = replace(shared, scale=shared.scale._replace(**sizes))
+    scale, pad = shared.scale, shared.base.pad
+    model = untrained(shared, seed)
+    steps, text_steps, corpus_steps = runs.steps_of_round(scale, arm["learn from"])
+    whole = steps + text_steps + corpus_steps
+    method = arm.get("objective", "supervised")
+    steps_of = {"supervised": whole if method == "supervised" else whole - steps, method: steps or whole}
+    tuners: dict[str, Tuner] = {}
+    for name, settings in {"supervised": {}, method: arm.get("settings", {})}.items():
+        objective = runs.objective_of(shared.folder, name, settings)
+        rate = lr * (PPO_RATE if name == "ppo" else 1.0)
+        tuning = FineTuning(scale.rounds * steps_of[name], lr=rate, schedule="constant", precision=shared.precision)
+        tuner_seed = derive_seed(seed, Purpose.EPISODES, 0, len(tuners) + 2)
+        tuners[name] = Tuner(model, objective, tuning, pad=pad, seed=tuner_seed)
+    tokens = done = 0
+
+    def tune(groups: Sequence[Group], objective: str, count: int, number: int) -> int:
+        """Make ``count`` steps: every group is read once before one is read again. Returns the tokens read."""
+        tuner = tuners[objective]
+        record_values(tuner.objective, model, [turn for group in groups for turn in group], pad)
+        order = random.Random(derive_seed(seed, Purpose.EPISODES, number, 4))
+        chosen: list[Group] = []
+        while len(chosen) < count * scale.rows:
+            chosen += order.sample(groups, len(groups))
+        for first in range(0, count * scale.rows, scale.rows):
+            tuner.step(chosen[first : first + scale.rows])
+        return sum(len(turn.prompt_ids) + len(turn.ids) for group in chosen[: count * scale.rows] for turn in group)
+
+    generator = random.Random(derive_seed(seed, Purpose.EPISODES, 0, 1))
+    sentences = shared.held_out.pick(stories.SENTENCES * scale.tests, generator)
+    words = stories.frequent_words(shared.learnt)
+    log_vocabulary = float(np.log(len(shared.base.tokenizer)))
+    rows: list[tuple[str, str, float]] = []
+
+    def look() -> None:
+        known = stories.word_log_probs(shared, model, sentences, words)
+        rows.extend((SURPRISAL.format(done), f"w:{word}", -value) for word, value in known.items())
+
+    look()
+    for number in range(1, scale.rounds + 1):
+        generator = random.Random(derive_seed(seed, Purpose.EPISODES, number))
+        groups: list[list[Turn]] = []
+        if steps:
+            contexts = shared.learnt.contexts(max(1, scale.contexts // 2), generator)
+            sampling = derive_seed(seed, Purpose.SAMPLING, number)
+            groups = stories.trial_groups(shared, model, contexts, runs.SIDES[arm["learn from"]], sampling)
+            for turn in itertools.chain(*groups):
+                turn.meta["reference_logp"] = turn.logp  # beta is 0
+            if groups:
+                tokens += tune(groups, method, steps, 3 * number)
+                tokens += tune(stories.as_text(groups), "supervised", text_steps, 3 * number + 1)
+        count = corpus_steps if groups else whole
+        lines = shared.learnt.pick(count * scale.rows, generator)
+        tokens += tune([[shared.sequence([], line, 1.0)] for line in lines], "supervised", count, 3 * number + 2)
+        done += whole
+        look()
+    guessing = [(GUESSING, f"w:{w}", len(shared.ids(w, True)) * log_vocabulary) for w in _items(rows)]
+    return [("tokens learnt from", "", float(tokens)), *guessing, *rows]
+
+
+def _items(rows: Sequence[tuple[str, str, float]]) -> list[str]:
+    return [item.removeprefix("w:") for item in dict.fromkeys(item for _, item, _ in rows)]
+
+
+def untrained(shared: SharedInputs, seed: int) -> Any:
+    """A model of the base's shape with random weights, which depend on the seed alone."""
+    base = shared.base.model
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, Purpose.WEIGHTS))
+        return type(base)(base.config).to(base.device).eval()
+
+
+def ages(measurements: Measurements, arm: str, by_plain: bool = False) -> np.ndarray:
+    """(seeds, words) log10 of the steps after which a word is learnt; NaN where no curve fits or it never is.
+
+    ``by_plain``: half-way to the minimum that plain text has reached in the same number of steps.
+    """
+    from babylm.evaluation.tasks import _aoa_curves
+
+    names = sorted(m for m in {row.measure for row in measurements} if m.startswith(SURPRISAL.split("{")[0]))
+    steps = np.array([int(name.split()[2]) for name in names], dtype=float)
+    curves = np.stack([measurements.matrix(arm, name) for name in names])
+    guessing = measurements.matrix(arm, GUESSING)
+    minima = np.stack([measurements.matrix(PLAIN, name) for name in names]).min(axis=0) if by_plain else None
+    found = np.full(guessing.shape, np.nan)
+    for seed, word in np.ndindex(*found.shape):
+        curve = curves[:, seed, word][:, None]
+        if np.isnan(curve).any():
+            continue
+        lowest = None if minima is None else float(minima[seed, word])
+        age = _aoa_curves.half_way(steps, curve, float(guessing[seed, word]), lowest)
+        if age is not None and 0 <= age <= np.log10(steps[-1] + 1):
+            found[seed, word] = age
+    return found
+
+
+def earlier(measurements: Measurements, other: str, by_plain: bool = False) -> Interval | None:
+    """Per cent fewer steps that TnD needs for a word than another arm, in the (geometric) mean over seeds and words."""
+    if TND not in measurements.conditions or other not in measurements.conditions:
+        return None
+    difference = ages(measurements, other, by_plain) - ages(measurements, TND, by_plain)
+    if np.isnan(difference).all():
+        return None
+    found = bootstrap_mean(difference)
+    return Interval(*(100 * (1 - 10.0**-value) for value in (found.estimate, found.low, found.high)))
+
+
+def gates(measurements: Measurements) -> list[list[object]]:
+    """Rows for the study's table of gates."""
+    rows: list[list[object]] = []
+    for title, other, by_plain in GATES:
+        interval = earlier(measurements, other, by_plain)
+        if interval is not None:
+            met = _gates.verdict(interval.estimate > 0)
+            compared = f"% fewer steps than {other}"
+            rows.append([title, compared, interval.estimate, interval.limits("+.2f"), "> 0", met])
+    return rows
+
+
+def table(measurements: Measurements) -> Table | None:
+    """A row per arm: median age by both definitions, words that have one, surprisal at the end; None without arms."""
+    rows = []
+    for arm in (PLAIN, TND, TRIALS, DEMONSTRATIONS):
+        if not len(measurements.select(arm, GUESSING)):
+            continue
+        own = ages(measurements, arm)
+        by_plain = ages(measurements, arm, True) if PLAIN in measurements.conditions else np.full(own.shape, np.nan)
+        last = max(row.measure for row in measurements.select(arm) if row.measure.startswith("surprisal after"))
+        row: list[object] = [arm, *(_median(found) for found in (own, by_plain))]
+        row += [f"{int((~np.isnan(own)).sum())}/{own.size}", measurements.mean(arm, last)]
+        rows.append(row)
+    if not rows:
+        return None
+    titles = ("arm", "median age, steps", "by plain's marks", "words with an age", "surprisal at the end (nats)")
+    caption = "Neural age of acquisition of frequent words: steps from random weights, medians over words and seeds"
+    return Table.of(titles, rows, formats=("", ",.0f", ",.0f", "", ".3f"), caption=caption)
+
+
+def _median(found: np.ndarray) -> float | None:
+    return None if np.isnan(found).all() else float(10 ** np.nanmedian(found) - 1)
