@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,10 @@ SIZES = {
 PPO_RATE = 0.2
 """PPO's learning rate is this share of that of plain text."""
 GUESSING, SURPRISAL = "surprisal of guessing", "surprisal after {:05d} steps"
+REMARK = (
+    "Ages of words are those of students with random weights, which depend on the seed. Steps on trials and "
+    "demonstrations take the place of steps on plain sentences."
+)
 TND, PLAIN, TRIALS, DEMONSTRATIONS = (
     tables.control(name, tables.AGES) for name in ("TnD", "plain", "trials alone", "demonstrations alone")
 )
@@ -143,11 +147,9 @@ def ages(measurements: Measurements, arm: str, by_plain: bool = False) -> np.nda
     """
     from babylm.evaluation.tasks import _aoa_curves
 
-    names = sorted(m for m in {row.measure for row in measurements} if m.startswith(SURPRISAL.split("{")[0]))
-    steps = np.array([int(name.split()[2]) for name in names], dtype=float)
-    curves = np.stack([measurements.matrix(arm, name) for name in names])
+    steps, curves = _curves(measurements, arm)
     guessing = measurements.matrix(arm, GUESSING)
-    minima = np.stack([measurements.matrix(PLAIN, name) for name in names]).min(axis=0) if by_plain else None
+    minima = _curves(measurements, PLAIN)[1].min(axis=0) if by_plain else None
     found = np.full(guessing.shape, np.nan)
     for seed, word in np.ndindex(*found.shape):
         curve = curves[:, seed, word][:, None]
@@ -158,6 +160,14 @@ def ages(measurements: Measurements, arm: str, by_plain: bool = False) -> np.nda
         if age is not None and 0 <= age <= np.log10(steps[-1] + 1):
             found[seed, word] = age
     return found
+
+
+def _curves(measurements: Measurements, arm: str) -> tuple[np.ndarray, np.ndarray]:
+    """(times,) steps, and (times, seeds, words) surprisal after them."""
+    start = SURPRISAL.split("{")[0]
+    names = sorted({row.measure for row in measurements if row.measure.startswith(start)})
+    steps = np.array([int(name.removeprefix(start).split()[0]) for name in names], dtype=float)
+    return steps, np.stack([measurements.matrix(arm, name) for name in names])
 
 
 def earlier(measurements: Measurements, other: str, by_plain: bool = False) -> Interval | None:
@@ -183,20 +193,20 @@ def gates(measurements: Measurements) -> list[list[object]]:
     return rows
 
 
-def table(measurements: Measurements) -> Table | None:
-    """A row per arm: median age by both definitions, words that have one, surprisal at the end; None without arms."""
+def _measured(measurements: Measurements) -> list[str]:
+    return [arm for arm in (PLAIN, TND, TRIALS, DEMONSTRATIONS) if len(measurements.select(arm, GUESSING))]
+
+
+def table(measurements: Measurements) -> Table:
+    """A row per arm that was measured: median age by both definitions, words that have one, surprisal at the end."""
     rows = []
-    for arm in (PLAIN, TND, TRIALS, DEMONSTRATIONS):
-        if not len(measurements.select(arm, GUESSING)):
-            continue
+    for arm in _measured(measurements):
         own = ages(measurements, arm)
         by_plain = ages(measurements, arm, True) if PLAIN in measurements.conditions else np.full(own.shape, np.nan)
-        last = max(row.measure for row in measurements.select(arm) if row.measure.startswith("surprisal after"))
+        known = int((~np.isnan(measurements.matrix(arm, GUESSING))).sum())
         row: list[object] = [arm, *(_median(found) for found in (own, by_plain))]
-        row += [f"{int((~np.isnan(own)).sum())}/{own.size}", measurements.mean(arm, last)]
+        row += [f"{int((~np.isnan(own)).sum())}/{known}", float(np.nanmean(_curves(measurements, arm)[1][-1]))]
         rows.append(row)
-    if not rows:
-        return None
     titles = ("arm", "median age, steps", "by plain's marks", "words with an age", "surprisal at the end (nats)")
     caption = "Neural age of acquisition of frequent words: steps from random weights, medians over words and seeds"
     return Table.of(titles, rows, formats=("", ",.0f", ",.0f", "", ".3f"), caption=caption)
@@ -204,3 +214,23 @@ def table(measurements: Measurements) -> Table | None:
 
 def _median(found: np.ndarray) -> float | None:
     return None if np.isnan(found).all() else float(10 ** np.nanmedian(found) - 1)
+
+
+def draw(measurements: Measurements) -> Callable[[Any], None]:
+    """What draws the mean surprisal of the words over steps, a line per arm."""
+
+    def figure(axes: Any) -> None:
+        from babylm.reporting.charts import COLOURS
+
+        for number, arm in enumerate(_measured(measurements)):
+            steps, curves = _curves(measurements, arm)
+            label = arm.removesuffix(f" ({tables.AGES})")
+            axes.plot(
+                steps + 1, np.nanmean(curves, axis=(1, 2)), "o-", markersize=3, color=COLOURS[number], label=label
+            )
+        axes.set_xscale("log")
+        axes.set_xlabel("steps + 1")
+        axes.set_ylabel("surprisal of frequent words (nats)")
+        axes.legend(fontsize=8)
+
+    return figure

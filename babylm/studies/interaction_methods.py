@@ -267,13 +267,14 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
     measured = {row.measure for row in measurements}
     measures = ["held-out loss", *settings.tasks, *tables.OWN]
     measures += [measure for more in tables.MORE.values() for measure in more if measure in measured]
-    ages = word_ages.table(measurements)
+    shown = [measure for measure in measures if measure in measured]
     blocks = {
-        "results": tables.results(measurements, measures),
+        "results": tables.results(measurements, shown),
         "gates": tables.gates(measurements, settings.tasks, word_ages.gates(measurements)),
-        "differences": tables.differences(measurements, measures),
-        **({} if ages is None else {"word_ages": ages}),
+        "differences": tables.differences(measurements, shown),
+        "word_ages": word_ages.table(measurements),
     }
+    blocks = {name: table for name, table in blocks.items() if table.rows}
     remarks = [
         "Differences are paired by seed and held-out item (or paradigm); intervals resample both.",
         "All arms take the same number of steps, with as many sequences in each, not as many words or tokens: see "
@@ -281,6 +282,8 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
         "The student and its base are one model: seeds change what is drawn, sampled and read, not the base.",
         "Nothing is shown about larger students, other teachers or more rounds.",
     ]
+    if blocks.keys() & {"word_ages"}:
+        remarks.append(word_ages.REMARK)
     predicted = measurements.select(measure=caregiver.AGREEMENT).values
     if np.isfinite(predicted).any():
         remarks.append(
@@ -288,5 +291,6 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
             "the replies that its judge has learnt from."
         )
     title = "Methods of the interaction track on real text, beside plain training"
-    remarks = [*_gates.remarks(blocks["gates"]), *remarks]
-    return Summary(title, blocks, tables.draw(measurements, measures), remarks)
+    remarks = [*(_gates.remarks(blocks["gates"]) if "gates" in blocks else []), *remarks]
+    draw = tables.draw(measurements, shown) if shown else word_ages.draw(measurements)
+    return Summary(title, blocks, draw, remarks)

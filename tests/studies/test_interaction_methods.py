@@ -17,6 +17,7 @@ from babylm.config.studies import load_study
 from babylm.generation import sampler
 from babylm.interaction import finetune
 from babylm.runs import Run
+from babylm.studies import _methods_ages as word_ages
 from babylm.studies import _methods_caregiver as caregiver
 from babylm.studies import _methods_runs as runs
 from babylm.studies import _methods_stories as stories
@@ -178,6 +179,52 @@ def test_words_known_are_what_the_model_gives_them_in_their_contexts(shared):
                 (read,) = sampler.log_probs(shared.base.model, [(prompt, shared.ids(said, True))], shared.base.pad)
                 values.append(sum(read.logp))
     assert known[word] == pytest.approx(sum(values) / len(values), abs=1e-3)
+
+
+def test_students_of_word_ages_begin_alike_and_take_as_many_steps(shared, monkeypatch):
+    made, steps = [], Counter()
+    monkeypatch.setattr(finetune.Tuner, "step", lambda tuner, groups: steps.update([len(groups)]))
+    settings = load_study(CONFIG, ["scale=smoke"])
+    sizes = {"rounds": 2, "contexts": 8, "steps": 6, "corpus_steps": 2}
+    for condition in interaction_methods.conditions(settings):
+        if "from scratch" in condition.settings:
+            steps.clear()
+            made.append(word_ages.measure(shared, condition.settings["arm"], sizes, 1e-3, 1))
+            assert steps == {TINY.rows: 16}, condition.name
+    assert len(made) == 4
+    first = [{row[1]: row[2] for row in rows if row[0] == word_ages.SURPRISAL.format(0)} for rows in made]
+    assert first[0]
+    assert all(start == first[0] for start in first), "the same random weights"
+    guessing = {item: value for measure, item, value in made[0] if measure == word_ages.GUESSING}
+    assert guessing.keys() == first[0].keys()
+    assert sum(abs(guessing[item] - value) for item, value in first[0].items()) / len(guessing) < 1.0
+
+
+def test_ages_of_planted_curves():
+    """Sigmoids with their middle at known steps, from 6 nats (guessing) to 2, or to 4 for a student that ends worse."""
+    rows, steps = [], [0, *range(16, 400, 16)]
+    for arm, middle, least in ((word_ages.PLAIN, 60, 2.0), (word_ages.TND, 30, 2.0), (word_ages.TRIALS, 25, 4.0)):
+        for seed, word in ((1, "w:a"), (1, "w:b"), (2, "w:b"), (2, "w:c")):
+            rows.append(Measurement(arm, seed, word, word_ages.GUESSING, 6.0))
+            for step in steps:
+                risen = 1 / (1 + (middle / (step + 1)) ** 6)
+                value = 6.0 - (6.0 - least) * risen
+                rows.append(Measurement(arm, seed, word, word_ages.SURPRISAL.format(step), value))
+    measured = Measurements(rows)
+    table = {row[0]: tuple(row[1:]) for row in word_ages.table(measured).rows}
+    assert table[word_ages.PLAIN] == (
+        pytest.approx(59, abs=1),
+        pytest.approx(59, abs=1),
+        "4/4",
+        pytest.approx(2, abs=0.01),
+    )
+    assert table[word_ages.TND][:3] == (pytest.approx(29, abs=1), pytest.approx(29, abs=1), "4/4")
+    assert table[word_ages.TRIALS][0] == pytest.approx(24, abs=1), "of its own curve, which ends at 4 nats"
+    assert table[word_ages.TRIALS][1] is None or table[word_ages.TRIALS][1] > 100, "it hardly comes to plain's mark"
+    gates = {row[0]: (row[2], row[-1]) for row in word_ages.gates(measured)}
+    assert gates["TnD learns words earlier"] == (pytest.approx(50, abs=1), "met")
+    assert gates["earlier than from trials alone"] == (pytest.approx(-20, abs=1), "missed")
+    assert set(gates) == {title for title, other, _ in word_ages.GATES if other != word_ages.DEMONSTRATIONS}
 
 
 def test_a_childs_utterances_are_those_that_somebody_else_answers():
