@@ -15,6 +15,8 @@ from babylm.tables import Table
 
 AT_FIRST, AT_FIRST_WORD = "acquired at the first revision", "word acquired at the first revision"
 CHANCE = "chance"
+UNTRAINED, BEFORE_TRAINING = "untrained", "above the mark before training"
+"""The run's first weights as a revision, and what is acquired at the first revision and was there before training."""
 ORDER_FEWEST = 3
 """Fewest parts that two orders are compared on."""
 
@@ -46,9 +48,15 @@ def order(measurements: Measurements) -> Table:
 
 
 def _at_first(measurements: Measurements, name: str, members: set[str]) -> str:
-    """ " (2 at first)": how many are acquired at the first measured revision already; empty for none."""
-    count = int(sum(row.value for row in measurements.select(name, AT_FIRST) if row.item in members))
-    return f" ({count} at first)" if count else ""
+    """ " (2 at first)": how many are acquired at the first measured revision already; empty for none.
+
+    " (2 at first, 1 untrained)": the random weights have one of them above the mark, too.
+    """
+    count, untrained = (
+        int(sum(row.value for row in measurements.select(name, measure) if row.item in members))
+        for measure in (AT_FIRST, BEFORE_TRAINING)
+    )
+    return f" ({count} at first{f', {untrained} untrained' if untrained else ''})" if count else ""
 
 
 def early(measurements: Measurements) -> str:
@@ -57,11 +65,14 @@ def early(measurements: Measurements) -> str:
     words = int(measurements.select(measure=AT_FIRST_WORD).values.sum())
     if not parts + words:
         return ""
-    return (
+    said = (
         f"Acquired at the first revision that was measured (the table says: at first) are {parts} parts of the task "
-        f"and {words} words, over all seeds: there the words read are an upper bound, and the preference may be "
-        "one that the untrained model has (no revision is written before the first milestone)."
+        f"and {words} words, over all seeds: there the words read are an upper bound."
     )
+    before = measurements.select(measure=BEFORE_TRAINING).values
+    if not len(before):
+        return f"{said} The preference may be one that the untrained model has (it was not measured)."
+    return f"{said} Of the {len(before)} parts {int(before.sum())} are above the mark in the untrained model, too."
 
 
 def _groups(acquired: Sequence[str], everything: Sequence[str]) -> dict[str, set[str]]:
@@ -190,7 +201,7 @@ def draw_scores(measurements: Measurements, task: str) -> Callable[[Any], None]:
             for position, seed in enumerate(measurements.select(name).seeds):
                 of_seed = measurements.select(name, seed=seed)
                 values, flops = of_seed.by_item(name, "score"), of_seed.by_item(name, "flops")
-                line = sorted((flops[item], 100 * values[item]) for item in values)
+                line = sorted((flops[item], 100 * values[item]) for item in values if flops[item] > 0)
                 label = name if position == 0 else None
                 colour = COLOURS[number % len(COLOURS)]
                 axes.plot(*zip(*line, strict=True), "o-", color=colour, label=label, markersize=3, linewidth=1.2)

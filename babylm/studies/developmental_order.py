@@ -23,6 +23,8 @@ from babylm import places, registry, revisions
 from babylm.config.fields import number
 from babylm.config.schema import Config
 from babylm.config.studies import StudyConfig
+from babylm.lazy import torch
+from babylm.randomness import Purpose, derive_seed
 from babylm.runs import Run
 from babylm.studies import _developmental_tables as tables
 from babylm.studies._subject_checks import check_usable
@@ -31,6 +33,8 @@ from babylm.studies.experiment import Condition, Measurement, Measurements, Piec
 
 if TYPE_CHECKING:
     from babylm.corpora.sources import Source
+    from babylm.evaluation.results.task_result import Result
+    from babylm.models.modeling_babylm import BabyLMForCausalLM
 
 VERSION = 1
 
@@ -175,9 +179,37 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
         rows.append(piece.measurement(float(score), name, "score"))
         rows.append(piece.measurement(float(np.interp(read, words, flops)), name, "flops"))
     rows.append(piece.measurement(float(curve.chance), "", tables.CHANCE))
+    if opened.config.init_from is None:
+        before = _untrained_scores(opened, settings)
+        rows.append(piece.measurement(before.tie_aware, tables.UNTRAINED, "score"))
+        rows.append(piece.measurement(0.0, tables.UNTRAINED, "flops"))
+        rows += [
+            piece.measurement(float(before.by_uid[uid].tie_aware >= when.threshold), uid, tables.BEFORE_TRAINING)
+            for uid, when in curve.acquired.items()
+            if when.before_first
+        ]
     if settings.norms is not None:
         rows += _words(piece, settings, opened)
     return rows
+
+
+def untrained(opened: Run) -> BabyLMForCausalLM:
+    """A network with the weights that a run began with: no revision holds them, but its seed gives them."""
+    from babylm.models.configuration_babylm import BabyLMConfig
+    from babylm.models.modeling_babylm import BabyLMForCausalLM
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(opened.config.seed, Purpose.WEIGHTS))
+        return BabyLMForCausalLM(BabyLMConfig.from_pretrained(opened.folder / "main")).eval()
+
+
+def _untrained_scores(opened: Run, settings: Settings) -> Result:
+    from babylm.evaluation import suite
+
+    task, data, _ = settings.scored(opened.config)
+    options: dict[str, Any] = {"data": data, "suite": settings.suite, "backend": settings.backend}
+    options |= {"rules": opened.config.rules, "settings": opened.config.evaluation}
+    return suite.run(untrained(opened), opened.folder / "main", [task], **options)[task]
 
 
 def _train(piece: Piece, settings: Settings) -> Run:

@@ -6,13 +6,17 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from babylm import study
 from babylm.config.checks import ConfigError
 from babylm.config.studies import load_study
 from babylm.files import DamagedFile
+from babylm.models.modeling_babylm import BabyLMForCausalLM
+from babylm.runs import Run
 from babylm.studies import _child_norms as norms
 from babylm.studies import _developmental_tables as tables
+from babylm.studies import developmental_order
 from babylm.studies.experiment import Measurement, Measurements
 from tests.conftest import ROOT
 from tests.training import runs
@@ -146,6 +150,27 @@ def test_what_is_acquired_at_the_first_revision_is_marked():
     assert not tables.early(later) + tables.early(older)
 
 
+def test_what_the_untrained_model_has_is_told():
+    rows = [Measurement("causal", 1, uid, "acquired", 3.0) for uid in "uv"]
+    rows += [Measurement("causal", 1, uid, "final accuracy", 0.9) for uid in "uv"]
+    rows += [Measurement("causal", 1, uid, tables.AT_FIRST, 1.0) for uid in "uv"]
+    rows += [Measurement("causal", 1, uid, tables.BEFORE_TRAINING, float(uid == "u")) for uid in "uv"]
+    measured = Measurements(rows)
+    assert {row[0]: row[-1] for row in tables.order(measured).rows} == {
+        "u": "1/1 (1 at first, 1 untrained)",
+        "v": "1/1 (1 at first)",
+    }
+    assert tables.early(measured).endswith("Of the 2 parts 1 are above the mark in the untrained model, too.")
+
+
+def test_the_untrained_model_is_the_one_that_the_run_began_with(tmp_path):
+    folder = runs.run(tmp_path / "run", "optimizer.lr=1e-30", "optimizer.adam_lr=1e-30", "milestones=[]", "seed=3")
+    main = BabyLMForCausalLM.from_pretrained(folder / "main").state_dict()
+    before = developmental_order.untrained(Run(folder)).state_dict()
+    assert before.keys() == main.keys()
+    assert all(torch.allclose(before[name], main[name], rtol=1e-5, atol=1e-9) for name in main)
+
+
 def test_missing_data_is_told_by_the_key_of_the_study(tmp_path, capsys):
     for words, key in ((["task=blimp", f"data={tmp_path}"], "data"), (['changes=["evaluation.tasks=[]"]'], "task")):
         assert study._command([str(CONFIG), f"folder={tmp_path}/out", *words]) == 2
@@ -193,6 +218,8 @@ def test_a_run_with_revisions_is_enough(tmp_path, capsys):
     scores = summary["tables"]["flops"]["rows"]
     assert [row[1] for row in scores][:2] == ["chck_300", "chck_600"]
     assert scores[0][2] < scores[1][2], "FLOPs grow"
+    assert scores[-1][1:3] == ["untrained", 0.0]
+    assert 0.0 < scores[-1][3] < 100.0
     order = summary["tables"]["order"]
     assert [column["title"] for column in order["columns"]][1:] == ["tiny: words", "tiny: 95 %", "tiny: acquired"]
     measured = Measurements.read_csv(tmp_path / "developmental_order" / "measurements.csv")
