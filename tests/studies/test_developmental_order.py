@@ -219,7 +219,6 @@ def test_a_run_with_revisions_is_enough(tmp_path, capsys):
     assert [row[1] for row in scores][:2] == ["chck_300", "chck_600"]
     assert scores[0][2] < scores[1][2], "FLOPs grow"
     assert scores[-1][1:3] == ["untrained", 0.0]
-    assert 0.0 < scores[-1][3] < 100.0
     order = summary["tables"]["order"]
     assert [column["title"] for column in order["columns"]][1:] == ["tiny: words", "tiny: 95 %", "tiny: acquired"]
     measured = Measurements.read_csv(tmp_path / "developmental_order" / "measurements.csv")
