@@ -20,6 +20,14 @@ SOCIOT_CHARACTERS = 300
 """Longer texts are cut, as in the authors' code."""
 
 
+LOGGED = 16 * ROWS
+"""How often it is said how far the answers are."""
+
+
+def _silent(_: str) -> None:
+    """Say nothing."""
+
+
 class Answer(NamedTuple):
     """What a model answers to a row."""
 
@@ -31,7 +39,11 @@ class Answer(NamedTuple):
 
 
 def answers(
-    subject: Subject, rows: Sequence[Row], register: str | None = None, opener: str | None = None
+    subject: Subject,
+    rows: Sequence[Row],
+    register: str | None = None,
+    opener: str | None = None,
+    log: Callable[[str], None] = _silent,
 ) -> list[Answer]:
     """The most probable choice of each row at the answer's position, after ``It is`` in the model's own reply.
 
@@ -41,6 +53,7 @@ def answers(
         register: Asked for by a line before the dialogue.
         opener: What the replies begin with; None: each is generated greedily up to ``It is``. A reply that never comes
             to it is cut, and the answer is read right after the question.
+        log: Is told now and then how far it is.
     """
     texts = [prompts.dialogue(row.prompt, register) for row in rows]
     cue = subject.ids(f" {prompts.CUE}", begin=False)
@@ -55,7 +68,7 @@ def answers(
         contexts.append([*subject.ids(text), *(ids if has_cue else cue)])
     chosen = []
     for row, scores, before in zip(
-        rows, score_choices(subject, contexts, [row.choices for row in rows]), said, strict=True
+        rows, score_choices(subject, contexts, [row.choices for row in rows], log), said, strict=True
     ):
         probability = dict(zip(row.choices, np.exp(scores).tolist(), strict=True))
         chosen.append(Answer(row.choices[int(scores.argmax())], probability, before))
@@ -63,7 +76,10 @@ def answers(
 
 
 def score_choices(
-    subject: Subject, contexts: Sequence[Sequence[int]], choices: Sequence[Sequence[str]]
+    subject: Subject,
+    contexts: Sequence[Sequence[int]],
+    choices: Sequence[Sequence[str]],
+    log: Callable[[str], None] = _silent,
 ) -> list[np.ndarray]:
     """Log-probability of each choice, among the choices, after its context (token ids), per row.
 
@@ -84,6 +100,8 @@ def score_choices(
     scores = [np.zeros(len(words)) for words in encoded]
     order = sorted(nodes, key=lambda node: len(contexts[node[0]]) + len(node[1]))
     for first in range(0, len(order), ROWS):
+        if first and first % LOGGED == 0:
+            log(f"answers: {first:,} of {len(order):,}")
         part = order[first : first + ROWS]
         log_probs = subject.next_token([[*contexts[number], *prefix] for number, prefix in part])
         for (number, prefix), row in zip(part, log_probs, strict=True):
@@ -162,7 +180,8 @@ def measure(
     for row, text, warmth in zip(replied_rows, texts, warmths, strict=True):
         measured += [(warmth, row.content_key, "warmth"), (len(text.split()), row.content_key, "words")]
     measured += [(float(r), str(number), "ability") for number, r in enumerate(pairs_right(subject, pairs))]
-    for row, answer in zip(rows, answers(subject, rows, register, None if own_opener else opener), strict=True):
+    answered = answers(subject, rows, register, None if own_opener else opener, log)
+    for row, answer in zip(rows, answered, strict=True):
         wrong = prompts.grade(row, answer.choice, answer.said)
         if wrong is None:
             continue
