@@ -167,7 +167,7 @@ def test_trials_and_demonstrations_are_measured_by_the_trials(shared):
 def test_demonstrations_are_imitated_whatever_the_teacher_thinks_of_them(shared):
     """They stand beside arms with as many sequences in each step."""
     settings = load_study(CONFIG, ["scale=smoke"])
-    shared.teacher.score = lambda prompts, completions, seed: [-float(text == "the dog sees it") for text in completions]
+    shared.teacher.score = lambda prompts, texts, seed: [-float(text == "the dog sees it") for text in texts]
     count = 0
     for condition in interaction_methods.conditions(settings):
         arm = condition.settings["arm"]
