@@ -12,7 +12,6 @@ from babylm.config.checks import ConfigError
 from babylm.config.studies import load_study
 from babylm.evaluation import suite
 from babylm.files import DamagedFile
-from babylm.runs import Run
 from babylm.studies import _child_norms as norms
 from babylm.studies import _developmental_tables as tables
 from babylm.studies.experiment import Measurement, Measurements
@@ -198,9 +197,8 @@ def test_a_run_with_revisions_is_enough(tmp_path, capsys):
         assert study._command([*others, "objectives=[]", f"{key}=/nowhere/{key}.txt"]) == 2
         assert f"/nowhere/{key}.txt" in capsys.readouterr().err
         assert not (tmp_path / "developmental_order" / "pieces").exists(), "told before anything is scored"
-    for others in ({"rules": 2025}, {"suite": "full"}, {"backend": "mlm"}):
-        suite.evaluate(trained, tasks=[str(pairs)], limit=3, **{"backend": "causal", **others})
-    assert study._command([*words, "contexts=4", "objectives=[]"]) == 0
+    suite.evaluate(trained, tasks=[str(pairs)], limit=1, suite="fast", backend="causal")
+    assert study._command([*words, "contexts=4", "objectives=[]", "suite=full"]) == 0
     summary = json.loads((tmp_path / "developmental_order" / "summary.json").read_text())
     assert summary["conditions"] == ["tiny"]
     assert list(summary["tables"]) == ["order", "agreement", "words", "flops"]
@@ -214,7 +212,6 @@ def test_a_run_with_revisions_is_enough(tmp_path, capsys):
     parts = measured.select(measure="final accuracy").items
     assert measured.select(measure="acquired at the first revision").items == parts
     assert list(measured.select(measure="chance").values) == [0.5]
-    (curve,) = (curve for curve in Run(trained).curves if sum(curve.items.values()) == 40)
-    assert list(measured.select(measure="score").values) == list(curve.tie_aware), "not of the other results there are"
+    assert set(parts) == {"u0", "u1"}, "not of the result with one item that there was before"
     assert summary["tables"]["words"]["rows"][1][-1] == 4
     assert (tmp_path / "developmental_order" / "figure.png").is_file()
