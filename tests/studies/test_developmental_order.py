@@ -12,6 +12,7 @@ from babylm.config.checks import ConfigError
 from babylm.config.studies import load_study
 from babylm.evaluation import suite
 from babylm.files import DamagedFile
+from babylm.runs import Run
 from babylm.studies import _child_norms as norms
 from babylm.studies import _developmental_tables as tables
 from babylm.studies.experiment import Measurement, Measurements
@@ -197,7 +198,10 @@ def test_a_run_with_revisions_is_enough(tmp_path, capsys):
         assert study._command([*others, "objectives=[]", f"{key}=/nowhere/{key}.txt"]) == 2
         assert f"/nowhere/{key}.txt" in capsys.readouterr().err
         assert not (tmp_path / "developmental_order" / "pieces").exists(), "told before anything is scored"
-    suite.evaluate(trained, tasks=[str(pairs)], limit=1, suite="fast", backend="causal")
+    text = pairs.read_text()
+    pairs.write_text(text.replace("_good", "_x").replace("_bad", "_good").replace("_x", "_bad"))
+    suite.evaluate(trained, tasks=[str(pairs)], suite="fast", backend="causal")
+    pairs.write_text(text)
     assert study._command([*words, "contexts=4", "objectives=[]", "suite=full"]) == 0
     summary = json.loads((tmp_path / "developmental_order" / "summary.json").read_text())
     assert summary["conditions"] == ["tiny"]
@@ -212,6 +216,9 @@ def test_a_run_with_revisions_is_enough(tmp_path, capsys):
     parts = measured.select(measure="final accuracy").items
     assert measured.select(measure="acquired at the first revision").items == parts
     assert list(measured.select(measure="chance").values) == [0.5]
-    assert set(parts) == {"u0", "u1"}, "not of the result with one item that there was before"
+    turned, curve = Run(trained).curves
+    assert (turned.suite, curve.suite) == ("fast", "full")
+    assert list(turned.tie_aware) != list(curve.tie_aware)
+    assert list(measured.select(measure="score").values) == list(curve.tie_aware), "of the suite that was asked for"
     assert summary["tables"]["words"]["rows"][1][-1] == 4
     assert (tmp_path / "developmental_order" / "figure.png").is_file()
