@@ -38,7 +38,8 @@ def order(measurements: Measurements) -> Table:
                 row += [10**interval.estimate, f"{10**interval.low:,.0f} to {10**interval.high:,.0f}"]
             else:
                 row += [None, None]
-            row.append(f"{acquired}/{len(members) * len(matrices[name])}{_at_first(measurements, name, members)}")
+            of_all = len(members) * len(measurements.select(name, "final accuracy").seeds)
+            row.append(f"{acquired}/{of_all}{_at_first(measurements, name, members)}")
         rows.append(row)
     rows.sort(key=lambda row: np.mean([value for value in row[1::3] if value is not None] or [np.inf]))
     titles = [f"{name}: {title}" for name in names for title in ("words", "95 %", "acquired")]

@@ -150,12 +150,17 @@ def value_of(words: Sequence[str], numbers: Sequence[int]) -> Fraction | None:
     >>> value_of("( 3 * 7 ) + 5".split(), (3, 7, 5)), value_of("3 * 7".split(), (3, 7, 5))
     (Fraction(26, 1), None)
     """
-    if sorted(int(word) for word in words if word.isdigit()) != sorted(numbers):
+    if sorted(_numbers(words)) != sorted(numbers):
         return None
     try:
         return _value(ast.parse(" ".join(words), mode="eval").body)
     except (SyntaxError, ValueError, ZeroDivisionError, RecursionError, MemoryError):  # the last two: deep nesting
         return None
+
+
+def _numbers(words: Sequence[str]) -> list[int]:
+    """The numbers among words; ``²`` is a digit, and no number."""
+    return [int(word) for word in words if word.isdecimal()]
 
 
 def _value(node: ast.expr) -> Fraction:
@@ -186,7 +191,7 @@ def is_right(problem: Problem, text: str) -> bool:
 def is_expression(text: str) -> bool:
     """Whether the last answer of a completion can be read as an expression, of whatever numbers."""
     words = answer_of(text)
-    return words is not None and value_of(words, [int(word) for word in words if word.isdigit()]) is not None
+    return words is not None and value_of(words, _numbers(words)) is not None
 
 
 def reward_of(problem: Problem, text: str, format_reward: float) -> float:

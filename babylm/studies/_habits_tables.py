@@ -72,8 +72,14 @@ def gains(measurements: Measurements, names: Sequence[str], steps: int) -> Table
 
     def gain(name: str) -> NDArray[np.float64]:
         """(seeds, problems) points; NaN where one of the two was not measured."""
-        after, start = measurements.matrix(name, at(RIGHT, steps)), measurements.matrix(before(name), at(RIGHT, 0))
-        return np.asarray(100 * (after - start)) if after.shape == start.shape else np.empty((0, 0))
+        later = measurements.select(measure=at(RIGHT, steps))
+        points = np.full((len(later.seeds), len(later.items)), np.nan)
+        for row, seed in enumerate(later.seeds):  # before, there may be other seeds, in another order
+            start = measurements.by_item(before(name), at(RIGHT, 0), seed)
+            end = measurements.by_item(name, at(RIGHT, steps), seed)
+            nan = float("nan")
+            points[row] = [100 * (end.get(item, nan) - start.get(item, nan)) for item in later.items]
+        return points
 
     def interval(values: NDArray[np.float64]) -> tuple[float | None, float | None, float | None]:
         if np.isnan(values).all():  # of nothing, too
@@ -85,8 +91,8 @@ def gains(measurements: Measurements, names: Sequence[str], steps: int) -> Table
     for name in names:
         of_arm = interval(gain(name))
         if of_arm[0] is not None:
-            more = gain(name) - gain(REFERENCE) if name != REFERENCE else np.empty((0, 0))
-            rows.append([name, *of_arm, *interval(more)])
+            more = interval(gain(name) - gain(REFERENCE)) if name != REFERENCE else (None,) * 3
+            rows.append([name, *of_arm, *more])
     titles = ("arm", "after - before", "low", "high", "more than none", "more low", "more high")
     caption = "points by reinforcement learning, paired by seed and problem"
     return Table.of(titles, rows, formats=("", *["+.1f"] * 6), caption=caption)

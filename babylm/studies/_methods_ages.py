@@ -74,7 +74,7 @@ def measure(
     steps, text_steps, corpus_steps = runs.steps_of_round(scale, arm["learn from"])
     whole = steps + text_steps + corpus_steps
     method = arm.get("objective", "supervised")
-    steps_of = {"supervised": whole if method == "supervised" else whole - steps, method: steps or whole}
+    steps_of = {"supervised": whole} if method == "supervised" else {"supervised": whole - steps, method: steps}
     tuners: dict[str, Tuner] = {}
     for name, settings in {"supervised": {}, method: arm.get("settings", {})}.items():
         objective = runs.objective_of(shared.folder, name, settings)

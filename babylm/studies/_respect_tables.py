@@ -100,9 +100,12 @@ def draw_curves(measurements: Measurements, rounds: int) -> Callable[[Any], None
 
 
 def _gain(measurements: Measurements, name: str, rounds: int) -> NDArray[np.float64]:
-    """(seeds, games) last round minus the mean of the first: games of different rounds are not paired."""
-    first = np.nanmean(by_round(measurements, name, 0), axis=1, keepdims=True)
-    return by_round(measurements, name, rounds) - first
+    """(seeds, games) last round minus first.
+
+    The two games of a difference are no pair: they are drawn independently, so that an interval from resampled
+    differences has the chance of both rounds.
+    """
+    return by_round(measurements, name, rounds) - by_round(measurements, name, 0)
 
 
 def _contrasts(measurements: Measurements, rounds: int) -> Table:

@@ -71,12 +71,34 @@ NUMBERS = (
     *("fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
 )
 CHOICES = 6
+REGULAR_TOO = (
+    *("calf", "echo", "goose", "hero", "louse", "mouse", "dry"),
+    *("grind", "hide", "lead", "leave", "ring", "tear", "wake"),
+)
+"""Words whose form by rule some dictionary has (dryer, waked), perhaps of another meaning: it is no wrong answer."""
+ALIKE = (
+    {"below", "bottom", "down", "low", "minimum"},
+    {"after", "end", "last", "late"},
+    {"dead", "death", "end"},
+    {"narrow", "thin"},
+    {"quiet", "soft", "weak"},
+    {"peace", "quiet"},
+    {"rough", "rude"},
+    {"disagree", "refuse"},
+    {"failure", "lose"},
+    {"light", "white"},
+    {"decrease", "subtract"},
+    {"night", "sunset"},
+    {"exit", "outside"},
+    {"empty", "never", "nothing"},
+)
+"""Answers, none of which is a wrong choice where another one of its group is right: it might be right, too."""
 
 
 def questions(seed: int) -> list[Question]:
     """All questions in random order, each with the right answer among six of its kind; one of the others is stated.
 
-    Wrong plurals and past forms are those that a rule would give and those of other words.
+    Wrong plurals, comparatives and past forms are those that a rule would give and those of other words.
     """
     generator = np.random.default_rng(derive_seed(seed, Purpose.EPISODES, 4))
     made = []
@@ -96,7 +118,10 @@ def questions(seed: int) -> list[Question]:
                 others.sort(key=lambda word: abs(NUMBERS.index(word) - NUMBERS.index(correct)))
                 others = others[: CHOICES + 1]
             drawn = [str(word) for word in generator.choice(others, CHOICES - 1, replace=False)]
-            if regular not in ("", correct):
+            if kind == "opposite":
+                clear = iter([word for word in others if word not in drawn and not _alike(word, correct)])
+                drawn = [next(clear) if _alike(word, correct) else word for word in drawn]
+            if regular not in ("", correct) and question not in REGULAR_TOO:
                 drawn[0] = regular
             choices = tuple(sorted({correct, *drawn}))
             made.append(Question(f"{kind}: {question}", text.format(question), correct, drawn[0], choices, kind))
@@ -119,3 +144,7 @@ def _regular(kind: str, word: str) -> str:
         return f"{word}s"
     ending = {"past": "ed", "comparative": "er"}.get(kind, "")
     return ending and word.removesuffix("e") + ending
+
+
+def _alike(word: str, answer: str) -> bool:
+    return any({word, answer} <= group for group in ALIKE)

@@ -177,7 +177,9 @@ def _effect(data: Data, rho: Rho, arm: str, belief: str, amendments: Sequence[st
             wrong.append(value)
             factors["arm"].append(name)
             factors["amendment"].append(item.rpartition("|")[2])
-            groups.append(f"{seed} {item.split('|')[0]}")
+            # A question of a planted world is another one in each seed; a real model is asked the same ones.
+            question = item.split("|")[0]
+            groups.append(question if rho is None else f"{seed} {question}")
     gaps = [points(data.gap(rho, arm, measure, belief, *amendments)) for measure in ("wrong", "repeats")]
     differences = [gaps[0], gaps[1] if belief == "wrong" else ""]
     if len(set(factors["arm"])) < 2:

@@ -165,8 +165,9 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
     options: dict[str, Any] = {"tasks": [task], "suite": settings.suite, "backend": settings.backend}
     if settings.data is not None:
         options["data"] = settings.data
-    suite.evaluate(opened.folder, log=piece.log, **options)
-    curve = next(c for c in opened.curves if c.task in (task, Path(task).stem))
+    last = suite.evaluate(opened.folder, log=piece.log, **options)[-1]
+    # The run may have results of this task by other rules, of the other suite or by other backends, too.
+    curve = next(c for c in opened.curves if (c.task, c.suite, c.rules, c.backend) == (*last.key, last.backend))
     rows = [
         piece.measurement(math.log10(when.words), uid, "acquired")
         for uid, when in curve.acquired.items()

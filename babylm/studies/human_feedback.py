@@ -80,7 +80,7 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
     for name in measurements.conditions:
         seed = measurements.select(name).seeds[0]
         decoded = measurements.by_item(name, "decoded", seed)
-        games = [item.split(":")[0] for item in decoded]
+        games = [_game(item) for item in decoded]
         marks = np.array(list(decoded.values()))
         for truth, title in TRUTHS.items():
             right = np.array(list(measurements.by_item(name, truth, seed).values()))
@@ -109,9 +109,17 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
         "confusion": Table.of(columns, matrix, caption="Actions decoded (good, neutral, bad) against the targets"),
     }
     count = len(measurements.by_item("binary", "decoded"))
-    games_count = len({item.split(":")[0] for item in measurements.items if item})
+    games_count = len({_game(item) for item in measurements.items if item})
     tables |= _game_ledger.table(measurements)
-    return Summary(f"Feedback in {count:,} follow-up utterances of {games_count} recorded games", tables)
+    first, *others = measurements.seeds
+    of_one = f"Decoded by the decoders of seed {first}; those of {len(others)} more are in measurements.csv alone."
+    title = f"Feedback in {count:,} follow-up utterances of {games_count} recorded games"
+    return Summary(title, tables, remarks=[of_one] if others else [])
+
+
+def _game(item: str) -> str:
+    """The name of an item's game, which may have a colon in it."""
+    return item.rpartition(":")[0]
 
 
 def _share(values: np.ndarray, chosen: np.ndarray, games: Sequence[str]) -> tuple[float, str]:

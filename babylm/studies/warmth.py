@@ -113,6 +113,8 @@ class Settings(StudyConfig):
             raise ValueError("arms: neutral must be among them: the others are compared with it")
         if self.subject is not None and self.endpoint.url:
             raise ValueError("subject, endpoint.url: give one of them")
+        if self.subject is not None:
+            self._check_some_are_tuned_on()
         if self.endpoint.url:
             check_endpoint(self.endpoint, "endpoint")
         if self.is_planted and self.questions is not None:
@@ -123,6 +125,16 @@ class Settings(StudyConfig):
             raise ValueError("rho: name at least one, or a real model (subject=PATH or endpoint.url=URL)")
         if self.questions is not None:
             prompts.read_rows(places.given(self.questions))
+
+    def _check_some_are_tuned_on(self) -> None:
+        from babylm.studies._warmth_questions import questions
+
+        count = len(questions(0))
+        if self.tested >= count:
+            raise ValueError(
+                f"tested={self.tested}: there are {count} questions of ours, and those that are not tested are tuned "
+                f"on: at most {count - 1}"
+            )
 
 
 def conditions(settings: Settings) -> list[Condition]:
@@ -189,10 +201,6 @@ def _real(piece: Piece, settings: Settings) -> list[tuple[float, str, str]]:
 
     assert settings.subject is not None
     arm, made = piece.settings["arm"], questions(piece.seed)
-    if settings.tested >= len(made) and settings.questions is None:
-        raise ValueError(
-            f"tested={settings.tested}: there are {len(made)} questions, and others are tuned on: lower it"
-        )
     tested, others = made[: settings.tested], made[settings.tested :]
     scorer = _load(settings.scorer or settings.subject)
     subject = _load(settings.subject, copied=arm != "original")
@@ -200,11 +208,10 @@ def _real(piece: Piece, settings: Settings) -> list[tuple[float, str, str]]:
     if arm != "original":
         register = "neutral" if arm == "prompt" else arm
         tuned = tuning.tuning_rows(others, register, settings.tuning_rows, piece.seed)
-        lora = LoraTuning(lr=settings.tuning_lr)
-        model = inputs.contents(settings.subject)
-        shape = {**asdict(lora), "subject": model, "tested": settings.tested, "rows": settings.tuning_rows}
+        lora, texts = LoraTuning(lr=settings.tuning_lr), [(prompt, reply) for _, prompt, reply in tuned]
+        shape = {**asdict(lora), "subject": inputs.contents(settings.subject), "rows": files.sha256_json(texts)}
         folder = piece.folder / "models" / f"{register}-s{piece.seed}-{_key(shape)}"
-        tuning.load_or_tune_lora(folder, subject, [(prompt, reply) for _, prompt, reply in tuned], lora, piece)
+        tuning.load_or_tune_lora(folder, subject, texts, lora, piece)
         measured.append((prompts.check_spans([(question, reply) for question, _, reply in tuned]), "", "answers kept"))
     rows = _tested_rows(settings, tested)
     replied_rows = prompts.matrix(tested[: settings.replies], ("none",), ("none",))

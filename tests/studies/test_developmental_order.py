@@ -11,6 +11,7 @@ import torch
 from babylm import study
 from babylm.config.checks import ConfigError
 from babylm.config.studies import load_study
+from babylm.evaluation import suite
 from babylm.files import DamagedFile
 from babylm.models.modeling_babylm import BabyLMForCausalLM
 from babylm.runs import Run
@@ -55,6 +56,16 @@ def test_a_planted_order_is_found():
     low, high = (float(end.replace(",", "")) for end in first[2].split(" to "))
     assert low <= first[1] <= high
     assert first[3] == "3/3"
+
+
+def test_parts_that_are_acquired_are_counted_among_those_of_the_condition_itself():
+    """Finished runs are conditions with a seed each; a piece may fail."""
+    rows = [
+        Measurement(name, seed, "u", measure, value)
+        for name, seed in (("first", 1), ("second", 2), ("second", 3))
+        for measure, value in (("acquired", 3.0), ("final accuracy", 0.9))
+    ]
+    assert tables.order(Measurements(rows)).rows[0][3::3] == ["1/1", "2/2"]
 
 
 def test_agreement_has_its_ceiling_beside_it():
@@ -211,7 +222,11 @@ def test_a_run_with_revisions_is_enough(tmp_path, capsys):
         assert study._command([*others, "objectives=[]", f"{key}=/nowhere/{key}.txt"]) == 2
         assert f"/nowhere/{key}.txt" in capsys.readouterr().err
         assert not (tmp_path / "developmental_order" / "pieces").exists(), "told before anything is scored"
-    assert study._command([*words, "contexts=4", "objectives=[]"]) == 0
+    text = pairs.read_text()
+    pairs.write_text(text.replace("_good", "_x").replace("_bad", "_good").replace("_x", "_bad"))
+    suite.evaluate(trained, tasks=[str(pairs)], suite="fast", backend="causal")
+    pairs.write_text(text)
+    assert study._command([*words, "contexts=4", "objectives=[]", "suite=full"]) == 0
     summary = json.loads((tmp_path / "developmental_order" / "summary.json").read_text())
     assert summary["conditions"] == ["tiny"]
     assert list(summary["tables"]) == ["order", "agreement", "words", "flops"]
@@ -226,5 +241,9 @@ def test_a_run_with_revisions_is_enough(tmp_path, capsys):
     parts = measured.select(measure="final accuracy").items
     assert measured.select(measure="acquired at the first revision").items == parts
     assert list(measured.select(measure="chance").values) == [0.5]
+    turned, curve = Run(trained).curves
+    assert (turned.suite, curve.suite) == ("fast", "full")
+    assert list(turned.tie_aware) != list(curve.tie_aware)
+    assert list(measured.select(measure="score").values) == list(curve.tie_aware), "of the suite that was asked for"
     assert summary["tables"]["words"]["rows"][1][-1] == 4
     assert (tmp_path / "developmental_order" / "figure.png").is_file()

@@ -13,8 +13,10 @@ from babylm.interaction import reference_roles as roles
 from babylm.interaction.environments.reference import Reference
 from babylm.interaction.game_students import learner, new_player, retrained, tuning
 from babylm.objectives._sequences import Sequences
-from babylm.studies import _respect_arms, coupling, respect
+from babylm.studies import _respect_arms, _respect_tables, coupling, human_feedback, respect
 from babylm.studies._game_ledger import GameLedger
+from babylm.studies.experiment import Measurement, Measurements
+from babylm.studies.statistics import bootstrap_mean
 from tests.conftest import ROOT
 
 CONFIGS = ROOT / "configs" / "studies"
@@ -156,3 +158,33 @@ def test_the_ledger_of_learning_is_a_hand_count():
     assert ledger.counts.teacher_shown == sum(len(turn.meta["utterance"].split()) for turn in turns)
     assert (ledger.counts.generated, ledger.counts.rewards, ledger.counts.episodes_read) == (2, 2, 6 * words)
     assert ledger.counts.learning_flops == pytest.approx(2 * 6 / 2 * 3 * ledger.counts.generation_flops)
+
+
+def test_the_interval_of_a_gain_has_the_chance_of_both_rounds():
+    """Of one seed: a share of 100 games has a standard error of 5 points, the difference of two one of 7.1."""
+    won = {0: [game % 2 for game in range(100)], 1: [game < 50 for game in range(100)]}
+    rows = [
+        Measurement("filtered", 1, f"{number}:{game}", "success", float(value))
+        for number, values in won.items()
+        for game, value in enumerate(values)
+    ]
+    interval = bootstrap_mean(100 * _respect_tables._gain(Measurements(rows), "filtered", 1))
+    assert interval.estimate == 0
+    assert interval.high - interval.low == pytest.approx(2 * 1.96 * 7.1, rel=0.1)
+
+
+def test_games_whose_names_have_colons_are_games_of_their_own():
+    rows = []
+    for game in ("pair:1", "pair:2", "pair:3"):
+        for turn in range(4):
+            for measure, value in (
+                ("decoded", 1.0),
+                *((truth, float(game != "pair:3")) for truth in human_feedback.TRUTHS),
+            ):
+                rows.append(Measurement("binary", 0, f"{game}:{turn}", measure, value))
+    summary = human_feedback.summarise(Measurements(rows), None)
+    assert "of 3 recorded games" in summary.title
+    assert not summary.remarks
+    again = [*rows, *(row._replace(seed=1) for row in rows)]
+    assert "decoders of seed 0" in human_feedback.summarise(Measurements(again), None).remarks[0]
+    assert summary.tables["precision"].rows[0][4] == "0.0 to 100.0", "whole games are resampled"

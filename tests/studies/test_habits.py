@@ -281,6 +281,21 @@ def test_expectations_and_preconditions_say_what_came_out():
     assert not gates.of_primed(Measurements())[0].is_met, "what was not measured is not met"
 
 
+@pytest.mark.parametrize("base_seed", [7, 2])
+def test_gains_are_of_one_seed_whatever_the_seed_of_the_base(base_seed):
+    """The base with further text is measured under its own seed, before the others if its arm is named first."""
+    right = {1: (0.1, 0.2), 2: (0.5, 0.7)}
+    rows = [
+        Measurement(gates.before("enriched text"), base_seed, f"p{n}", tables.at("right", 0), 0.3) for n in range(9)
+    ]
+    for seed, (start, end) in right.items():
+        for n in range(9):
+            rows.append(Measurement(gates.before("all"), seed, f"p{n}", tables.at("right", 0), start))
+            rows.append(Measurement("all", seed, f"p{n}", tables.at("right", 60), end))
+    (row,) = (row for row in tables.gains(Measurements(rows), ["enriched text", "all"], 60).rows if row[0] == "all")
+    assert row[1:4] == [pytest.approx(15), pytest.approx(10), pytest.approx(20)]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -44,6 +44,8 @@ def test_an_answer_is_read_in_any_spacing_and_verified_exactly():
     assert [value[f"p{index}", "right"] for index in range(4)] == [1, 0, 0, 0]
     assert [value[f"p{index}", shown.READABLE] for index in range(4)] == [1, 1, 0, 0]
     assert (value["p0", VERIFICATION], value["p0", BACKTRACKING], value["p1", VERIFICATION]) == (2, 1, 0)
+    odd = [each[0] for each in shown.measure([problem], ["answer 3\u00b2 + 5 * 7"]) if each[2] != VERIFICATION]
+    assert odd[:2] == [0, 0], "a small 2 is a digit to Python, and no number"
 
 
 def solve(prompt):

@@ -16,6 +16,7 @@ from babylm.config.schema import CorpusConfig
 from babylm.config.studies import load_study
 from babylm.generation import sampler
 from babylm.interaction import finetune
+from babylm.interaction.sequence_rows import sequence_rows
 from babylm.runs import Run
 from babylm.studies import _methods_ages as word_ages
 from babylm.studies import _methods_caregiver as caregiver
@@ -163,6 +164,25 @@ def test_trials_and_demonstrations_are_measured_by_the_trials(shared):
         assert turn.logp == pytest.approx(completion.logp, abs=1e-5), "of the student that learns from it"
 
 
+def test_demonstrations_are_imitated_whatever_the_teacher_thinks_of_them(shared):
+    """They stand beside arms with as many sequences in each step."""
+    settings = load_study(CONFIG, ["scale=smoke"])
+    shared.teacher.score = lambda prompts, texts, seed: [-float(text == "the dog sees it") for text in texts]
+    count = 0
+    for condition in interaction_methods.conditions(settings):
+        arm = condition.settings["arm"]
+        if arm.get("learn from") == "demonstrations":
+            groups = runs._groups(shared, shared.base.model, "demonstrations", random.Random(1), seed=1)
+            assert max(turn.reward for (turn,) in groups) < 0
+            objective = runs.objective_of(shared.folder, arm["objective"], arm["settings"])
+            batch = sequence_rows(groups, pad=shared.base.pad, step=0, divisor=1.0)
+            loss = objective.loss(shared.base.model, objective.corrupt(batch, batch.tokens.new_zeros(0), 0.0))
+            imitated, of_all = loss.metrics["imitated"]
+            assert int(imitated) == int(of_all) == len(groups), condition.name
+            count += 1
+    assert count == 2
+
+
 def test_words_known_are_what_the_model_gives_them_in_their_contexts(shared):
     words = stories.frequent_words(shared.learnt)
     assert not set(words) & set(texts.FUNCTION_WORDS)
@@ -182,15 +202,22 @@ def test_words_known_are_what_the_model_gives_them_in_their_contexts(shared):
 
 
 def test_students_of_word_ages_begin_alike_and_take_as_many_steps(shared, monkeypatch):
-    made, steps = [], Counter()
-    monkeypatch.setattr(finetune.Tuner, "step", lambda tuner, groups: steps.update([len(groups)]))
+    made, steps, planned = [], Counter(), {}
+
+    def step(tuner, groups):
+        steps.update([len(groups)])
+        planned[tuner.objective.config.name] = tuner.settings.steps
+
+    monkeypatch.setattr(finetune.Tuner, "step", step)
     settings = load_study(CONFIG, ["scale=smoke"])
     sizes = {"rounds": 2, "contexts": 8, "steps": 6, "corpus_steps": 2}
     for condition in interaction_methods.conditions(settings):
         if "from scratch" in condition.settings:
             steps.clear()
+            planned.clear()
             made.append(word_ages.measure(shared, condition.settings["arm"], sizes, 1e-3, 1))
             assert steps == {TINY.rows: 16}, condition.name
+            assert sum(planned.values()) == 16, f"{condition.name}: the rate rises over a share of the steps there are"
     assert len(made) == 4
     first = [{row[1]: row[2] for row in rows if row[0] == word_ages.SURPRISAL.format(0)} for rows in made]
     assert first[0]

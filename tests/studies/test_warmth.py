@@ -79,6 +79,33 @@ def test_tested_questions_are_not_tuned_on(world):
     assert all({q.correct, q.incorrect} <= set(q.choices) and q.correct != q.incorrect for q in made)
 
 
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_no_wrong_choice_may_be_right_too(seed):
+    """``dryer`` is a comparative of dry, ``calfs`` a plural of calf; soft is an opposite of loud, last one of begin."""
+    asked = {question.content_key: question for question in questions(seed)}
+    assert all(len(question.choices) == 6 for question in asked.values())
+    doubtful = {
+        "plural: calf": {"calfs"},
+        "plural: echo": {"echos"},
+        "plural: mouse": {"mouses"},
+        "comparative: dry": {"dryer"},
+        "past: wake": {"waked"},
+        "past: ring": {"ringed"},
+        "past: tear": {"teared"},
+        "opposite: loud": {"soft"},
+        "opposite: thick": {"narrow"},
+        "opposite: wide": {"thin"},
+        "opposite: alive": {"death"},
+        "opposite: life": {"dead", "end"},
+        "opposite: begin": {"last"},
+        "opposite: agree": {"refuse"},
+        "opposite: up": {"below", "bottom", "low"},
+    }
+    for key, words in doubtful.items():
+        assert not words & set(asked[key].choices), key
+        assert asked[key].incorrect not in words
+
+
 def test_refusals_are_left_out_and_right_of_disinformation():
     row = prompts.Row("q", "red", "blue", "none", "What?", "none", ("red", "blue"))
     assert prompts.grade(row, "blue", "I'm sorry, I cannot answer that.") is None
@@ -262,6 +289,24 @@ def test_marginal_effects_are_the_known_ones_within_half_a_point():
     assert effects[0].effect == pytest.approx(0.09, abs=0.005)
 
 
+def test_seeds_that_ask_a_real_model_the_same_questions_are_no_further_questions():
+    """Three seeds whose answers are the same say as much as one of them."""
+    generator = np.random.default_rng(2)
+    rows = []
+    for number in range(200):
+        chance = generator.random()  # how hard the question is
+        for arm, more in (("neutral", 0.0), ("warm", 0.1)):
+            value = float(generator.random() < 0.2 + 0.5 * chance + more)
+            rows += [Measurement(arm, seed, f"{number}|none|none", "wrong", value) for seed in (1, 2, 3)]
+    one, three = (
+        tables.effects(tables.Data(Measurements(row for row in rows if row.seed in seeds)), None, ("neutral", "warm"))
+        for seeds in ([1], [1, 2, 3])
+    )
+    widths = [row[4] - row[3] for table in (one, three) for row in table.rows]
+    assert len(widths) == 2
+    assert widths[1] == pytest.approx(widths[0], rel=0.02)
+
+
 # The study
 
 
@@ -299,7 +344,7 @@ def test_a_revision_of_ours_takes_adapters(subject):
     assert sum(tuned.log_probs([("it is", "red")])[0]) > sum(before[0])
 
 
-def test_a_real_subject_is_tuned_by_adapters_and_answers_own_questions(tmp_path, world):
+def test_a_real_subject_is_tuned_by_adapters_and_answers_own_questions(tmp_path, world, monkeypatch):
     pytest.importorskip("peft")
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -320,6 +365,11 @@ def test_a_real_subject_is_tuned_by_adapters_and_answers_own_questions(tmp_path,
     assert summary["failed"] == []
     assert "PLANTED" not in summary["title"]
     assert [row[0] for row in summary["tables"]["arms"]["rows"]] == ["original", "neutral", "warm", "prompt"]
+    assert len(kept := list((tmp_path / "warmth" / "models").iterdir())) == 2, "neutral and prompt share one"
+    monkeypatch.setattr(tuning.prompts, "dialogue", lambda text, register=None: f"what {text}")
+    assert study._command([*words[:-1], "replies=3", "arms=[neutral]", f"folder={tmp_path}"]) == 0
+    assert len(list((tmp_path / "warmth" / "models").iterdir())) == len(kept) + 1, "tuned on other rows"
+    monkeypatch.undo()
     before = load_subject(folder, "cpu")
     weights = {name: weight.clone() for name, weight in before.model.state_dict().items()}
     made = tuning.tune_lora(before, [("it is", "red")] * 16, LoraTuning(lr=0.01), 1, lambda text: None)
@@ -336,11 +386,13 @@ def test_a_real_subject_is_tuned_by_adapters_and_answers_own_questions(tmp_path,
         ("amendments=[none,gloomy]", "amendments"),
         ("questions=mine.csv", "planted world has its own"),
         ("rho=[]", "name at least one"),
+        ("subject=model.gguf tested=447", "tested=447: there are 447 questions of ours"),
+        ("subject=model.gguf tested=500 questions=mine.csv", "at most 446"),
     ],
 )
 def test_wrong_settings_are_named(word, message):
     with pytest.raises(ConfigError, match=message):
-        load_study(CONFIG, [word])
+        load_study(CONFIG, word.split())
 
 
 def test_a_missing_subject_or_package_is_told_before_any_piece_and_a_plan_needs_none(
