@@ -248,7 +248,7 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
         seeds = [choice.read_trial(measurements, changes, seed) for changes in repeated for seed in settings.seeds[1:]]
         rows = [*state.rows, *(choice.Row("seed", trial, False) for trial in seeds)]
         title = f"Recipe search: winner {' '.join(state.best) or 'the recipe as it is'}"
-        remarks.append(choice.RULE)
+        remarks += filter(None, (choice.RULE, choice.noise(measurements, settings.seeds)))
         if state.backend:
             remarks.append(
                 f"The winner's models are scored by {state.backend}, the scoring with the better fast suite, which was "

@@ -141,7 +141,9 @@ def test_each_question_starts_from_the_best_answers_so_far(tmp_path):
     assert "compare: optimizer.weight_decay=0.05 objective.causal_ratio=0.75" in measured.conditions
     assert measured.has_run("compare: optimizer.weight_decay=0.05 model.preset=small", 2), "the winner, another seed"
     assert measured.has_run("compare: recipe", 2), "so the noise of seeds is known"
-    table = recipe_search.summarise(measured, settings).tables["comparisons"].text()
+    summary = recipe_search.summarise(measured, settings)
+    assert "2 seeds of the recipe are up to 0.000 (causal), 0.000 (masked) nats apart" in " ".join(summary.remarks)
+    table = summary.tables["comparisons"].text()
     assert table.count("chosen") == 9
     assert "failed" in table
 
