@@ -55,8 +55,8 @@ def sequence_rows(
     ``packed``: several turns per row, each a document of its own, if none has items; such rows are not to be cut into
     smaller batches, as a group is then anywhere in them.
 
-    A turn that fills up its group (the same turn twice in a row) has no sequence: it is read and not learnt from. A group
-    that is there twice is learnt from twice.
+    A turn that fills up its group (the same turn twice in a row) has no sequence: it is read and not learnt from. A
+    group that is there twice is learnt from twice.
     """
     turns = [(number, turn) for number, group in enumerate(groups) for turn in group]
     items = items_of([turn for _, turn in turns])
