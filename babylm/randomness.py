@@ -31,7 +31,7 @@ class Purpose(IntEnum):
     EPISODES = 4
     """Items of an episode, by round and episode."""
     SAMPLING = 5
-    """Tokens sampled from a model, by round and episode."""
+    """Tokens sampled from a model, by round and episode, or by number and prompt."""
     TEACHER = 6
     """A scripted teacher's choices, by round and episode."""
     CONDITION = 7

@@ -100,6 +100,13 @@ def test_a_batch_gives_what_each_prompt_gives_alone(where, sampling, run, gpt2):
         assert next(generator.continuations(PROMPTS, replace(sampling, seed=9))) != together[0]
 
 
+def test_every_prompt_has_random_numbers_of_its_own(run):
+    """With the same ones for all, texts after which much may come are all continued alike."""
+    prompts = [f"the {a} {b}" for a in ("dog", "cat", "girl", "boy") for b in ("sees", "likes", "wants", "finds")]
+    made = generation.load(run / "main", "cpu").continuations(prompts, Sampling(max_new_tokens=3))
+    assert len({text for (text,) in made}) > 0.9 * len(prompts)
+
+
 def test_prompts_come_from_the_words_or_line_by_line(run):
     options = ("max_new_tokens=5", "temperature=0")
     piped = command(run / "main", *options, stdin="the dog\n\na cat\n")

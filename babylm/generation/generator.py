@@ -1,7 +1,8 @@
 """Seeded continuations of texts by any causal model folder.
 
-Each continuation draws its own random numbers, from the seed and its number among those of its prompt. So a prompt has
-the same continuations alone and in a batch, padded on the left, and in any order.
+Each continuation draws its own random numbers, from the seed, its prompt and its number among those of the prompt. So a
+prompt has the same continuations alone and in a batch, padded on the left, and in any order; and other prompts have
+other random numbers: with the same ones, hundreds of prompts are continued by a handful of texts.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from babylm.evaluation.scoring import foreign_tokenizer, load_model, weight_file
 from babylm.generation.beam_search import beam_search
 from babylm.generation.sampler import ROWS, sample
 from babylm.models.modeling_babylm import BabyLMForCausalLM
+from babylm.randomness import Purpose, derive_seed
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,10 @@ class Generator:
             prompts,
             max_new_tokens=[self._steps(ids, sampling) for ids in prompts],
             ends=self._ends(),
-            seeds=[sampling.seed * 1_000_003 + number for number in numbers],
+            seeds=[
+                derive_seed(sampling.seed, Purpose.SAMPLING, number, *ids)
+                for ids, number in zip(prompts, numbers, strict=True)
+            ],
             temperature=sampling.temperature,
             top_k=sampling.top_k,
             top_p=sampling.top_p,

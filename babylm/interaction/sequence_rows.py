@@ -55,7 +55,8 @@ def sequence_rows(
     ``packed``: several turns per row, each a document of its own, if none has items; such rows are not to be cut into
     smaller batches, as a group is then anywhere in them.
 
-    A turn that fills up its group (the same turn twice in a row) has no sequence: it is read and not learnt from.
+    A turn that fills up its group (the same turn twice in a row) has no sequence: it is read and not learnt from. A
+    group that is there twice is learnt from twice.
     """
     turns = [(number, turn) for number, group in enumerate(groups) for turn in group]
     items = items_of([turn for _, turn in turns])
@@ -69,7 +70,7 @@ def sequence_rows(
     sequence_ids, group_ids = torch.full(shape, -1), torch.full(shape, -1)
     reward, behaviour, reference, values = (torch.zeros(shape) for _ in range(4))
     has_values = all(VALUES in turn.meta for _, turn in turns)
-    previous: Turn | None = None
+    previous: tuple[int, Turn] | None = None
     for number, ((group, turn), size, span) in enumerate(zip(turns, sizes, spans, strict=True)):
         row, columns = span.row, slice(span.start, span.start + size)
         # The first token of a document is predicted from nothing: without a prompt it is no target.
@@ -77,14 +78,14 @@ def sequence_rows(
         targets = slice(span.start + len(turn.prompt_ids) + first, columns.stop)
         tokens[row, columns] = torch.tensor([*turn.prompt_ids, *turn.ids])
         documents[row, columns] = span.document
-        if turn is not previous:
+        if previous is None or group != previous[0] or turn is not previous[1]:
             sequence_ids[row, targets], group_ids[row, targets] = number, group
             reward[row, targets] = turn.reward
             behaviour[row, targets] = torch.tensor(turn.logp[first:])
             reference[row, targets] = torch.tensor(turn.meta["reference_logp"][first:])
         if has_values:
             values[row, targets] = torch.tensor(turn.meta[VALUES][first:])
-        previous = turn
+        previous = group, turn
     extra = {
         "sequence_ids": sequence_ids,
         "group_ids": group_ids,

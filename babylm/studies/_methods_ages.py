@@ -32,7 +32,7 @@ from babylm.tables import Table
 
 if TYPE_CHECKING:
     from babylm.interaction.episodes import Turn
-    from babylm.interaction.finetune import Group
+    from babylm.interaction.finetune import Group, Tuner
     from babylm.studies._methods_shared import SharedInputs
 
 SIZES = {
@@ -65,7 +65,6 @@ def measure(
     shared: SharedInputs, arm: Mapping[str, Any], sizes: Mapping[str, int], lr: float, seed: int
 ) -> list[tuple[str, str, float]]:
     """(measure, item, value) of a student that learns from random weights: surprisals of words, and tokens read."""
-    from babylm.interaction.finetune import FineTuning, Tuner
     from babylm.interaction.sequence_rows import record_values
 
     shared = replace(shared, scale=shared.scale._replace(**sizes))
@@ -75,13 +74,7 @@ def measure(
     whole = steps + text_steps + corpus_steps
     method = arm.get("objective", "supervised")
     steps_of = {"supervised": whole} if method == "supervised" else {"supervised": whole - steps, method: steps}
-    tuners: dict[str, Tuner] = {}
-    for name, settings in {"supervised": {}, method: arm.get("settings", {})}.items():
-        objective = runs.objective_of(shared.folder, name, settings)
-        rate = lr * (PPO_RATE if name == "ppo" else 1.0)
-        tuning = FineTuning(scale.rounds * steps_of[name], lr=rate, schedule="constant", precision=shared.precision)
-        tuner_seed = derive_seed(seed, Purpose.EPISODES, 0, len(tuners) + 2)
-        tuners[name] = Tuner(model, objective, tuning, pad=pad, seed=tuner_seed)
+    tuners = _tuners(shared, model, steps_of, arm.get("settings", {}), lr, seed)
     tokens = done = 0
 
     def tune(groups: Sequence[Group], objective: str, count: int, number: int) -> int:
@@ -126,6 +119,28 @@ def measure(
         look()
     guessing = [(GUESSING, f"w:{w}", len(shared.ids(w, True)) * log_vocabulary) for w in _items(rows)]
     return [("tokens learnt from", "", float(tokens)), *guessing, *rows]
+
+
+def _tuners(
+    shared: SharedInputs,
+    model: Any,
+    steps_of: Mapping[str, int],
+    settings: Mapping[str, Any],
+    lr: float,
+    seed: int,
+) -> dict[str, Tuner]:
+    """An optimizer per objective, told the steps that it makes in a round; ``settings``: of the last objective."""
+    from babylm.interaction.finetune import FineTuning, Tuner
+
+    tuners: dict[str, Tuner] = {}
+    last = list(steps_of)[-1]
+    for name, steps in steps_of.items():
+        objective = runs.objective_of(shared.folder, name, settings if name == last else {})
+        rate = lr * (PPO_RATE if name == "ppo" else 1.0)
+        tuning = FineTuning(shared.scale.rounds * steps, lr=rate, schedule="constant", precision=shared.precision)
+        tuner_seed = derive_seed(seed, Purpose.EPISODES, 0, len(tuners) + 2)
+        tuners[name] = Tuner(model, objective, tuning, pad=shared.base.pad, seed=tuner_seed)
+    return tuners
 
 
 def _items(rows: Sequence[tuple[str, str, float]]) -> list[str]:

@@ -93,9 +93,12 @@ class Subject:
         seeds: Sequence[int] | None = None,
         rows: int = 256,
     ) -> list[list[int]]:
-        """Continuations (token ids) of prompts, greedy unless there is a temperature; ``seeds``: one per prompt."""
+        """Continuations (token ids) of prompts, greedy unless there is a temperature.
+
+        ``seeds``: one per prompt; by default their numbers, as prompts that share one are continued alike.
+        """
         encoded = [self.ids(prompt) if isinstance(prompt, str) else list(prompt) for prompt in prompts]
-        seeds = [0] * len(encoded) if seeds is None else seeds
+        seeds = range(len(encoded)) if seeds is None else seeds
         made: list[list[int]] = []
         for first in range(0, len(encoded), rows):
             part = slice(first, first + rows)

@@ -61,6 +61,19 @@ def test_every_group_is_read_once_before_one_is_read_again():
     assert order[:5] != order[5:10]
 
 
+def test_a_group_that_is_there_twice_is_learnt_from_twice():
+    """At the end of an epoch and the beginning of the next one, or where there are fewer groups than a step reads."""
+    model, (group, *_) = new_model(dropout=0.0), copies()
+    losses = []
+    for groups in ([group], [group, group], [[*group, *group]]):
+        batch = sequence_rows(groups, pad=2, step=0, divisor=float(len(groups)), packed=True)
+        objective = supervised()
+        total = objective.loss(model, objective.corrupt(batch, torch.zeros(0), 0.0)).total
+        losses.append(float(total.detach()) / len(groups))
+    assert losses[1] == pytest.approx(losses[0])
+    assert losses[2] == pytest.approx(losses[0]), "a turn that fills up its group is not learnt from again"
+
+
 def test_preferences_move_against_the_reference_and_log_probabilities_are_those_of_the_model():
     model = new_model(dropout=0.0)
     groups = sample_groups(model, [[0, 5], [0, 6]], samples=6, ends={1}, pad=2, max_new_tokens=6, seed=3)

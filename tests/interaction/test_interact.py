@@ -234,6 +234,7 @@ def test_a_model_teaches_by_scores_and_continuations(whole, tmp_path):
     corrected = teacher.correct(prompts, ["a b c", ""], 1)
     assert corrected == teacher.correct(prompts, ["a b c", ""], 1) != teacher.correct(prompts, ["a b c", ""], 2)
     assert [len(text.split()) <= count for text, count in zip(corrected, (3, 1), strict=True)] == [True, True]
+    assert teacher.asked_as()["random numbers"] == "of each prompt", "older answers, which were not, are not used"
 
 
 @pytest.mark.parametrize(("path", "message"), [(None, "name the folder of the model"), ("nothing", "no folder")])

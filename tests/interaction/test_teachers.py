@@ -59,7 +59,10 @@ def test_it_answers_in_words_and_in_numbers():
         assert made.judge_pair(PROMPTS, TEXTS, TEXTS[::-1], 5) == [0.5, 0.5], "it always says A, in both orders"
         path, body, _ = server.requests[0]
         assert path == "/v1/chat/completions"
-        assert (body["model"], body["max_tokens"], body["temperature"], body["seed"]) == ("tiny", 16, 0.7, 5)
+        assert (body["model"], body["max_tokens"], body["temperature"]) == ("tiny", 16, 0.7)
+        seeds = [body["seed"] for _, body, _ in server.requests[:6]]
+        assert len(set(seeds)) == 6, "with the same seed, servers draw the same numbers for different texts"
+        assert all(0 <= seed < 2**31 for seed in seeds)
         assert "the dog" in body["messages"][0]["content"]
         assert not any("logprobs" in body for _, body, _ in server.requests)
         assert all(body["temperature"] == 0 and "seed" not in body for _, body, _ in server.requests[6:])

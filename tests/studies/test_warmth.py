@@ -216,6 +216,7 @@ def test_a_subject_gives_states_attention_and_seeded_text(subject, tmp_path):
     assert attention.shape == (2, 2, len(ids), len(ids))
     assert torch.allclose(attention.sum(-1), torch.ones(2, 2, len(ids)), atol=1e-5)
     made = [subject.generate(["It is"], 5, temperature=1.0, seeds=[seed]) for seed in (1, 1, 2)]
+    assert len(set(map(tuple, subject.generate(["It is"] * 8, 5, temperature=1.0)))) == 8, "each draws for itself"
     assert made[0] == made[1] != made[2]
     with pytest.raises(ValueError, match=r"subject=.*give a model's folder"):
         load_subject(tmp_path)

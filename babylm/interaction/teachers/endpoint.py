@@ -63,8 +63,8 @@ class EndpointTeacher(AskedTeacher):
             "temperature": self.teaching.temperature if sampled else 0,
             "top_p": self.teaching.top_p if sampled else 1,
         }
-        if question.seed:
-            body["seed"] = question.seed % 2**31
+        if question.seed:  # another one for each text: servers draw the same numbers for the same seed
+            body["seed"] = int(question.key(), 16) % 2**31
         if self.teaching.stop:
             body["stop"] = [self.teaching.stop]
         text = self.instruction(question)

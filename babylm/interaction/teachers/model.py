@@ -34,8 +34,8 @@ class ModelTeacher(AskedTeacher):
         self.identity = Identity(teaching.name or name, "model", parameters, teaching.inside_budget)
 
     def asked_as(self) -> dict[str, Any]:
-        """See `AskedTeacher`."""
-        return {**super().asked_as(), "weights": self._weights}
+        """See `AskedTeacher`. Answers that were drawn with the same random numbers for all prompts are not used."""
+        return {**super().asked_as(), "weights": self._weights, "random numbers": "of each prompt"}
 
     def correct(self, prompts: Sequence[str], completions: Sequence[str], seed: int) -> Sequence[str | None]:
         """The model's own continuation of each prompt, cut to as many words as the completion has (at least one)."""
