@@ -103,6 +103,17 @@ def pairs_of(sequences: Sequences) -> Pairs:
     return Pairs(torch.stack(chosen) if chosen else empty, torch.stack(rejected) if rejected else empty)
 
 
+def rewards_differ(sequences: Sequences) -> Tensor:
+    """(S,) whether a sequence's group has different rewards. If not, its advantage is 0, and not what rounding leaves.
+
+    >>> group, reward = torch.tensor([0, 0, 1, 1, 1]), torch.tensor([1.0, 0.0, 0.3, 0.3, 0.3])
+    >>> rewards_differ(Sequences(reward, reward, group, reward, reward, reward))
+    tensor([ True,  True, False, False, False])
+    """
+    group, reward = sequences.group, sequences.reward
+    return ((group[:, None] == group[None, :]) & (reward[:, None] != reward[None, :])).any(1)
+
+
 @dataclass
 class SequenceBatch(MaskedBatch):
     """A masked batch whose targets are tokens of sequences, with what each target's sequence brings, (n,) each."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from babylm.config.fields import number
 from babylm.lazy import torch
-from babylm.objectives._sequences import SequenceObjective, Sequences, SequenceSettings
+from babylm.objectives._sequences import SequenceObjective, Sequences, SequenceSettings, rewards_differ
 from babylm.objectives._types import SpecialTokens
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def leave_one_out(sequences: Sequences) -> Tensor:
     same = sequences.group[:, None] == sequences.group[None, :]
     same.fill_diagonal_(False)
     count = same.sum(1)
-    return (same * sequences.reward).sum(1) / count.clamp(min=1)
+    mean = (same * sequences.reward).sum(1) / count.clamp(min=1)
+    return torch.where((count == 0) | rewards_differ(sequences), mean, sequences.reward)
 
 
 def build(settings: Settings, special: SpecialTokens) -> Reinforce:

@@ -114,12 +114,24 @@ def test_grpo_and_rrhf_in_closed_form():
     assert build("rrhf", anchor=False).sequence_loss(table())[0][0] == pytest.approx(first - 1, abs=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("reward", [1.0, 5 / 9, -2.1137])
 @pytest.mark.parametrize(("name", "settings"), [("grpo", {}), ("reinforce", {"baseline": "leave_one_out"})])
-def test_binary_rewards_on_saturated_groups_have_no_gradient(name, settings):
-    logp = torch.tensor([-2.0, -3.0, -1.0, -4.0, -6.0], requires_grad=True)
-    sequences = table(reward=[1.0] * 5)._replace(logp=logp)
-    build(name, **settings).sequence_loss(sequences)[0].sum().backward()
+def test_equal_rewards_of_a_group_have_no_gradient(name, settings, reward, dtype):
+    logp = torch.tensor([-2.0, -3.0, -1.0, -4.0, -6.0, -5.0], requires_grad=True)
+    sequences = table(reward=[reward] * 6, group=[0, 0, 0, 1, 1, 1])._replace(logp=logp, behaviour_logp=logp.detach())
+    with torch.autocast("cpu", dtype, enabled=dtype == torch.bfloat16):
+        value, _ = build(name, **settings).sequence_loss(sequences._replace(length=torch.ones(6)))
+    value.sum().backward()
     assert logp.grad.abs().max() == 0
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_a_learner_computes_the_same_under_autocast(name):
+    sequences = table(reward=[0.501, 0.5, -2.11, -2.12, -2.13])
+    expected, _ = build(name).sequence_loss(sequences)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert build(name).sequence_loss(sequences)[0].tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("name", ["dpo", "simpo", "orpo", "kto", "rrhf", "reinforce", "grpo", "supervised"])
