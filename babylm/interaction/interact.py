@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ def interact(config: Config, log: Log | None = None) -> Path:
     """
     log = log or Log()
     check(config)
+    assert isinstance(config.objective, SequenceSettings)
+    config = replace(config, objective=config.objective.for_interaction())
     folder = places.given(config.checkpoints) / config.name
     teacher = teachers.RecordedTeacher(teachers.build(config.interaction))
     _warn_of_rules(teacher, config, log)
@@ -95,6 +97,13 @@ def check(config: Config) -> None:
         raise ValueError(
             f"interaction.samples=1: objective.name={config.objective.name} compares the completions of a prompt, and "
             "would learn nothing; use 2 or more, feedback=correction, or kto or supervised"
+        )
+    of_model = config.interaction.teacher == "model" and config.interaction.feedback == "score"
+    if of_model and config.objective.for_interaction().teaches_nothing([[-2.0, -1.0]]):
+        raise ValueError(
+            f"interaction.teacher=model: its scores are log-probabilities, all below 0, of which objective.name="
+            f"{config.objective.name} learns nothing good; use one that compares, such as grpo, dpo or reinforce with "
+            "objective.baseline=leave_one_out, or feedback=judge or correction"
         )
     _check_budget(config)
 

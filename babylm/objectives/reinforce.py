@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -34,6 +35,12 @@ class Settings(SequenceSettings):
     def compares(self) -> bool:
         """See `SequenceSettings`."""
         return self.baseline == "leave_one_out"
+
+    def teaches_nothing(self, rewards: Sequence[Sequence[float]]) -> str | None:
+        """See `SequenceSettings`."""
+        if not self.compares and max(map(max, rewards), default=1.0) <= 0:
+            return "no reward is above 0, so no completion gets likelier; objective.baseline=leave_one_out compares them"
+        return super().teaches_nothing(rewards)
 
 
 class Reinforce(SequenceObjective):

@@ -228,3 +228,32 @@ def test_corpus_rows_are_read_as_language(name):
     assert float(one.total) == float(other.total)
     assert one.metrics.keys() == {"loss", "z", "causal", "masked"}
     assert set(FIELDS).isdisjoint(batch.extra)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "rewards", "why"),
+    [
+        ("grpo", {}, [[1.0, 1.0], [0.0, 0.0]], "none have different rewards"),
+        ("dpo", {}, [[1.0], [0.0]], "none have different rewards"),
+        ("supervised", {}, [[-2.0, -1.5]], "no reward is above -1.5, and objective.minimum_reward=0.5 is needed"),
+        ("kto", {"neutral_reward": 0.5}, [[0.5, 0.0]], "no reward is above objective.neutral_reward=0.5"),
+        ("reinforce", {}, [[-2.0, 0.0]], "no reward is above 0"),
+        ("reinforce", {"baseline": "leave_one_out"}, [[-2.0, -2.0]], "none have different rewards"),
+        ("reinforce", {"baseline": "leave_one_out"}, [[-2.0, -1.0]], None),
+        ("grpo", {}, [[1.0, 1.0], [0.0, 1.0]], None),
+        ("supervised", {}, [[0.0, 0.5]], None),
+        ("kto", {"neutral_reward": 0.5}, [[0.5, 0.6]], None),
+        ("ppo", {}, [[-1.0, -2.0]], None),
+    ],
+)
+def test_rewards_that_teach_nothing_are_known(name, settings, rewards, why):
+    reason = small.objective_settings(name, **settings).teaches_nothing(rewards)
+    assert reason is None if why is None else why in reason
+
+
+def test_kto_counts_sequences_below_its_neutral_reward_as_bad():
+    of_zero_to_one, _ = build("kto", neutral_reward=0.5).sequence_loss(table(reward=[1.0, 0.0, 0.5, 0.6, 0.4]))
+    of_signs, _ = build("kto").sequence_loss(table(reward=[1.0, -1.0, 0.0, 1.0, -1.0]))
+    assert of_zero_to_one.tolist() == of_signs.tolist()
+    assert small.objective_settings("kto").for_interaction().neutral_reward == 0.5
+    assert small.objective_settings("kto", neutral_reward=0.0).for_interaction().neutral_reward == 0.0
