@@ -66,9 +66,10 @@ def interact(config: Config, log: Log | None = None) -> Path:
     def trained() -> None:
         feeds[-1].finish()
         _record(teacher, config, folder)
+        _warn_of_answers(teacher, log)
 
     made = pretrain(config, log, make_feed, prepared, trained)
-    if feeds and Run(folder).is_finished:
+    if feeds and not config.training.dry_run and Run(folder).is_finished:
         _show(folder, log)
     return made
 
@@ -90,6 +91,7 @@ def check(config: Config) -> None:
         raise ValueError("interaction.groups_per_step: must be a multiple of training.accumulate_grad_batches")
     if config.interaction.max_new_tokens >= config.model.max_position_embeddings:
         raise ValueError("interaction.max_new_tokens: longer than model.max_position_embeddings leaves room for")
+    _check_who_teaches(config)
     if config.interaction.feedback == "judge" and config.interaction.samples < 2:
         raise ValueError("interaction.samples: feedback=judge compares the completions of a prompt; use 2 or more")
     one_completion = config.interaction.samples == 1 and config.interaction.feedback != "correction"
@@ -108,6 +110,25 @@ def check(config: Config) -> None:
     _check_budget(config)
 
 
+def _check_who_teaches(config: Config) -> None:
+    """Raise ValueError if a setting of another teacher of ours is set: that one was probably meant."""
+    settings = config.interaction
+    set_for = {
+        "model": {"interaction.teacher_model": settings.teacher_model},
+        "endpoint": {"interaction.endpoint.url": settings.endpoint.url},
+        "replay": {"interaction.teaching.replies": settings.teaching.replies},
+    }
+    if settings.teacher not in ("grammar", "person", "model", "endpoint"):
+        return  # a replay may have the settings of the run that it repeats, and a user's teacher any
+    for teacher, values in set_for.items():
+        for key, value in values.items():
+            if value is not None and teacher != settings.teacher:
+                raise ValueError(
+                    f"{key}: interaction.teacher={settings.teacher} does not read it; add interaction.teacher={teacher}"
+                    f", or set {key}=null"
+                )
+
+
 def _refusal(teacher: Teacher, config: Config) -> str | None:
     """Why the rules of the year do not allow this teacher; None if they do, and for the track ``free``."""
     identity = teacher.identity
@@ -121,6 +142,15 @@ def _refusal(teacher: Teacher, config: Config) -> str | None:
 def _warn_of_rules(teacher: Teacher, config: Config, log: Log) -> None:
     if reason := _refusal(teacher, config):
         log.warn(f"interaction.teacher: {reason}; the run can be made, and will not be a valid submission")
+
+
+def _warn_of_answers(teacher: Teacher, log: Log) -> None:
+    usage = teacher.usage()
+    if usage is not None and usage.unusable:
+        log.warn(
+            f"interaction.teacher: {usage.unusable:,} of {usage.questions:,} answers of {teacher.identity.name} were "
+            "of no use, as they had no score, letter or word that was asked for; they are in teacher/replies.jsonl"
+        )
 
 
 def _record(teacher: Teacher, config: Config, folder: Path) -> None:

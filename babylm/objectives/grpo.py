@@ -53,9 +53,9 @@ class GRPO(SequenceObjective):
 
 
 def group_advantage(sequences: Sequences, scale: bool) -> Tensor:
-    """(S,) reward minus the mean of the group, over the deviation of the group if ``scale``; 0 if all rewards are equal.
+    """(S,) reward minus the group's mean, over the group's deviation if ``scale``; 0 in a group of equal rewards.
 
-    Sums, and no matrix products: these round rewards to bf16 under autocast, and the deviation enlarges the difference.
+    Sums, and no matrix products: these round rewards to bf16 under autocast, and the deviation enlarges what is left.
     """
     same = sequences.group[:, None] == sequences.group[None, :]
     count = same.sum(1)

@@ -39,7 +39,9 @@ class Settings(SequenceSettings):
     def teaches_nothing(self, rewards: Sequence[Sequence[float]]) -> str | None:
         """See `SequenceSettings`."""
         if not self.compares and max(map(max, rewards), default=1.0) <= 0:
-            return "no reward is above 0, so no completion gets likelier; objective.baseline=leave_one_out compares them"
+            return (
+                "no reward is above 0, so no completion gets likelier; objective.baseline=leave_one_out compares them"
+            )
         return super().teaches_nothing(rewards)
 
 

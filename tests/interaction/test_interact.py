@@ -171,12 +171,21 @@ def test_each_limit_of_a_track_ends_it(changes, limit):
         ("interaction.max_new_tokens=64", "longer than model.max_position_embeddings"),
         ("interaction.samples=1", "objective.name=grpo compares the completions of a prompt, and would learn nothing"),
         ("budget.words=20", "one prompt and one step may take 132 words"),
+        ("interaction.teacher_model=m", "interaction.teacher=grammar does not read it; add interaction.teacher=model"),
+        ("interaction.endpoint.url=http://a/v1", "interaction.endpoint.url: .*add interaction.teacher=endpoint"),
+        ("interaction.teaching.replies=r", "interaction.teaching.replies: .*add interaction.teacher=replay"),
     ],
 )
 def test_mistakes_are_told_before_anything_begins(tmp_path, override, message):
     with pytest.raises(ValueError, match=message):
         interact(make(tmp_path, *override.rsplit(" ", 1) if override.startswith("training") else [override]))
     assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_dry_run_makes_no_run_and_ends_well(tmp_path, capsys):
+    assert command.main(make(tmp_path, "training={dry_run: true}")) == 0
+    assert "plan   i: track free" in capsys.readouterr().out
+    assert not (tmp_path / "checkpoints" / "i").exists()
 
 
 def test_kto_learns_from_bad_completions_too(tmp_path):

@@ -400,6 +400,15 @@ def test_a_run_that_was_killed_asks_nothing_twice(tmp_path):
     assert (whole / "ledger.json").read_text() == (folder / "ledger.json").read_text()
 
 
+def test_answers_of_no_use_are_told_at_the_end(tmp_path, capsys):
+    with Server(says(lambda body: "10" if "Text: the" in body["messages"][0]["content"] else "3")) as server:
+        folder = interact(make(tmp_path, *run_settings(server, "interaction.rounds=1")))
+    described = files.read_json(folder / "teacher.json")
+    assert 0 < described["unusable"] < described["questions"]
+    said = f"{described['unusable']} of {described['questions']} answers of tiny were of no use"
+    assert said in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("feedback", ["reply", "judge"])
 def test_replies_and_judgements_are_rewards(tmp_path, feedback):
     folder = interact(make(tmp_path, f"interaction.feedback={feedback}", "interaction.rounds=1"))
