@@ -140,6 +140,10 @@ def test_retry_after_is_kept_to():
         assert made.score(["x"], ["y"], 0) == [1.0]
         assert made.client.waits[0] == 7
         assert 25 < made.client.waits[1] <= 30
+    with Server(then(*[status(429, [("Retry-After", "0")])] * 2, says("9"))) as server:
+        made = teacher(server)
+        assert made.score(["x"], ["y"], 0) == [1.0]
+        assert made.client.waits == [0.5, 1.0], "a busy server is not asked again at once"
     with Server(status(429, [("Retry-After", "86400")])) as server, pytest.raises(ValueError, match="status 429"):
         teacher(server).score(["x"], ["y"], 0)
     assert len(server.requests) == 1, "a day is not waited for"
@@ -172,6 +176,19 @@ def test_scores_are_read_strictly(answer, score):
     with Server(says(answer)) as server:
         made = teacher(server, unparsable=0.25)
         assert made.score(["x"], ["y"], 0) == [0.25 if score is None else pytest.approx(score)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "correction"),
+    [
+        ("<think>\nIs it right?\n</think>\n\nsees a dog .", "sees a dog ."),
+        ("<think>\nOkay, the learner", None),
+        ("sees <think> a dog .", "sees <think> a dog ."),
+    ],
+)
+def test_what_a_model_thinks_is_no_correction(answer, correction):
+    with Server(says(answer)) as server:
+        assert teacher(server).correct(["x"], ["y"], 0) == [correction]
 
 
 def test_unusable_answers_are_counted_and_a_teacher_of_them_alone_is_refused(tmp_path):
