@@ -50,6 +50,10 @@ class Groups:
         ranks = range(number * self.per_step, (number + 1) * self.per_step)
         return [self._groups[self._order[rank % len(self._order)]] for rank in ranks]
 
+    def rewards(self) -> list[list[float]]:
+        """The rewards of each group."""
+        return [[turn.reward for turn in group] for group in self._groups]
+
     def words(self, number: int) -> tuple[int, int]:
         """Words of exposure of step ``number``, and words of the teacher that it shows for the first time."""
         exposure = unique = 0

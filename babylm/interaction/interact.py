@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ def interact(config: Config, log: Log | None = None) -> Path:
     """
     log = log or Log()
     check(config)
+    assert isinstance(config.objective, SequenceSettings)
+    config = replace(config, objective=config.objective.for_interaction())
     folder = places.given(config.checkpoints) / config.name
     teacher = teachers.RecordedTeacher(teachers.build(config.interaction))
     _warn_of_rules(teacher, config, log)
@@ -64,9 +66,10 @@ def interact(config: Config, log: Log | None = None) -> Path:
     def trained() -> None:
         feeds[-1].finish()
         _record(teacher, config, folder)
+        _warn_of_answers(teacher, log)
 
     made = pretrain(config, log, make_feed, prepared, trained)
-    if feeds and Run(folder).is_finished:
+    if feeds and not config.training.dry_run and Run(folder).is_finished:
         _show(folder, log)
     return made
 
@@ -88,6 +91,7 @@ def check(config: Config) -> None:
         raise ValueError("interaction.groups_per_step: must be a multiple of training.accumulate_grad_batches")
     if config.interaction.max_new_tokens >= config.model.max_position_embeddings:
         raise ValueError("interaction.max_new_tokens: longer than model.max_position_embeddings leaves room for")
+    _check_who_teaches(config)
     if config.interaction.feedback == "judge" and config.interaction.samples < 2:
         raise ValueError("interaction.samples: feedback=judge compares the completions of a prompt; use 2 or more")
     one_completion = config.interaction.samples == 1 and config.interaction.feedback != "correction"
@@ -96,7 +100,33 @@ def check(config: Config) -> None:
             f"interaction.samples=1: objective.name={config.objective.name} compares the completions of a prompt, and "
             "would learn nothing; use 2 or more, feedback=correction, or kto or supervised"
         )
+    of_model = config.interaction.teacher == "model" and config.interaction.feedback == "score"
+    if of_model and config.objective.for_interaction().teaches_nothing([[-2.0, -1.0]]):
+        raise ValueError(
+            f"interaction.teacher=model: its scores are log-probabilities, all below 0, of which objective.name="
+            f"{config.objective.name} learns nothing good; use one that compares, such as grpo, dpo or reinforce with "
+            "objective.baseline=leave_one_out, or feedback=judge or correction"
+        )
     _check_budget(config)
+
+
+def _check_who_teaches(config: Config) -> None:
+    """Raise ValueError if a setting of another teacher of ours is set: that one was probably meant."""
+    settings = config.interaction
+    set_for = {
+        "model": {"interaction.teacher_model": settings.teacher_model},
+        "endpoint": {"interaction.endpoint.url": settings.endpoint.url},
+        "replay": {"interaction.teaching.replies": settings.teaching.replies},
+    }
+    if settings.teacher not in ("grammar", "person", "model", "endpoint"):
+        return  # a replay may have the settings of the run that it repeats, and a user's teacher any
+    for teacher, values in set_for.items():
+        for key, value in values.items():
+            if value is not None and teacher != settings.teacher:
+                raise ValueError(
+                    f"{key}: interaction.teacher={settings.teacher} does not read it; add interaction.teacher={teacher}"
+                    f", or set {key}=null"
+                )
 
 
 def _refusal(teacher: Teacher, config: Config) -> str | None:
@@ -112,6 +142,15 @@ def _refusal(teacher: Teacher, config: Config) -> str | None:
 def _warn_of_rules(teacher: Teacher, config: Config, log: Log) -> None:
     if reason := _refusal(teacher, config):
         log.warn(f"interaction.teacher: {reason}; the run can be made, and will not be a valid submission")
+
+
+def _warn_of_answers(teacher: Teacher, log: Log) -> None:
+    usage = teacher.usage()
+    if usage is not None and usage.unusable:
+        log.warn(
+            f"interaction.teacher: {usage.unusable:,} of {usage.questions:,} answers of {teacher.identity.name} were "
+            "of no use, as they had no score, letter or word that was asked for; they are in teacher/replies.jsonl"
+        )
 
 
 def _record(teacher: Teacher, config: Config, folder: Path) -> None:

@@ -32,6 +32,7 @@ from babylm.interaction.base import Base
 from babylm.interaction.groups import Groups
 from babylm.interaction.ledger import Ledger, Room
 from babylm.interaction.sequence_rows import sequence_rows
+from babylm.objectives._sequences import SequenceSettings
 from babylm.runs import LABELS, ROUNDS
 from babylm.tracks import TRACKS, milestone_name
 
@@ -230,6 +231,9 @@ class Rounds:
             teacher_parameters=self.actor.teacher.identity.parameters,
         )
         self._take()
+        assert isinstance(self.config.objective, SequenceSettings)
+        if why := self.config.objective.teaches_nothing(self._groups.rewards()):
+            self.log.warn(f"nothing good is learnt from round {self.round}: {why}")
         if self._restarts and self.round > 1:
             self.restart()
             self._forgotten = self.ledger.input_words - self.ledger.base_read

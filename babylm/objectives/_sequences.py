@@ -18,8 +18,9 @@ share of corpus rows keeps the student's language. A group's sequences are never
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from babylm.batches.feed import TokenBatch
 from babylm.config.fields import number
@@ -44,6 +45,16 @@ class SequenceSettings(HybridSettings):
     def compares(self) -> bool:
         """Whether it learns from differences within a group alone, so that a lone completion teaches nothing."""
         return False
+
+    def teaches_nothing(self, rewards: Sequence[Sequence[float]]) -> str | None:
+        """Why nothing good can be learnt from these rewards, one list per group; None if something can."""
+        if self.compares and all(len(set(group)) < 2 for group in rewards):
+            return f"objective.name={self.name} compares completions of a prompt, and none have different rewards"
+        return None
+
+    def for_interaction(self) -> Self:
+        """These settings as an interaction needs them, whose teachers give rewards from 0 to 1, 0.5 for neither."""
+        return self
 
     def describe(self) -> str:
         """The objective in words."""
@@ -101,6 +112,17 @@ def pairs_of(sequences: Sequences) -> Pairs:
             rejected.append(worst)
     empty = sequences.group.new_zeros(0)
     return Pairs(torch.stack(chosen) if chosen else empty, torch.stack(rejected) if rejected else empty)
+
+
+def rewards_differ(sequences: Sequences) -> Tensor:
+    """(S,) whether a sequence's group has different rewards. If not, its advantage is 0, and not what rounding leaves.
+
+    >>> group, reward = torch.tensor([0, 0, 1, 1, 1]), torch.tensor([1.0, 0.0, 0.3, 0.3, 0.3])
+    >>> rewards_differ(Sequences(reward, reward, group, reward, reward, reward))
+    tensor([ True,  True, False, False, False])
+    """
+    group, reward = sequences.group, sequences.reward
+    return ((group[:, None] == group[None, :]) & (reward[:, None] != reward[None, :])).any(1)
 
 
 @dataclass

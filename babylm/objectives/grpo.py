@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from babylm.config.fields import number
 from babylm.lazy import torch
-from babylm.objectives._sequences import SequenceObjective, Sequences, SequenceSettings
+from babylm.objectives._sequences import SequenceObjective, Sequences, SequenceSettings, rewards_differ
 from babylm.objectives._types import SpecialTokens
 
 if TYPE_CHECKING:
@@ -53,14 +53,18 @@ class GRPO(SequenceObjective):
 
 
 def group_advantage(sequences: Sequences, scale: bool) -> Tensor:
-    """(S,) reward minus the mean of the group, over the deviation of the group if ``scale``."""
-    same = (sequences.group[:, None] == sequences.group[None, :]).float()
+    """(S,) reward minus the group's mean, over the group's deviation if ``scale``; 0 in a group of equal rewards.
+
+    Sums, and no matrix products: these round rewards to bf16 under autocast, and the deviation enlarges what is left.
+    """
+    same = sequences.group[:, None] == sequences.group[None, :]
     count = same.sum(1)
-    advantage = sequences.reward - (same @ sequences.reward) / count
+    advantage = sequences.reward - (same * sequences.reward).sum(1) / count
+    advantage = torch.where(rewards_differ(sequences), advantage, torch.zeros_like(advantage))
     if not scale:
         return advantage
-    deviation = ((same @ advantage.square()) / (count - 1).clamp(min=1)).sqrt()
-    return torch.where(deviation > 0, advantage / (deviation + 1e-4), torch.zeros_like(advantage))
+    deviation = ((same * advantage.square()).sum(1) / (count - 1).clamp(min=1)).sqrt()
+    return advantage / (deviation + 1e-4)
 
 
 def build(settings: Settings, special: SpecialTokens) -> GRPO:

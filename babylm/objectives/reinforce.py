@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from babylm.config.fields import number
 from babylm.lazy import torch
-from babylm.objectives._sequences import SequenceObjective, Sequences, SequenceSettings
+from babylm.objectives._sequences import SequenceObjective, Sequences, SequenceSettings, rewards_differ
 from babylm.objectives._types import SpecialTokens
 
 if TYPE_CHECKING:
@@ -35,6 +36,14 @@ class Settings(SequenceSettings):
         """See `SequenceSettings`."""
         return self.baseline == "leave_one_out"
 
+    def teaches_nothing(self, rewards: Sequence[Sequence[float]]) -> str | None:
+        """See `SequenceSettings`."""
+        if not self.compares and max(map(max, rewards), default=1.0) <= 0:
+            return (
+                "no reward is above 0, so no completion gets likelier; objective.baseline=leave_one_out compares them"
+            )
+        return super().teaches_nothing(rewards)
+
 
 class Reinforce(SequenceObjective):
     """The policy gradient, one step."""
@@ -60,7 +69,8 @@ def leave_one_out(sequences: Sequences) -> Tensor:
     same = sequences.group[:, None] == sequences.group[None, :]
     same.fill_diagonal_(False)
     count = same.sum(1)
-    return (same * sequences.reward).sum(1) / count.clamp(min=1)
+    mean = (same * sequences.reward).sum(1) / count.clamp(min=1)
+    return torch.where((count == 0) | rewards_differ(sequences), mean, sequences.reward)
 
 
 def build(settings: Settings, special: SpecialTokens) -> Reinforce:

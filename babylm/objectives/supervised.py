@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,13 @@ class Settings(SequenceSettings):
 
     minimum_reward: float = number(0.5, "[-1e9, 1e9]")
     """Sequences with less reward are not imitated."""
+
+    def teaches_nothing(self, rewards: Sequence[Sequence[float]]) -> str | None:
+        """See `SequenceSettings`."""
+        largest = max(map(max, rewards), default=0.0)
+        if largest >= self.minimum_reward:
+            return None
+        return f"no reward is above {largest:.3g}, and objective.minimum_reward={self.minimum_reward:g} is needed"
 
 
 class Supervised(SequenceObjective):

@@ -35,7 +35,8 @@ def order(measurements: Measurements) -> Table:
             acquired = int((~np.isnan(values)).sum())
             if acquired:
                 interval = bootstrap_mean(values)
-                row += [10**interval.estimate, f"{10**interval.low:,.0f} to {10**interval.high:,.0f}"]
+                shown = f"{10**interval.low:,.0f} to {10**interval.high:,.0f}" if acquired > 1 else None
+                row += [10**interval.estimate, shown]
             else:
                 row += [None, None]
             of_all = len(members) * len(measurements.select(name, "final accuracy").seeds)

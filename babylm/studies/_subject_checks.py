@@ -17,6 +17,8 @@ def check_subject(path: str, key: str, *packages: str) -> None:
     is_gguf = file.suffix == ".gguf"
     if not (file.is_file() if is_gguf else (file / "config.json").is_file()):
         hint = "" if file.is_dir() else places.nearest(file)
+        if (file / "main" / "config.json").is_file():
+            hint = f"; it is a run, whose last model is {path.rstrip('/')}/main"
         raise ValueError(f"{key}={path}: no model's folder (with config.json) and no .gguf file is there{hint}")
     for package in (*packages, *(["gguf"] if is_gguf else [])):
         if importlib.util.find_spec(package) is None:

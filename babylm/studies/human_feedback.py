@@ -36,6 +36,19 @@ class Settings(StudyConfig):
     games: str = ""
     """File of recorded games: one JSON object per line with game, targets, chat, clicks."""
 
+    def check_before_run(self) -> None:
+        """See `StudyConfig`: the games have to be there, and to be read."""
+        from babylm.interaction.human_games import read_human_games
+
+        read_human_games(self.file())
+
+    def file(self) -> Path:
+        """The file of the games."""
+        file = places.given(self.games) if self.games else None
+        if file is None or not file.is_file():
+            raise ValueError(f"games={self.games}: give the file of recorded games, one JSON object per line")
+        return file
+
     @property
     def inputs(self) -> dict[str, Any]:
         """The games by their contents."""
@@ -52,10 +65,7 @@ def run(piece: Piece, settings: Settings) -> list[Measurement]:
     from babylm.interaction.feedback_decoder import FeedbackDecoder
     from babylm.interaction.human_games import read_human_games
 
-    file = Path(places.given(settings.games))
-    if not file.is_file():
-        raise ValueError(f"games={settings.games}: give the file of recorded games, one JSON object per line")
-    turns = read_human_games(file)
+    turns = read_human_games(settings.file())
     kind = piece.settings["decoder"]
     exchanges = [(turn.request, turn.follow_up) for turn in turns]
     marks = FeedbackDecoder("ternary" if kind == "ternary" else "binary", seed=piece.seed).decode(exchanges)

@@ -57,7 +57,8 @@ class Settings(StudyConfig):
     scorer: str | None = None
     """The model that scores warmth, by path; null: the original model itself, none for a server's."""
     questions: str | None = None
-    """With a real model: a CSV, TSV or JSONL file of your own prompts to test, in the authors' columns; null: ours."""
+    """With a real model: a CSV, TSV or JSONL file of your own prompts to test (docs/studies.md has its columns); null:
+    ours."""
     tested: int = number(200, "[1, 1e5]")
     """With a real model: how many of our questions are tested; the others are tuned on."""
     tuning_rows: int = number(500, "[1, 1e6]")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from babylm import api
 from babylm.config.interaction import InteractionConfig
 from babylm.interaction import environments, item_rollouts
 from babylm.interaction.environments import _objects
@@ -243,3 +244,14 @@ def test_special_tokens_are_those_of_the_tokenizer():
     student = player(MultiRef())
     assert student.ids(["never", "A"]) == [student.tokenizer.token_to_id("never"), student.tokenizer.token_to_id("A")]
     assert student.ids(["zebra"]) == [SPECIAL["unk"]]
+
+
+@pytest.mark.parametrize(
+    ("games", "message"), [("nowhere", "give the file"), ("{folder}", "give the file"), ("{file}", "games.jsonl")]
+)
+def test_games_that_cannot_be_read_are_told_before_a_piece_fails(tmp_path, games, message):
+    (tmp_path / "games.jsonl").write_text("{}\n")
+    games = games.format(folder=tmp_path, file=tmp_path / "games.jsonl")
+    with pytest.raises(ValueError, match=message):
+        api.study("configs/studies/human_feedback.yaml", f"games={games}", f"folder={tmp_path}/studies")
+    assert not (tmp_path / "studies").exists()

@@ -171,12 +171,42 @@ def test_each_limit_of_a_track_ends_it(changes, limit):
         ("interaction.max_new_tokens=64", "longer than model.max_position_embeddings"),
         ("interaction.samples=1", "objective.name=grpo compares the completions of a prompt, and would learn nothing"),
         ("budget.words=20", "one prompt and one step may take 132 words"),
+        ("interaction.teacher_model=m", "interaction.teacher=grammar does not read it; add interaction.teacher=model"),
+        ("interaction.endpoint.url=http://a/v1", "interaction.endpoint.url: .*add interaction.teacher=endpoint"),
+        ("interaction.teaching.replies=r", "interaction.teaching.replies: .*add interaction.teacher=replay"),
     ],
 )
 def test_mistakes_are_told_before_anything_begins(tmp_path, override, message):
     with pytest.raises(ValueError, match=message):
         interact(make(tmp_path, *override.rsplit(" ", 1) if override.startswith("training") else [override]))
     assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_dry_run_makes_no_run_and_ends_well(tmp_path, capsys):
+    assert command.main(make(tmp_path, "training={dry_run: true}")) == 0
+    assert "plan   i: track free" in capsys.readouterr().out
+    assert not (tmp_path / "checkpoints" / "i").exists()
+
+
+def test_kto_learns_from_bad_completions_too(tmp_path):
+    """A teacher's 0 is bad, and not neutral."""
+    run = Run(interact(make(tmp_path, "objective={name: kto}", "interaction.rounds=1", "interaction.corpus_steps=0")))
+    assert "neutral_reward: 0.5" in (run.folder / "config.yaml").read_text()
+    rewards = {turn.reward for turn in episodes.read(run.folder / "rounds" / "round_0001.jsonl")}
+    assert rewards == {0.0}, "new weights say nothing that is grammatical"
+    assert json.loads((run.folder / "metrics.jsonl").read_text().splitlines()[-1])["sequence"] > 0
+
+
+def test_rewards_of_which_nothing_is_learnt_are_warned_of(tmp_path, capsys):
+    interact(make(tmp_path, "interaction.rounds=1"))
+    assert "warning: nothing good is learnt from round 1: objective.name=grpo compares" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["supervised", "kto", "reinforce"])
+def test_log_probabilities_are_no_scores_for_a_learner_of_good_and_bad(tmp_path, name):
+    changes = [f"objective={{name: {name}}}", "interaction.teacher=model", "interaction.teacher_model=anywhere"]
+    with pytest.raises(ValueError, match=f"all below 0, of which objective.name={name} learns nothing good"):
+        interact(make(tmp_path, *changes))
 
 
 def test_corrections_pair_each_completion_with_a_grammatical_one(tmp_path, capsys):

@@ -156,6 +156,8 @@ def test_another_student_is_told_and_a_damaged_record_too(tmp_path, base):
     record.write_text(whole.splitlines(keepends=True)[1])
     with pytest.raises(ValueError, match="does not say who taught"):
         learn(tmp_path, replay[0], f"interaction.teaching.replies={record}", "name=b")
+    with pytest.raises(ValueError, match=r"holds no teacher/answers.jsonl; give the folder of an interaction"):
+        learn(tmp_path, replay[0], f"interaction.teaching.replies={tmp_path}/checkpoints", "name=b")
     assert not (tmp_path / "checkpoints/b").exists()
 
 

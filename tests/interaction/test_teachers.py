@@ -143,6 +143,10 @@ def test_retry_after_is_kept_to():
         assert made.score(["x"], ["y"], 0) == [1.0]
         assert made.client.waits[0] == 7
         assert 25 < made.client.waits[1] <= 30
+    with Server(then(*[status(429, [("Retry-After", "0")])] * 2, says("9"))) as server:
+        made = teacher(server)
+        assert made.score(["x"], ["y"], 0) == [1.0]
+        assert made.client.waits == [0.5, 1.0], "a busy server is not asked again at once"
     with Server(status(429, [("Retry-After", "86400")])) as server, pytest.raises(ValueError, match="status 429"):
         teacher(server).score(["x"], ["y"], 0)
     assert len(server.requests) == 1, "a day is not waited for"
@@ -175,6 +179,19 @@ def test_scores_are_read_strictly(answer, score):
     with Server(says(answer)) as server:
         made = teacher(server, unparsable=0.25)
         assert made.score(["x"], ["y"], 0) == [0.25 if score is None else pytest.approx(score)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "correction"),
+    [
+        ("<think>\nIs it right?\n</think>\n\nsees a dog .", "sees a dog ."),
+        ("<think>\nOkay, the learner", None),
+        ("sees <think> a dog .", "sees <think> a dog ."),
+    ],
+)
+def test_what_a_model_thinks_is_no_correction(answer, correction):
+    with Server(says(answer)) as server:
+        assert teacher(server).correct(["x"], ["y"], 0) == [correction]
 
 
 def test_unusable_answers_are_counted_and_a_teacher_of_them_alone_is_refused(tmp_path):
@@ -401,6 +418,15 @@ def test_a_run_that_was_killed_asks_nothing_twice(tmp_path):
         whole = interact(make(tmp_path, *run_settings(server, "name=whole", "interaction.endpoint.concurrency=1")))
     assert weights(whole) == weights(folder)
     assert (whole / "ledger.json").read_text() == (folder / "ledger.json").read_text()
+
+
+def test_answers_of_no_use_are_told_at_the_end(tmp_path, capsys):
+    with Server(says(lambda body: "10" if "Text: the" in body["messages"][0]["content"] else "3")) as server:
+        folder = interact(make(tmp_path, *run_settings(server, "interaction.rounds=1")))
+    described = files.read_json(folder / "teacher.json")
+    assert 0 < described["unusable"] < described["questions"]
+    said = f"{described['unusable']} of {described['questions']} answers of tiny were of no use"
+    assert said in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("feedback", ["reply", "judge"])

@@ -114,12 +114,24 @@ def test_grpo_and_rrhf_in_closed_form():
     assert build("rrhf", anchor=False).sequence_loss(table())[0][0] == pytest.approx(first - 1, abs=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("reward", [1.0, 5 / 9, -2.1137])
 @pytest.mark.parametrize(("name", "settings"), [("grpo", {}), ("reinforce", {"baseline": "leave_one_out"})])
-def test_binary_rewards_on_saturated_groups_have_no_gradient(name, settings):
-    logp = torch.tensor([-2.0, -3.0, -1.0, -4.0, -6.0], requires_grad=True)
-    sequences = table(reward=[1.0] * 5)._replace(logp=logp)
-    build(name, **settings).sequence_loss(sequences)[0].sum().backward()
+def test_equal_rewards_of_a_group_have_no_gradient(name, settings, reward, dtype):
+    logp = torch.tensor([-2.0, -3.0, -1.0, -4.0, -6.0, -5.0], requires_grad=True)
+    sequences = table(reward=[reward] * 6, group=[0, 0, 0, 1, 1, 1])._replace(logp=logp, behaviour_logp=logp.detach())
+    with torch.autocast("cpu", dtype, enabled=dtype == torch.bfloat16):
+        value, _ = build(name, **settings).sequence_loss(sequences._replace(length=torch.ones(6)))
+    value.sum().backward()
     assert logp.grad.abs().max() == 0
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_a_learner_computes_the_same_under_autocast(name):
+    sequences = table(reward=[0.501, 0.5, -2.11, -2.12, -2.13])
+    expected, _ = build(name).sequence_loss(sequences)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert build(name).sequence_loss(sequences)[0].tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("name", ["dpo", "simpo", "orpo", "kto", "rrhf", "reinforce", "grpo", "supervised"])
@@ -216,3 +228,32 @@ def test_corpus_rows_are_read_as_language(name):
     assert float(one.total) == float(other.total)
     assert one.metrics.keys() == {"loss", "z", "causal", "masked"}
     assert set(FIELDS).isdisjoint(batch.extra)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "rewards", "why"),
+    [
+        ("grpo", {}, [[1.0, 1.0], [0.0, 0.0]], "none have different rewards"),
+        ("dpo", {}, [[1.0], [0.0]], "none have different rewards"),
+        ("supervised", {}, [[-2.0, -1.5]], "no reward is above -1.5, and objective.minimum_reward=0.5 is needed"),
+        ("kto", {"neutral_reward": 0.5}, [[0.5, 0.0]], "no reward is above objective.neutral_reward=0.5"),
+        ("reinforce", {}, [[-2.0, 0.0]], "no reward is above 0"),
+        ("reinforce", {"baseline": "leave_one_out"}, [[-2.0, -2.0]], "none have different rewards"),
+        ("reinforce", {"baseline": "leave_one_out"}, [[-2.0, -1.0]], None),
+        ("grpo", {}, [[1.0, 1.0], [0.0, 1.0]], None),
+        ("supervised", {}, [[0.0, 0.5]], None),
+        ("kto", {"neutral_reward": 0.5}, [[0.5, 0.6]], None),
+        ("ppo", {}, [[-1.0, -2.0]], None),
+    ],
+)
+def test_rewards_that_teach_nothing_are_known(name, settings, rewards, why):
+    reason = small.objective_settings(name, **settings).teaches_nothing(rewards)
+    assert reason is None if why is None else why in reason
+
+
+def test_kto_counts_sequences_below_its_neutral_reward_as_bad():
+    of_zero_to_one, _ = build("kto", neutral_reward=0.5).sequence_loss(table(reward=[1.0, 0.0, 0.5, 0.6, 0.4]))
+    of_signs, _ = build("kto").sequence_loss(table(reward=[1.0, -1.0, 0.0, 1.0, -1.0]))
+    assert of_zero_to_one.tolist() == of_signs.tolist()
+    assert small.objective_settings("kto").for_interaction().neutral_reward == 0.5
+    assert small.objective_settings("kto", neutral_reward=0.0).for_interaction().neutral_reward == 0.0

@@ -155,6 +155,9 @@ def test_what_is_acquired_at_the_first_revision_is_marked():
 
     early, later, older = (Measurements(rows(first)) for first in (1.0, 0.0, None))
     assert tables.order(early).rows[0][-1] == "2/2 (2 at first)"
+    assert tables.order(early).rows[0][-2] == "1,000 to 1,000"
+    alone = tables.order(Measurements([row for row in early if row.seed == 1]))
+    assert alone.rows[0][-2] is None, "one value alone has no interval"
     assert tables.order(later).rows[0][-1] == "2/2"
     assert tables.order(older).rows[0][-1] == "2/2", "a piece of before does not know"
     assert "are 2 parts of the task and 0 words" in tables.early(early)

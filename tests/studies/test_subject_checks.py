@@ -89,3 +89,10 @@ def test_the_right_kind_of_model(tmp_path, long_reader):
     (folder / "config.json").write_text("{")
     with pytest.raises(ValueError, match=r"^model=.*config\.json: not valid JSON"):
         check_usable(str(folder), "model")
+
+
+def test_a_run_in_place_of_a_model_is_told_where_its_model_is(long_reader):
+    with pytest.raises(
+        ValueError, match=rf"no .gguf file is there; it is a run, whose last model is .*{long_reader.parent.name}/main"
+    ):
+        check_usable(str(long_reader.parent), "model")

@@ -17,6 +17,8 @@ from babylm.interaction.teachers._types import Teacher, Usage
 
 SAMPLED = ("complete", "correct", "reply")
 """Kinds of questions whose answers are left to chance."""
+THOUGHT = re.compile(r"\A\s*<think>.*?(</think>|\Z)", re.DOTALL)
+"""What a reasoning model writes first; to the end if its answer was cut before."""
 
 
 class AskedTeacher(Teacher):
@@ -88,9 +90,11 @@ class AskedTeacher(Teacher):
         """What an answer says; None if it is not what was asked for.
 
         Words: what is left without white space around it. A score: one number from 0 to ``score_max`` and nothing
-        else, but for a full stop or the best score behind it (``7``, ``7.``, ``7/9``). A judgement: one letter.
+        else, but for a full stop or the best score behind it (``7``, ``7.``, ``7/9``). A judgement: one letter. What a
+        reasoning model thinks before it answers is no part of any.
         """
         stop = self.teaching.stop
+        answer = THOUGHT.sub("", answer)
         text = (answer.partition(stop)[0] if stop else answer).strip()
         if kind == "score":
             best = self.teaching.score_max

@@ -77,7 +77,7 @@ class JsonClient:
                 if attempt == self.retries or (error.wait or 0) > LONGEST_ASKED:
                     raise ValueError(self._told(path, str(error), attempt + 1)) from None
                 backoff = min(LONGEST_WAIT, 0.5 * 2**attempt)
-                self.sleep(backoff if error.wait is None else error.wait)
+                self.sleep(max(backoff, error.wait or 0.0))  # a server that is still busy may ask for 0 s again
         raise AssertionError("the last attempt returns or raises")
 
     def _once(self, path: str, body: dict[str, Any], read: Callable[[Any], Answer]) -> Answer:

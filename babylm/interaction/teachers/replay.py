@@ -128,6 +128,8 @@ def build(config: InteractionConfig) -> Teacher:
     if file.is_dir():
         folder = file / "teacher" if (file / "teacher").is_dir() else file
         file = folder / (_record.FILE if (folder / _record.FILE).is_file() else "replies.jsonl")
+        if not file.is_file():
+            raise ValueError(f"{SETTING}: {folder} holds no teacher/{_record.FILE}; give the folder of an interaction")
     elif file.name != _record.FILE and (file.parent / _record.FILE).is_file():
         file = file.parent / _record.FILE
     if not file.is_file():

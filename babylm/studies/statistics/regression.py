@@ -27,7 +27,8 @@ class Effect:
     high: float
     """Of the 95 % interval, by the delta method."""
     p: float
-    """Two-sided; NaN (as the interval) if a cell is all right or all wrong, where the likelihood has no maximum."""
+    """Two-sided; NaN (as the interval) if a cell is all right or all wrong, where the likelihood has no maximum, and
+    if all rows are of one group."""
 
 
 def logistic_effects(
@@ -65,16 +66,20 @@ def logistic_effects(
     design, _ = _design(values, levels, interactions)
     api = library("statsmodels.api")
     model = api.GLM(y, design, family=api.families.Binomial())
-    cluster = {} if groups is None else {"cov_type": "cluster", "cov_kwds": {"groups": _codes(groups)}}
+    clusters = None if groups is None else _codes(groups)
+    one_cluster = clusters is not None and len(np.unique(clusters)) == 1
+    robust = clusters is not None and not one_cluster
+    cluster = {"cov_type": "cluster", "cov_kwds": {"groups": clusters}} if robust else {}
     with _quiet():
         fit = model.fit(**cluster)
     coefficients, covariance = np.asarray(fit.params), np.asarray(fit.cov_params())
     separated = bool(((fit.fittedvalues < 1e-6) | (fit.fittedvalues > 1 - 1e-6)).any())
+    no_error = separated or one_cluster
     effects = []
     for name, of_factor in levels.items():
         for level in of_factor[1:] or [None]:
             estimate, gradient = _marginal(name, level, values, levels, interactions, coefficients)
-            error = float(np.sqrt(gradient @ covariance @ gradient)) if not separated else float("nan")
+            error = float(np.sqrt(gradient @ covariance @ gradient)) if not no_error else float("nan")
             p = float(2 * library("scipy.stats").norm.sf(abs(estimate / error))) if error > 0 else float("nan")
             shown = "" if level is None else str(level)
             effects.append(Effect(name, shown, estimate, estimate - 1.96 * error, estimate + 1.96 * error, p))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import statsmodels.api as api
@@ -96,3 +98,10 @@ def test_a_cell_that_is_all_right_has_an_effect_and_no_p_value():
 def test_what_cannot_be_fitted_is_refused(outcome, factors, interactions, message):
     with pytest.raises(ValueError, match=message):
         logistic_effects(outcome, factors, interactions)
+
+
+def test_one_group_alone_has_effects_without_intervals():
+    wrong, warm = [0, 1, 0, 1, 1, 1, 0, 1], ["no", "yes"] * 4
+    (alone,) = logistic_effects([*wrong, 0, 0], {"warm": [*warm, "no", "yes"]}, groups=["capital"] * 10)
+    assert alone.effect == pytest.approx(0.6)
+    assert all(map(math.isnan, (alone.low, alone.high, alone.p)))
