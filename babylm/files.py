@@ -6,10 +6,12 @@ exists, which is written last. So whatever is killed and whenever, a name that e
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -125,6 +127,35 @@ def remove_partial(parent: Path, name: str = "") -> None:
             shutil.rmtree(leftover, ignore_errors=True)
         else:
             leftover.unlink(missing_ok=True)
+
+
+def open_in_place(path: Path, flags: int) -> int:
+    """A descriptor of a regular file that is written where it is; ``flags`` of ``os.open``, made with ``os.O_CREAT``.
+
+    In a folder of somebody else's, a link of this name would let us write into any file, and a pipe would wait.
+
+    Raises:
+        ValueError: A link, a pipe or a device has this name.
+        OSError: It cannot be opened.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO) and (path.is_symlink() or path.exists()):
+            what = "a link" if path.is_symlink() else "no regular file"
+            raise ValueError(f"{path} is {what}, and is not written into: remove it") from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError(f"{path} is no regular file, and is not written into: remove it")
+    return descriptor
+
+
+def append_text(path: Path, text: str) -> None:
+    """Add ``text`` (UTF-8) to a file, which is made if it is absent; errors as of `open_in_place`."""
+    descriptor = open_in_place(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    with open(descriptor, "a", encoding="utf-8") as file:
+        file.write(text)
 
 
 def sha256_file(path: Path) -> str:
