@@ -308,6 +308,21 @@ def _message(path: Path, what: str, remedy: str) -> str:
     return f"{path}: {what}" + (f"; {remedy}" if remedy else "")
 
 
+def visible_files(folder: Path) -> list[Path]:
+    """Everything below a folder that is no folder, by path, without names that begin with a dot.
+
+    Links to folders are followed, each folder once: ``Path.rglob`` would leave what is behind them out in silence.
+    """
+    seen = {os.path.realpath(folder)}
+    found = []
+    for root, folders, names in os.walk(folder, followlinks=True):
+        inner = [name for name in sorted(folders) if not name.startswith(".")]
+        folders[:] = [name for name in inner if os.path.realpath(Path(root, name)) not in seen]
+        seen |= {os.path.realpath(Path(root, name)) for name in folders}
+        found += [Path(root, name) for name in names if not name.startswith(".")]
+    return sorted(found)
+
+
 def check_writable(folder: Path) -> None:
     """Try to write in ``folder``, before long work; ValueError if that fails. Folders made for it are removed again.
 
