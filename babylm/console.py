@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from babylm import files
 from babylm.redaction import redact
 
 
@@ -34,8 +35,7 @@ class Log:
         except (OSError, ValueError):
             drop_output()
         if self.path is not None:
-            with open(self.path, "a", encoding="utf-8") as file:
-                file.write(text + "\n")
+            files.append_text(self.path, text + "\n")
 
     def warn(self, text: str) -> None:
         """Write a line about a probable mistake or a fallback."""
@@ -45,8 +45,8 @@ class Log:
         """Write to ``path`` too from now on, beginning with a line of date and command."""
         self.path = path
         if not self.quiet:
-            with open(path, "a", encoding="utf-8") as file:
-                file.write(f"# {datetime.now().astimezone():%Y-%m-%d %H:%M:%S %Z}  {redact(' '.join(sys.argv))}\n")
+            begun = datetime.now().astimezone()
+            files.append_text(path, f"# {begun:%Y-%m-%d %H:%M:%S %Z}  {redact(' '.join(sys.argv))}\n")
 
 
 def on_terminal() -> bool:

@@ -6,10 +6,12 @@ exists, which is written last. So whatever is killed and whenever, a name that e
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -125,6 +127,35 @@ def remove_partial(parent: Path, name: str = "") -> None:
             shutil.rmtree(leftover, ignore_errors=True)
         else:
             leftover.unlink(missing_ok=True)
+
+
+def open_in_place(path: Path, flags: int) -> int:
+    """A descriptor of a regular file that is written where it is; ``flags`` of ``os.open``, made with ``os.O_CREAT``.
+
+    In a folder of somebody else's, a link of this name would let us write into any file, and a pipe would wait.
+
+    Raises:
+        ValueError: A link, a pipe or a device has this name.
+        OSError: It cannot be opened.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO) and (path.is_symlink() or path.exists()):
+            what = "a link" if path.is_symlink() else "no regular file"
+            raise ValueError(f"{path} is {what}, and is not written into: remove it") from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError(f"{path} is no regular file, and is not written into: remove it")
+    return descriptor
+
+
+def append_text(path: Path, text: str) -> None:
+    """Add ``text`` (UTF-8) to a file, which is made if it is absent; errors as of `open_in_place`."""
+    descriptor = open_in_place(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    with open(descriptor, "a", encoding="utf-8") as file:
+        file.write(text)
 
 
 def sha256_file(path: Path) -> str:
@@ -275,6 +306,21 @@ def _parse_json(text: str, path: Path, remedy: str, line: int | None = None) -> 
 
 def _message(path: Path, what: str, remedy: str) -> str:
     return f"{path}: {what}" + (f"; {remedy}" if remedy else "")
+
+
+def visible_files(folder: Path) -> list[Path]:
+    """Everything below a folder that is no folder, by path, without names that begin with a dot.
+
+    Links to folders are followed, each folder once: ``Path.rglob`` would leave what is behind them out in silence.
+    """
+    seen = {os.path.realpath(folder)}
+    found = []
+    for root, folders, names in os.walk(folder, followlinks=True):
+        inner = [name for name in sorted(folders) if not name.startswith(".")]
+        folders[:] = [name for name in inner if os.path.realpath(Path(root, name)) not in seen]
+        seen |= {os.path.realpath(Path(root, name)) for name in folders}
+        found += [Path(root, name) for name in names if not name.startswith(".")]
+    return sorted(found)
 
 
 def check_writable(folder: Path) -> None:

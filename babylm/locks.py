@@ -25,6 +25,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from babylm import files
+
 FRESH_SECONDS = 600.0
 """How long a record counts after its owner has last renewed it."""
 RENEW_SECONDS = 60.0
@@ -46,6 +48,7 @@ def keep(file: Path) -> None:
 
     Raises:
         Locked: another process has it.
+        ValueError: it is a link or the like: an owner's record would be written through it.
     """
     try:
         descriptor = _open(file, os.O_RDWR | os.O_CREAT)
@@ -242,10 +245,10 @@ def is_held(file: Path) -> bool:
 
 
 def _open(path: Path, flags: int) -> int:
-    """A descriptor of ``path``; ``ImportError`` on a system without flock (Windows)."""
+    """A descriptor of ``path``; ``ImportError`` on a system without flock (Windows), ``ValueError`` for a link."""
     import fcntl  # noqa: F401
 
-    return os.open(path, flags, 0o666)
+    return files.open_in_place(path, flags) if flags & os.O_CREAT else os.open(path, flags)
 
 
 def _flock(descriptor: int, wait: bool) -> bool:

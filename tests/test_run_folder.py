@@ -13,7 +13,8 @@ import time
 
 import pytest
 
-from babylm import console, environment, files, run_folder
+from babylm import console, environment, files, locks, run_folder
+from babylm.training.jsonl_logger import JsonlLogger
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_debris(tmp_path):
@@ -102,6 +103,34 @@ def test_a_full_disk_keeps_the_old_file(tmp_path):
     assert done.stdout.strip() == "OSError"
     assert (tmp_path / "a").read_text() == "old"
     assert os.listdir(tmp_path) == ["a"]
+
+
+def link(path, tmp_path):
+    path.symlink_to(tmp_path / "bashrc")
+
+
+def pipe(path, tmp_path):
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("kind", [link, pipe])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: console.Log().attach(path),
+        lambda path: JsonlLogger(path).log_metrics({"loss": 1.0}, 1),
+        lambda path: JsonlLogger(path).cut(0),
+        locks.keep,
+        lambda path: locks.hold(path).__enter__(),
+    ],
+)
+def test_nothing_is_written_through_a_link(tmp_path, kind, write):
+    """A run's folder may be a stranger's: what its names lead to is not ours to change, and a pipe would wait."""
+    (tmp_path / "bashrc").write_text("mine")
+    kind(tmp_path / "name", tmp_path)
+    with pytest.raises(ValueError, match=r"name is (a link|no regular file), and is not written into: remove it"):
+        write(tmp_path / "name")
+    assert (tmp_path / "bashrc").read_text() == "mine"
 
 
 def test_json_refuses_nan(tmp_path):

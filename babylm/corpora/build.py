@@ -123,7 +123,7 @@ def _build(
     counts, occurrences = packed_corpus.write(work, tokenizer, documents, names, sorted(forbidden))
     described = sheet.as_dict()
     files.write_json(work / packed_corpus.DATASHEET, described)
-    files.write_text(work / "datasheet.md", datasheet.as_markdown(described))
+    files.write_text(work / packed_corpus.DATASHEET_TEXT, datasheet.as_markdown(described))
     for row in counts["sources"]:
         row["raw_words"] = described["sources"][row["name"]]["words"]
     vocabulary = {

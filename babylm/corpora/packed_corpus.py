@@ -26,7 +26,7 @@ from babylm.corpora.encoding import Encoder, index_dtype
 FORMAT = 1
 """Version of this layout; part of the fingerprint."""
 TOKENIZER = "tokenizer"
-DATASHEET = "datasheet.json"
+DATASHEET, DATASHEET_TEXT = "datasheet.json", "datasheet.md"
 _ARRAYS = ("tokens", "words", "offsets", "document_sources")
 _DTYPES = ("uint8", "uint16", "uint32", "int64")
 
@@ -93,6 +93,8 @@ class PackedCorpus:
                 raise _damaged(path, "is missing" if size is None else f"has {size} bytes instead of {file['bytes']}")
             if files.sha256_file(path) != file["sha256"]:
                 raise _damaged(path, "does not have the checksum it was written with")
+        if strange := _strange_files(folder, manifest):
+            raise _damaged(strange, "is no file of a prepared corpus, and would be copied into every revision")
         arrays = {
             name: np.memmap(folder / f"{name}.bin", dtype=np.dtype(manifest["dtypes"][name]), mode="r")
             for name in _ARRAYS
@@ -190,6 +192,29 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     ):
         raise _damaged(path, "does not list the files of a prepared corpus")
     return manifest
+
+
+def _strange_files(folder: Path, manifest: dict[str, Any]) -> Path | None:
+    """The first link, or file that the manifest does not list, in the tokenizer's folder; None if there is none."""
+    for path in sorted((folder / TOKENIZER).iterdir()):
+        if path.is_symlink() or str(path.relative_to(folder)) not in manifest["files"]:
+            return path
+    return None
+
+
+def read_datasheet(folder: Path) -> str:
+    """The datasheet of a prepared corpus as Markdown, to be published.
+
+    Raises:
+        files.DamagedFile: It is not what `finish` has seen, or a link: anybody's file could be behind it.
+    """
+    path, entry = folder / DATASHEET_TEXT, _read_manifest(folder)["files"].get(DATASHEET_TEXT)
+    if path.is_symlink():
+        raise _damaged(path, "is a link")
+    text = files.read_text(path, _REMEDY)
+    if entry is None or files.sha256_file(path) != entry["sha256"]:
+        raise _damaged(path, "does not have the checksum it was written with")
+    return text
 
 
 def _damaged(path: Path, what: str) -> files.DamagedFile:

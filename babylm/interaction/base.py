@@ -84,7 +84,7 @@ def adopt(base: Base, names: Collection[str], folder: Path, log: Callable[[str],
             continue
         assert base.folder is not None
         source = base.folder / milestone.name
-        if problems := revisions.verify(source):
+        if problems := revisions.verify(source) or revisions.find_private_files(source):
             raise ValueError(f"init_from: {problems[0]}; restore it, or start from the revision's folder alone")
         results = base.folder / "evaluation" / milestone.name
         if results.is_dir():
@@ -97,4 +97,9 @@ def adopt(base: Base, names: Collection[str], folder: Path, log: Callable[[str],
 
 def _copy(source: Path, target: Path) -> None:
     with files.atomic_folder(target) as work:
-        shutil.copytree(source, work, dirs_exist_ok=True)
+        shutil.copytree(source, work, dirs_exist_ok=True, ignore=_links)
+
+
+def _links(folder: str, names: list[str]) -> list[str]:
+    """The entries of a folder that are links: what they name is not part of it."""
+    return [name for name in names if Path(folder, name).is_symlink()]

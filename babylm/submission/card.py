@@ -10,7 +10,8 @@ from typing import Any
 
 from huggingface_hub import ModelCardData
 
-from babylm import files, places, publication, revisions
+from babylm import places, publication, revisions
+from babylm.corpora import packed_corpus
 from babylm.evaluation.results.averages import Average
 from babylm.runs import Run
 from babylm.submission import description
@@ -118,12 +119,12 @@ def _revisions(run: Run) -> str:
 
 
 def _datasheet(run: Run) -> str:
-    file = places.given(run.config.corpus.prepared) / str(description.facts(run).get("corpus")) / "datasheet.md"
-    if not file.is_file():
-        corpus = description.facts(run).get("corpus")
+    corpus = description.facts(run).get("corpus")
+    folder = places.given(run.config.corpus.prepared) / str(corpus)
+    if not (folder / packed_corpus.DATASHEET_TEXT).is_file():
         return f"Prepared corpus {corpus}; its datasheet is written by `python -m babylm.prepare`."
-    text = files.read_text(file, "prepare the corpus again").strip()
-    return "\n".join(f"#{line}" if line.startswith("#") else line for line in text.splitlines())
+    lines = packed_corpus.read_datasheet(folder).strip().splitlines()
+    return "\n".join(f"#{line}" if line.startswith("#") else line for line in lines)
 
 
 def _rows(values: Mapping[str, Any]) -> str:

@@ -57,9 +57,13 @@ def load(folder: Path, warn: Any = print) -> dict[str, Any] | None:
     If ``last.ckpt`` is damaged, its predecessor is read, with a warning.
 
     Raises:
-        ValueError: There are files, and none can be read.
+        ValueError: There are files, and none can be read; or something else has the name of one, which `save` could
+            not replace.
     """
     paths = [folder / name for name in (LAST, PREVIOUS) if (folder / name).exists()]
+    for path in paths:
+        if not path.is_file():
+            raise ValueError(f"{path} is {'a folder' if path.is_dir() else 'no regular file'}: move it elsewhere")
     for path in paths:
         try:
             _check_sum(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,7 @@ class JsonlLogger(Logger):
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Append one line."""
         line = json.dumps({"step": step, **{key: _plain(value) for key, value in metrics.items()}})
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        files.append_text(self.path, line + "\n")
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
         """The run's ``config.yaml`` holds them."""
@@ -43,7 +43,8 @@ class JsonlLogger(Logger):
 
         A damaged line is left out with a warning: a gap in a curve is no reason to stop training.
         """
-        lines, texts = [], self.path.read_bytes().split(b"\n")
+        with open(files.open_in_place(self.path, os.O_RDONLY), "rb") as file:
+            lines, texts = [], file.read().split(b"\n")
         for number, text in enumerate(texts, 1):
             try:
                 line = json.loads(text) if text.strip() else None

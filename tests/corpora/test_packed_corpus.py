@@ -91,6 +91,36 @@ def test_a_flipped_bit_is_found_at_every_opening(folder, name):
         PackedCorpus.open(folder)
 
 
+@pytest.mark.parametrize("make", [lambda file, private: file.symlink_to(private), lambda file, _: file.write_text("")])
+def test_what_the_manifest_does_not_list_is_no_part_of_the_tokenizer(folder, tmp_path_factory, make):
+    """A revision gets the tokenizer's files: a link would publish what it names."""
+    private = tmp_path_factory.mktemp("home") / "id_rsa"
+    private.write_text("private")
+    make(folder / packed_corpus.TOKENIZER / "chat_template.jinja", private)
+    with pytest.raises(files.DamagedFile, match=r"chat_template\.jinja is no file of a prepared corpus"):
+        PackedCorpus.open(folder)
+
+
+@pytest.mark.parametrize("kind", ["link", "other text", "not listed"])
+def test_a_datasheet_is_read_only_as_it_was_written(folder, tmp_path_factory, kind):
+    file = folder / packed_corpus.DATASHEET_TEXT
+    if kind != "not listed":
+        manifest = json.loads((folder / files.MANIFEST).read_text())
+        (folder / files.MANIFEST).unlink()
+        file.write_text("# Words\n")
+        packed_corpus.finish(folder, {key: value for key, value in manifest.items() if key not in ("files", "format")})
+        assert packed_corpus.read_datasheet(folder) == "# Words\n"
+        file.unlink()
+    if kind == "link":
+        private = tmp_path_factory.mktemp("home") / "diary"
+        private.write_text("# Words\n")
+        file.symlink_to(private)
+    else:
+        file.write_text("# Other words\n")
+    with pytest.raises(files.DamagedFile, match=r"datasheet.md (is a link|does not have the checksum)"):
+        packed_corpus.read_datasheet(folder)
+
+
 def test_offsets_that_do_not_fit_are_found(folder):
     offsets = np.fromfile(folder / "offsets.bin", dtype=np.int64)
     offsets[-1] -= 1

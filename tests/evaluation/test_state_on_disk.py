@@ -57,6 +57,9 @@ DAMAGES = {
     "wrong type": rewritten(official="high"),
     "no list": rewritten(interval=0.5),
     "no parts": rewritten(by_uid={"a": 3}),
+    "a part of another type": rewritten(by_uid={"a": {"n": [], "official": 0.5, "tie_aware": 0.5, "ties": 0}}),
+    "a part that lacks a number": rewritten(by_uid={"a": {"n": 1, "official": 0.5, "ties": 0}}),
+    "an interval of words": rewritten(interval=["low", "high"]),
 }
 
 

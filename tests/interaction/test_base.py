@@ -65,6 +65,19 @@ def test_a_damaged_revision_of_the_base_is_not_copied(trained, tmp_path):
         interact(make(tmp_path / "run", f"init_from={copy}"))
 
 
+def test_nothing_behind_a_link_is_copied_from_the_base(trained, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(trained, copy)
+    (copy / "evaluation" / "chck_200").mkdir(parents=True, exist_ok=True)
+    (copy / "evaluation" / "chck_200" / "gone.json").symlink_to(tmp_path / "nowhere")
+    read, log = base.read(str(copy)), print
+    base.adopt(read, ["chck_200"], tmp_path / "run", log)
+    assert not (tmp_path / "run" / "evaluation" / "chck_200" / "gone.json").is_symlink()
+    (copy / "chck_1K" / "notes.txt").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match=r"init_from: .*notes.txt is a link"):
+        base.adopt(read, ["chck_1K"], tmp_path / "run", log)
+
+
 def test_what_is_read_of_weights_alone(trained):
     lone = base.read(str(trained / "chck_200"))
     assert lone.words == revisions.facts(trained / "chck_200")["words"]

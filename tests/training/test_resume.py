@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import traceback
+from pathlib import Path
 
 import pytest
 import torch
@@ -230,6 +231,15 @@ def test_a_truncated_state_falls_back_to_its_predecessor(tmp_path, monkeypatch, 
     assert train.main(made) == 0
     assert "is passed over" in capsys.readouterr().out
     same_run(last.parent, whole)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+@pytest.mark.parametrize("name", [checkpoint.LAST, checkpoint.PREVIOUS])
+def test_what_is_no_file_is_refused_before_training(tmp_path, make, name):
+    """A folder would be noticed when the state is saved, hours later; a pipe waits, a device has no end."""
+    make(tmp_path / name)
+    with pytest.raises(ValueError, match=f"{name} is (a folder|no regular file): move it elsewhere"):
+        checkpoint.load(tmp_path)
 
 
 def test_one_flipped_byte_anywhere_is_noticed(tmp_path):

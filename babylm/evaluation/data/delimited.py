@@ -27,6 +27,8 @@ POINT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 COMMA = re.compile(r"[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?")
 THOUSANDS = re.compile(r"[+-]?\d{1,3},\d{3}")
 THOUSANDS_BY_POINT = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
+LARGEST = 1e15
+"""A larger number is a slip, and would leave nothing of the others in a regression."""
 HUNDREDS = re.compile(r"[+-]?\d{3}")
 csv.field_size_limit(2**31 - 1)  # a cell that is too long is told by who reads it, with a better message
 
@@ -147,6 +149,10 @@ def numbers(cells: Sequence[tuple[int, str]], file: Path, column: str, separator
             values.append(math.nan)
             continue
         value = float(cell.replace(",", ".")) if pattern.fullmatch(cell) else math.inf
+        if abs(value) > LARGEST and math.isfinite(value):
+            raise ValueError(
+                f"{where}, line {line}: {cell[:40]} is too large to be measured; write NA where there is none"
+            )
         if math.isinf(value):
             raise ValueError(f"{where}, line {line}: {cell[:40]!r} is no number; write NA where there is none")
         values.append(value)

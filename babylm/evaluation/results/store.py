@@ -25,6 +25,11 @@ TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("by_uid", "by_part", "details"), (dict,)),
 }
 """Keys that a result's file must have, and their types."""
+SCORE: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("n", "ties"), (int,)),
+    **dict.fromkeys(("official", "tie_aware"), (*NUMBER, type(None))),
+}
+"""The same of the score of a UID or another part."""
 AGAIN = item_results.AGAIN
 
 
@@ -123,14 +128,27 @@ def _check(file: Path, content: Mapping[str, Any]) -> None:
     """`files.DamagedFile` if the content of a result does not have the types that readers assume."""
     if "scorer" in content and "backend" not in content:
         raise files.DamagedFile(f"{file}: of an older version: python -m babylm.convert FOLDER brings it over")
-    for key, types in TYPES.items():
-        if not isinstance(content.get(key), types) or isinstance(content.get(key), bool):
-            raise files.DamagedFile(f"{file}: {key} is {content.get(key, 'missing')!r}; {AGAIN}")
-    scores = [*content["by_uid"].values(), *content["by_part"].values()]
-    whole = all(isinstance(score, dict) and {"n", "official", "tie_aware", "ties"} <= set(score) for score in scores)
+    _check_types(file, content, TYPES)
+    for part in ("by_uid", "by_part"):
+        for name, score in content[part].items():
+            if not isinstance(score, dict):
+                raise files.DamagedFile(f"{file}: {part} does not hold what it should; {AGAIN}")
+            _check_types(file, score, SCORE, f"{name}: ")
     interval = content["interval"]
-    if not whole or (interval is not None and len(interval) != 2):
-        raise files.DamagedFile(f"{file}: {'interval' if whole else 'by_uid'} does not hold what it should; {AGAIN}")
+    if interval is not None and not (len(interval) == 2 and all(map(_is_number, interval))):
+        raise files.DamagedFile(f"{file}: interval does not hold what it should; {AGAIN}")
+
+
+def _check_types(file: Path, content: Mapping[str, Any], types: Mapping[str, tuple[type, ...]], of: str = "") -> None:
+    for key, allowed in types.items():
+        value = content.get(key)
+        if key not in content or not isinstance(value, allowed) or isinstance(value, bool):
+            raise files.DamagedFile(f"{file}: {of}{key} is {content.get(key, 'missing')!r}; {AGAIN}")
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number, or null for one that is NaN."""
+    return value is None or (isinstance(value, NUMBER) and not isinstance(value, bool))
 
 
 def read(folder: Path, damaged: Callable[[str], None] | None = None) -> list[StoredResult]:

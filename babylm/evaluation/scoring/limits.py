@@ -18,6 +18,8 @@ import torch
 from babylm.evaluation.scoring.log_probs import LogProbModel
 from babylm.evaluation.scoring.model_size import stated_positions, table_positions
 
+MOST_BEYOND = 32
+"""Times the stated length: attention of a longer text would take hours, or all memory."""
 SHOWN = 60
 """Characters of a text in a message."""
 
@@ -69,7 +71,7 @@ def readable(network: LogProbModel, length: int) -> int | None:
     if table is not None and length > table:
         return table
     if table is None and stated is not None and length > stated:
-        if not _reads(network, length):
+        if length > MOST_BEYOND * stated or not _reads(network, length):
             return stated
         logging.getLogger(__name__).warning(
             "%s states %d positions, and the longest text has %d tokens: read nonetheless, as by the official pipeline",

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from babylm import registry
+from babylm import files, registry
 from babylm.config.evaluation import OTHER_FORMS, PairsConfig
 from babylm.evaluation.data import delimited
 from babylm.evaluation.results.task_result import Item, evenly_spaced
@@ -55,6 +55,8 @@ def read(path: Path, limit: int | None = None, settings: PairsConfig | None = No
         raise ValueError("pairs.good and pairs.bad name two fields: give both, or neither")
     items: list[Item] = []
     equal: list[_data.Record] = []
+    seen: dict[tuple[str, ...], _data.Record] = {}
+    twice: list[tuple[_data.Record, _data.Record]] = []
     for file in _files(path):
         name = file.stem if file == path else file.relative_to(path).with_suffix("").as_posix()
         pairs = []
@@ -71,11 +73,20 @@ def read(path: Path, limit: int | None = None, settings: PairsConfig | None = No
                     raise record.wrong(f"{field} is {sentence.strip()!r}, which stands for a missing text")
             if pairs[-1].sentences[0] == pairs[-1].sentences[1]:
                 equal.append(record)
+            if (before := seen.setdefault(pairs[-1].sentences, record)) is not record:
+                twice.append((before, record))
         items += evenly_spaced(pairs, limit)
     if equal:
         logging.getLogger(__name__).warning(
             "%s, line %d: both sentences are the same text, so this pair can only tie (%d such pairs in %s)",
             equal[0].file, equal[0].line, len(equal), path,
+        )  # fmt: skip
+    if twice:
+        before, again = twice[0]
+        logging.getLogger(__name__).warning(
+            "%s, line %d has the pair of %s, line %d (%d such pairs in %s): each counts twice, and intervals are too "
+            "narrow; take copies out",
+            again.file, again.line, before.file, before.line, len(twice), path,
         )  # fmt: skip
     return items
 
@@ -104,14 +115,14 @@ def _parts(name: str) -> Sequence[str]:
 def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    below = [file for file in path.rglob("*") if not any(p.startswith(".") for p in file.relative_to(path).parts)]
-    data_files = sorted(file for file in below if file.suffix.lower() in SUFFIXES and not file.is_dir())
+    below = files.visible_files(path)
+    data_files = [file for file in below if file.suffix.lower() in SUFFIXES]
     for file in data_files:
         if not file.is_file():
             what = "a link to nothing" if file.is_symlink() else "no regular file"
             raise ValueError(f"{file}: {what}; take it out of the folder, or put the pairs there")
     if not data_files:
-        others = sorted(file.name for file in path.rglob("*") if file.is_file())
+        others = sorted(file.name for file in below if file.is_file())
         there = f" (there are {', '.join(others[:3])})" if others else ""
         remedy = next(
             (f"; {OTHER_FORMS[s]}" for s in OTHER_FORMS if any(name.lower().endswith(s) for name in others)), ""

@@ -12,6 +12,7 @@ explains, as in the official reading task, but with main effects alone and the w
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -116,8 +117,11 @@ def regressions(frame: Any, time: str, baseline: Sequence[str]) -> dict[str, flo
     if rows[measured].nunique() < 2:
         raise ValueError(f"reading_csv: column {time} has one value in all {len(rows)} rows: nothing to explain")
     predictors = add_constant(rows[[*baseline, "surprisal"]], has_constant="add")
-    without = OLS(rows[measured], predictors.drop(columns="surprisal")).fit()
-    full = OLS(rows[measured], predictors).fit()
+    _warn_if_dependent(predictors)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what statsmodels says of dependent predictors
+        without = OLS(rows[measured], predictors.drop(columns="surprisal")).fit()
+        full = OLS(rows[measured], predictors).fit()
     return {
         "n": len(rows),
         "delta_log_likelihood": float(full.llf - without.llf),
@@ -129,6 +133,21 @@ def regressions(frame: Any, time: str, baseline: Sequence[str]) -> dict[str, flo
         "standard_error": float(full.bse["surprisal"]),
         "p": float(full.pvalues["surprisal"]),
     }
+
+
+def _warn_if_dependent(predictors: Any) -> None:
+    """Name the first column that says no more than those before it; the constant is the first of all."""
+    table = predictors.to_numpy(dtype=float)
+    table = table / (np.abs(table).max(axis=0) + 1e-300)
+    ranks = [int(np.linalg.matrix_rank(table[:, : end + 1])) for end in range(table.shape[1])]
+    for column, rank in enumerate(ranks):
+        if rank < column + 1:
+            name = predictors.columns[column].removeprefix("column ")
+            _reading_csv_layout.say(
+                f"reading_csv: {name} is constant, or a sum of the other predictors: it explains nothing that they do "
+                "not, and no number of it means anything"
+            )
+            return
 
 
 def _interval(frame: Any, times: Sequence[str], baseline: Sequence[str]) -> tuple[float, float] | None:

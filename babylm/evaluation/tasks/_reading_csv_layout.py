@@ -22,6 +22,11 @@ from babylm.evaluation.data import delimited
 
 STAND_INS = frozenset({-1, -9, -99, -999, -9999, -99999})
 """Numbers that stand for a time that was not measured, in tables of SPSS and older programs."""
+NINES = frozenset({99, 999, 9999, 99999})
+NO_WORDS = frozenset({"NA", "N/A", "<NA>", "#N/A", "#NA", "NaN", "-NaN", "-nan"})
+"""What programs write where a text is missing; ``None`` and ``null`` are words."""
+MOST_WORDS = 5000
+"""Words of a sentence or passage: all before a word are read for it, which takes memory and time of their square."""
 JOIN = "\x1f"
 """Between the values of several columns that name a sentence; no cell holds it."""
 REPEATED = 0.5
@@ -109,33 +114,75 @@ class _Layout:
             cells = [(row.line, row.columns[name]) for row in rows]
             frame[name] = delimited.numbers(cells, self.file, name, separator)
         self.frame = frame
+        for name in self.numeric:
+            if frame[name].notna().sum() == 0:
+                what = "explain" if name in settings.time else "explain with"
+                raise ValueError(f"{self.file}: column {name} has no number in {len(rows)} rows: nothing to {what}")
         for name in settings.time:
             self._check_times(name)
+        if not settings.context:
+            self._check_lengths()
 
     def _check_times(self, name: str) -> None:
-        """``ValueError`` where a column of times has no number, or one negative number stands for missing times."""
+        """``ValueError`` where negative numbers stand for missing times."""
         times = self.frame[name]
-        if times.notna().sum() == 0:
-            raise ValueError(f"{self.file}: column {name} has no number in {len(times)} rows: nothing to explain")
         negative = times[times < 0]
-        stands_in = negative.nunique() == 1 and (len(negative) > 1 or negative.iloc[0] in STAND_INS)
-        if stands_in and (times >= 0).any():
+        stands_in = set(negative) <= STAND_INS or (negative.nunique() == 1 and len(negative) > 1)
+        if len(negative) and stands_in and (times >= 0).any():
+            values = " or ".join(f"{value:g}" for value in sorted(set(negative)))
             raise ValueError(
-                f"{self.file}, line {self.lines[negative.index[0]]}: {name} is {negative.iloc[0]:g}, the only negative "
-                f"value of its column ({len(negative)} rows): write NA where no time was measured"
+                f"{self.file}, line {self.lines[negative.index[0]]}: {name} is {negative.iloc[0]:g}, and no time of "
+                f"its column is negative but {values} ({len(negative)} rows): write NA where no time was measured"
+            )
+        largest = times.max()
+        if largest in NINES and (times == largest).sum() > 1 and largest > 3 * times[times < largest].max():
+            say(
+                f"{self.file}: {(times == largest).sum()} of {len(times)} values of {name} are {largest:g}, far above "
+                "all others, and are taken as measured; write NA where no time was measured"
             )
         for count, what in ((len(negative), "are negative"), (int((times == 0).sum()), "are 0")):
             if count and len(times) > count:
-                _say(
+                say(
                     f"{self.file}: {count} of {len(times)} values of {name} {what}, and are taken as measured; "
                     "write NA to leave them out"
                 )
+
+    def _check_lengths(self) -> None:
+        """``ValueError`` for a sentence with more rows than contexts can be made for."""
+        counts = self.frame["sentence"].value_counts()
+        if self.settings.reader:
+            counts = self.frame.drop_duplicates(["sentence", self.settings.position])["sentence"].value_counts()
+        if len(counts) and counts.iloc[0] > MOST_WORDS:
+            raise ValueError(
+                f"{self.file}: sentence {_named(counts.index[0])} has {counts.iloc[0]:,} words, of which each is read "
+                f"after all before it: name shorter passages (reading_csv.sentence=[...], at most {MOST_WORDS:,} "
+                "words), or what stands before each word (reading_csv.context=COLUMN)"
+            )
+
+    def _check_order(self) -> None:
+        """``ValueError`` where a column without a role numbers the words of sentences otherwise than the rows do."""
+        groups = [rows.index.tolist() for _, rows in self.frame.groupby("sentence", sort=False) if len(rows) > 2]
+        for name, cells in self.others.items():
+            wrong: list[tuple[int, int]] = []
+            for index in groups:
+                numbers = [cells[k].strip() for k in index]
+                values = [int(text) for text in numbers if text.isdecimal()]
+                if sorted(values) != list(range(min(values, default=0), min(values, default=0) + len(index))):
+                    break
+                wrong += [(a, b) for a, b, x, y in zip(index, index[1:], values, values[1:], strict=False) if x > y][:1]
+            else:
+                if wrong:
+                    raise self._ambiguous(
+                        *wrong[0],
+                        f"column {name} numbers the words of each sentence, in another order than the rows",
+                        f"if it is their order, give reading_csv.position={name}; else take the column out",
+                    )
 
     def _texts(self, rows: Sequence[Row], name: str, what: str) -> list[str]:
         """A column of texts, none of which may be missing: what comes after a word without one would be another."""
         for row in rows:
             cell = row.columns[name].strip()
-            if not cell or cell == "NA":
+            if not cell or cell in NO_WORDS:
                 raise ValueError(
                     f"{self.file}, line {row.line}: no {what} in column {name} ({cell or 'an empty cell'}); "
                     "fill it in, or remove the row"
@@ -159,6 +206,8 @@ class _Layout:
             last[sentence] = index
             previous = sentence
         self._check_readers()
+        if not self.settings.context:
+            self._check_order()
         repeated, counted = [], 0
         for _, words_of_sentence in self.frame.groupby("sentence", sort=False):
             if len(words_of_sentence) >= 4:
@@ -173,7 +222,7 @@ class _Layout:
             )
         if self.doubled:
             lines = [self.lines[self.doubled[0] - 1], self.lines[self.doubled[0]]]
-            _say(
+            say(
                 f"{self.file}: lines {lines[0]} and {lines[1]} are the same row, and are read as two words "
                 f"({len(self.doubled)} such rows): remove copies"
             )
@@ -238,7 +287,7 @@ class _Layout:
                     "further columns may be needed to name a sentence (reading_csv.sentence=[TEXT,SENTENCE])",
                 )
         if readers is None and len(first) < len(frame):
-            _say(
+            say(
                 f"{self.file}: {len(frame)} rows are of {len(first)} words, averaged as those of several readers "
                 "(reading_csv.reader=COLUMN checks that they are)"
             )
@@ -257,7 +306,7 @@ class _Layout:
         gaps = np.flatnonzero(after > 1)
         if len(gaps):
             row = merged.iloc[gaps[0]]
-            _say(
+            say(
                 f"{self.file}: no row has the word before position {row[position]:g} ({row['word']!r}) of sentence "
                 f"{_named(row['sentence'])}: the words after it are read without it ({len(gaps)} such gaps)"
             )
@@ -313,6 +362,6 @@ def _named(sentence: str) -> str:
 
 
 @functools.cache
-def _say(text: str) -> None:
+def say(text: str) -> None:
     """Warn once: a table is laid out when it is read, and again for each model."""
     logging.getLogger(__name__).warning(text)

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import babylm
-from babylm import cli
+from babylm import cli, files
 from babylm.console import first_line
 from babylm.studies.experiment.measurements import Measurements
 
@@ -65,5 +65,4 @@ def _first_reason(measurements: Measurements, folder: Path) -> str:
 
 
 def _write_traceback(error: Exception, title: str, folder: Path) -> None:
-    with open(folder / FILE, "a", encoding="utf-8") as file:
-        file.write(f"# {title}\n{''.join(traceback.format_exception(error))}\n")
+    files.append_text(folder / FILE, f"# {title}\n{''.join(traceback.format_exception(error))}\n")

@@ -130,6 +130,12 @@ def test_the_positions_that_a_class_really_has(build, config, positions, caplog)
     )
 
 
+def test_far_more_than_the_stated_length_is_refused_untried(monkeypatch):
+    network = LogProbModel(LlamaForCausalLM(LlamaConfig(vocab_size=9, max_position_embeddings=20, **SHAPE)).eval())
+    monkeypatch.setattr(limits, "_reads", lambda network, length: pytest.fail("tried"))
+    assert limits.readable(network, limits.MOST_BEYOND * 20 + 1) == 20
+
+
 def test_our_own_models_have_no_table(causal_model):
     assert model_size.table_positions(causal_model) is None
 

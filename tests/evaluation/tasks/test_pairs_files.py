@@ -239,6 +239,22 @@ def test_columns_that_differ_in_case_alone_are_not_joined(tmp_path):
     assert items(file, good="good", bad="bad")[0].sentences == (GOOD, BAD)
 
 
+def test_folders_behind_links_are_read_once(tmp_path):
+    write(tmp_path / "elsewhere/more/b.jsonl")
+    write(tmp_path / "pairs/a.jsonl")
+    (tmp_path / "pairs/linked").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (tmp_path / "elsewhere/back").symlink_to(tmp_path / "pairs", target_is_directory=True)
+    assert [item.uid for item in items(tmp_path / "pairs")] == ["a", "a", "linked/more/b", "linked/more/b"]
+
+
+def test_pairs_that_are_there_twice_are_said(tmp_path, caplog):
+    write(tmp_path / "a.jsonl")
+    assert not caplog.text
+    write(tmp_path / "a.csv", separator=",")
+    items(tmp_path)
+    assert f"{tmp_path / 'a.jsonl'}, line 1 has the pair of {tmp_path / 'a.csv'}, line 2 (2 such pairs" in caplog.text
+
+
 def test_what_is_left_out_of_a_folder_is_said(tmp_path, caplog):
     write(tmp_path / "a.jsonl")
     (tmp_path / "README.md").write_text("about the pairs")

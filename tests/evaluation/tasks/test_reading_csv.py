@@ -9,7 +9,7 @@ import pytest
 from babylm import evaluate, revisions
 from babylm.config.schema import EvaluationConfig, ReadingCsvConfig
 from babylm.evaluation.scoring.scorer import Scorer
-from babylm.evaluation.tasks import _reading_csv
+from babylm.evaluation.tasks import _reading_csv, _reading_csv_layout
 from tests.evaluation.test_parity import DATA
 
 pytest.importorskip("statsmodels")
@@ -133,6 +133,24 @@ def test_what_does_not_fit_is_said(known, tmp_path):
     bad = write(tmp_path / "bad.csv", ["sentence", "word", "time"], [["1", "the", "fast"]])
     with pytest.raises(ValueError, match="column time"):
         made(bad).score(scorer, made(bad).items(None))
+
+
+@pytest.mark.parametrize("dependent", [lambda length: 3.0, lambda length: 2 * length])
+def test_a_predictor_that_says_nothing_is_named_in_one_line(dependent, caplog, recwarn):
+    import pandas
+
+    rng = np.random.default_rng(0)
+    frame = pandas.DataFrame(
+        {"length": rng.integers(1, 9, 60), "surprisal": rng.random(60), "column t": rng.random(60)}
+    )
+    alone = _reading_csv.regressions(frame, "t", ["length"])
+    assert not caplog.text
+    _reading_csv_layout.say.cache_clear()
+    frame["column cov"] = frame["length"].map(dependent)
+    again = _reading_csv.regressions(frame, "t", ["length", "column cov"])
+    assert again["share"] == pytest.approx(alone["share"])
+    assert "cov is constant, or a sum of the other predictors" in caplog.text
+    assert not recwarn.list
 
 
 @pytest.mark.skipif(not (DATA / "parity").is_dir(), reason="no reference data (BABYLM_SHARED_DATA)")

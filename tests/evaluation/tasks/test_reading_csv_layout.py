@@ -232,6 +232,50 @@ def test_a_number_that_stands_for_a_missing_time_is_refused(table, stand_in):
         frame(table(("sentence", "word", "time"), rows))
 
 
+def test_several_numbers_that_stand_for_missing_times_are_refused(table):
+    rows = [(s, word, {2: -999, 4: -1}.get(k, 300 + k)) for s, k, word in WORDS]
+    with pytest.raises(ValueError, match=r"line 3: time is -999, and no time of its column is negative but -999 or -1"):
+        frame(table(("sentence", "word", "time"), rows))
+
+
+def test_nines_far_above_all_others_are_said(table, caplog):
+    frame(table(("sentence", "word", "time"), [(s, word, 9999 if k == 2 else 300 + k) for s, k, word in WORDS]))
+    assert "3 of 15 values of time are 9999, far above all others" in caplog.text
+
+
+@pytest.mark.parametrize("order", [lambda row: (row[0], -row[1]), lambda row: (row[0], row[2])])
+def test_a_column_that_numbers_the_words_otherwise_than_the_rows_is_refused(table, order):
+    """Every word would be read after another one's context, and the score would look like any other."""
+    rows = [(s, word, 300, k + 4) for s, k, word in sorted(WORDS, key=order)]
+    file = table(("sentence", "word", "time", "word_index"), rows)
+    with pytest.raises(
+        ValueError, match=r"column word_index numbers .*: line \d+ .* and line \d+ .*position=word_index"
+    ):
+        frame(file)
+    assert contexts(frame(file, position="word_index")) == [*EXPECTED]
+    frame(table(("sentence", "word", "time", "n"), [(s, word, 300, k) for s, k, word in WORDS]))
+    frame(table(("sentence", "word", "time", "rank"), [(s, word, 300, 9 - k % 2) for s, k, word in WORDS]))
+
+
+def test_a_passage_of_too_many_words_is_refused_at_once(table, monkeypatch):
+    monkeypatch.setattr(_reading_csv_layout, "MOST_WORDS", 4)
+    file = table(("sentence", "word", "time", "before"), [(s, word, 300, "") for s, _, word in WORDS])
+    with pytest.raises(ValueError, match="sentence 1 has 5 words, of which each is read after all before it"):
+        frame(file)
+    assert len(frame(file, context="before")) == len(WORDS)
+
+
+def test_what_cannot_be_measured_is_refused(table):
+    rows = [(s, word, "1e200" if k == 3 else 300) for s, k, word in WORDS]
+    with pytest.raises(ValueError, match="column time, line 4: 1e200 is too large"):
+        frame(table(("sentence", "word", "time"), rows))
+    rows = [(s, word, 300, "NA") for s, k, word in WORDS]
+    with pytest.raises(ValueError, match="column freq has no number in 15 rows: nothing to explain with"):
+        frame(table(("sentence", "word", "time", "freq"), rows), covariates=["freq"])
+    with pytest.raises(ValueError, match=r"line 2: no word in column word .<NA>."):
+        frame(table(("sentence", "word", "time"), [("1", "<NA>", 3), ("1", "the", 4)]))
+
+
 def test_measures_around_zero_are_no_stand_ins(table, caplog):
     rows = [(s, word, k - 2.5 + int(s) / 10) for s, k, word in WORDS]
     assert (frame(table(("sentence", "word", "time"), rows))["column time"] < 0).sum() == 6
