@@ -241,7 +241,8 @@ def _score(piece: Piece) -> list[Measurement]:
 def summarise(measurements: Measurements, settings: Settings) -> Summary:
     """Comparisons, speeds, and the final models beside the published ones; the figure shows the held-out losses."""
     blocks = {}
-    title, remarks, draw = "Recipe search", [], None
+    remarks: list[str] = []
+    title, draw = "Recipe search", None
     if set(settings.stages) - {"speed"}:
         state = choice.search(measurements, settings.parts, settings.seeds)
         repeated = dict.fromkeys(((), state.best))
