@@ -80,19 +80,20 @@ class RunResults(ABC):
 
     @cached_property
     def acquisitions(self) -> list[tuple[int, str, dict[str, Any]]]:
-        """(rules, backend, score over the revisions) of age of acquisition."""
+        """(rules, backend, score over the revisions) of age of acquisition; first those by the run's `backend`."""
         scores, name = [], task_registry.combined_task(max(YEARS)).name
         for file in sorted(self.results_folder.glob(f"{name}.*.json")):
             _, _, rules, backend = file.stem.split(".", 3)
             scores.append((int(rules), backend, files.read_typed(file, ACQUISITION, store.AGAIN)))
-        return scores
+        return sorted(scores, key=lambda score: score[1] != self.backend)
 
     @cached_property
     def averages(self) -> list[tuple[int, dict[str, Any]]]:
-        """(rules, official averages) of the last revision that has any."""
+        """(rules, official averages) of the last revision that has any; first those by the run's `backend`."""
         averages: list[tuple[int, dict[str, Any]]] = []
         for name in [*self.revisions, self.folder.name]:
             stored = sorted((self.results_folder / name).glob("averages.*.json"))
+            stored.sort(key=lambda file: file.stem.split(".", 2)[2] != self.backend)
             averages = [(int(file.stem.split(".")[1]), _read_averages(file)) for file in stored] or averages
         return averages
 

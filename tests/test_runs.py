@@ -8,7 +8,11 @@ import sys
 import pytest
 
 from babylm import files, metrics, run_folder
+from babylm.evaluation.results import store
+from babylm.reporting import headline as headlines
+from babylm.reporting import runs_table
 from babylm.runs import Run
+from babylm.studies import _recipe_runs
 from tests.training import runs as tiny
 
 HEAVY = ("torch", "lightning", "transformers", "datasets", "tokenizers")
@@ -142,3 +146,24 @@ def test_the_reader_and_the_metrics_agree(trained):
     assert metrics.read(trained / "metrics.jsonl") == Run(trained).metrics
     assert metrics.read(trained / "none.jsonl") == []
     assert Run(trained).config.objective.backend == "causal"
+
+
+def test_of_results_by_several_backends_those_by_the_runs_own_come_first(folder):
+    for number, backend in enumerate(("causal", "mntp")):
+        share = 0.5 + 0.1 * number
+        averages = {"columns": {}, "nlp": {"value": share, "present": share, "missing": []}}
+        files.write_json(folder / f"evaluation/main/averages.2026.{backend}.json", averages)
+        files.write_json(folder / f"evaluation/aoa.full.2026.{backend}.json", {"score": share, "words": 3})
+        result = {"official": share, "tie_aware": share, "by_uid": {}, "by_part": {}, "details": {}, "interval": None}
+        result |= {"task": "blimp", "model": "main", "suite": "full", "backend": backend, "rules": 2026, "version": 1}
+        result |= {"items_sha256": "", "weights_sha256": "", "n": 3, "ties": 0, "chance": 0.5, "seconds": 1.0}
+        store.write(folder / f"evaluation/main/blimp.full.2026.{backend}.json", result)
+    for number, backend in enumerate(("causal", "mntp")):
+        run, percent = Run(folder, backend=backend), pytest.approx(50 + 10 * number)
+        assert 100 * run.averages[0][1]["nlp"]["value"] == percent
+        assert 100 * run.acquisitions[0][2]["score"] == percent
+        scores = runs_table._scores(run)
+        assert (scores["NLP 2026"], scores["BLiMP 2026 full"]) == (percent, percent)
+        headline = headlines.headline_scores(run, 2026)
+        assert (headline["blimp"].value, headline["aoa"].value) == (percent, percent)
+        assert _recipe_runs.full_scores(run, 2026, backend)["aoa"] == percent

@@ -81,14 +81,15 @@ def _scores(run: Run) -> dict[str, float]:
     """Official scores in % by ``<task> <rules>``: tasks outside groups (GLUE), then averages."""
     scores: dict[str, float] = {}
     grouped = {task.name for tasks in task_registry.groups().values() for task in tasks}
-    for result in sorted(run.last_results, key=lambda result: result.content["suite"] != "full"):
+    preferred = sorted(run.last_results, key=lambda r: (r.content["suite"] != "full", r.backend != run.backend))
+    for result in preferred:
         task, suite, rules = result.key
         if task not in grouped and result.content["official"] is not None:
             scores.setdefault(f"{title(task)} {rules} {suite}", 100 * result.content["official"])
     for rules, parts in run.averages:
         for name, part in parts.items():
             if name != "columns" and part["value"] is not None and not part["missing"]:
-                scores[f"{title(name)} {rules}"] = 100 * part["value"]
+                scores.setdefault(f"{title(name)} {rules}", 100 * part["value"])
     inside = {key: value for line in run.metrics for key, value in line.items() if key.startswith(INSIDE)}
     for key, value in inside.items():
         scores[f"{title(key.removeprefix(INSIDE))} in training"] = 100 * value

@@ -75,12 +75,11 @@ def reward(quality: float, words: int, most: int) -> float:
 def story_groups(
     shared: SharedInputs, model: Any, by_chance: random.Random | None, seed: int, piece_seed: int
 ) -> list[list[Turn]]:
-    """The stories of a round with their rewards, or with random ones, ``by_chance``."""
+    """The stories of a round with their rewards, or with the same rewards dealt out ``by_chance``."""
     stories = tell(shared, model, shared.scale.contexts, seed)
-    if by_chance is None:
-        rewards, _ = story_rewards(shared, stories, piece_seed)
-    else:
-        rewards = [by_chance.random() for _ in stories]
+    rewards, _ = story_rewards(shared, stories, piece_seed)
+    if by_chance is not None:
+        by_chance.shuffle(rewards)
     for turn, value in zip(stories, rewards, strict=True):
         turn.reward = value
     return [[turn] for turn in stories]

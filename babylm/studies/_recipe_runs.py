@@ -148,8 +148,8 @@ def full_scores(run: Run, rules: int, backend: str) -> dict[str, float]:
         if (suite, of_rules) == ("full", rules) and content["backend"] in (backend, FINETUNED):
             scores[task] = content["official"]
     scores.pop(combined_task(rules).name, None)  # of one revision it is nothing
-    for of_rules, _, content in run.acquisitions:
-        if of_rules == rules:
+    for of_rules, scored_by, content in run.acquisitions:
+        if (of_rules, scored_by) == (rules, backend):
             scores[combined_task(rules).name] = content["score"]
     scores = {task: value for task, value in scores.items() if value is not None}
     for group, tasks in groups().items():

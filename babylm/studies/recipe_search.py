@@ -250,6 +250,9 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
         rows = [*state.rows, *(choice.Row("seed", trial, False) for trial in seeds)]
         title = f"Recipe search: winner {' '.join(state.best) or 'the recipe as it is'}"
         remarks += filter(None, (choice.RULE, choice.noise(measurements, settings.seeds)))
+        asked = {question.key for question in SCALES[settings.scale].questions}
+        if answered := [word for word in settings.changes if word.split("=")[0] in asked]:
+            remarks.append(f"All runs have {', '.join(answered)}, beside the changes that are named.")
         if state.backend:
             remarks.append(
                 f"The winner's models are scored by {state.backend}, the scoring with the better fast suite, which was "

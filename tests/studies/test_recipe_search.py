@@ -146,6 +146,11 @@ def test_each_question_starts_from_the_best_answers_so_far(tmp_path):
     table = summary.tables["comparisons"].text()
     assert table.count("chosen") == 9
     assert "failed" in table
+    answered = ["changes=[optimizer.lr=0.01,training.compile=true]", "questions=[model.dropout]"]
+    begun = load_study(CONFIG, ["scale=gpu", "stages=[compare]", "seeds=[1]", *answered])
+    rows = [row for row in rows if row.condition in ("compare: recipe", "compare: model.dropout=0.0")]
+    rows += [row._replace(condition="compare: model.dropout=0.0") for row in rows if row.condition == "compare: recipe"]
+    assert "All runs have optimizer.lr=0.01, beside" in recipe_search.summarise(Measurements(rows), begun).remarks[1]
 
 
 def test_the_plan_of_the_real_search_holds_valid_runs_and_says_what_they_cost(tmp_path, capsys):
