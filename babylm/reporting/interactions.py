@@ -21,6 +21,8 @@ def interactions(runs: Sequence[Run]) -> list[Block]:
         return []
     blocks: list[Block] = [Charts(_curves(runs), legend(runs))]
     blocks.append(Note("Measured before the first round and after each, on prompts that no round has."))
+    if any(run.teacher for run in runs):
+        blocks += [Heading("Teacher"), Tabular(_teachers(runs))]
     blocks += [Heading("Words"), Tabular(_ledgers(runs, "words", LEDGER, ",.0f"))]
     if any(run.ledger.get(key) for run in runs for key in FLOPS):
         blocks += [Heading("FLOPs"), Tabular(_ledgers(runs, "FLOPs", FLOPS, ".3g"))]
@@ -55,6 +57,19 @@ def _curves(runs: Sequence[Run]) -> list[Figure]:
         rows = [(name, r["round"], r["exposure"], r[measure]) for name, of_run in results.items() for r in of_run]
         figures.append(Figure(label.capitalize(), axes, ("run", "round", "exposure", measure), rows))
     return figures
+
+
+def _teachers(runs: Sequence[Run]) -> Table:
+    """A row per run: how it learns, from whom, and how many answers were of no use. Chance and none ask no teacher."""
+    rows = []
+    for run in runs:
+        teacher, learner = run.teacher, run.config.objective.name if run.has_config else None
+        asked = teacher.get("feedback") not in ("random", "none")
+        who = (teacher.get("name"), teacher.get("kind"), teacher.get("parameters")) if asked else (None, None, None)
+        answers = [number if isinstance(number := teacher.get(key), int) else None for key in ("questions", "unusable")]
+        rows.append([run.name, learner, teacher.get("feedback"), *who, *answers])
+    titles = ("run", "learner", "feedback", "teacher", "kind", "parameters", "questions", "answers of no use")
+    return Table.of(titles, rows, formats=(*[""] * 5, ",.0f", ",.0f", ",.0f"), left=(0, 1, 2, 3, 4))
 
 
 def _ledgers(runs: Sequence[Run], counted: str, meanings: Mapping[str, str], number_format: str) -> Table:

@@ -164,6 +164,15 @@ def test_a_file_that_builds_no_teacher_is_told(write, build, said):
         teachers.build(InteractionConfig(teacher="mine"))
 
 
+def test_a_method_with_other_arguments_is_told_before_it_is_called(write):
+    write(
+        "interaction/teachers", TEACHER.format(score="[1.0]", text="['a']").replace("completions, seed", "completions")
+    )
+    said = r"mine.py: Mine.score must take the arguments of score\(prompts, completions, seed\): too many positional"
+    with pytest.raises(ValueError, match=said):
+        teachers.build(InteractionConfig(teacher="mine"))
+
+
 @pytest.mark.parametrize(
     "prompts", ["None", "[1] * count", r"['\ud800'] * count", "['a']", "['a'] * 7", "'abc'", "[None] * count", "[]"]
 )

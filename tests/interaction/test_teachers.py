@@ -543,6 +543,20 @@ def test_a_person_is_asked_until_there_is_an_answer(tmp_path, capsys):
         left.score(["new"], ["text"], 0)
 
 
+def test_ctrl_c_at_the_prompt_leaves_at_once(tmp_path):
+    """A run in training takes the signal over, and would wait for a step that no one makes."""
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        left = person.PersonTeacher(InteractionConfig(), lambda text: signal.raise_signal(signal.SIGINT) or "5")
+        left.open(tmp_path)
+        taken_over = signal.getsignal(signal.SIGINT)
+        with pytest.raises(ValueError, match="the person has left; repeat the command"):
+            left.score(["new"], ["text"], 0)
+        assert signal.getsignal(signal.SIGINT) is taken_over
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 BILLION = 10**9
 
 

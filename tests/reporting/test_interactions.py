@@ -39,6 +39,17 @@ def test_rounds_and_ledger_are_shown(interacted, capsys):
     assert "gold quality over rounds" in text
 
 
+@pytest.mark.parametrize(("feedback", "shown"), [("judge", True), ("random", False)])
+def test_who_taught_is_shown_unless_nobody_was_asked(interacted, feedback, shown):
+    taught = {"name": "tiny-teacher", "kind": "model", "parameters": 123_456, "external": True, "feedback": feedback}
+    counts = {"trained_inside_budget": False, "questions": 64, "unusable": 36}
+    (interacted / "teacher.json").write_text(json.dumps(taught | counts))
+    assert report._command([str(interacted)]) == 0
+    page = Nesting((interacted / "report.html").read_text())
+    assert feedback in page.text
+    assert ("tiny-teacher" in page.text) is ("123,456" in page.text) is shown
+
+
 def test_a_damaged_file_of_rounds_is_named(interacted):
     (interacted / "rounds" / "results.json").write_text(json.dumps({"rounds": [{"round": 1}]}))
     with pytest.raises(DamagedFile, match=r"results.json.*exposure"):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from babylm import returned
-from babylm.interaction.teachers._types import Identity, Teacher, Usage
+from babylm.interaction.teachers._types import METHODS, Identity, Teacher, Usage
 
 Method = Callable[..., Any]
 
@@ -27,9 +28,22 @@ def check_answers(teacher: Teacher) -> Teacher:
         "reply": functools.partial(returned.texts, or_none=True),
     }
     for name, check in checks.items():
+        _check_arguments(teacher, name)
         setattr(teacher, name, _checked(teacher, getattr(teacher, name), check))
     teacher.usage = _checked_usage(teacher.usage)  # type: ignore[method-assign]
     return teacher
+
+
+def _check_arguments(teacher: Teacher, name: str) -> None:
+    """Raise ValueError if a method cannot be called as `METHODS` says."""
+    called_as = METHODS[name]
+    arguments = called_as.partition("(")[2].rstrip(")").split(", ")
+    try:
+        inspect.signature(getattr(teacher, name)).bind(*arguments)
+    except TypeError as error:
+        raise ValueError(
+            f"interaction.teacher: {returned.place_of(teacher)}.{name} must take the arguments of {called_as}: {error}"
+        ) from None
 
 
 def _checked(teacher: Teacher, method: Method, check: Callable[[Any, Method, int], list[Any]]) -> Method:

@@ -1,9 +1,12 @@
-"""A person at the terminal. What was answered is kept, so a session can be left (Ctrl-D) and continued later."""
+"""A person at the terminal. What was answered is kept: a session can be left (Ctrl-D, Ctrl-C) and continued later."""
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from babylm.config.interaction import InteractionConfig
 from babylm.interaction.teachers._asked import AskedTeacher
@@ -36,8 +39,9 @@ class PersonTeacher(AskedTeacher):
     def _read(self, question: Question) -> str:
         while True:
             try:
-                line = self.read_line(f"{self._asked(question.kind)}: ").strip()
-            except EOFError:
+                with _interruptible():
+                    line = self.read_line(f"{self._asked(question.kind)}: ").strip()
+            except (EOFError, KeyboardInterrupt):
                 raise ValueError("the person has left; repeat the command to go on: nothing is asked twice") from None
             if question.kind == "correct" and line == SAME:
                 line = question.completion
@@ -58,6 +62,19 @@ class PersonTeacher(AskedTeacher):
             "score": f"score from 0 to {self.teaching.score_max}",
             "judge": "A or B",
         }[kind]
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end the wait for a line: in training it only asks to stop after a step, and no step is being made."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before if before is not None else signal.SIG_DFL)
 
 
 def build(config: InteractionConfig) -> PersonTeacher:

@@ -184,8 +184,10 @@ def run_study(settings: StudyConfig, log: Log | None = None) -> Path:
         pieces, _ = experiment.known_pieces()
         _write_measurements(experiment, pieces)
         done = sum(experiment.store.get(piece) is not None for piece in pieces)
+        # What is left is the summary, which begins anew each time: with the same limit it may never end.
+        more = " with a longer time_limit, for the tables and the figure" if 0 < done == len(pieces) else ""
         raise StudyStopped(
-            f"{stop}: {done} of {len(pieces)} known pieces are done, in {experiment.folder}; repeat the command"
+            f"{stop}: {done} of {len(pieces)} known pieces are done, in {experiment.folder}; repeat the command{more}"
         ) from None
     return experiment.folder
 

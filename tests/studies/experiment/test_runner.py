@@ -169,6 +169,12 @@ def test_a_piece_that_can_never_fit_is_an_error_and_not_repeated_for_ever(tmp_pa
         run_study(limit)
 
 
+def test_a_summary_that_does_not_fit_asks_for_more_time(tmp_path, toy, monkeypatch):
+    monkeypatch.setattr(toy(A), "summarise", lambda *_: time.sleep(30))
+    with pytest.raises(StudyStopped, match=r"2 of 2 known pieces are done, .* with a longer time_limit"):
+        run_study(settings_for(tmp_path, time_limit=1.0))
+
+
 def test_the_limit_stops_inside_a_piece(tmp_path, toy):
     handler = signal.getsignal(signal.SIGUSR1)
     module = toy(A, Condition("slow", {"slow": 30.0}))
