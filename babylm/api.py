@@ -14,6 +14,7 @@ correct, with what to do. Importing this module loads neither torch nor lightnin
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,14 +130,21 @@ def evaluate(target: Run | str | Path, *, log: Log | None = None, **options: Any
     """Score the revisions of a run, a model folder, or a model of the Hugging Face Hub; returns the stored results.
 
     ``options`` are those of the command: ``suite="fast"``, ``tasks=["blimp"]``, ``rules=2025``, ``revisions=["main"]``,
-    ``backend="causal"``, ``data=...``, ``limit=...``, ``trust=True``; unknown ones are refused.
+    ``backend="causal"``, ``data=...``, ``limit=...``, ``trust=True``, ``glue={"epochs": 3}``; unknown ones are refused.
 
     Raises:
         ValueError: A wrong option, missing data, or a named task that the model cannot be scored on.
     """
+    from babylm.evaluate import KEYS, SECTIONS, SYNONYMS
+    from babylm.evaluation.request import request
+
+    own = {key: options.pop(key) for key in inspect.signature(request).parameters if key in options}
+    words = _overrides(options)
+    registry.options(words, KEYS, SECTIONS, SYNONYMS)
+    own["settings"] = [*registry.listed(own.get("settings") or (), "settings"), *words]
     from babylm.evaluation import suite
 
-    return suite.evaluate(target.folder if isinstance(target, Run) else target, log=log, **options)
+    return suite.evaluate(target.folder if isinstance(target, Run) else target, log=log, **own)
 
 
 def report(runs: Run | str | Path | Sequence[Run | str | Path], out: str | Path | None = None, **options: Any) -> Path:
@@ -146,6 +154,10 @@ def report(runs: Run | str | Path | Sequence[Run | str | Path], out: str | Path 
     """
     from babylm.reporting.report import report as write
 
+    registry.check_keywords(options, ("with_samples", "log"), "report")
+    if not isinstance(runs, (Run, str, Path, Sequence)):
+        raise ValueError(f"report: {runs!r} is no run: give a run, its folder, or a list of them")
+    options["with_samples"] = registry.switch(options.get("with_samples", False), "with_samples")
     return write(runs, out, **options)
 
 
@@ -164,6 +176,7 @@ def submit(run: Run | str | Path, *, data: str | Path | None = None, **options: 
 
     switches = ("incomplete", "load", "trust", "reexport", "push_to_hub", "private", "log")
     chosen = {key: options.pop(key) for key in switches if key in options}
+    chosen |= {key: registry.switch(value, key) for key, value in chosen.items() if key != "log"}
     folder = run.folder if isinstance(run, Run) else Path(run)
     return write(settings.open_run(folder, {key: _yaml(value) for key, value in options.items()}), data, **chosen)
 

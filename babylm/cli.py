@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from babylm import processes, registry, returned
+from babylm import interrupts, processes, registry, returned
 from babylm.config.schema import Config
 from babylm.console import drop_output
 from babylm.interrupts import EXIT_INTERRUPTED, EXIT_STOPPED, MESSAGE
@@ -72,6 +72,9 @@ def command(
         print(f"error: {reason}", file=sys.stderr)
         return EXIT_CONFIG
     except Exception as error:
+        if interrupts.came():
+            print(f"\n{MESSAGE}", file=sys.stderr)
+            return EXIT_INTERRUPTED
         message = explain(error)
         rank = _rank()
         if message is None or os.environ.get("BABYLM_TRACEBACK"):

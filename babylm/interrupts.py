@@ -28,7 +28,17 @@ def install() -> None:
     sys.excepthook = _show
 
 
+_came = False
+
+
+def came() -> bool:
+    """Whether Ctrl-C was pressed: a library may make another error of ``KeyboardInterrupt`` than it is."""
+    return _came
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    global _came
+    _came = True
     part = frame
     while part is not None:
         if part.f_code.co_filename.startswith("<frozen importlib"):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 def given(text: str | Path) -> Path:
     """The path that ``text`` names; ``~`` is home (no shell reads a configuration, and not each one ``key=~/x``)."""
+    if not isinstance(text, (str, Path)):
+        raise ValueError(f"{text!r} is no path: give a text or a Path")
     return Path(os.path.expanduser(text))  # unlike Path.expanduser, no error for ~nobody
 
 

@@ -104,6 +104,43 @@ def check_once(values: Sequence[Any], key: str) -> None:
         raise ValueError(f"{key}: {', '.join(map(str, repeated))} is there twice: give each once")
 
 
+def switch(value: Any, key: str) -> bool:
+    """A switch of the library: a truth value, or ``"true"`` or ``"false"`` as on a command line.
+
+    ``"no"`` would count as true in Python, and trust a stranger or push.
+
+    >>> switch("false", "trust")
+    False
+    """
+    if isinstance(value, bool):
+        return value
+    if value in ("true", "false"):
+        return bool(value == "true")
+    raise ValueError(f"{key}: must be True or False, not {value!r}")
+
+
+def listed(value: Any, key: str) -> list[str]:
+    """Names of the library: a list of texts and paths, or one text with commas, or one path.
+
+    >>> listed("blimp,ewok", "tasks"), listed(Path("my/pairs"), "tasks"), listed(("main",), "revisions")
+    (['blimp', 'ewok'], ['my/pairs'], ['main'])
+    """
+    if isinstance(value, str):
+        return [word.strip() for word in value.strip("[] ").split(",") if word.strip()]
+    entries = [value] if isinstance(value, Path) else value
+    if isinstance(entries, Iterable) and not isinstance(entries, (bytes, Mapping)):
+        entries = list(entries)
+        if all(isinstance(entry, (str, Path)) for entry in entries):
+            return [str(entry) for entry in entries]
+    raise ValueError(f"{key}: must be a list of names, not {value!r}")
+
+
+def check_keywords(given: Iterable[str], known: Iterable[str], of: str) -> None:
+    """``ValueError`` with the nearest name for a keyword argument that a function of the library does not have."""
+    for name in given:
+        check(name, known, f"{of}: argument")
+
+
 def options(
     words: Iterable[str],
     keys: Iterable[str],

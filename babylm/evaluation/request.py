@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 from babylm import config as configuration
 from babylm import places, registry
@@ -41,13 +43,13 @@ class Request:
 def request(
     target: str | Path,
     *,
-    tasks: Sequence[str] | None = None,
+    tasks: str | Path | Sequence[str | Path] | None = None,
     suite: str | None = None,
     rules: int | None = None,
-    revisions: Sequence[str] = (),
+    revisions: str | Sequence[str] | None = None,
     backend: str | None = None,
     data: str | Path | None = None,
-    limit: int | None = None,
+    limit: int | str | None = None,
     trust: bool = False,
     part: str = "",
     settings: Sequence[str] = (),
@@ -62,21 +64,23 @@ def request(
 
     Raises: ``ValueError`` for the first mistake.
     """
+    if not isinstance(target, (str, Path)):
+        raise ValueError(f"{target!r} is no model: give a folder, or owner/name of the Hub")
     target = str(target)
+    trust, limit = registry.switch(trust, "trust"), _limit(limit)
+    wanted = registry.listed(revisions or (), "revisions")
     model_paths.check(target)
     config, run_backend, run_rules = model_paths.defaults(places.given(target))
     placement.check(_value("device", settings) or config.device)
     config = configuration.change(config, list(settings))
     suite_name = registry.check(suite or "fast", SUITES, "suite")
     year = int(registry.check(str(rules or run_rules), [str(year) for year in YEARS], "rules"))
-    names = list(tasks) if tasks is not None else [] if suite is not None else config.tasks
+    names = registry.listed(tasks, "tasks") if tasks is not None else [] if suite is not None else config.tasks
     _check_tasks(names, suite, settings)
     chosen = registry.check(backend or run_backend, BACKENDS, "backend")
-    if limit is not None and limit < 1:
-        raise ValueError(f"limit={limit}: give the largest number of items per file, 1 or more, or none for all")
     if part:
-        model_paths.part([], part)  # told before a model is downloaded
-    models, results = model_paths.find(target, revisions)
+        model_paths.part([], str(part))  # told before a model is downloaded
+    models, results = model_paths.find(target, wanted)
     return Request(
         settings=config,
         suite=suite_name,
@@ -110,6 +114,16 @@ def _check_tasks(names: Sequence[str], suite: str | None, settings: Sequence[str
 def _value(key: str, settings: Sequence[str]) -> str | None:
     """The value of ``key=value`` among ``settings``."""
     return next((word.partition("=")[2] for word in settings if word.partition("=")[0] == key), None)
+
+
+def _limit(limit: Any) -> int | None:
+    if isinstance(limit, str):
+        return parse_limit(limit)
+    if limit is None:
+        return None
+    if isinstance(limit, bool) or not isinstance(limit, Integral) or limit < 1:
+        raise ValueError(f"limit={limit}: give the largest number of items per file, 1 or more, or none for all")
+    return int(limit)
 
 
 def parse_limit(text: str) -> int | None:
