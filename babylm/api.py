@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from babylm import config as configuration
-from babylm import publication, registry
+from babylm import places, publication, registry
 from babylm.config.schema import Config
 from babylm.console import Log
 from babylm.runs import Run
@@ -46,7 +46,7 @@ __all__ = [
 
 def add_plugins(path: str | Path) -> list[str]:
     """Add a user's plug-ins (``--plugins PATH`` of the commands); returns them as ``folder/name``."""
-    return registry.add(path)
+    return registry.add(places.given(path))
 
 
 def load_config(config: str | Path | Config, *overrides: str, **settings: Any) -> Config:
@@ -80,8 +80,8 @@ def prepare(config: str | Path | Config, *overrides: str, log: Log | None = None
     return build(loaded.corpus, loaded.tokenizer, log or Log()).folder
 
 
-def train(config: str | Path | Config, *overrides: str, log: Log | None = None, **settings: Any) -> Run:
-    """Train a model, or continue where an earlier call stopped; returns its run.
+def train(config: str | Path | Config, *overrides: str, log: Log | None = None, **settings: Any) -> Run | None:
+    """Train a model, or continue where an earlier call stopped; returns its run, None after a dry run.
 
     Args:
         config: A file, or a `Config`.
@@ -97,7 +97,8 @@ def train(config: str | Path | Config, *overrides: str, log: Log | None = None, 
     loaded = load_config(config, *overrides, **settings)
     from babylm.training.pretrain import pretrain
 
-    return Run(pretrain(loaded, log))
+    folder = pretrain(loaded, log)
+    return None if loaded.training.dry_run else Run(folder)
 
 
 def interact(config: str | Path | Config, *overrides: str, log: Log | None = None, **settings: Any) -> Run:
@@ -172,13 +173,18 @@ def submit(run: Run | str | Path, *, data: str | Path | None = None, **options: 
         ValueError: A setting cannot be published, or the folder holds no finished run.
     """
     from babylm.submission import settings
+    from babylm.submission.settings import SELECTION
     from babylm.submission.submit import submit as write
 
     switches = ("incomplete", "load", "trust", "reexport", "push_to_hub", "private", "log")
     chosen = {key: options.pop(key) for key in switches if key in options}
     chosen |= {key: registry.switch(value, key) for key, value in chosen.items() if key != "log"}
     folder = run.folder if isinstance(run, Run) else Path(run)
-    return write(settings.open_run(folder, {key: _yaml(value) for key, value in options.items()}), data, **chosen)
+    texts = {
+        key: value if isinstance(value, str) and key in SELECTION else _yaml(value) for key, value in options.items()
+    }
+    registry.check(texts.get("rules", "2026"), ("2025", "2026"), "rules")
+    return write(settings.open_run(folder, texts), data, **chosen)
 
 
 def _overrides(settings: dict[str, Any], prefix: str = "") -> list[str]:
@@ -195,6 +201,22 @@ def _overrides(settings: dict[str, Any], prefix: str = "") -> list[str]:
 def _yaml(value: Any) -> str:
     import yaml
 
-    if isinstance(value, Path):
-        value = str(value)
+    value = _plain(value)
     return yaml.safe_dump(value, default_flow_style=True, width=float("inf")).removesuffix("...\n").strip()
+
+
+def _plain(value: Any) -> Any:
+    """A value in the types of YAML: numbers and arrays of NumPy, paths, tuples, ranges and sets are taken, too."""
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, (list, tuple, range)):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(_plain, value))
+    raise ValueError(f"{value!r} cannot be the value of a setting: give a number, a text, a list or a dict")

@@ -1,9 +1,14 @@
 """The library takes what the commands take, typed: a slip is a ValueError that names the argument."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from babylm import api, cli, interrupts, places
+from babylm.console import Log
 from babylm.evaluation.request import request
+from tests.training import runs
 
 
 @pytest.fixture
@@ -69,6 +74,42 @@ def test_what_is_no_path_is_said(path):
         places.given(path)
     with pytest.raises(ValueError, match="is no model"):
         api.evaluate(path, tasks=["toy_pairs"])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (np.int64(3), "3"),
+        (np.float64(0.5), "0.5"),
+        (np.array([2, 4]), "[2, 4]"),
+        (range(1, 3), "[1, 2]"),
+        ((1, 2), "[1, 2]"),
+        ({2, 1}, "[1, 2]"),
+        ([Path("a")], "[a]"),
+        (np.bool_(True), "true"),
+    ],
+)
+def test_values_of_a_notebook_are_settings(value, text):
+    assert api._overrides({"key": value}) == [f"key={text}"]
+
+
+def test_what_is_no_setting_is_said(root, tmp_path):
+    with pytest.raises(ValueError, match="cannot be the value of a setting"):
+        api.load_config(root / "configs/smoke.yaml", seed=object())
+    with pytest.raises(ValueError, match="a change is a text, key=value, or a keyword"):
+        api.load_config(root / "configs/smoke.yaml", {"seed": 2})
+    with pytest.raises(ValueError, match=r"is in a list: say which entry, as in phases\[0\].sequence_length="):
+        api.load_config(root / "configs/smoke.yaml", phases={"sequence_length": 64})
+    with pytest.raises(ValueError, match="rules: unknown value '2024'"):
+        api.submit(tmp_path, rules="2024")
+    with pytest.raises(ValueError, match="is no path"):
+        api.add_plugins(None)
+
+
+def test_a_dry_run_has_no_run(tmp_path):
+    config = runs.make(tmp_path)
+    config.training.dry_run = True
+    assert api.train(config, log=Log(quiet=True)) is None
 
 
 def test_an_interrupt_that_a_library_has_turned_into_an_error_is_an_interrupt(monkeypatch, capsys):

@@ -237,6 +237,8 @@ def with_lists(content: Any, section: Any) -> Any:
 
 def parse_override(word: str, section: type) -> tuple[str, Any]:
     """``optimizer.lr=1e-3`` -> key and value, the value read as YAML; ``tasks=a,b`` -> a list where one belongs."""
+    if not isinstance(word, str):
+        raise ConfigError(f"{word!r}: a change is a text, key=value, or a keyword argument")
     key, equals, text = word.partition("=")
     if not equals or not key or key.startswith("-"):
         raise ConfigError(f"{word!r}: an override is written key=value, for example optimizer.lr=0.01")
@@ -269,6 +271,9 @@ def _type_of(section: Any, key: str) -> Any:
     for name in re.sub(r"\[(\d+)\]", r".\1", key).split("."):
         if get_origin(section) is list and name.isdigit():
             section = get_args(section)[0]
+        elif get_origin(section) is list and (inner := children(get_args(section)[0])):
+            hint = f"[0].{name}" if name in inner else "[0].KEY"
+            raise ConfigError(f"{key}: is in a list: say which entry, as in {key.partition('.')[0]}{hint}=...")
         else:
             section = children(section).get(name)
     return section
