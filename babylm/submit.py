@@ -26,7 +26,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from babylm import cli, files, places, registry
+from babylm import cli, folders, places, registry
 from babylm.config import options
 from babylm.config.schema import SubmissionConfig
 from babylm.console import Log, size
@@ -83,7 +83,7 @@ def _show(result: Submission, log: Log) -> None:
         log(f"{name} {run.rules}: {'-' if average.value is None else format(100 * average.value, '.2f')}")
     for line in result.missing:
         log(f"missing: {line}")
-    total = files.used_bytes(written.folder)
+    total = folders.used_bytes(written.folder)
     log(f"{written.folder}: {size(total)}; {written.archive.name}: {size(written.archive.stat().st_size)}")
     if result.branches and not result.pushed:
         log("nothing was sent: push=true sends it")

@@ -29,7 +29,7 @@ FLOORS = {
     "hardware": 2, "revisions": 2, "sharding": 2,
     "runs": 4, "run_results": 4,
     "corpora": 1,
-    "returned": 0,
+    "returned": 0, "folders": 0,
     "config": 0, "tracks": 0, "registry": 0, "run_folder": 0, "environment": 0, "console": 0, "files": 0, "": 0,
     "cli": 0, "interrupts": 0, "redaction": 0, "publication": 0, "places": 0, "randomness": 0, "lazy": 0,
     "checksums": 0, "locks": 0, "strict_json": 0, "metrics": 0, "processes": 0, "tables": 0, "teacher_rules": 0,

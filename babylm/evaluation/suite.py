@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from babylm import files, places, registry
+from babylm import files, folders, places, registry
 from babylm.config.schema import EvaluationConfig
 from babylm.console import Log
 from babylm.evaluation.request import Request
@@ -53,7 +53,7 @@ def evaluate(target: str | Path, *, log: Log | None = None, **options: Any) -> l
 def evaluate_request(request: Request, log: Log) -> list[StoredResult]:
     """`evaluate` for options that were checked."""
     device = placement.choose(request.settings.device)
-    files.check_writable(request.results)
+    folders.check_writable(request.results)
     log_probs.tune_malloc()
     names = expand(request.tasks) or suite_names(request.suite, request.rules)
     items = load_items(

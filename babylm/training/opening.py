@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from babylm import config as configuration
-from babylm import console, environment, files, run_folder, tracks
+from babylm import console, environment, files, folders, run_folder, tracks
 from babylm.batches.feed import Feed
 from babylm.config.schema import Config
 from babylm.training import checkpoint, extension
@@ -71,7 +71,7 @@ def check_words_before(track: str, initial: InitialWeights | None, words: int) -
 
 def check_disk(folder: run_folder.RunFolder, needed: int) -> None:
     """Raise ValueError if the disk has no room for ``needed`` bytes."""
-    free = files.free_bytes(folder.path)
+    free = folders.free_bytes(folder.path)
     if needed > free:
         raise ValueError(f"{folder.path}: the run needs {console.size(needed)} of disk, {console.size(free)} are free")
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from babylm import config as configuration
-from babylm import console, environment, files, objectives, places, processes, revisions, run_folder
+from babylm import console, environment, files, folders, objectives, places, processes, revisions, run_folder
 from babylm.batches import plan
 from babylm.batches.feed import Feed
 from babylm.batches.stream import TokenStream
@@ -230,7 +230,7 @@ def open_run(
     choices = None
     if not folder.known:
         choices = host_choices.choose_for_host(config.training, device, parts.shape, length)
-    needed = max(0, plan_summary.disk_needed(config, parts.shape, parts.feed) - files.used_bytes(folder.path))
+    needed = max(0, plan_summary.disk_needed(config, parts.shape, parts.feed) - folders.used_bytes(folder.path))
     summary = _summary(config, parts, folder, needed)
     saved = None
     if config.training.dry_run:
@@ -284,7 +284,7 @@ def _check(config: Config, parts: Parts) -> None:
 
 def _summary(config: Config, parts: Parts, folder: run_folder.RunFolder, needed: int) -> str:
     """The plan as a person reads it, and what the run starts from."""
-    free = files.free_bytes(folder.path)
+    free = folders.free_bytes(folder.path)
     summary = plan_summary.describe(config, parts.feed, flops.parameter_count(parts.shape), needed, free)
     if parts.initial is not None:
         summary += f"\n       {describe_initial(parts.initial, challenge=config.track != 'free')}"

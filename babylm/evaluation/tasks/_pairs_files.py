@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from babylm import files, registry
+from babylm import folders, registry
 from babylm.config.evaluation import OTHER_FORMS, PairsConfig
 from babylm.evaluation.data import delimited
 from babylm.evaluation.results.task_result import Item, evenly_spaced
@@ -115,7 +115,7 @@ def _parts(name: str) -> Sequence[str]:
 def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    below = files.visible_files(path)
+    below = folders.visible_files(path)
     data_files = [file for file in below if file.suffix.lower() in SUFFIXES]
     for file in data_files:
         if not file.is_file():

@@ -19,6 +19,7 @@ import numpy as np
 from babylm import registry
 from babylm.config.schema import ReadingCsvConfig
 from babylm.evaluation.data import delimited
+from babylm.evaluation.tasks._reading_csv_checks import check_roles, repetition
 
 STAND_INS = frozenset({-1, -9, -99, -999, -9999, -99999})
 """Numbers that stand for a time that was not measured, in tables of SPSS and older programs."""
@@ -96,7 +97,7 @@ class _Layout:
                 registry.check(name, names, f"{self.file}: reading_csv.{key}: column")
         if settings.reader and not settings.position:
             raise ValueError("reading_csv.reader: say with reading_csv.position which of a reader's rows is which word")
-        _check_roles(settings)
+        check_roles(settings)
         self.numeric = [*settings.time, *settings.covariates]
         self.numeric += [name for name in (settings.frequency, settings.length) if name]
         taken = {settings.word, *settings.sentence, *self.numeric, *filter(None, optional.values())}
@@ -212,7 +213,7 @@ class _Layout:
         for _, words_of_sentence in self.frame.groupby("sentence", sort=False):
             if len(words_of_sentence) >= 4:
                 counted += 1
-                step = _repetition(words_of_sentence["word"].tolist())
+                step = repetition(words_of_sentence["word"].tolist())
                 repeated += [(words_of_sentence.index[0], words_of_sentence.index[step])] if step else []
         if repeated and len(repeated) >= REPEATED * counted:
             raise self._ambiguous(
@@ -320,22 +321,6 @@ class _Layout:
         return ValueError(f"{self.file}: {what}: {rows}; {remedy}")
 
 
-def _check_roles(settings: ReadingCsvConfig) -> None:
-    """``ValueError`` where a column would be explained by itself, or would be two predictors."""
-    roles = {"time": settings.time, "covariates": settings.covariates}
-    roles |= {key: [name] for key in ("length", "frequency") if (name := getattr(settings, key))}
-    owner: dict[str, str] = {}
-    for key, columns in roles.items():
-        for name in columns:
-            if owner.setdefault(name, key) != key:
-                raise ValueError(f"reading_csv.{owner[name]} and reading_csv.{key} are both the column {name}")
-    for key in ("position", "reader", "context"):
-        name = getattr(settings, key)
-        other = "time" if name in settings.time else "word" if name == settings.word else None
-        if other and (key, other) != ("position", "word"):  # words are no numbers, and that is told
-            raise ValueError(f"reading_csv.{other} and reading_csv.{key} are both the column {name}")
-
-
 def _contexts(sentences: Sequence[str], words: Sequence[str]) -> list[str]:
     """What each word's sentence has before it."""
     so_far: dict[str, str] = {}
@@ -344,17 +329,6 @@ def _contexts(sentences: Sequence[str], words: Sequence[str]) -> list[str]:
         contexts.append(so_far.get(sentence, ""))
         so_far[sentence] = f"{contexts[-1]} {word}".lstrip()
     return contexts
-
-
-def _repetition(words: Sequence[str]) -> int:
-    """Rows from a word to the same word of the next reader, where all words come two times or more; else 0."""
-    size = len(words)
-    for period in range(2, size // 2 + 1):
-        if size % period == 0 and len(set(words[:period])) > 1 and list(words[:period]) * (size // period) == words:
-            return period
-    starts = [k for k in range(size) if k == 0 or words[k] != words[k - 1]]
-    runs = [end - start for start, end in zip(starts, [*starts[1:], size], strict=True)]
-    return 1 if len(runs) > 1 and min(runs) > 1 else 0
 
 
 def _named(sentence: str) -> str:

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from babylm import config as configuration
-from babylm import files, locks, places, registry
+from babylm import files, folders, locks, places, registry
 from babylm.config.studies import FOLDER, StudyConfig, part_of
 from babylm.console import Log, duration
 from babylm.studies.experiment import estimates, failures
@@ -171,7 +171,7 @@ def run_study(settings: StudyConfig, log: Log | None = None) -> Path:
         log(estimates.plan(experiment.expected_pieces(), experiment.store, unless_code))
         return experiment.folder
     settings.check_before_run()
-    files.check_writable(experiment.folder)
+    folders.check_writable(experiment.folder)
     files.write_text(experiment.folder / "config.yaml", configuration.dump(settings))
     _lock(experiment.folder, settings.part)
     begin = time.monotonic()

@@ -8,7 +8,7 @@ from babylm import files
 from babylm.config.evaluation import ReadingCsvConfig
 from babylm.config.schema import EvaluationConfig
 from babylm.evaluation.data import delimited
-from babylm.evaluation.tasks import _reading_csv, _reading_csv_layout
+from babylm.evaluation.tasks import _reading_csv, _reading_csv_checks, _reading_csv_layout
 
 pytest.importorskip("pandas")
 SENTENCES = {"1": "the small dog ran home", "2": "we saw a red ship", "3": "nobody likes the red houses"}
@@ -219,10 +219,10 @@ def test_one_sentence_has_no_interval(causal_model, tokenizer, table):
 
 
 def test_a_repetition_in_words():
-    assert _reading_csv_layout._repetition(["the", "dog", "ran", "the", "dog", "ran"]) == 3
-    assert _reading_csv_layout._repetition(["the", "the", "dog", "dog", "dog"]) == 1
+    assert _reading_csv_checks.repetition(["the", "dog", "ran", "the", "dog", "ran"]) == 3
+    assert _reading_csv_checks.repetition(["the", "the", "dog", "dog", "dog"]) == 1
     for text in ("the dog saw the dog", "no no no", "a b", "very very good"):
-        assert _reading_csv_layout._repetition(text.split()) == 0
+        assert _reading_csv_checks.repetition(text.split()) == 0
 
 
 @pytest.mark.parametrize("stand_in", [-999, -9999, -1, -5])
