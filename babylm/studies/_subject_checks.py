@@ -1,6 +1,7 @@
 """Can a study use the model at a path, and are the packages that it needs installed: told before the first piece.
 
-Nothing here imports torch or runs what a folder holds; what a model computes is seen when it is loaded.
+Nothing here runs what a folder holds, and torch is imported for models of this codebase alone; what a model computes is
+seen when it is loaded.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ def check_usable(path: str, key: str, *packages: str, revision: bool = False, gg
     try:
         described = {} if folder.suffix == ".gguf" else files.read_json(folder / "config.json", "give a model's folder")
         if described.get("model_type") == revisions.MODEL_TYPE:
+            _check_version(described)
             if revision or (folder / files.MANIFEST).is_file():
                 revisions.check_whole(folder)
         elif revision:
@@ -47,6 +49,16 @@ def check_usable(path: str, key: str, *packages: str, revision: bool = False, gg
     except ValueError as error:
         raise ValueError(f"{key}={path}: {error}") from error
     check_subject(path, key, *packages)
+
+
+def _check_version(described: dict[str, object]) -> None:
+    from babylm.models.configuration_babylm import OLD_KEYS
+
+    if old := sorted(OLD_KEYS & described.keys()):
+        raise ValueError(
+            f"config.json is from an older version of babylm (it has {', '.join(old)}): python -m babylm.convert FOLDER "
+            "brings it over"
+        )
 
 
 def _check_causal(folder: Path, described: dict[str, object]) -> None:

@@ -57,6 +57,17 @@ def test_damage_is_told_before_the_first_piece(tmp_path, damaged, capsys, name, 
     assert not (tmp_path / "studies").exists()
 
 
+def test_a_model_of_an_older_version_is_told_with_what_brings_it_over(tmp_path, long_reader):
+    folder = tmp_path / "main"
+    shutil.copytree(long_reader, folder)
+    (folder / "manifest.json").unlink()
+    check_usable(str(folder), "teacher")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "depth": 2}))
+    with pytest.raises(ValueError, match=r"^teacher=.*older version .*depth.*babylm.convert"):
+        check_usable(str(folder), "teacher")
+
+
 def test_a_plan_needs_no_model(tmp_path, capsys):
     words = [str(CONFIGS / "habits.yaml"), f"folder={tmp_path}", "judge_model=nowhere"]
     assert study._command([*words, "dry_run=true"]) == 0
