@@ -56,8 +56,8 @@ def _check_version(described: dict[str, object]) -> None:
 
     if old := sorted(OLD_KEYS & described.keys()):
         raise ValueError(
-            f"config.json is from an older version of babylm (it has {', '.join(old)}): python -m babylm.convert FOLDER "
-            "brings it over"
+            f"config.json is from an older version of babylm (it has {', '.join(old)}): "
+            "python -m babylm.convert FOLDER brings it over"
         )
 
 
