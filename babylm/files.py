@@ -230,7 +230,8 @@ def read_typed(path: Path, types: Mapping[str, tuple[type, ...]], remedy: str = 
     for key, kinds in types.items():
         value = content.get(key)
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            raise DamagedFile(_message(path, f"{key} is {content.get(key, 'missing')!r}", remedy))
+            found = repr(value) if key in content else "missing"
+            raise DamagedFile(_message(path, f"{key} is {found}", remedy))
     return content
 
 

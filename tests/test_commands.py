@@ -191,8 +191,10 @@ def run_interact(words: list[str], scratch: Path) -> None:
     words = [word for word in words if not word.startswith("init_from=")]
     with Server(says("5")) as server, pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.stdin", Terminal("5\n" * 1000))
-        more += [f"interaction.endpoint.url={server.url}"]
-        if replies := [word for word in words if word.startswith("interaction.teaching.replies=")]:
+        replies = [word for word in words if word.startswith("interaction.teaching.replies=")]
+        if replies or "interaction.teacher=endpoint" in words:
+            more += [f"interaction.endpoint.url={server.url}"]
+        if replies:
             recorded = Path(replies[0].partition("=")[2])
             new = [f"checkpoints={recorded.parent}", f"name={recorded.name}"]
             new += ["interaction.teacher=endpoint", "interaction.endpoint.model=tiny"]

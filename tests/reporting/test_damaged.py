@@ -60,7 +60,7 @@ def test_a_damaged_file_is_named_with_the_remedy(run, capsys, name, content):
         ("plan.json", {"milestones": None}, "milestones is None"),
         ("environment.json", {"packages": []}, "packages is []"),
         ("evaluation/main/blimp.fast.2026.causal.json", {"tie_aware": "0.5"}, "tie_aware is '0.5'"),
-        ("evaluation/main/blimp.fast.2026.causal.json", {"by_uid": {"part_0": {}}}, "by_uid does not hold"),
+        ("evaluation/main/blimp.fast.2026.causal.json", {"by_uid": {"part_0": {}}}, "part_0: n is missing"),
         ("evaluation/main/averages.2026.causal.json", {"nlp": {}}, "nlp does not hold"),
         ("evaluation/main/averages.2026.causal.json", {"nlp": 3}, "nlp is 3"),
         ("evaluation/aoa.full.2026.causal.json", {"score": None}, "score is None"),

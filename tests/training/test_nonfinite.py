@@ -99,9 +99,9 @@ def test_a_disk_that_is_full_of_a_revision_or_a_state_is_an_error_of_the_file(tm
 
 
 def test_too_little_disk_is_refused_before_the_first_step(tmp_path, monkeypatch):
-    from babylm import files
+    from babylm import folders
 
-    monkeypatch.setattr(files, "free_bytes", lambda path: 1000)
+    monkeypatch.setattr(folders, "free_bytes", lambda path: 1000)
     with pytest.raises(ValueError, match=r"needs .* of disk, 1\.0 kB are free"):
         train.main(runs.make(tmp_path))
     assert not (tmp_path / "checkpoints").exists()

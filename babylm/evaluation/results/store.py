@@ -143,7 +143,8 @@ def _check_types(file: Path, content: Mapping[str, Any], types: Mapping[str, tup
     for key, allowed in types.items():
         value = content.get(key)
         if key not in content or not isinstance(value, allowed) or isinstance(value, bool):
-            raise files.DamagedFile(f"{file}: {of}{key} is {content.get(key, 'missing')!r}; {AGAIN}")
+            found = repr(content[key]) if key in content else "missing"
+            raise files.DamagedFile(f"{file}: {of}{key} is {found}; {AGAIN}")
 
 
 def _is_number(value: Any) -> bool:
