@@ -52,6 +52,13 @@ REMARK = (
 TND, PLAIN, TRIALS, DEMONSTRATIONS = (
     tables.control(name, tables.AGES) for name in ("TnD", "plain", "trials alone", "demonstrations alone")
 )
+ARMS: dict[str, dict[str, Any]] = {
+    PLAIN: {"learn from": "sentences"},
+    TND: {"learn from": "trials and demonstrations", "objective": "ppo", "settings": {}},
+    TRIALS: {"learn from": "trials", "objective": "ppo", "settings": {}},
+    # All demonstrations, not those alone that the teacher likes better than trials.
+    DEMONSTRATIONS: {"learn from": "demonstrations", "objective": "supervised", "settings": {"minimum_reward": -1e9}},
+}
 GATES = (
     ("TnD learns words earlier", PLAIN, False),
     ("TnD learns words earlier, by plain's half-way marks", PLAIN, True),

@@ -151,7 +151,6 @@ def all_conditions(settings: Settings) -> list[Condition]:
     # Measuring more makes another piece: those of the first arms, base and plain among them, stay as they are.
     ppo: dict[str, Any] = {"objective": "ppo", "settings": {"beta": 0.05}}
     grpo: dict[str, Any] = {"objective": "grpo", "settings": {}}
-    every = {"minimum_reward": -1e9}  # not the demonstrations alone that the teacher likes better than trials
     more: dict[str, dict[str, dict[str, Any]]] = {
         tables.STORIES: {
             tables.control("base", tables.STORIES): {},
@@ -160,7 +159,7 @@ def all_conditions(settings: Settings) -> list[Condition]:
             "random story reward": {"learn from": "stories by chance", **ppo},
             "TnD": {"learn from": "trials and demonstrations", **ppo},
             "trials alone": {"learn from": "trials", **ppo},
-            "demonstrations alone": {"learn from": "demonstrations", "objective": "supervised", "settings": every},
+            "demonstrations alone": word_ages.ARMS[word_ages.DEMONSTRATIONS],
         },
         tables.CHILDREN: {
             tables.control("base", tables.CHILDREN): {},
@@ -168,13 +167,6 @@ def all_conditions(settings: Settings) -> list[Condition]:
             "caregiver reward": {"learn from": "caregiver", **grpo},
             "random caregiver reward": {"learn from": "caregiver by chance", **grpo},
         },
-    }
-    no_reference = {"learn from": "trials and demonstrations", "objective": "ppo", "settings": {}}
-    from_scratch: dict[str, dict[str, Any]] = {
-        word_ages.PLAIN: arms["plain"],
-        word_ages.TND: no_reference,
-        word_ages.TRIALS: {**no_reference, "learn from": "trials"},
-        word_ages.DEMONSTRATIONS: more[tables.STORIES]["demonstrations alone"],
     }
     sizes = word_ages.SIZES[settings.scale]
     return [
@@ -191,7 +183,7 @@ def all_conditions(settings: Settings) -> list[Condition]:
         ),
         *(
             Condition(name, {"arm": arm, "from scratch": sizes}, seconds=seconds and 2 * seconds, kind=tables.AGES)
-            for name, arm in from_scratch.items()
+            for name, arm in word_ages.ARMS.items()
         ),
     ]
 
