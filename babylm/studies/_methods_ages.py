@@ -49,6 +49,7 @@ REMARK = (
     "Ages of words are those of students with random weights, which depend on the seed. Steps on trials and "
     "demonstrations take the place of steps on plain sentences."
 )
+NO_WORDS = "No word occurs often enough in the held-out text: ages of words are not measured."
 TND, PLAIN, TRIALS, DEMONSTRATIONS = (
     tables.control(name, tables.AGES) for name in ("TnD", "plain", "trials alone", "demonstrations alone")
 )
@@ -194,7 +195,7 @@ def _curves(measurements: Measurements, arm: str) -> tuple[np.ndarray, np.ndarra
 
 def earlier(measurements: Measurements, other: str, by_plain: bool = False) -> Interval | None:
     """Per cent fewer steps that TnD needs for a word than another arm, in the (geometric) mean over seeds and words."""
-    if TND not in measurements.conditions or other not in measurements.conditions:
+    if not {TND, other} <= set(_measured(measurements)):
         return None
     difference = ages(measurements, other, by_plain) - ages(measurements, TND, by_plain)
     if np.isnan(difference).all():
@@ -216,7 +217,15 @@ def gates(measurements: Measurements) -> list[list[object]]:
 
 
 def _measured(measurements: Measurements) -> list[str]:
+    """The arms with words: a short text has none that occur often enough."""
     return [arm for arm in (PLAIN, TND, TRIALS, DEMONSTRATIONS) if len(measurements.select(arm, GUESSING))]
+
+
+def remarks(measurements: Measurements) -> list[str]:
+    """What the ages are, or why there are none; nothing without these arms."""
+    if not set(ARMS) & set(measurements.conditions):
+        return []
+    return [REMARK if _measured(measurements) else NO_WORDS]
 
 
 def table(measurements: Measurements) -> Table:
@@ -224,7 +233,7 @@ def table(measurements: Measurements) -> Table:
     rows = []
     for arm in _measured(measurements):
         own = ages(measurements, arm)
-        by_plain = ages(measurements, arm, True) if PLAIN in measurements.conditions else np.full(own.shape, np.nan)
+        by_plain = ages(measurements, arm, True) if PLAIN in _measured(measurements) else np.full(own.shape, np.nan)
         known = int((~np.isnan(measurements.matrix(arm, GUESSING))).sum())
         row: list[object] = [arm, *(_median(found) for found in (own, by_plain))]
         row += [f"{int((~np.isnan(own)).sum())}/{known}", float(np.nanmean(_curves(measurements, arm)[1][-1]))]

@@ -275,8 +275,7 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
         "The student and its base are one model: seeds change what is drawn, sampled and read, not the base.",
         "Nothing is shown about larger students, other teachers or more rounds.",
     ]
-    if blocks.keys() & {"word_ages"}:
-        remarks.append(word_ages.REMARK)
+    remarks += word_ages.remarks(measurements)
     predicted = measurements.select(measure=caregiver.AGREEMENT).values
     if np.isfinite(predicted).any():
         remarks.append(

@@ -256,6 +256,14 @@ def test_ages_of_planted_curves():
     assert set(gates) == {title for title, other, _ in word_ages.GATES if other != word_ages.DEMONSTRATIONS}
 
 
+def test_a_text_without_words_that_are_frequent_enough_has_no_ages():
+    measured = Measurements([Measurement(arm, 1, "", "tokens learnt from", 9.0) for arm in word_ages.ARMS])
+    assert not word_ages.table(measured).rows
+    assert not word_ages.gates(measured)
+    assert word_ages.remarks(measured) == [word_ages.NO_WORDS]
+    assert not word_ages.remarks(Measurements([Measurement("MPO", 1, "", "tokens learnt from", 9.0)]))
+
+
 def test_a_childs_utterances_are_those_that_somebody_else_answers():
     lines = ["*CHI: a red ball .", "*MOT: what?", "*MOT: a ball ?", "*CHI: the dog runs .", "*MOT: yes it does ."]
     lines += ["*FAT: it runs fast .", "*CHI: again again .", "*CHI: and again ."]
