@@ -27,6 +27,8 @@ DEV = {"causal": "nats per token", "masked": "nats per masked token", "causal_wo
 NAMES = {"causal_word": "causal, per word", "z": "squared log of the softmax's sum (z-loss)"}
 LEARNER = {
     "sequence": ("Loss of the learner", "mean per sequence"),
+    "kl": ("KL divergence from the reference (KTO's z)", "nats per sequence"),
+    "accuracy": ("Pairs told right", "share of pairs"),
     "clipped": ("Ratios of probabilities beyond the clip range", "share of tokens"),
 }
 """Metric of a learner -> title and axis, where its name says too little."""
