@@ -139,13 +139,13 @@ def evaluate(target: Run | str | Path, *, log: Log | None = None, **options: Any
     from babylm.evaluate import KEYS, SECTIONS, SYNONYMS
     from babylm.evaluation.request import request
 
-    own = {key: options.pop(key) for key in inspect.signature(request).parameters if key in options}
+    arguments = {key: options.pop(key) for key in inspect.signature(request).parameters if key in options}
     words = _overrides(options)
     registry.options(words, KEYS, SECTIONS, SYNONYMS)
-    own["settings"] = [*registry.listed(own.get("settings") or (), "settings"), *words]
+    arguments["settings"] = [*registry.listed(arguments.get("settings") or (), "settings"), *words]
     from babylm.evaluation import suite
 
-    return suite.evaluate(target.folder if isinstance(target, Run) else target, log=log, **own)
+    return suite.evaluate(target.folder if isinstance(target, Run) else target, log=log, **arguments)
 
 
 def report(runs: Run | str | Path | Sequence[Run | str | Path], out: str | Path | None = None, **options: Any) -> Path:

@@ -227,12 +227,29 @@ def read_typed(path: Path, types: Mapping[str, tuple[type, ...]], remedy: str = 
     if not Path(path).is_file():
         return {}
     content: dict[str, Any] = read_json(path, remedy)
-    for key, kinds in types.items():
-        value = content.get(key)
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            found = repr(value) if key in content else "missing"
-            raise DamagedFile(_message(path, f"{key} is {found}", remedy))
+    check_types(path, content, types, remedy, missing_is_null=True)
     return content
+
+
+def check_types(
+    path: Path,
+    content: Mapping[str, Any],
+    types: Mapping[str, tuple[type, ...]],
+    remedy: str = "",
+    part: str = "",
+    *,
+    missing_is_null: bool = False,
+) -> None:
+    """`DamagedFile` if a key of ``types`` is not in ``content``, read from ``path``, or its value is not of its types.
+
+    ``part``: what of the file ``content`` is. A truth value is no number.
+    """
+    for key, kinds in types.items():
+        value, is_there = content.get(key), key in content
+        is_of_kinds = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+        if not is_of_kinds or not (is_there or missing_is_null):
+            what = f"{key} is {repr(value) if is_there else 'missing'}"
+            raise DamagedFile(_message(path, f"{part}: {what}" if part else what, remedy))
 
 
 def check_keys(path: Path, content: Any, keys: Iterable[str], remedy: str = "") -> None:

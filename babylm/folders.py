@@ -15,13 +15,13 @@ def visible_files(folder: Path) -> list[Path]:
     Links to folders are followed, each folder once: ``Path.rglob`` would leave what is behind them out in silence.
     """
     seen = {os.path.realpath(folder)}
-    found = []
+    paths: list[Path] = []
     for root, folders, names in os.walk(folder, followlinks=True):
         inner = [name for name in sorted(folders) if not name.startswith(".")]
         folders[:] = [name for name in inner if os.path.realpath(Path(root, name)) not in seen]
         seen |= {os.path.realpath(Path(root, name)) for name in folders}
-        found += [Path(root, name) for name in names if not name.startswith(".")]
-    return sorted(found)
+        paths += [Path(root, name) for name in names if not name.startswith(".")]
+    return sorted(paths)
 
 
 def check_writable(folder: Path) -> None:

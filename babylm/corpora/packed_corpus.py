@@ -93,7 +93,7 @@ class PackedCorpus:
                 raise _damaged(path, "is missing" if size is None else f"has {size} bytes instead of {file['bytes']}")
             if files.sha256_file(path) != file["sha256"]:
                 raise _damaged(path, "does not have the checksum it was written with")
-        if strange := _strange_files(folder, manifest):
+        if strange := _strange_file(folder, manifest):
             raise _damaged(strange, "is no file of a prepared corpus, and would be copied into every revision")
         arrays = {
             name: np.memmap(folder / f"{name}.bin", dtype=np.dtype(manifest["dtypes"][name]), mode="r")
@@ -194,7 +194,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _strange_files(folder: Path, manifest: dict[str, Any]) -> Path | None:
+def _strange_file(folder: Path, manifest: dict[str, Any]) -> Path | None:
     """The first link, or file that the manifest does not list, in the tokenizer's folder; None if there is none."""
     for path in sorted((folder / TOKENIZER).iterdir()):
         if path.is_symlink() or str(path.relative_to(folder)) not in manifest["files"]:

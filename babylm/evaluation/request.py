@@ -68,7 +68,7 @@ def request(
         raise ValueError(f"{target!r} is no model: give a folder, or owner/name of the Hub")
     target = str(target)
     trust, limit = registry.switch(trust, "trust"), _limit(limit)
-    wanted = registry.listed(revisions or (), "revisions")
+    revision_names = registry.listed(revisions or (), "revisions")
     model_paths.check(target)
     config, run_backend, run_rules = model_paths.defaults(places.given(target))
     placement.check(_value("device", settings) or config.device)
@@ -80,7 +80,7 @@ def request(
     chosen = registry.check(backend or run_backend, BACKENDS, "backend")
     if part:
         model_paths.part([], str(part))  # told before a model is downloaded
-    models, results = model_paths.find(target, wanted)
+    models, results = model_paths.find(target, revision_names)
     return Request(
         settings=config,
         suite=suite_name,

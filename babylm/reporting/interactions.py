@@ -64,8 +64,10 @@ def _teachers(runs: Sequence[Run]) -> Table:
     rows = []
     for run in runs:
         teacher, learner = run.teacher, run.config.objective.name if run.has_config else None
-        asked = teacher.get("feedback") not in ("random", "none")
-        who = (teacher.get("name"), teacher.get("kind"), teacher.get("parameters")) if asked else (None, None, None)
+        has_teacher = teacher.get("feedback") not in ("random", "none")
+        who = (
+            (teacher.get("name"), teacher.get("kind"), teacher.get("parameters")) if has_teacher else (None, None, None)
+        )
         answers = [number if isinstance(number := teacher.get(key), int) else None for key in ("questions", "unusable")]
         rows.append([run.name, learner, teacher.get("feedback"), *who, *answers])
     titles = ("run", "learner", "feedback", "teacher", "kind", "parameters", "questions", "answers of no use")

@@ -77,8 +77,7 @@ def gains(measurements: Measurements, names: Sequence[str], steps: int) -> Table
         for row, seed in enumerate(later.seeds):  # before, there may be other seeds, in another order
             start = measurements.by_item(before(name), at(RIGHT, 0), seed)
             end = measurements.by_item(name, at(RIGHT, steps), seed)
-            nan = float("nan")
-            points[row] = [100 * (end.get(item, nan) - start.get(item, nan)) for item in later.items]
+            points[row] = [100 * (end.get(item, np.nan) - start.get(item, np.nan)) for item in later.items]
         return points
 
     def interval(values: NDArray[np.float64]) -> tuple[float | None, float | None, float | None]:

@@ -82,7 +82,8 @@ def measure(
     whole = steps + text_steps + corpus_steps
     method = arm.get("objective", "supervised")
     steps_of = {"supervised": whole} if method == "supervised" else {"supervised": whole - steps, method: steps}
-    tuners = _tuners(shared, model, steps_of, arm.get("settings", {}), lr, seed)
+    settings_of = {"supervised": {}, method: arm.get("settings", {})}
+    tuners = _tuners(shared, model, steps_of, settings_of, lr, seed)
     tokens = done = 0
 
     def tune(groups: Sequence[Group], objective: str, count: int, number: int) -> int:
@@ -104,8 +105,8 @@ def measure(
     rows: list[tuple[str, str, float]] = []
 
     def look() -> None:
-        known = stories.word_log_probs(shared, model, sentences, words)
-        rows.extend((SURPRISAL.format(done), f"w:{word}", -value) for word, value in known.items())
+        log_probs = stories.word_log_probs(shared, model, sentences, words)
+        rows.extend((SURPRISAL.format(done), f"w:{word}", -value) for word, value in log_probs.items())
 
     look()
     for number in range(1, scale.rounds + 1):
@@ -133,17 +134,16 @@ def _tuners(
     shared: SharedInputs,
     model: Any,
     steps_of: Mapping[str, int],
-    settings: Mapping[str, Any],
+    settings_of: Mapping[str, Mapping[str, Any]],
     lr: float,
     seed: int,
 ) -> dict[str, Tuner]:
-    """An optimizer per objective, told the steps that it makes in a round; ``settings``: of the last objective."""
+    """An optimizer per objective, told the steps that it makes in a round."""
     from babylm.interaction.finetune import FineTuning, Tuner
 
     tuners: dict[str, Tuner] = {}
-    last = list(steps_of)[-1]
     for name, steps in steps_of.items():
-        objective = runs.objective_of(shared.folder, name, settings if name == last else {})
+        objective = runs.objective_of(shared.folder, name, settings_of[name])
         rate = lr * (PPO_RATE if name == "ppo" else 1.0)
         tuning = FineTuning(shared.scale.rounds * steps, lr=rate, schedule="constant", precision=shared.precision)
         tuner_seed = derive_seed(seed, Purpose.EPISODES, 0, len(tuners) + 2)
@@ -173,16 +173,16 @@ def ages(measurements: Measurements, arm: str, by_plain: bool = False) -> np.nda
     steps, curves = _curves(measurements, arm)
     guessing = measurements.matrix(arm, GUESSING)
     minima = _curves(measurements, PLAIN)[1].min(axis=0) if by_plain else None
-    found = np.full(guessing.shape, np.nan)
-    for seed, word in np.ndindex(*found.shape):
+    log_steps = np.full(guessing.shape, np.nan)
+    for seed, word in np.ndindex(*log_steps.shape):
         curve = curves[:, seed, word][:, None]
         if np.isnan(curve).any():
             continue
         lowest = None if minima is None else float(minima[seed, word])
         age = _aoa_curves.half_way(steps, curve, float(guessing[seed, word]), lowest)
         if age is not None and 0 <= age <= np.log10(steps[-1] + 1):
-            found[seed, word] = age
-    return found
+            log_steps[seed, word] = age
+    return log_steps
 
 
 def _curves(measurements: Measurements, arm: str) -> tuple[np.ndarray, np.ndarray]:
@@ -200,8 +200,8 @@ def earlier(measurements: Measurements, other: str, by_plain: bool = False) -> I
     difference = ages(measurements, other, by_plain) - ages(measurements, TND, by_plain)
     if np.isnan(difference).all():
         return None
-    found = bootstrap_mean(difference)
-    return Interval(*(100 * (1 - 10.0**-value) for value in (found.estimate, found.low, found.high)))
+    mean = bootstrap_mean(difference)
+    return Interval(*(100 * (1 - 10.0**-value) for value in (mean.estimate, mean.low, mean.high)))
 
 
 def gates(measurements: Measurements) -> list[list[object]]:
@@ -232,19 +232,21 @@ def table(measurements: Measurements) -> Table:
     """A row per arm that was measured: median age by both definitions, words that have one, surprisal at the end."""
     rows = []
     for arm in _measured(measurements):
-        own = ages(measurements, arm)
-        by_plain = ages(measurements, arm, True) if PLAIN in _measured(measurements) else np.full(own.shape, np.nan)
-        known = int((~np.isnan(measurements.matrix(arm, GUESSING))).sum())
-        row: list[object] = [arm, *(_median(found) for found in (own, by_plain))]
-        row += [f"{int((~np.isnan(own)).sum())}/{known}", float(np.nanmean(_curves(measurements, arm)[1][-1]))]
+        by_itself = ages(measurements, arm)
+        by_plain = (
+            ages(measurements, arm, True) if PLAIN in _measured(measurements) else np.full(by_itself.shape, np.nan)
+        )
+        count = int((~np.isnan(measurements.matrix(arm, GUESSING))).sum())
+        row: list[object] = [arm, *(_median(log_steps) for log_steps in (by_itself, by_plain))]
+        row += [f"{int((~np.isnan(by_itself)).sum())}/{count}", float(np.nanmean(_curves(measurements, arm)[1][-1]))]
         rows.append(row)
     titles = ("arm", "median age, steps", "by plain's marks", "words with an age", "surprisal at the end (nats)")
     caption = "Neural age of acquisition of frequent words: steps from random weights, medians over words and seeds"
     return Table.of(titles, rows, formats=("", ",.0f", ",.0f", "", ".3f"), caption=caption)
 
 
-def _median(found: np.ndarray) -> float | None:
-    return None if np.isnan(found).all() else float(10 ** np.nanmedian(found) - 1)
+def _median(log_steps: np.ndarray) -> float | None:
+    return None if np.isnan(log_steps).all() else float(10 ** np.nanmedian(log_steps) - 1)
 
 
 def draw(measurements: Measurements) -> Callable[[Any], None]:

@@ -53,8 +53,8 @@ class Settings(StudyConfig):
         from babylm import registry
 
         registry.check_all(self.stages, STAGES, "stages")
-        asked = [question.key for question in SCALES[self.scale].questions]
-        registry.check_all(self.questions, asked, "questions")
+        keys = [question.key for question in SCALES[self.scale].questions]
+        registry.check_all(self.questions, keys, "questions")
         for word in self.changes:
             if "=" not in word:
                 raise ValueError(f"changes: {word!r}: an override is written key=value")
@@ -67,7 +67,7 @@ class Settings(StudyConfig):
         scale = SCALES[self.scale]
         if not self.questions:
             return scale
-        return replace(scale, questions=tuple(asked for asked in scale.questions if asked.key in self.questions))
+        return replace(scale, questions=tuple(each for each in scale.questions if each.key in self.questions))
 
 
 def conditions(settings: Settings) -> list[Condition]:
@@ -250,8 +250,8 @@ def summarise(measurements: Measurements, settings: Settings) -> Summary:
         rows = [*state.rows, *(choice.Row("seed", trial, False) for trial in seeds)]
         title = f"Recipe search: winner {' '.join(state.best) or 'the recipe as it is'}"
         remarks += filter(None, (choice.RULE, choice.noise(measurements, settings.seeds)))
-        asked = {question.key for question in SCALES[settings.scale].questions}
-        if answered := [word for word in settings.changes if word.split("=")[0] in asked]:
+        keys = {question.key for question in SCALES[settings.scale].questions}
+        if answered := [word for word in settings.changes if word.split("=")[0] in keys]:
             remarks.append(f"All runs have {', '.join(answered)}, beside the changes that are named.")
         if state.backend:
             remarks.append(

@@ -128,23 +128,15 @@ def _check(file: Path, content: Mapping[str, Any]) -> None:
     """`files.DamagedFile` if the content of a result does not have the types that readers assume."""
     if "scorer" in content and "backend" not in content:
         raise files.DamagedFile(f"{file}: of an older version: python -m babylm.convert FOLDER brings it over")
-    _check_types(file, content, TYPES)
+    files.check_types(file, content, TYPES, AGAIN)
     for part in ("by_uid", "by_part"):
         for name, score in content[part].items():
             if not isinstance(score, dict):
                 raise files.DamagedFile(f"{file}: {part} does not hold what it should; {AGAIN}")
-            _check_types(file, score, SCORE, f"{name}: ")
+            files.check_types(file, score, SCORE, AGAIN, name)
     interval = content["interval"]
     if interval is not None and not (len(interval) == 2 and all(map(_is_number, interval))):
         raise files.DamagedFile(f"{file}: interval does not hold what it should; {AGAIN}")
-
-
-def _check_types(file: Path, content: Mapping[str, Any], types: Mapping[str, tuple[type, ...]], of: str = "") -> None:
-    for key, allowed in types.items():
-        value = content.get(key)
-        if key not in content or not isinstance(value, allowed) or isinstance(value, bool):
-            found = repr(content[key]) if key in content else "missing"
-            raise files.DamagedFile(f"{file}: {of}{key} is {found}; {AGAIN}")
 
 
 def _is_number(value: Any) -> bool:
